@@ -1,0 +1,53 @@
+"""Networks from images in [0, 1] to logits. Normalisation is their first layer, so a radius always means pixels."""
+
+import torch
+from torch import nn
+
+from utils.data import Dataset
+
+
+class Normalize(nn.Module):
+    """Subtract `mean` and divide by `std`, channel by channel (or feature by feature)."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+
+    def forward(self, x):
+        return (x - self.mean) / self.std
+
+
+def normalize(data: Dataset) -> Normalize:
+    """The layer that gives the training inputs of `data` mean 0 and variance 1 in each channel or feature."""
+    x = data.train.x
+    over = [0, *range(2, x.dim())]  # everything but channels (images) or features (tables)
+    return Normalize(x.mean(over, keepdim=True)[0], x.std(over, keepdim=True)[0].clamp_min(1e-6))
+
+
+def small_cnn(data: Dataset) -> nn.Module:
+    """conv16 - conv32 - fc100, on the device of `data`: the MNIST network of Wong et al. 2020 (arXiv:2001.03994).
+
+    Images up to 16 pixels wide keep their full resolution in the first layer. Weights come from torch's global seed.
+    """
+    channels, height, width = data.train.x.shape[1:]
+    first = nn.Conv2d(channels, 16, 3, padding=1) if width <= 16 else nn.Conv2d(channels, 16, 4, stride=2, padding=1)
+    body = [first, nn.ReLU(), nn.Conv2d(16, 32, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten()]
+    with torch.no_grad():
+        features = nn.Sequential(*body)(torch.zeros(1, channels, height, width)).shape[1]
+    body += [nn.Linear(features, 100), nn.ReLU(), nn.Linear(100, len(data.classes))]
+    return nn.Sequential(normalize(data), *body).to(data.train.x.device)
+
+
+def mlp(data: Dataset, width: int = 200) -> nn.Module:
+    """Two hidden layers of `width` units, on the device of `data`. For images and tables alike."""
+    inputs = data.train.x[0].numel()
+    return nn.Sequential(
+        normalize(data),
+        nn.Flatten(),
+        nn.Linear(inputs, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, len(data.classes)),
+    ).to(data.train.x.device)
