@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
 
-import torch
 from torch import Tensor, nn
 
-from utils.data import chunks
+from utils.models import predict
 
 Z = 1.959964  # the two-sided 95 % point of the normal distribution
 
@@ -60,18 +59,6 @@ class Rate:
     def __repr__(self):
         low, high = (round(100 * bound) for bound in self.interval)
         return f"{self.k}/{self.n} = {100 * float(self):.0f} % [{low}, {high}]"
-
-
-@torch.no_grad()
-def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        return torch.cat([model(piece).argmax(1) for (piece,) in chunks(x)])
-    finally:
-        for module in training:
-            module.training = True
 
 
 def accuracy(model: nn.Module, data: tuple[Tensor, Tensor]) -> Rate:

@@ -1,9 +1,9 @@
 """Networks from images in [0, 1] to logits. Normalisation is their first layer, so a radius always means pixels."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from utils.data import Dataset
+from utils.data import Dataset, chunks
 
 
 class Normalize(nn.Module):
@@ -51,3 +51,15 @@ def mlp(data: Dataset, width: int = 200) -> nn.Module:
         nn.ReLU(),
         nn.Linear(width, len(data.classes)),
     ).to(data.train.x.device)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        return torch.cat([model(piece).argmax(1) for (piece,) in chunks(x)])
+    finally:
+        for module in training:
+            module.training = True

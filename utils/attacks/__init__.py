@@ -1,0 +1,32 @@
+"""Attacks: `attack(model, x, y, *, eps, ...) -> x_adv`. All take and return images in [0, 1] and keep one promise.
+
+The result lies in the ball and in [0, 1]. The model's parameters, mode and gradients and the caller's random state
+are as before. The same seed gives the same result. What is wrong with an argument is said in one sentence.
+
+    guard     the promise: checks, the borrowed model, balls, losses
+    gradient  FGSM, PGD, APGD                 white box
+    minimal   Carlini & Wagner                white box, nearest image
+    blackbox  Square, RayS, transfer          scores only, labels only, another model's gradients
+    ensemble  the worst case over all
+"""
+
+from utils.attacks.blackbox import rays, square, transfer
+from utils.attacks.ensemble import standard, worst_case
+from utils.attacks.gradient import apgd, apgd_t, fgsm, pgd
+from utils.attacks.guard import cross_entropy, margin
+from utils.attacks.minimal import cw_l2
+
+__all__ = [
+    "apgd",
+    "apgd_t",
+    "cross_entropy",
+    "cw_l2",
+    "fgsm",
+    "margin",
+    "pgd",
+    "rays",
+    "square",
+    "standard",
+    "transfer",
+    "worst_case",
+]

@@ -1,0 +1,170 @@
+"""Attacks without gradients: Square sees scores, RayS sees labels, transfer sees another model."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks.gradient import pgd, wrong
+from utils.attacks.guard import check_logits, guard, in_chunks, margin, size
+
+
+def window(x: Tensor, share: float) -> Tensor:
+    """For each image a square at a random place that covers about `share` of it: (N, 1, H, W) of 0 and 1."""
+    n, _, height, width = x.shape
+    side = max(round(math.sqrt(share * height * width)), 1)
+    tall, wide = min(side, height), min(side, width)
+    top = torch.randint(height - tall + 1, (n, 1, 1, 1), device=x.device)
+    left = torch.randint(width - wide + 1, (n, 1, 1, 1), device=x.device)
+    row = torch.arange(height, device=x.device).view(1, 1, -1, 1) - top
+    column = torch.arange(width, device=x.device) - left
+    return (row >= 0) & (row < tall) & (column >= 0) & (column < wide)
+
+
+def square_share(progress: float) -> float:
+    """The share of the image that a square covers, halved at the paper's marks; `progress` runs from 0 to 1."""
+    marks = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+    return 0.8 / 2 ** sum(progress > mark for mark in marks)
+
+
+def square(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    queries: int = 1000,
+    patience: float = math.inf,
+    seed: int = 0,
+) -> Tensor:
+    """Random search with squares: sees only scores, so masked gradients do not disturb it.
+
+    Andriushchenko et al. 2020 (arXiv:1912.00049). Built in lesson 02. In "linf" each query sets one square of each
+    channel to +eps or -eps and keeps it if the margin rises; in "l2" it adds a square to the perturbation and scales
+    the whole back to length eps, which is simpler than the paper's exchange between two windows.
+
+    queries   model calls for each image, at most; an image is left alone once it is misclassified
+    patience  give an image up when its margin still lacks more than `patience` times what the last doubling of the
+              queries won; asked after 1/20, 1/10, 1/5, 2/5 and 4/5 of them
+
+    Other arguments and the result are those of `pgd`. A row that is no image (N, D) is treated as one of height 1.
+    """
+    shape = x.shape
+
+    def signs(n, *dims):
+        return torch.randint(0, 2, (n, *dims), device=x.device).to(x.dtype) * 2 - 1
+
+    def propose(x, x_adv, share):
+        inside = window(x, share)
+        if norm == "linf":
+            change = eps * signs(len(x), x.shape[1], 1, 1)
+            new = torch.where(inside, (x + change).clamp_(0, 1), x_adv)
+            same = (new == x_adv).flatten(1).all(1)[:, None, None, None]  # would waste a query: turn the signs
+            return torch.where(same & inside, (x - change).clamp_(0, 1), new)
+        patch = inside * signs(len(x), x.shape[1], 1, 1)
+        delta = x_adv - x + patch * (eps * math.sqrt(share) / size(patch))
+        return (x + delta * (eps / size(delta).clamp_min(1e-12))).clamp_(0, 1)
+
+    def search(x, y):
+        best = x.clone()
+        with torch.no_grad():
+            index = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
+            x, y = x[index], y[index]
+            if norm == "linf":  # begin with vertical stripes
+                x_adv = (x + eps * signs(len(x), x.shape[1], 1, x.shape[3])).clamp_(0, 1)
+            else:
+                x_adv = propose(x, x, 1.0)
+            new, highest = x_adv, torch.full_like(x[:, 0, 0, 0], -math.inf)
+            mark, before = max(queries // 20, 1), highest
+            for query in range(queries):
+                if not len(index):
+                    break
+                logits = model(new.view(-1, *shape[1:]))
+                lead = margin(logits, y)
+                higher = lead > highest
+                x_adv = torch.where(higher[:, None, None, None], new, x_adv)
+                highest = torch.where(higher, lead, highest)
+                if (down := wrong(logits, y)).any():
+                    best[index[down]] = new[down]
+                    index, x, y, x_adv, highest, before = (t[~down] for t in (index, x, y, x_adv, highest, before))
+                if query == mark:
+                    hopeless = -highest > patience * (highest - before)
+                    best[index[hopeless]] = x_adv[hopeless]
+                    index, x, y, x_adv, highest = (t[~hopeless] for t in (index, x, y, x_adv, highest))
+                    mark, before = 2 * mark, highest
+                new = propose(x, x_adv, square_share(query / queries))
+            best[index] = x_adv
+        return best
+
+    as_image = x if x.dim() == 4 else x.flatten(1)[:, None, None, :]
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        return in_chunks(search, as_image, y).view(shape)
+
+
+def rays(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int = 1000, seed: int = 0) -> Tensor:
+    """RayS: finds the corner of the box with the nearest boundary, from predicted labels alone; L-infinity.
+
+    Chen & Gu 2020 (arXiv:2006.12792). Built in lesson 02. It flips the signs of ever smaller blocks of pixels, keeps a
+    flip if the label still changes at the best distance so far, and then shortens the distance by bisection.
+
+    queries  model calls for each image, about; an image is left alone once its boundary lies within eps
+
+    Other arguments and the result are those of `pgd`. Images that do not fall come back at distance eps along the best
+    direction found. The search itself is deterministic: `seed` matters only to a model that draws random numbers.
+    """
+    shape = x.shape
+
+    def search(x, y):
+        best = x.flatten(1).clone()
+        pixels = best.shape[1]
+        with torch.no_grad():
+            index = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
+            x, y = best[index], y[index]
+            signs, radius, spent = torch.ones_like(x), torch.ones_like(y, dtype=x.dtype), torch.zeros_like(y)
+
+            def crosses(rows, signs, radius):
+                spent[rows] += 1
+                return wrong(model((x[rows] + radius[:, None] * signs).clamp_(0, 1).view(-1, *shape[1:])), y[rows])
+
+            block, blocks = 0, 1
+            while len(index):
+                tried = signs.clone()
+                tried[:, block * pixels // blocks : (block + 1) * pixels // blocks] *= -1
+                rows = crosses(torch.arange(len(x), device=x.device), tried, radius).nonzero()[:, 0]
+                signs[rows] = tried[rows]
+                low, high = torch.zeros_like(radius[rows]), radius[rows]
+                while len(rows):
+                    middle = (low + high) / 2
+                    over = crosses(rows, signs[rows], middle)
+                    low, high = torch.where(over, low, middle), torch.where(over, middle, high)
+                    radius[rows] = high
+                    going = (high - low > 1e-3) & (high > eps)
+                    rows, low, high = rows[going], low[going], high[going]
+                stays = (radius > eps) & (spent < queries)
+                if not stays.all():
+                    best[index[~stays]] = (x + radius.clamp_max(eps)[:, None] * signs).clamp_(0, 1)[~stays]
+                    index, x, y, signs, radius, spent = (t[stays] for t in (index, x, y, signs, radius, spent))
+                block, blocks = (block + 1, blocks) if block + 1 < blocks else (0, min(2 * blocks, pixels))
+        return best.view(-1, *shape[1:])
+
+    with guard(model, x, y, eps=eps, seed=seed):
+        return in_chunks(search, x, y)
+
+
+def transfer(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    surrogate: nn.Module,
+    attack: Callable[..., Tensor] = pgd,
+    **how,
+) -> Tensor:
+    """Attack `surrogate` with `attack(surrogate, x, y, eps=eps, **how)` and hand the result to `model` unseen.
+
+    Papernot et al. 2016 (arXiv:1605.07277). Built in lesson 02. `model` is asked nothing; it only receives the images.
+    """
+    return attack(surrogate, x, y, eps=eps, **how)

@@ -1,0 +1,74 @@
+"""The worst case over many attacks: the honest number."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks.blackbox import rays, square
+from utils.attacks.gradient import apgd, apgd_t, pgd
+from utils.attacks.guard import guard, margin, size
+from utils.models import predict
+
+
+def standard(norm: str) -> list[Callable[..., Tensor]]:
+    """The attacks that `worst_case` tries if it is given none, cheap and strong first. Any norm of `pgd`.
+
+    Square comes before the costliest gradient attack, because it is what brings down models whose gradients mislead,
+    and its `patience` spends few queries on the others. RayS, for L-infinity, reads what even the scores hide.
+    """
+    attacks = [
+        partial(pgd, norm=norm, steps=20, loss=margin),
+        partial(apgd, norm=norm, steps=50),
+        partial(square, norm=norm, queries=5000, patience=4.0),
+        partial(square, norm=norm, queries=5000, patience=4.0, seed=1),
+        partial(apgd_t, norm=norm, steps=50),
+    ]
+    return [*attacks, partial(rays, queries=500)] if norm == "linf" else attacks
+
+
+def worst_case(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    attacks: Sequence[Callable[..., Tensor]] | None = None,
+    seed: int = 0,
+) -> Tensor:
+    """Every attack in turn, on the images that are still standing; each image keeps its first success.
+
+    An image counts as robust only if no attack moves it, as in AutoAttack (Croce & Hein 2020). Built in lesson 02.
+
+    attacks  functions attack(model, x, y, *, eps) -> x_adv, tried in this order; None: `standard(norm)`.
+             One that leaves the ball or [0, 1] raises ValueError, for its successes would mean nothing.
+    seed     for a model that draws random numbers; each attack keeps the seed that it was made with
+
+    Other arguments are those of `pgd`. Returns for each image its first success, or x where every attack failed.
+    """
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        best = x.detach().clone()
+        standing = (predict(model, best) == y).nonzero()[:, 0]
+        for attack in standard(norm) if attacks is None else attacks:
+            if not len(standing):
+                break
+            x0, goal = best[standing], y[standing]
+            x_adv = attack(model, x0, goal, eps=eps).detach()
+            check_ball(attack, x_adv, x0, eps, norm)
+            down = predict(model, x_adv) != goal
+            best[standing[down]] = x_adv[down]
+            standing = standing[~down]
+        return best
+
+
+def check_ball(attack: Callable[..., Tensor], x_adv: Tensor, x: Tensor, eps: float, norm: str) -> None:
+    """Raise ValueError if an attack's images are not in the ball and in [0, 1], up to rounding."""
+    delta = x_adv - x
+    away = float((delta.abs() if norm == "linf" else size(delta)).max())
+    name = getattr(getattr(attack, "func", attack), "__name__", repr(attack))
+    if not away <= eps + 1e-5 * (1 + eps):
+        raise ValueError(f"attacks: {name} went {away:.4g} away from x, and the {norm} budget is {eps:.4g}")
+    if not bool(((x_adv >= 0) & (x_adv <= 1)).all()):
+        raise ValueError(f"attacks: {name} left [0, 1]: clamp its result")

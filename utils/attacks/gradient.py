@@ -1,0 +1,256 @@
+"""White-box attacks that follow the slope of a loss: FGSM, PGD and the step-size-free APGD."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks.guard import (
+    check_logits,
+    cross_entropy,
+    guard,
+    in_chunks,
+    into_ball,
+    random_start,
+    steepest,
+)
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def slope(model: nn.Module, x: Tensor, loss: Loss, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own."""
+    x = x.detach().requires_grad_()
+    logits = model(x)
+    values = loss(logits, labels)
+    (gradient,) = torch.autograd.grad(values.sum(), x)
+    return logits.detach(), values.detach(), gradient
+
+
+def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor | None = None) -> Tensor:
+    """One signed gradient step of size eps, kept inside [0, 1]. Goodfellow et al. 2015, eq. 2. Built in lesson 01.
+
+    x       images (N, ...) in [0, 1]
+    y       true labels (N,) int64
+    eps     L-infinity budget, on the scale of x
+    target  labels (N,) to be predicted instead; None: any label but y
+
+    Returns images like x, within eps of it in L-infinity and in [0, 1].
+    """
+
+    def search(x, labels):
+        logits, _, gradient = slope(model, x, cross_entropy, labels)
+        check_logits(logits, labels)
+        uphill = eps if target is None else -eps
+        return into_ball(x + uphill * gradient.sign(), x, eps, "linf")
+
+    with guard(model, x, y, eps=eps):
+        return in_chunks(search, x, y if target is None else target)
+
+
+def pgd(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    steps: int = 40,
+    step: float | None = None,
+    restarts: int = 1,
+    start: bool = True,
+    loss: Loss = cross_entropy,
+    target: Tensor | None = None,
+    early_stop: bool = True,
+    seed: int = 0,
+) -> Tensor:
+    """Projected gradient ascent on the loss. Madry et al. 2018 (arXiv:1706.06083). Built in lesson 02.
+
+    x, y         images (N, ...) in [0, 1] and their true labels (N,) int64
+    eps, norm    the ball: radius, and "linf" or "l2"
+    steps, step  number and length of the steps; step=None: 2.5 * eps / steps, enough to cross the ball
+    restarts     how often to begin again; an image on which all fail keeps the restart of highest loss
+    start        begin at a random image of the ball; False: at x, and then one restart is enough
+    loss         `cross_entropy`, `margin`, or any (logits, labels) -> (N,)
+    target       labels (N,) to be predicted instead; None: any label but y
+    early_stop   leave an image alone once it has fallen; False: climb on to the last step (for training)
+
+    Returns images like x, in the ball (up to rounding) and in [0, 1].
+    """
+    uphill = 1 if target is None else -1
+    length = uphill * (2.5 * eps / max(steps, 1) if step is None else step)
+
+    def fallen(logits, labels):
+        return (logits.argmax(1) == labels) == (target is not None)
+
+    def search(x, labels):
+        best, highest = x.clone(), torch.full_like(x.flatten(1)[:, 0], -math.inf)
+        standing = torch.arange(len(x), device=x.device)
+        if early_stop and start:  # an image that is wrong as it is needs no attack
+            with torch.no_grad():
+                standing = standing[~fallen(check_logits(model(x), labels), labels)]
+        for _ in range(restarts):
+            index, x0, goal = standing, x[standing], labels[standing]
+            x_adv = random_start(x0, eps, norm) if start else x0.clone()
+            for _ in range(steps):
+                logits, _, gradient = slope(model, x_adv, loss, goal)
+                if early_stop and (down := fallen(logits, goal)).any():
+                    best[index[down]], highest[index[down]] = x_adv[down], math.inf
+                    index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
+                    if not len(index):
+                        break
+                x_adv = into_ball(x_adv.add_(steepest(gradient, norm), alpha=length), x0, eps, norm)
+            with torch.no_grad():
+                logits = check_logits(model(x_adv), goal)
+            values = uphill * loss(logits, goal)
+            if early_stop:
+                values = values.masked_fill(fallen(logits, goal), math.inf)
+            higher = values > highest[index]
+            best[index[higher]], highest[index[higher]] = x_adv[higher], values[higher]
+            if early_stop:
+                standing = standing[highest[standing] < math.inf]
+        return best
+
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        return in_chunks(search, x, y if target is None else target)
+
+
+def checkpoints(steps: int) -> set[int]:
+    """The steps at which APGD looks back: first after 22 % of the steps, then after ever shorter windows."""
+    marks, now, window = set(), 0.22, 0.22
+    while now < 1:
+        marks.add(math.ceil(now * steps))
+        window = max(window - 0.03, 0.06)
+        now += window
+    return marks
+
+
+def climb(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tuple[Tensor, Tensor]:
+    """One run of APGD from `x_adv` on one chunk, dropping images as they fall. Croce & Hein 2020, algorithm 1.
+
+    labels     what `objective` and `fallen` must know of each image, (N, ...)
+    objective  (logits, labels) -> (N,), to be climbed
+    fallen     (logits, labels) -> (N,) bool
+
+    Returns for each image the first iterate that fell, else the one of highest objective; and which fell, (N,) bool.
+    """
+    result, done = x_adv.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    index = torch.arange(len(x), device=x.device)
+    each = (slice(None), *[None] * (x.dim() - 1))  # eta[each] multiplies images
+    last = torch.full_like(x.flatten(1)[:, 0], -math.inf)
+    highest, highest_before, rises, halved = last.clone(), last.clone(), torch.zeros_like(last), done.clone()
+    eta, best, best_gradient, previous = torch.full_like(last, 2 * eps), x_adv, torch.zeros_like(x), x_adv
+    marks, mark = checkpoints(steps), 0
+    for i in range(steps + 1):
+        logits, values, gradient = slope(model, x_adv, objective, labels)
+        down = fallen(check_logits(logits, labels) if i == 0 else logits, labels)
+        if down.any():
+            result[index[down]], done[index[down]] = x_adv[down], True
+            now = (index, x, labels, x_adv, values, gradient, previous, best, best_gradient)
+            index, x, labels, x_adv, values, gradient, previous, best, best_gradient = (t[~down] for t in now)
+            past = (last, highest, highest_before, rises, halved, eta)
+            last, highest, highest_before, rises, halved, eta = (t[~down] for t in past)
+        higher = values > highest
+        highest = torch.where(higher, values, highest)
+        best = torch.where(higher[each], x_adv, best)
+        best_gradient = torch.where(higher[each], gradient, best_gradient)
+        if i == steps or not len(index):
+            break
+        rises += (values > last) & (i > 0)
+        last = values
+        if i in marks:  # too few rises, or no better point at an unchanged step: halve it and go back to the best
+            stuck = (rises <= 0.75 * (i - mark)) | (~halved & (highest_before >= highest))
+            eta = torch.where(stuck, eta / 2, eta)
+            x_adv, gradient = torch.where(stuck[each], best, x_adv), torch.where(stuck[each], best_gradient, gradient)
+            highest_before, halved, mark, rises = highest, stuck, i, torch.zeros_like(rises)
+        ahead = into_ball(x_adv + eta[each] * steepest(gradient, norm), x, eps, norm)
+        if i > 0:  # three parts new direction, one part momentum
+            ahead = into_ball(x_adv + 0.75 * (ahead - x_adv) + 0.25 * (x_adv - previous), x, eps, norm)
+        previous, x_adv = x_adv, ahead
+    result[index] = best
+    return result, done
+
+
+def wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether each image is misclassified. `labels` may carry more columns; the first is the true label."""
+    return logits.argmax(1) != (labels if labels.dim() == 1 else labels[:, 0])
+
+
+def apgd(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    steps: int = 100,
+    restarts: int = 1,
+    loss: Loss = cross_entropy,
+    seed: int = 0,
+) -> Tensor:
+    """Auto-PGD: PGD that finds its own step size. Croce & Hein 2020 (arXiv:2003.01690). Built in lesson 02.
+
+    It begins with steps of 2 * eps, and halves an image's step when its loss has stopped rising.
+    Arguments and result are those of `pgd`; an image is left alone once it is misclassified.
+    """
+
+    def search(x, y):
+        best = x.clone()
+        with torch.no_grad():
+            standing = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
+        for _ in range(restarts):
+            x0, goal = x[standing], y[standing]
+            begin = random_start(x0, eps, norm)
+            how = {"objective": loss, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+            best[standing], done = climb(model, x0, goal, begin, **how)
+            standing = standing[~done]
+            if not len(standing):
+                break
+        return best
+
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        return in_chunks(search, x, y)
+
+
+def toward(logits: Tensor, labels: Tensor) -> Tensor:
+    """The lead of a rival class over the true one; `labels` is (N, 2): true, rival."""
+    lead = logits.gather(1, labels)
+    return lead[:, 1] - lead[:, 0]
+
+
+def apgd_t(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    steps: int = 100,
+    rivals: int = 9,
+    seed: int = 0,
+) -> Tensor:
+    """APGD towards one rival class after another, likeliest first: the attack that decides most evaluations.
+
+    Croce & Hein 2020 divide the difference of logits by a third one; a step that looks only at the slope's
+    direction needs no such scale, so the plain difference is climbed here. `rivals` classes are tried, at most all.
+    Arguments and result are otherwise those of `apgd`.
+    """
+
+    def search(x, y):
+        best = x.clone()
+        with torch.no_grad():
+            logits = check_logits(model(x), y)
+        order = logits.scatter(1, y[:, None], -math.inf).argsort(1, descending=True)[:, : logits.shape[1] - 1]
+        standing = (~wrong(logits, y)).nonzero()[:, 0]
+        for rival in order.T[:rivals]:
+            x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
+            how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+            best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm), **how)
+            standing = standing[~done]
+            if not len(standing):
+                break
+        return best
+
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        return in_chunks(search, x, y)
