@@ -2,11 +2,34 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor
+
+from utils.download import HOSTS, fetch
+from utils.formats import check, read_cifar, read_idx, read_npz
+
+# name: customary L-infinity budget, shape of one input as stored, classes
+SETS = {
+    "digits": (0.15, (8, 8), tuple("0123456789")),
+    "tumors": (0.05, (30,), ("malignant", "benign")),
+    "mnist": (0.3, (28, 28), tuple("0123456789")),
+    "fashion": (
+        0.1,
+        (28, 28),
+        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+    ),
+    "cifar10": (
+        8 / 255,
+        (32, 32, 3),
+        ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    ),
+    "olivetti": (8 / 255, (64, 64), tuple(f"person {i:02}" for i in range(40))),
+}
 
 
 class Split(NamedTuple):
@@ -16,19 +39,39 @@ class Split(NamedTuple):
     y: Tensor
 
     def take(self, n: int) -> "Split":
-        """At most `n` examples, evenly spaced over the split: the same ones each time."""
+        """At most `n` examples, evenly spaced over the split: the same ones each time, none twice."""
         if n >= len(self.y):
             return self
-        index = torch.linspace(0, len(self.y) - 1, n, device=self.y.device).round().long()
+        # in float64 and on the CPU: float32 takes some examples twice, and devices round it differently
+        index = torch.linspace(0, len(self.y) - 1, n, dtype=torch.float64).round().long().to(self.y.device)
         return Split(self.x[index], self.y[index])
+
+    def __repr__(self):
+        x, y = (f"{str(t.dtype)[6:]} {tuple(t.shape)}" for t in self)
+        return f"Split of {len(self.y):,} examples: x {x}, y {y}"
 
 
 class Dataset(NamedTuple):
+    """What `load` returns.
+
+    train, test  each a Split (x, y): inputs float32 in [0, 1], labels int64 (N,), on the fastest device here.
+                 Images are (N, C, H, W), tables (N, features).
+    classes      the name of each label
+    eps          the customary L-infinity budget, in the units of x
+    """
+
     name: str
     train: Split
     test: Split
     classes: tuple[str, ...]
     eps: float
+
+    def __repr__(self):
+        shape = " x ".join(str(length) for length in self.train.x.shape[1:])
+        return (
+            f"{self.name}: {len(self.train.y):,} training and {len(self.test.y):,} test examples of {shape} "
+            f"in [0, 1], {len(self.classes)} classes, eps {self.eps:.3g}"
+        )
 
 
 def device() -> torch.device:
@@ -45,12 +88,84 @@ def chunks(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 
 def load(name: str | None = None) -> Dataset:
-    from sklearn.datasets import load_digits
+    """The data set `name`, ready to train on. Without a name: what COURSE_DATASET says, else "digits".
+
+    | name     | what                                         | training | test   | one input   | eps   |
+    |----------|----------------------------------------------|----------|--------|-------------|-------|
+    | digits   | handwritten digits (in scikit-learn)         | 1,400    | 397    | 1 x 8 x 8   | 0.15  |
+    | tumors   | 30 measures of a tumor (in scikit-learn)     | 400      | 169    | 30          | 0.05  |
+    | mnist    | handwritten digits                           | 60,000   | 10,000 | 1 x 28 x 28 | 0.3   |
+    | fashion  | clothes                                      | 60,000   | 10,000 | 1 x 28 x 28 | 0.1   |
+    | cifar10  | photographs of ten kinds of things           | 50,000   | 10,000 | 3 x 32 x 32 | 8/255 |
+    | olivetti | faces of 40 people (only from COURSE_DATA)   | 280      | 120    | 1 x 64 x 64 | 8/255 |
+
+    The first two need no network. The others come from DIR/NAME.npz if COURSE_DATA names a folder DIR that has
+    this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3); else they are
+    downloaded once from their authors or a mirror, checked against published hashes, and kept in COURSE_CACHE
+    (by default the system's folder for caches). A file in COURSE_DATA is taken as it is: a CIFAR-10 decoded from
+    JPEG, for one, is not the original, and models differ on it from published accuracies by about a point.
+
+    Pixels are divided by their largest value. Tumors' features are scaled to [0, 1] by their range in the training
+    split, which the test split is clamped to. Both splits of scikit-learn's sets are stratified and always the same.
+
+    Raises ValueError (unknown name, a file that cannot be used), FileNotFoundError, ConnectionError (no host
+    gave the files) or OSError (no place to keep them): one sentence each, which says what to do.
+    """
+    name = name or os.environ.get("COURSE_DATASET") or "digits"
+    if name not in SETS:
+        raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(SETS)}")
+    eps, shape, classes = SETS[name]
+    if name == "digits":
+        largest, arrays = 16, _digits()
+    elif name == "tumors":
+        largest, arrays = 1, _tumors()
+    else:
+        largest, arrays = 255, _images(name, shape, len(classes))
+    x_train, y_train, x_test, y_test = arrays
+    return Dataset(name, _split(x_train, y_train, largest), _split(x_test, y_test, largest), classes, eps)
+
+
+def _split(x: ndarray, y: ndarray, largest: float) -> Split:
+    x = torch.tensor(x, device=device())  # still bytes, so that a GPU is sent a quarter of the floats' size
+    if x.dim() > 2:
+        x = x[:, None] if x.dim() == 3 else x.movedim(-1, 1).contiguous()
+    return Split(x.float().div_(largest), torch.tensor(y.astype(np.int64), device=device()))
+
+
+def _digits() -> tuple[ndarray, ...]:
+    from sklearn.datasets import load_digits  # not above: it takes a second that other sets need not pay
     from sklearn.model_selection import train_test_split
 
-    name = name or os.environ.get("COURSE_DATASET", "digits")
-    d = load_digits()
-    x = (d.images / 16).astype(np.float32)[:, None]
-    a, b, c, e = train_test_split(x, d.target, test_size=397, random_state=0, stratify=d.target)
-    mk = lambda x, y: Split(torch.from_numpy(x), torch.from_numpy(y).long())
-    return Dataset(name, mk(a, c), mk(b, e), tuple("0123456789"), 0.15)
+    x, y = load_digits(return_X_y=True)
+    x = x.astype(np.uint8).reshape(-1, 8, 8)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=397, random_state=0, stratify=y)
+    return x_train, y_train, x_test, y_test
+
+
+def _tumors() -> tuple[ndarray, ...]:
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=169, random_state=0, stratify=y)
+    low, high = x_train.min(0), x_train.max(0)
+    x_train, x_test = (((x - low) / (high - low)).clip(0, 1).astype(np.float32) for x in (x_train, x_test))
+    return x_train, y_train, x_test, y_test
+
+
+def _images(name: str, shape: tuple[int, ...], classes: int) -> list[ndarray]:
+    folder = os.environ.get("COURSE_DATA")
+    path = Path(folder or "").expanduser() / f"{name}.npz"
+    if folder and not path.parent.is_dir():
+        raise FileNotFoundError(f"COURSE_DATA names {folder}, which is not a folder: correct it or unset it")
+    given = bool(folder) and path.exists()
+    if not given and name not in HOSTS:
+        raise FileNotFoundError(f"{name} cannot be downloaded: set COURSE_DATA to a folder that holds {name}.npz")
+    files = [path] if given else fetch(name)
+    try:
+        read = read_cifar if name == "cifar10" else read_idx
+        return check(read_npz(path) if given else read(files), shape, classes)
+    except Exception as problem:  # whatever a damaged or hostile file can cause, it is one thing to the reader
+        reason = str(problem).split("\n")[0] or type(problem).__name__
+        advice = "replace it or take it out of the folder" if given else "delete it and load the data set again"
+        raise ValueError(f"cannot use {files[0] if given else files[0].parent} ({reason}): {advice}") from None

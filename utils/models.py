@@ -54,12 +54,17 @@ def mlp(data: Dataset, width: int = 200) -> nn.Module:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
+def logits(model: nn.Module, x: Tensor) -> Tensor:
+    """The model's answer to each image, (N, classes). It is asked in evaluation mode and left as it was."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:
-        return torch.cat([model(piece).argmax(1) for (piece,) in chunks(x)])
+        return torch.cat([model(piece) for (piece,) in chunks(x)])
     finally:
         for module in training:
             module.training = True
+
+
+def predict(model: nn.Module, x: Tensor) -> Tensor:
+    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
+    return logits(model, x).argmax(1)

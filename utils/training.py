@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm.auto import tqdm
+
+from utils.progress import progress
 
 
 def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=updates)
     model.train()
     order = iter(())
-    for _ in tqdm(range(updates), desc="training", delay=5, leave=False):
+    for _ in progress(range(updates), desc="training"):
         if (batch := next(order, None)) is None or len(batch) < batch_size:
             order = iter(torch.randperm(len(x)).to(x.device).split(batch_size))
             batch = next(order)

@@ -19,10 +19,15 @@ from utils.attacks.guard import (
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def slope(model: nn.Module, x: Tensor, loss: Loss, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own."""
+def slope(
+    model: nn.Module, x: Tensor, loss: Loss, labels: Tensor, check: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
+
+    check  whether to look at the logits first: once in each attack
+    """
     x = x.detach().requires_grad_()
-    logits = model(x)
+    logits = check_logits(model(x), labels) if check else model(x)
     values = loss(logits, labels)
     (gradient,) = torch.autograd.grad(values.sum(), x)
     return logits.detach(), values.detach(), gradient
@@ -40,8 +45,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor |
     """
 
     def search(x, labels):
-        logits, _, gradient = slope(model, x, cross_entropy, labels)
-        check_logits(logits, labels)
+        _, _, gradient = slope(model, x, cross_entropy, labels, check=True)
         uphill = eps if target is None else -eps
         return into_ball(x + uphill * gradient.sign(), x, eps, "linf")
 
@@ -79,12 +83,12 @@ def pgd(
     Returns images like x, in the ball (up to rounding) and in [0, 1].
     """
     uphill = 1 if target is None else -1
-    length = uphill * (2.5 * eps / max(steps, 1) if step is None else step)
 
     def fallen(logits, labels):
         return (logits.argmax(1) == labels) == (target is not None)
 
     def search(x, labels):
+        length = uphill * (2.5 * eps / max(steps, 1) if step is None else step)
         best, highest = x.clone(), torch.full_like(x.flatten(1)[:, 0], -math.inf)
         standing = torch.arange(len(x), device=x.device)
         if early_stop and start:  # an image that is wrong as it is needs no attack
@@ -93,8 +97,8 @@ def pgd(
         for _ in range(restarts):
             index, x0, goal = standing, x[standing], labels[standing]
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
-            for _ in range(steps):
-                logits, _, gradient = slope(model, x_adv, loss, goal)
+            for i in range(steps):
+                logits, _, gradient = slope(model, x_adv, loss, goal, check=i == 0)
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
                     index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
@@ -143,8 +147,8 @@ def climb(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tu
     eta, best, best_gradient, previous = torch.full_like(last, 2 * eps), x_adv, torch.zeros_like(x), x_adv
     marks, mark = checkpoints(steps), 0
     for i in range(steps + 1):
-        logits, values, gradient = slope(model, x_adv, objective, labels)
-        down = fallen(check_logits(logits, labels) if i == 0 else logits, labels)
+        logits, values, gradient = slope(model, x_adv, objective, labels, check=i == 0)
+        down = fallen(logits, labels)
         if down.any():
             result[index[down]], done[index[down]] = x_adv[down], True
             now = (index, x, labels, x_adv, values, gradient, previous, best, best_gradient)

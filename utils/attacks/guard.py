@@ -26,7 +26,9 @@ def guard(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str = "li
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     devices = [x.device] if x.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a stack trace at each call
+        if devices:
+            torch.cuda.manual_seed(seed)
         try:
             model.eval().requires_grad_(False)
             yield
@@ -72,7 +74,8 @@ def check_logits(logits: Tensor, y: Tensor) -> Tensor:
 
 def in_chunks(search: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """`search` over pieces of the tensors that suit the device, put together again."""
-    return torch.cat([search(*(t.detach() for t in piece)) for piece in chunks(*tensors)])
+    usable = (t.clone() if t.is_inference() else t.detach() for t in tensors)  # autograd refuses inference tensors
+    return torch.cat([search(*piece) for piece in chunks(*usable)])
 
 
 # Losses: (logits, labels) -> (N,). An attack climbs them; the labels are the true ones.
@@ -121,5 +124,5 @@ def random_start(x: Tensor, eps: float, norm: str) -> Tensor:
     if norm == "linf":
         return (x + torch.empty_like(x).uniform_(-eps, eps)).clamp_(0, 1)
     delta = torch.randn_like(x)
-    radius = eps * torch.rand_like(size(delta)) ** (1 / x[0].numel())
+    radius = eps * torch.rand_like(size(delta)) ** (1 / x.shape[1:].numel())
     return (x + delta * radius / size(delta).clamp_min(1e-12)).clamp_(0, 1)

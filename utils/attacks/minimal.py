@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks.gradient import slope, wrong
-from utils.attacks.guard import check_logits, guard, in_chunks, margin, size
+from utils.attacks.guard import guard, in_chunks, margin, size
 
 
 def cw_l2(
@@ -26,15 +26,16 @@ def cw_l2(
     that draws random numbers.
     """
 
+    def below_zero(logits, y):
+        return margin(logits, y).clamp_max(0)
+
     def search(x, y):
         nearest, distance = x.clone(), torch.full_like(x.flatten(1)[:, 0], math.inf)
         c, x_adv = torch.ones_like(distance), x.clone()
         mean, square = torch.zeros_like(x), torch.zeros_like(x)  # Adam's moments
         each = (slice(None), *[None] * (x.dim() - 1))
         for i in range(steps + 1):
-            logits, _, gradient = slope(model, x_adv, lambda logits, y: margin(logits, y).clamp_max(0), y)
-            if i == 0:
-                check_logits(logits, y)
+            logits, _, gradient = slope(model, x_adv, below_zero, y, check=i == 0)
             down, delta = wrong(logits, y), x_adv - x
             length = size(delta).flatten()
             nearer = down & (length < distance)

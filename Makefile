@@ -1,0 +1,36 @@
+# The course's commands. Each builds the environment in .venv first, if that is needed.
+PYTHON = python3
+CONSTRAINTS = constraints.txt
+PORT = 8888
+BIN = .venv/bin
+MADE = .venv/made
+HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
+FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+
+.PHONY: lab test notebooks bench
+
+lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
+	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
+
+test: $(MADE) ## all that CI runs
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest --nbval tests notebooks
+
+notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
+	$(BIN)/python tools/build.py
+
+bench: $(MADE) ## speed and strength beside the peers
+	$(BIN)/python tools/bench.py
+
+TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
+NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)
+
+# `make CONSTRAINTS= test` takes the newest versions instead of the exact ones.
+$(MADE): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(TOO_OLD)")'
+	@echo "Building the environment in .venv: a few minutes, once"
+	@$(PYTHON) -m venv .venv || { echo "$(NO_VENV)"; exit 1; }
+	$(BIN)/python -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
+	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
+	@touch $@

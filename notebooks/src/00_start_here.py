@@ -1,0 +1,128 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# > *"Which defense should I pick?"*
+#
+# Popular pages answer with a list: adversarial training, gradient masking, defensive distillation,
+# randomized smoothing, differential privacy, model monitoring.
+# They rank it by what is often recommended. That is a measure of fame.
+# Many famous defenses were broken within months, and stayed on the lists.
+#
+# **This course lets you find out.** You build each defense, attack it as hard as you can, and measure what is left.
+# *About 10 minutes; the cells run in 3 s on two CPU cores.*
+
+# %% [markdown]
+# ## Is this machine ready?
+
+# %%
+from utils import environment
+
+environment.check()
+
+# %% [markdown]
+# Every lesson runs on a laptop's processor in seconds.
+# A GPU is used if there is one, and lets you put larger data into the same cells.
+#
+# ## Why popularity can't answer
+#
+# Here is a defense in two lines. It rounds each pixel to one of five grey levels.
+# Small changes vanish in the rounding, and so does the gradient that attacks follow.
+
+# %%
+import torch
+from torch import nn
+
+from utils import attacks, evaluation, plots, widgets
+from utils.data import load
+from utils.models import small_cnn
+from utils.training import fit
+
+data = load()  # the digits, 8 x 8 pixels; load("mnist") runs the same cells
+torch.manual_seed(0)
+model = fit(small_cnn(data), data.train)
+
+
+# %%
+class FiveLevels(nn.Module):
+    """Round each pixel to 0, 1/4, 1/2, 3/4 or 1."""
+
+    def forward(self, x):
+        return (4 * x).round() / 4
+
+
+defended = nn.Sequential(FiveLevels(), model)
+
+# %% [markdown]
+# Now a standard attack, PGD (you build it in lesson 02), on both models.
+# It may change each pixel by a small `eps`.
+
+# %%
+x, y = data.test.take(200)
+before = evaluation.robust_accuracy(model, (x, y), attacks.pgd, eps=data.eps)
+after = evaluation.robust_accuracy(defended, (x, y), attacks.pgd, eps=data.eps)
+plots.rates({"no attack": evaluation.accuracy(model, (x, y)), "undefended, PGD": before, "defended, PGD": after})
+
+# %% [markdown]
+# A table like this one has been printed many times, with the sentence *"our defense restores the accuracy"*.
+# Would you ship it?
+#
+# Before you go on, commit yourself.
+# The next attack is not allowed gradients at all. It only asks the model for its scores.
+
+# %%
+guess = widgets.predict("What accuracy will be left to the defended model?")
+guess
+
+# %%
+left = evaluation.robust_accuracy(defended, (x, y), attacks.square, eps=data.eps)
+guess.reveal(left)
+
+# %%
+plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapted attack": left})
+
+# %% [markdown]
+# The rounding had not stopped the *attack*. It had stopped the *measurement*.
+# The digits are as easy to spoil as before; only the compass was broken.
+# This is called **gradient masking**. Lessons 04 and 05 are about it.
+#
+# That is why the question is never "what do people use?", but:
+# *what is left, against whom, at which price?*
+
+# %% [markdown]
+# ## How a lesson works
+#
+# 1. **Claim.** What people say, and the question that would settle it.
+# 2. **Predict.** You commit to a number before you see one.
+# 3. **Build** the attack or defense, in small cells of plain PyTorch.
+# 4. **Measure** it, with the strongest attack built so far.
+# 5. **Play** with it in a widget that drives the real model.
+# 6. **Verdict**, computed from what was measured.
+#
+# Then the lesson's function moves to `utils`, from where later lessons import it.
+
+# %% [markdown]
+# Three habits make the numbers worth something:
+#
+# - `236/397 = 59 % [55, 64]` is how a rate is printed: count, share, and its 95 % interval (Wilson's).
+#   Differences smaller than the intervals are not differences.
+# - Images have pixels between 0 and 1, and so `eps` means the same everywhere.
+# - Every random cell starts with its seed: you should see what we saw, up to an image or two.
+
+# %% [markdown]
+# **Other data.** `load("mnist")`, `load("fashion")` and `load("cifar10")` download once.
+# Set the environment variable `COURSE_DATASET=mnist` to run whole lessons on it,
+# and `COURSE_DATA` to a folder of `NAME.npz` files to work offline.
+
+# %% [markdown]
+# ## The ledger
+#
+# These are the claims that the course puts to the test.
+# All are open until you run the lesson that settles them; come back and run this cell again.
+
+# %%
+from utils.claims import ledger
+
+ledger()
+
+# %% [markdown]
+# Next: [01 · One gradient step](01_one_gradient_step.ipynb)

@@ -1,0 +1,264 @@
+# %% [markdown]
+# # 01 · One gradient step
+#
+# > *"The model is right on 98 % of held-out data, so it is safe to ship."*
+#
+# Accuracy answers what happens on inputs that nobody chose.
+# This lesson asks what happens when somebody chooses them,
+# with the cheapest attack that works: one step along the sign of the gradient.
+#
+# **You will build** FGSM in five lines, and say what a *threat model* is.
+# *About 20 minutes; the cells run in 8 s on two CPU cores.*
+
+# %%
+import itertools
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import evaluation, plots, widgets
+from utils.claims import claim
+from utils.data import load
+from utils.models import small_cnn
+from utils.training import fit
+
+# %%
+data = load()  # the digits; load("mnist") runs the same cells
+torch.manual_seed(0)
+model = fit(small_cnn(data), data.train)
+clean = evaluation.accuracy(model, data.test)
+clean
+
+# %% [markdown]
+# That is the number people quote: right answers out of all, and behind it the 95 % interval.
+# The interval is part of the result.
+# From a few hundred images nobody can tell 97 % from 98 %.
+#
+# ## The threat model
+#
+# | | in this lesson |
+# |---|---|
+# | **who** | someone who may send the model one image |
+# | **knows** | the model and its weights (*white box*) |
+# | **may change** | each pixel by at most $\varepsilon$, on a scale from 0 to 1 |
+# | **wins when** | the predicted class is wrong |
+
+# %% [markdown]
+# The third row is a ball: all images $x'$ with $\lVert x' - x \rVert_\infty \le \varepsilon$,
+# where $\lVert\cdot\rVert_\infty$ is the largest change of any pixel.
+# Each data set comes with a customary $\varepsilon$ at which a person still reads the images.
+# Change a row of the table and you change the question, and maybe the answer.
+
+# %%
+print(f"{data.name}: eps = {data.eps:.3g}; {len(data.test.y)} test images")
+
+# %%
+guess = widgets.predict("What accuracy is left after one gradient step?")
+guess
+
+# %% [markdown]
+# ## The idea
+#
+# Training moves the weights *down* the loss $\ell$.
+# An attacker cannot touch the weights of $f$,
+# but the same backward pass also gives the slope with respect to the *input*.
+# Inside the box $\pm\varepsilon$ a linear function is largest at a corner,
+# and the sign of the slope says at which one:
+#
+# $$x' = x + \varepsilon \cdot \operatorname{sign}\left(\nabla_x\, \ell(f(x), y)\right)$$
+
+
+# %%
+def fgsm(model, x, y, *, eps):
+    """One signed gradient step of size eps, kept inside [0, 1]. Goodfellow et al. 2015, section 4."""
+    x = x.detach().requires_grad_()
+    loss = F.cross_entropy(model(x), y, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+
+
+# %% [markdown]
+# `reduction="sum"` keeps the images apart: each gets its own slope, however large the batch is.
+# The clamp matters as much as the sign: a pixel of 1.1 is no image, and any input check would reject it.
+#
+# ## Is it right?
+#
+# On a *linear* model the formula promises the best corner of the box.
+# With eight pixels there are 256 corners, few enough to try them all.
+
+# %%
+torch.manual_seed(0)
+linear = nn.Linear(8, 2)
+point, label = torch.full((1, 8), 0.5), torch.tensor([0])
+
+corners = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=8)))  # (256, 8)
+losses = F.cross_entropy(linear(point + 0.1 * corners), label.expand(256), reduction="none")
+found = F.cross_entropy(linear(fgsm(linear, point, label, eps=0.1)), label)
+print("FGSM finds the worst corner:", torch.isclose(found, losses.max()).item())
+
+# %% [markdown]
+# Out of 256 corners, one backward pass names the worst.
+# A network is not linear. The next cells show how much that helps it.
+#
+# ## The attack
+
+# %%
+x, y = data.test
+x_adv = fgsm(model, x, y, eps=data.eps)
+plots.triptych(x, x_adv, model, y=y)
+
+# %% [markdown]
+# From left to right: the image, the change (orange adds, blue removes), and what the model receives.
+# Beside the images stands what it reads, and how sure it is.
+# A person still reads what was there before.
+# The change looks like no class at all: it has no meaning to us, and much to the model.
+
+# %%
+attacked = evaluation.accuracy(model, (x_adv, y))
+attacked
+
+# %%
+guess.reveal(attacked)
+
+# %% [markdown]
+# Most answers were right before and are wrong now, for the price of one backward pass.
+#
+# Maybe any change of this size would do? The control is a change as large, with random signs.
+
+# %%
+torch.manual_seed(0)
+signs = torch.randint(0, 2, x.shape, device=x.device) * 2 - 1
+random = evaluation.accuracy(model, ((x + data.eps * signs).clamp(0, 1), y))
+plots.rates({"as they are": clean, "random signs": random, "signs of the gradient": attacked})
+
+# %% [markdown]
+# Noise of the same size costs the model little.
+# So the *size* of the change does not explain the fall, its *direction* does.
+# A test set with noise added would have told us nothing.
+#
+# ## How large must the change be?
+
+# %%
+sweep = evaluation.sweep(model, fgsm, data.test, eps=torch.linspace(0, 2 * data.eps, 13))
+plots.accuracy_curve(sweep, mark=data.eps)
+
+# %% [markdown]
+# Accuracy falls steeply below the customary budget, where everyone still reads the image.
+# The band is the 95 % interval.
+# A single number at a single $\varepsilon$ hides this curve: read results that give only one with care.
+#
+# ## Why one step is enough
+
+# %%
+plots.line_of_loss(model, x, y, eps=data.eps)
+
+# %% [markdown]
+# Each colour is one image on its way to its FGSM point.
+# The height is the *margin*: the best wrong logit minus the right one; above 0 the answer is wrong.
+# Dashed is what the slope at the start foretells, solid what happens.
+# For much of the way they run together: between the kinks of its ReLUs the network *is* linear.
+
+
+# %% [markdown]
+# In a linear model with weights $w$ the step moves the output by $\varepsilon \lVert w \rVert_1$:
+# a *sum* over pixels.
+# Each pixel adds its small share, and an image has many.
+# So a change that is small in every pixel can be large in sum.
+# (Goodfellow et al. call this the linear explanation.)
+# If it is a sum, then a part of the pixels should do a part of the harm:
+
+# %%
+torch.manual_seed(0)
+shares = (0.1, 0.25, 0.5, 1.0)
+partly = {f"{100 * s:.0f} % of the pixels": torch.where(torch.rand_like(x) < s, x_adv, x) for s in shares}
+plots.rates({name: evaluation.accuracy(model, (x_partly, y)) for name, x_partly in partly.items()})
+
+# %% [markdown]
+# A tenth of the pixels does little. The harm grows with the number of pixels that take part, as a sum should.
+#
+# ## Choosing the answer
+#
+# So far any wrong class counted. A *targeted* attacker wants one class $t$:
+# a stop sign read as a speed limit, not as just anything.
+# The same step, *down* the loss of the wanted label:
+#
+# $$x' = x - \varepsilon \cdot \operatorname{sign}\left(\nabla_x\, \ell(f(x), t)\right)$$
+
+
+# %%
+def fgsm_targeted(model, x, target, *, eps):
+    """One signed step towards a class that the attacker wants."""
+    x = x.detach().requires_grad_()
+    loss = F.cross_entropy(model(x), target, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x - eps * slope.sign()).clamp(0, 1).detach()  # new: minus
+
+
+# %%
+target = (y + 1) % len(data.classes)  # 0 should be read as 1, 1 as 2, ... 9 as 0
+x_target = fgsm_targeted(model, x, target, eps=data.eps)
+plots.triptych(x, x_target, model, y=y)
+
+# %%
+plots.rates(
+    {
+        "target read, no attack": evaluation.accuracy(model, (x, target)),
+        "target read, untargeted": evaluation.accuracy(model, (x_adv, target)),
+        "target read, targeted": evaluation.accuracy(model, (x_target, target)),
+    },
+    x="images read as the target",
+)
+
+# %% [markdown]
+# To get *the* wrong answer is harder than to get *a* wrong answer,
+# and one step often falls short of it or beyond it.
+# The next lesson takes many small steps instead of one large step.
+#
+# ## Play
+
+# %%
+widgets.AttackExplorer(model, data, attacks={"FGSM": fgsm})
+
+# %% [markdown]
+# **Try.** Find an image that survives at the customary budget.
+# What do its logits have that the others' lack?
+# Then raise $\varepsilon$ until it falls, and ask yourself whether you would still read it.
+#
+# ## Verdict
+
+# %%
+claim(
+    "High test accuracy means that a model is safe to ship",
+    holds=not attacked.clearly_below(clean),
+    because=f"right on {clean}; after one gradient step of {data.eps:.3g}, on {attacked}",
+)
+
+# %% [markdown]
+# **To take to work.** Report accuracy *under a stated threat model*, or say that there is none.
+# The attack costs one forward and one backward pass, so no project is too small to run it.
+#
+# **What this does not show:** that a model which survives FGSM is robust.
+# That claim is next, and it does not live long.
+#
+# ## The same in `utils`
+#
+# From here on we import FGSM. The shared one checks its input and leaves the model as it was.
+
+# %%
+from utils import attacks
+
+same = torch.equal(attacks.fgsm(model, x, y, eps=data.eps), x_adv)
+same_target = torch.equal(attacks.fgsm(model, x, y, eps=data.eps, target=target), x_target)
+print(same, same_target)
+
+# %% [markdown]
+# ## Further
+#
+# - Goodfellow, Shlens, Szegedy 2015, [arXiv:1412.6572](https://arxiv.org/abs/1412.6572).
+#   FGSM at 0.25 on MNIST: error 99.9 % for a shallow softmax classifier, 89.4 % for a maxout network.
+# - Szegedy et al. 2014, [arXiv:1312.6199](https://arxiv.org/abs/1312.6199). The discovery, with a slower attack.
+# - Biggio et al. 2013, [arXiv:1708.06131](https://arxiv.org/abs/1708.06131). Gradient attacks on SVMs and
+#   shallow networks, a year earlier.
+#
+# Next: [02 · Stronger attackers](02_stronger_attackers.ipynb)

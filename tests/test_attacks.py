@@ -1,0 +1,408 @@
+"""The promise of every attack, over many shapes, budgets and norms; and what each attack is known to do."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from utils.attacks import apgd, apgd_t, cross_entropy, cw_l2, fgsm, margin, pgd, rays, square, transfer, worst_case
+from utils.attacks.gradient import checkpoints
+from utils.attacks.guard import into_ball, random_start, steepest
+from utils.data import load
+from utils.evaluation import accuracy
+from utils.models import predict, small_cnn
+from utils.training import fit
+
+BOTH = ("linf", "l2")
+
+
+def few(norm):
+    """A short list for `worst_case`: what matters here is what it does with attacks, not how strong they are."""
+    return [partial(pgd, norm=norm, steps=3), partial(square, norm=norm, queries=20)]
+
+
+ATTACKS = {
+    "fgsm": fgsm,
+    "fgsm targeted": lambda model, x, y, *, eps, **how: fgsm(model, x, y, eps=eps, target=(y + 1) % 3),
+    **{f"pgd {norm}": partial(pgd, norm=norm, steps=4, restarts=2) for norm in BOTH},
+    "pgd margin": partial(pgd, loss=margin, steps=3),
+    "pgd targeted": lambda model, x, y, *, eps, **how: pgd(model, x, y, eps=eps, steps=3, target=(y + 1) % 3, **how),
+    "pgd to the end": partial(pgd, steps=3, early_stop=False),
+    "pgd from x": partial(pgd, steps=3, start=False),
+    "pgd long steps": partial(pgd, steps=3, step=10.0),
+    **{f"apgd {norm}": partial(apgd, norm=norm, steps=8, restarts=2) for norm in BOTH},
+    **{f"apgd_t {norm}": partial(apgd_t, norm=norm, steps=5) for norm in BOTH},
+    "cw_l2": partial(cw_l2, steps=8),
+    **{f"square {norm}": partial(square, norm=norm, queries=30) for norm in BOTH},
+    "square impatient": partial(square, queries=40, patience=1.0),
+    "rays": partial(rays, queries=30),
+    **{f"worst_case {norm}": partial(worst_case, norm=norm, attacks=few(norm)) for norm in BOTH},
+}
+SEEDLESS = {"fgsm", "fgsm targeted"}
+
+
+def distance(name, x_adv, x):
+    delta = (x_adv - x).flatten(1)
+    return delta.norm(dim=1) if "l2" in name else delta.abs().amax(1)
+
+
+class Net(nn.Module):
+    """A small network with batch norm and dropout, so that a wrong mode or a touched buffer shows."""
+
+    def __init__(self, shape, classes=3):
+        super().__init__()
+        inputs = math.prod(shape)
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(inputs, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, classes)
+        )
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def case(shape, n=5, seed=0, dtype=torch.float32):
+    """A network in training mode with gradients already on its parameters, images that touch 0 and 1, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Net(shape).to(dtype).train()
+    x = (torch.rand(n, *shape, generator=generator, dtype=dtype) * 1.6 - 0.3).clamp(0, 1)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    model.body[1].bias.requires_grad_(False)
+    with torch.no_grad():  # mostly right, so that an attack has something to do
+        y = model.eval()(x).argmax(1)
+    model.train()
+    model.body[4].eval()  # a mixed mode must come back as it was
+    return model, x, y
+
+
+shapes = st.sampled_from([(1, 1, 1), (1, 5, 5), (3, 4, 6), (2, 8, 3), (7,), (1,)])
+budgets = st.one_of(st.just(0.0), st.floats(1e-6, 2.0))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@settings(max_examples=8, deadline=None)
+@given(shape=shapes, eps=budgets, seed=st.integers(0, 99), dtype=st.sampled_from([torch.float32, torch.float64]))
+def test_every_attack_keeps_the_promise(name, shape, eps, seed, dtype):
+    model, x, y = case(shape, seed=seed, dtype=dtype)
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    flags = [(module.training) for module in model.modules()]
+    learning = [parameter.requires_grad for parameter in model.parameters()]
+    before, x_before = torch.get_rng_state(), x.clone()
+    attack = ATTACKS[name] if name in SEEDLESS else partial(ATTACKS[name], seed=seed)
+
+    x_adv = attack(model, x, y, eps=eps)
+
+    assert x_adv.shape == x.shape and x_adv.dtype == x.dtype and not x_adv.requires_grad
+    assert ((x_adv >= 0) & (x_adv <= 1)).all()
+    assert (distance("l2" if name == "cw_l2" else name, x_adv, x) <= eps + 1e-6 * (1 + eps)).all()
+    assert torch.equal(x, x_before)
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+    assert [module.training for module in model.modules()] == flags
+    assert [parameter.requires_grad for parameter in model.parameters()] == learning
+    assert all((parameter.grad == 1).all() for parameter in model.parameters())
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)  # another state of the caller's random numbers
+    assert torch.equal(attack(model, x, y, eps=eps), x_adv)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_works_where_gradients_are_off_and_on_odd_batches(name):
+    model, x, y = case((1, 6, 6), n=9)
+    with torch.no_grad():
+        expected = ATTACKS[name](model, x, y, eps=0.2)
+    with torch.inference_mode():
+        assert torch.equal(ATTACKS[name](model, x, y, eps=0.2), expected)
+    strided = x.transpose(2, 3).contiguous().transpose(2, 3)
+    x_adv = ATTACKS[name](model, strided, y, eps=0.2)
+    assert name == "cw_l2" or (distance(name, x_adv, x) <= 0.2 + 1e-6).all()
+    assert ATTACKS[name](model, x[:0], y[:0], eps=0.2).shape == (0, 1, 6, 6)
+    assert ATTACKS[name](model, x[:1], y[:1], eps=0.2).shape == (1, 1, 6, 6)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_model_comes_back_even_after_an_error(name):
+    model, x, y = case((1, 4, 4))
+    x[0, 0, 0, 0] = math.nan
+    with pytest.raises(ValueError, match="x must lie in"):
+        ATTACKS[name](model, x, y, eps=0.1)
+    assert model.training and not model.body[4].training
+    assert all((parameter.grad == 1).all() for parameter in model.parameters())
+
+
+class Answers(nn.Module):
+    """A model that returns what it is told to."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x):
+        return self.answer(x.flatten(1)[:, :3])
+
+
+BAD_INPUT = [
+    ("eps", {"eps": -0.1}, ValueError),
+    ("eps", {"eps": math.nan}, ValueError),
+    ("eps", {"eps": "big"}, ValueError),
+    ("x must lie in", {"x": torch.rand(4, 1, 3, 3) * 255}, ValueError),
+    ("x must lie in", {"x": -torch.rand(4, 1, 3, 3)}, ValueError),
+    ("x must lie in", {"x": torch.full((4, 1, 3, 3), math.nan)}, ValueError),
+    ("x must be", {"x": torch.zeros(4, 1, 3, 3, dtype=torch.uint8)}, TypeError),
+    ("y must", {"y": torch.zeros(3, dtype=torch.int64)}, ValueError),
+    ("y must", {"y": torch.zeros(4, 1, dtype=torch.int64)}, ValueError),
+    ("y must", {"y": torch.zeros(4)}, ValueError),
+    ("y must", {"y": [0, 0, 0, 0]}, ValueError),
+    ("y must lie in", {"y": torch.tensor([0, 1, 2, 3])}, ValueError),
+    ("y must lie in", {"y": torch.tensor([0, 1, 2, -1])}, ValueError),
+    ("model must", {"model": lambda x: x}, TypeError),
+    ("model returns prob", {"model": Answers(lambda x: x.softmax(1))}, ValueError),
+    ("model returns NaN", {"model": Answers(lambda x: x * math.nan)}, ValueError),
+    ("model must return logits", {"model": Answers(lambda x: x[:, 0])}, ValueError),
+    ("model must return logits", {"model": Answers(lambda x: x.sum(1, keepdim=True))}, ValueError),
+    ("model must return logits", {"model": Answers(lambda x: (x, x))}, ValueError),
+]
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd linf", "apgd l2", "apgd_t linf", "cw_l2", "square linf", "rays"])
+@pytest.mark.parametrize(("says", "bad", "error"), BAD_INPUT)
+def test_bad_input_is_named(name, says, bad, error):
+    torch.manual_seed(0)
+    good = {"model": Answers(lambda x: 3 * x - 1), "x": torch.rand(4, 1, 3, 3), "y": torch.zeros(4, dtype=torch.int64)}
+    arguments = {**good, "eps": 0.1, **bad}
+    with pytest.raises(error, match=f"^{says}"):
+        ATTACKS[name](arguments["model"], arguments["x"], arguments["y"], eps=arguments["eps"])
+
+
+def test_an_unknown_norm_is_named():
+    model, x, y = case((1, 3, 3))
+    with pytest.raises(ValueError, match="norm must be one of"):
+        pgd(model, x, y, eps=0.1, norm="l7")
+
+
+# Geometry
+
+
+@settings(max_examples=60, deadline=None)
+@given(eps=st.floats(0, 3), norm=st.sampled_from(BOTH), seed=st.integers(0, 99), far=st.floats(0.01, 9))
+def test_projection_reaches_the_ball_and_leaves_its_points_alone(eps, norm, seed, far):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(6, 2, 3, 3, generator=generator, dtype=torch.float64)
+    y = into_ball(x + far * torch.randn(6, 2, 3, 3, generator=generator, dtype=torch.float64), x, eps, norm)
+    assert (distance(norm, y, x) <= eps + 1e-12).all() and ((y >= 0) & (y <= 1)).all()
+    torch.testing.assert_close(into_ball(y, x, eps, norm), y)
+
+
+@pytest.mark.parametrize("norm", BOTH)
+def test_a_random_start_fills_the_ball(norm):
+    torch.manual_seed(0)
+    x = torch.full((4000, 1, 2, 1), 0.5)
+    away = distance(norm, random_start(x, 0.4, norm), x) / 0.4
+    # In two dimensions the share of a ball or box within r of its centre is r squared.
+    for r in (0.3, 0.6, 0.9):
+        assert abs((away <= r).double().mean() - r**2) < 0.03
+
+
+def test_the_steepest_direction_has_length_one_and_a_zero_slope_gives_none():
+    slope = torch.randn(5, 3, 2, 2)
+    slope[0] = 0
+    assert (distance("linf", steepest(slope, "linf"), 0 * slope)[1:] == 1).all()
+    torch.testing.assert_close(distance("l2", steepest(slope, "l2"), 0 * slope)[1:], torch.ones(4))
+    assert (steepest(slope, "l2")[0] == 0).all() and (steepest(slope, "linf")[0] == 0).all()
+
+
+def test_apgd_looks_back_where_the_paper_does():
+    # Croce & Hein 2020, section 3.1: p0 = 0, p1 = 0.22, p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06).
+    assert sorted(checkpoints(100)) == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+def test_losses_against_their_definitions():
+    logits, y = torch.randn(50, 4), torch.randint(4, (50,))
+    by_hand = [max(row[j] for j in range(4) if j != label) - row[label] for row, label in zip(logits, y, strict=True)]
+    torch.testing.assert_close(margin(logits, y), torch.stack(by_hand))
+    torch.testing.assert_close(cross_entropy(logits, y), F.cross_entropy(logits, y, reduction="none"))
+
+
+# What is known of each attack
+
+
+class Linear(nn.Module):
+    """Two classes, logits 0 and w x + b: every distance to the boundary has a closed form."""
+
+    def __init__(self, w, b):
+        super().__init__()
+        self.w, self.b = nn.Parameter(w), b
+
+    def forward(self, x):
+        lead = (x.flatten(1) @ self.w) + self.b
+        return torch.stack([torch.zeros_like(lead), lead], 1)
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """A linear model on 16 pixels, with images away from 0 and 1 and their distances to its boundary."""
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(16, generator=generator, dtype=torch.float64)
+    x = 0.5 + 0.1 * torch.randn(200, 1, 4, 4, generator=generator, dtype=torch.float64).clamp(-1, 1)
+    model = Linear(w, float(-0.5 * w.sum()))
+    lead = x.flatten(1) @ w + model.b
+    return model, x, (lead > 0).long(), {"linf": lead.abs() / w.abs().sum(), "l2": lead.abs() / w.norm()}
+
+
+EXACT = {
+    "fgsm": (fgsm, "linf"),
+    "pgd linf": (partial(pgd, steps=20), "linf"),
+    "pgd l2": (partial(pgd, steps=40, norm="l2"), "l2"),
+    "apgd linf": (partial(apgd, steps=30), "linf"),
+    "apgd l2": (partial(apgd, steps=60, norm="l2"), "l2"),
+    "apgd_t linf": (partial(apgd_t, steps=30), "linf"),
+    "worst_case linf": (worst_case, "linf"),
+    "worst_case l2": (partial(worst_case, norm="l2"), "l2"),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_on_a_linear_model_exactly_the_images_within_reach_fall(name, linear):
+    model, x, y, to_boundary = linear
+    attack, norm = EXACT[name]
+    eps = float(to_boundary[norm].median())
+    fell = predict(model, attack(model, x, y, eps=eps)) != y
+    reach = to_boundary[norm]
+    assert not fell[reach > eps * (1 + 1e-6)].any()  # impossible
+    assert fell[reach < eps * 0.99].all()  # in reach
+
+
+def test_cw_finds_the_known_distance_on_a_linear_model(linear):
+    model, x, y, to_boundary = linear
+    x_adv = cw_l2(model, x, y, steps=200)
+    assert (predict(model, x_adv) != y).all()
+    ratio = distance("l2", x_adv, x) / to_boundary["l2"]
+    assert ratio.min() >= 1 and ratio.median() < 1.02
+
+
+def test_rays_finds_the_known_distance_on_a_linear_model(linear):
+    model, x, y, to_boundary = linear
+    eps = float(to_boundary["linf"].quantile(0.75))
+    fell = predict(model, rays(model, x, y, eps=eps, queries=1000)) != y
+    assert not fell[to_boundary["linf"] > eps * 1.001].any()
+    assert fell[to_boundary["linf"] < eps * 0.9].double().mean() > 0.95
+
+
+class Counting(nn.Module):
+    """Counts the images that a model is asked about."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.asked = model, 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return self.model(x)
+
+
+@pytest.mark.parametrize("attack", [square, rays])
+def test_black_box_attacks_use_no_gradient_and_keep_to_their_queries(attack, linear):
+    model, x, y, _ = linear
+
+    class NoGradient(Counting):
+        def forward(self, x):
+            assert not x.requires_grad and not torch.is_grad_enabled()
+            return super().forward(x)
+
+    counting = NoGradient(model)
+    attack(counting, x[:20], y[:20], eps=1e-9, queries=50)
+    assert 20 * 50 <= counting.asked <= 20 * (50 + 1 + 12)  # the first look, and a bisection that was under way
+
+
+def test_fallen_images_are_not_attacked_again(linear):
+    model, x, y, to_boundary = linear
+    easy = Counting(model)
+    pgd(easy, x, y, eps=10 * float(to_boundary["linf"].max()), steps=40)
+    hard = Counting(model)
+    pgd(hard, x, y, eps=1e-9, steps=40)
+    assert hard.asked == len(x) * 42 and easy.asked < 0.2 * hard.asked
+
+
+def test_worst_case_keeps_first_successes_and_spares_the_fallen(linear):
+    model, x, y, to_boundary = linear
+    eps = float(to_boundary["linf"].median())
+    seen = []
+
+    def nothing(model, x, y, *, eps):
+        seen.append(len(x))
+        return x
+
+    def half(model, x, y, *, eps):
+        seen.append(len(x))
+        return torch.where((torch.arange(len(x)) % 2 == 0)[:, None, None, None], fgsm(model, x, y, eps=eps), x)
+
+    x_adv = worst_case(model, x, y, eps=eps, attacks=[nothing, half, half, fgsm])
+    fell = predict(model, x_adv) != y
+    assert seen[0] == seen[1] == 200 and 100 <= seen[2] < 200
+    assert torch.equal(x_adv[~fell], x[~fell])
+    assert fell.sum() == (predict(model, fgsm(model, x, y, eps=eps)) != y).sum()
+    counted = Counting(model)
+    worst_case(counted, x, 1 - y, eps=eps)
+    assert counted.asked == 200  # all wrong already: one look
+
+
+def test_worst_case_refuses_an_attack_that_cheats(linear):
+    model, x, y, _ = linear
+    with pytest.raises(ValueError, match="attacks: cheat went"):
+
+        def cheat(model, x, y, *, eps):
+            return 1 - x
+
+        worst_case(model, x, y, eps=0.01, attacks=[cheat])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The course's default data and its undefended network."""
+    data = load("digits")
+    torch.manual_seed(0)
+    return data, fit(small_cnn(data), data.train, updates=300)
+
+
+class Quantise(nn.Module):
+    def forward(self, x):
+        return (x * 4).round() / 4
+
+
+def test_the_ladder_of_attacks_on_digits(digits):
+    data, model = digits
+    x, y = data.test
+
+    def left(attack, model=model, **how):
+        return accuracy(model, (attack(model, x, y, eps=data.eps, **how), y)).k
+
+    assert left(pgd) <= left(fgsm) and left(pgd, restarts=5) <= left(pgd)
+    assert left(worst_case) <= min(left(pgd, restarts=5), left(apgd), left(apgd_t), left(square, queries=300))
+    masked = nn.Sequential(Quantise(), model)
+    assert left(pgd, masked) > 350 and left(worst_case, masked) < 40  # the gradient sees nothing, the search does
+
+
+def test_targeted_attacks_reach_their_target(digits):
+    data, model = digits
+    x, y = data.test.take(100)
+    target = (y + 1) % 10
+    hit = {
+        attack.__name__: (predict(model, attack(model, x, y, eps=0.3, target=target)) == target).double().mean()
+        for attack in (fgsm, pgd)
+    }
+    untargeted = (predict(model, pgd(model, x, y, eps=0.3)) == target).double().mean()
+    assert hit["pgd"] > 0.9 and hit["fgsm"] > untargeted
+
+
+def test_transfer_attacks_the_surrogate(digits):
+    data, model = digits
+    x, y = data.test.take(50)
+    torch.manual_seed(1)
+    other = fit(small_cnn(data), data.train, updates=50)
+    assert torch.equal(transfer(model, x, y, eps=0.1, surrogate=other, steps=5), pgd(other, x, y, eps=0.1, steps=5))

@@ -1,0 +1,203 @@
+"""A lesson in real JupyterLab and a real browser: its widgets are visible, quick, and work from the keyboard.
+
+The lesson is notebooks/01_one_gradient_step.ipynb; SCREENSHOTS=DIR keeps pictures of its widgets.
+"""
+
+import ast
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+LESSON = ROOT / "notebooks" / "01_one_gradient_step.ipynb"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+
+QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+QUIET += ["--disable-background-networking", "--disable-component-update"]
+CONFIG = """
+c.LabApp.news_url = None
+c.LabApp.extension_manager = "readonly"
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = True
+c.ServerApp.token = "course"
+"""
+NOTICES = '{"fetchNews": "false", "checkForUpdates": false}'
+SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.|AttackExplorer\(")
+
+# A lesson's only picture from elsewhere; answered here, so that the test needs no network.
+BADGE, EMPTY = "https://colab.research.google.com/assets/colab-badge.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>'
+
+# Times from a key to the next picture that the browser has decoded and is about to paint.
+WATCH = """image => {
+    window.moves = []
+    document.addEventListener("keydown", () => { window.pressed = performance.now() }, true)
+    image.addEventListener("load", () => requestAnimationFrame(() => moves.push(performance.now() - pressed)))
+}"""
+BYTES = "async image => Array.from(new Uint8Array(await (await fetch(image.src)).arrayBuffer())).join()"
+
+
+def line_with(stream, pattern: str) -> re.Match:
+    """Wait for a line of a process's output that matches, and keep reading afterwards so that it never blocks."""
+    seen = []
+    for line in stream:
+        seen.append(line)
+        if found := re.search(pattern, line):
+            threading.Thread(target=stream.read, daemon=True).start()
+            return found
+    raise AssertionError("JupyterLab ended early:\n" + "".join(seen))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("lab")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    """JupyterLab on a free loopback port, with no configuration but this and no use for a network."""
+    kinds = ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR")
+    where = {f"JUPYTER_{kind}": str(folder / kind.lower()) for kind in kinds}
+    where |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
+    where |= {"OMP_NUM_THREADS": "1"}  # the other core draws the page
+    where |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT), "COURSE_LEDGER": str(folder / "ledger")}
+    (folder / "config_dir").mkdir()
+    (folder / "config_dir" / "jupyter_lab_config.py").write_text(CONFIG)
+    (folder / "settings" / "@jupyterlab" / "apputils-extension").mkdir(parents=True)
+    (folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings").write_text(
+        NOTICES
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--ServerApp.port={port}"]
+    server = subprocess.Popen(command, cwd=folder, env=os.environ | where, stderr=subprocess.PIPE, text=True)
+    try:
+        yield line_with(server.stderr, r"(http://127\.0\.0\.1:\d+)/lab\?token=")[1]
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def page(address, folder):
+    """The lesson, opened and run to its end; what the console and the network saw is on `page.seen`."""
+    lesson = nbformat.read(LESSON, 4)
+    for cell in lesson.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None  # so that what is seen was made here
+    nbformat.write(lesson, folder / LESSON.name)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.seen = {"errors": [], "addresses": set()}
+        page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
+        page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
+        page.on("request", lambda request: page.seen["addresses"].add(request.url))
+        page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
+        page.goto(f"{address}/lab/tree/{LESSON.name}?token=course")
+        run_all(page)
+        yield page
+        browser.close()
+
+
+def run_all(page: Page) -> None:
+    """Run > Run All Cells, and wait until the last cell has its number and none shows a star."""
+    expect(page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-status=idle]").first).to_be_visible(timeout=30_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
+    expect(prompts.last).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+    assert not [text for text in prompts.all_text_contents() if not re.fullmatch(r"\[\d+\]:", text)]
+
+
+def screenshot(page: Page, name: str) -> None:
+    if "SCREENSHOTS" in os.environ:
+        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{name}.png")
+
+
+def test_every_widget_is_visible(page):
+    cells = [ast.parse(cell.source).body for cell in nbformat.read(LESSON, 4).cells if cell.cell_type == "code"]
+    values = [ast.unparse(cell[-1]) for cell in cells if cell and isinstance(cell[-1], ast.Expr)]
+    expected = sum(bool(SHOWS_A_WIDGET.search(value)) for value in values)
+    shown = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+    assert expected >= 3
+    expect(shown).to_have_count(expected)
+    for i in range(expected):
+        shown.nth(i).hover()  # scrolls there and waits until it stands still, under the mouse and nothing above it
+        expect(shown.nth(i)).to_be_in_viewport()
+        screenshot(page, f"widget_{i}")
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
+    waiting = page.get_by_text("Lock a prediction above to compare.").first
+    expect(waiting).to_be_visible()
+    lock = page.get_by_role("button", name="Lock", exact=True).first
+    lock.scroll_into_view_if_needed()
+    screenshot(page, "predict")
+    handle = page.get_by_role("slider").first
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    lock.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Locked").first).to_be_disabled()
+    sentence = page.get_by_text(re.compile(r"You said 51 %; measured \d+/\d+ = \d+ %")).first
+    sentence.hover()
+    expect(page.locator(".jupyter-widgets").filter(has=sentence).locator("img").first).to_be_in_viewport()
+    screenshot(page, "reveal")
+
+
+def explorer_on(page: Page) -> Locator:
+    return page.locator(".jp-OutputArea-output > .jupyter-widgets").filter(has=page.get_by_text("Budget eps"))
+
+
+def test_a_slider_moves_the_picture_within_100_ms(page):
+    explorer = explorer_on(page)
+    image = explorer.locator("img").first
+    explorer.get_by_role("slider").first.focus()
+    screenshot(page, "explorer")
+    image.evaluate(WATCH)
+    pictures = {image.evaluate(BYTES)}
+    for i, key in enumerate(["ArrowRight"] * 3 + ["ArrowLeft"] * 6 + ["ArrowRight"] * 6):
+        page.keyboard.press(key)
+        page.wait_for_function(f"moves.length > {i}")
+        pictures.add(image.evaluate(BYTES))
+    moves = page.evaluate("moves")
+    print(f"slider to picture: median {statistics.median(moves):.0f} ms of {[round(move) for move in moves]}")
+    assert len(pictures) == 7 and len(moves) == 15
+    assert statistics.median(moves) <= 100
+
+
+def test_every_attack_is_chosen_from_the_keyboard(page):
+    explorer = explorer_on(page)
+    image = explorer.locator("img").first
+    attacks = explorer.locator(".widget-toggle-buttons").first.get_by_role("button")
+    assert attacks.count() >= 1
+    for i in reversed(range(attacks.count())):
+        source, pressed = image.get_attribute("src"), "mod-active" in attacks.nth(i).get_attribute("class")
+        attacks.nth(i).focus()
+        page.keyboard.press("Enter")
+        expect(attacks.nth(i)).to_have_class(re.compile("mod-active"))
+        if not pressed:
+            expect(image).not_to_have_attribute("src", source)
+        screenshot(page, f"explorer_{i}")
+    assert explorer.locator("[role=alert]").count() == 0
+
+
+def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):
+    assert page.seen["errors"] == []
+    away = {url for url in page.seen["addresses"] if not url.startswith((address, "data:", "blob:"))}
+    assert away <= {BADGE}

@@ -1,0 +1,149 @@
+"""The build: the same bytes each time, small diffs, outputs that are kept as long as they are true."""
+
+import difflib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from build import FIRST_CELL, ROOT, assemble, build, fingerprint
+
+LESSON = """\
+# %% [markdown]
+# # 01 · A small lesson
+#
+# *About 1 minute; the cells run in 1 s on two CPU cores.*
+
+# %%
+from random import random
+
+random() < 2
+
+# %% [markdown]
+# ## Twice
+#
+# The first word.
+
+# %%
+random() < 3
+
+# %% [markdown]
+# ## Twice
+
+# %%
+random();
+"""
+
+
+@pytest.fixture
+def lesson(tmp_path):
+    """Writes a text, builds it, and returns the lines of the notebook."""
+
+    def write(text: str, run: bool = False) -> list[str]:
+        (tmp_path / "01_small.py").write_text(text)
+        build(tmp_path / "01_small.py", tmp_path / "01_small.ipynb", run=run)
+        return (tmp_path / "01_small.ipynb").read_text().splitlines()
+
+    return write
+
+
+def changed(before: list[str], after: list[str]) -> list[str]:
+    return [line for line in difflib.ndiff(before, after) if line[0] in "-+"]
+
+
+def test_built_twice_is_the_same(lesson, capsys):
+    assert lesson(LESSON) == lesson(LESSON, run=True) == lesson(LESSON)
+    assert capsys.readouterr().out.count("running") == 2, "the third time, nothing has to run"
+
+
+def test_a_changed_word_is_a_diff_of_two_lines_and_keeps_the_outputs(lesson, capsys):
+    before, after = lesson(LESSON), lesson(LESSON.replace("first word", "last word"))
+    assert len(changed(before, after)) == 2
+    assert capsys.readouterr().out.count("running") == 1
+
+
+def test_a_new_cell_moves_the_ids_of_its_section_only(lesson):
+    before, after = lesson(LESSON), lesson(LESSON.replace("# %%\nrandom() < 3", "# %%\n2\n\n# %%\nrandom() < 3"))
+    ids = [line.split('"')[3] for line in changed(before, after) if '"id"' in line]
+    assert ids == ["twice-3"]
+
+
+def test_changed_code_runs_again(lesson):
+    assert "False" in "".join(lesson(LESSON.replace("< 2", "< 0")))
+
+
+def test_cleared_outputs_are_made_again(lesson, tmp_path):
+    before = lesson(LESSON)
+    (tmp_path / "01_small.ipynb").write_text(
+        "\n".join(before).replace('"execution_count": 2', '"execution_count": null')
+    )
+    assert lesson(LESSON) == before
+
+
+def test_a_lesson_that_fails_stops_the_build_and_leaves_the_old_notebook(lesson, tmp_path):
+    before = lesson(LESSON)
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        lesson(LESSON + "1 / 0")
+    assert (tmp_path / "01_small.ipynb").read_text().splitlines() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("x = 1  # one", "x = 1", True),
+        ('def f():\n    """One."""\n    return 1', 'def f():\n    "Two."\n    return (1)', True),
+        ("x = 1", "x = 2", False),
+        ("x", "x;", False),
+        ("def f(): return None", "def f(): return", False),
+        ("from utils.evaluation import Rate", "from utils.data import load", False),
+        ("def f():\n    from utils import data", "def f():\n    from utils import evaluation", False),
+    ],
+)
+def test_the_fingerprint_sees_code_and_nothing_else(before, after, same):
+    assert (fingerprint([before]) == fingerprint([after])) is same
+
+
+def test_the_fingerprint_follows_imports(tmp_path, monkeypatch):
+    """Also those inside functions, of packages, and of names that are modules."""
+    package = tmp_path / "utils" / "deep"
+    package.mkdir(parents=True)
+    (tmp_path / "utils" / "__init__.py").touch()
+    (tmp_path / "utils" / "top.py").write_text("def f():\n    from utils.deep import attack")
+    (package / "__init__.py").write_text("from . import bottom")
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    seen = set()
+    for value in range(3):
+        (package / "bottom.py").write_text(f"attack = {value}")
+        seen.add(fingerprint(["from utils import top"]))
+    assert len(seen) == 3
+
+
+def test_the_first_cell_does_nothing_elsewhere(tmp_path):
+    probe = "import sys, os; before = os.getcwd(), sys.path[:]\n{}\nassert before == (os.getcwd(), sys.path)"
+    subprocess.run([sys.executable, "-c", probe.format(FIRST_CELL)], cwd=tmp_path, check=True)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_the_floors_of_utils_hold_and_can_break(tmp_path):
+    """import-linter's contract in pyproject.toml: what is above may not be imported from below."""
+    for name in ("utils", "pyproject.toml"):
+        subprocess.run(["cp", "-r", ROOT / name, tmp_path], check=True)
+    (tmp_path / "utils" / "data.py").open("a").write("\nfrom utils import evaluation\n")
+    lint = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    broken = subprocess.run(lint, cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)})
+    assert broken.returncode == 1
+    assert "utils.data -> utils.evaluation" in broken.stdout
+
+
+def test_the_small_notebook_has_stable_ids(tmp_path):
+    (tmp_path / "01_small.py").write_text(LESSON)
+    assert [cell.id for cell in assemble(tmp_path / "01_small.py").cells] == [
+        "01-a-small-lesson-1",
+        "01-a-small-lesson-2",
+        "01-a-small-lesson-3",
+        "twice-1",
+        "twice-2",
+        "twice-again-1",
+        "twice-again-2",
+    ]

@@ -1,0 +1,90 @@
+"""Rates against the exact binomial and published values; accuracy and sweeps on models whose answers are known."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from torch import nn
+
+from utils.evaluation import Rate, Sweep, accuracy, robust_accuracy, sweep
+
+counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(counts)
+def test_the_interval_is_wilsons(kn):
+    k, n = kn
+    low, high = stats.binomtest(k, n).proportion_ci(method="wilson")
+    assert Rate(k, n).interval == pytest.approx((low, high), abs=1e-6)
+    assert low <= k / n <= high
+
+
+def test_it_prints_as_the_course_does():
+    assert repr(Rate(236, 397)) == "236/397 = 59 % [55, 64]"
+    assert repr(Rate(0, 10)) == "0/10 = 0 % [0, 28]"
+
+
+def test_it_compares_like_a_number():
+    assert Rate(1, 2) == Rate(5, 10) == 0.5 and Rate(1, 3) < 0.5 < Rate(2, 3) and Rate(1, 2) <= Rate(1, 2)
+    assert float(Rate(1, 4)) == 0.25 and len({Rate(1, 2), Rate(2, 4)}) == 1
+    assert Rate(1, 2) != "half"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "low", "high"),
+    # Newcombe 1998, table II: intervals of the difference by method 10.
+    [((56, 70), (48, 80), 0.0524, 0.3339), ((9, 10), (3, 10), 0.1705, 0.8090), ((5, 56), (0, 29), -0.0381, 0.1926)],
+)
+def test_clearly_apart_is_newcombes_method_10(a, b, low, high):
+    a, b = Rate(*a), Rate(*b)
+    difference = float(a) - float(b)
+    down = math.hypot(float(a) - a.interval[0], b.interval[1] - float(b))
+    up = math.hypot(a.interval[1] - float(a), float(b) - b.interval[0])
+    assert (difference - down, difference + up) == pytest.approx((low, high), abs=2e-4)
+    assert b.clearly_below(a) == a.clearly_above(b) == (low > 0)
+    assert not a.clearly_below(b)
+
+
+def test_the_test_keeps_its_level():
+    """Two equal rates are called apart in about 5 % of pairs or fewer: 2,000 pairs, one-sided 2.5 % each."""
+    generator = torch.Generator().manual_seed(0)
+    k = torch.binomial(torch.full((2000, 2), 397.0), torch.full((2000, 2), 0.6), generator=generator).long().tolist()
+    apart = sum(Rate(a, 397).clearly_below(Rate(b, 397)) or Rate(b, 397).clearly_below(Rate(a, 397)) for a, b in k)
+    assert 0.03 * 2000 < apart < 0.07 * 2000
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (0, 0)])
+def test_impossible_counts_are_refused(k, n):
+    with pytest.raises(ValueError, match="a rate needs"):
+        Rate(k, n)
+
+
+class Threshold(nn.Module):
+    """Class 1 if the first pixel is above one half."""
+
+    def forward(self, x):
+        lead = x.flatten(1)[:, 0] - 0.5
+        return torch.stack([-lead, lead], 1)
+
+
+def shift(model, x, y, *, eps):
+    """An attack that moves every pixel against its label."""
+    return (x + eps * (1 - 2 * y.view(-1, 1, 1, 1))).clamp(0, 1)
+
+
+def test_accuracy_counts_and_leaves_the_mode_alone():
+    x = torch.linspace(0.001, 0.999, 600).view(-1, 1, 1, 1)
+    y = (x.flatten() > 0.25).long()
+    model = Threshold().train()
+    assert accuracy(model, (x, y)) == Rate(450, 600) and model.training
+
+
+def test_sweep_measures_each_budget():
+    x = torch.linspace(0.001, 0.999, 600).view(-1, 1, 1, 1)
+    data = x, (x.flatten() > 0.5).long()
+    curve = sweep(Threshold(), shift, data, eps=torch.tensor([0.0, 0.1, 0.5]))
+    assert isinstance(curve, Sweep) and [rate.k for rate in curve.rates] == [600, 480, 0]
+    assert curve.at(0.1) == robust_accuracy(Threshold(), data, shift, eps=0.1) == Rate(480, 600)

@@ -1,0 +1,222 @@
+"""The figures say what was measured, in one style, and leave neither the model nor matplotlib changed."""
+
+import io
+from base64 import b64decode
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from PIL import Image
+from torch import nn
+
+from utils import plots
+from utils.attacks import cross_entropy, fgsm, margin
+from utils.evaluation import Rate, Sweep
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+EPS = 0.1
+SWEEP = Sweep((0.0, 0.05, 0.1), (Rate(98, 100), Rate(60, 100), Rate(3, 100)))
+
+
+def linear(shape=(1, 8, 8), classes=10):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(torch.Size(shape).numel(), classes)).eval()
+
+
+def images(shape=(1, 8, 8), n=40):
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def labelled(model, x):
+    with torch.no_grad():
+        return model(x).argmax(1)
+
+
+MODEL, X = linear(), images()
+Y = labelled(MODEL, X)
+X_ADV = fgsm(MODEL, X, Y, eps=EPS)
+COLOR_MODEL, COLOR_X = linear((3, 8, 8)), images((3, 8, 8))
+ALL = {
+    "triptych": lambda: plots.triptych(X, X_ADV, MODEL),
+    "triptych of four in colour": lambda: plots.triptych(COLOR_X, COLOR_X * 0.98, COLOR_MODEL, rows=9),
+    "accuracy_curve": lambda: plots.accuracy_curve(SWEEP, mark=EPS),
+    "accuracy_curve of two": lambda: plots.accuracy_curve({"FGSM": SWEEP, "PGD": SWEEP}),
+    "rates": lambda: plots.rates({"a rather long name, 40 steps": Rate(1, 3), "FGSM": Rate(397, 397)}),
+    "rates of eight": lambda: plots.rates({f"attack {i}": Rate(i, 9) for i in range(8)}),
+    "lines": lambda: plots.lines({"margin": {1: Rate(5, 9), 20: Rate(4, 9)}}, x="steps", log=True),
+    "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
+    "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
+}
+
+
+def axes_of(picture):
+    return picture.figure.axes
+
+
+@pytest.mark.parametrize("draw", ALL.values(), ids=ALL)
+def test_every_figure_is_small_complete_and_the_same_each_time(draw):
+    picture = draw()
+    data, metadata = picture._repr_mimebundle_()
+    assert set(data) == {"image/png", "text/plain"} and data["text/plain"] == metadata["image/png"]["alt"] != ""
+    png = b64decode(data["image/png"])
+    image = Image.open(io.BytesIO(png))
+    width, height = (side / inch for side, inch in zip(image.size, image.info["dpi"], strict=True))
+    assert width <= 7.01 and height <= 3.01 and len(png) < 60_000
+    assert abs(metadata["image/png"]["width"] - 100 * width) <= 1
+    again = draw()
+    assert again.png() == png and again.text == data["text/plain"]
+    box, page = picture.figure.get_tightbbox(), picture.figure.get_size_inches()
+    assert box.x0 >= -0.02 and box.y0 >= -0.02 and box.x1 <= page[0] + 0.02 and box.y1 <= page[1] + 0.02
+
+
+def test_the_users_matplotlib_neither_shows_nor_changes():
+    draw = ALL["accuracy_curve of two"]
+    plain = draw().png()
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "lines.linewidth": 9, "savefig.dpi": 30}):
+        before = {key: value for key, value in matplotlib.rcParams.items() if key != "backend"}  # chosen when asked for
+        assert draw().png() == plain
+        assert all(matplotlib.rcParams[key] == value for key, value in before.items())
+    from matplotlib import pyplot
+
+    assert pyplot.get_fignums() == []  # pyplot would show them a second time
+
+
+def test_the_palette_is_told_apart_by_colour_blind_readers():
+    """Machado et al. 2009, full severity: no two colours of the palette come close, for any of the three kinds."""
+    kinds = {
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    }
+    palette = np.array([matplotlib.colors.to_rgb(color) for color in plots.COLORS])
+    for matrix in kinds.values():
+        seen = (palette**2.2 @ np.array(matrix).T).clip(0, 1) ** (1 / 2.2)
+        apart = np.linalg.norm(seen[:, None] - seen[None], axis=2) + 9 * np.eye(len(seen))
+        assert apart.min() > 0.1
+
+
+def test_rates_draws_and_prints_each_rate():
+    measured = {"FGSM": Rate(103, 397), "PGD": Rate(50, 397)}
+    picture = plots.rates(measured)
+    (axes,) = axes_of(picture)
+    assert [bar.get_width() for bar in axes.patches] == [float(rate) for rate in measured.values()]
+    assert [tuple(line.get_xdata()) for line in axes.lines] == [rate.interval for rate in measured.values()]
+    assert {str(rate) for rate in measured.values()} <= {text.get_text() for text in axes.texts}
+    assert picture.text == "FGSM: 103/397 = 26 % [22, 30]\nPGD: 50/397 = 13 % [10, 16]"
+
+
+def test_accuracy_curve_draws_the_sweep_its_band_and_the_mark():
+    (axes,) = axes_of(plots.accuracy_curve(SWEEP, mark=EPS))
+    line, mark = axes.lines
+    assert tuple(line.get_xdata()) == SWEEP.eps and list(line.get_ydata()) == [float(rate) for rate in SWEEP.rates]
+    corners = {tuple(corner) for corner in axes.collections[0].get_paths()[0].vertices}
+    assert {(e, bound) for e, rate in zip(SWEEP.eps, SWEEP.rates, strict=True) for bound in rate.interval} <= corners
+    assert list(mark.get_xdata()) == [EPS, EPS] and axes.texts[0].get_text() == f"eps = {EPS}"
+    assert axes.get_ylim() == (-0.02, 1.02)
+
+
+def test_lines_of_several_series_differ_by_more_than_colour():
+    series = {name: {1: Rate(5, 9), 20: Rate(4, 9)} for name in "abcdef"}
+    picture = plots.lines(series, x="steps", log=True)
+    (axes,) = axes_of(picture)
+    assert len({line.get_marker() for line in axes.lines}) == len({line.get_color() for line in axes.lines}) == 6
+    assert axes.get_xscale() == "log" and [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "20"]
+    assert [text.get_text() for text in picture.figure.legends[0].get_texts()] == list(series)
+    assert "a: 56 % at 1, 44 % at 20" in picture.text
+
+
+def test_lines_says_that_a_logarithm_has_no_zero():
+    with pytest.raises(ValueError, match="steps = 0"):
+        plots.lines({0: Rate(1, 2), 5: Rate(1, 2)}, x="steps", log=True)
+
+
+def test_informative_examples_are_fallen_ones_of_different_classes():
+    before, after = torch.tensor([0, 0, 0, 1, 2, 1]), torch.tensor([0, 5, 6, 1, 7, 8])
+    right = torch.tensor([True, True, True, True, False, True])
+    assert plots.informative(before, after, right, 2) == [1, 5]  # 4 was wrong before
+    assert plots.informative(before, after, right, 3) == [1, 5, 2]
+    assert plots.informative(before, after, right, 4) == [1, 5, 2, 0]  # too few fell: what stands follows
+
+
+@pytest.mark.parametrize(("model", "x"), [(MODEL, X), (COLOR_MODEL, COLOR_X)], ids=["gray", "colour"])
+def test_triptych_shows_images_changes_and_readings(model, x):
+    y = labelled(model, x)
+    x_adv = fgsm(model, x, y, eps=EPS)
+    names = [f"class {i}" for i in range(10)]
+    picture = plots.triptych(x, x_adv, model, y=y, rows=2, classes=names)
+    shown = [axes for axes in axes_of(picture) if axes.images]
+    probability = model(x_adv).softmax(1).detach()
+    for left, _, result in (shown[:3], shown[3:6]):
+        pixels = torch.tensor(np.asarray(left.images[0].get_array()).reshape(8, 8, -1)).permute(2, 0, 1)
+        i = int((x == pixels).flatten(1).all(1).nonzero())
+        assert np.array_equal(np.asarray(result.images[0].get_array()).reshape(8, 8, -1), x_adv[i].permute(1, 2, 0))
+        sure, k = probability[i].max(0)
+        text = [text for axes in axes_of(picture) for text in axes.texts]
+        reading = next(t for t in text if t.get_text() == names[k] and t.get_color() == plots.RED)
+        assert f"{100 * sure:.0f} %" in {t.get_text() for t in text} and reading
+        assert y[i] != k
+
+
+def test_changes_are_amplified_to_the_stated_scale():
+    delta = torch.zeros(1, 8, 8)
+    delta[0, 0, 0], delta[0, 1, 1] = EPS, -EPS / 2
+    assert plots.change_pixels(delta, EPS)[0, 0] == 1 and plots.change_pixels(delta, EPS)[1, 1] == -0.5
+    color = plots.change_pixels(delta.expand(3, -1, -1), EPS)
+    assert (
+        color[0, 0].tolist() == [1, 1, 1] and color[1, 1].tolist() == [0.25] * 3 and color[2, 2].tolist() == [0.5] * 3
+    )
+    picture = plots.triptych(X, X_ADV, MODEL)
+    assert f"change, ±{EPS}" in {axes.get_title() for axes in axes_of(picture)}
+
+
+def test_a_linear_models_margin_is_foretold_by_its_slope_and_a_bent_ones_is_not():
+    class Bent(nn.Module):
+        def forward(self, x):
+            return MODEL(x) ** 3
+
+    model = linear(classes=2)  # of more classes, the best of the others may change on the way
+    y = labelled(model, X)
+    (axes,) = axes_of(plots.line_of_loss(model, X, y, eps=EPS, images=3))
+    measured, foretold = curves(axes)
+    assert len(measured) == 3 and np.allclose(measured, foretold, atol=1e-5)
+    start = margin(model(X[:3]), y[:3]).tolist()
+    end = margin(model(fgsm(model, X[:3], y[:3], eps=EPS)), y[:3]).tolist()
+    assert np.allclose(measured[:, 0], start, atol=1e-5) and np.allclose(measured[:, -1], end, atol=1e-5)
+    measured, foretold = curves(axes_of(plots.line_of_loss(Bent(), X, labelled(Bent(), X), eps=EPS))[0])
+    assert abs(measured - foretold).max() > 0.1
+
+
+def curves(axes):
+    """The solid and the dashed curves of `line_of_loss`, (images, points) each."""
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 41]
+    solid = [line.get_ydata() for line in drawn if line.get_linestyle() == "-"]
+    return np.array(solid), np.array([line.get_ydata() for line in drawn if line.get_linestyle() != "-"])
+
+
+def test_loss_surface_has_the_images_loss_at_its_middle_and_rises_along_the_gradient(monkeypatch):
+    drawn = []
+    contourf = matplotlib.axes.Axes.contourf
+    monkeypatch.setattr(matplotlib.axes.Axes, "contourf", lambda *a, **k: drawn.append(a) or contourf(*a, **k))
+    plots.loss_surface(MODEL, X, Y, eps=EPS)
+    values = drawn[0][3]  # rows: random signs, columns: the gradient's
+    assert torch.isclose(values[20, 20], cross_entropy(MODEL(X[:1]), Y[:1])[0].detach())
+    assert torch.isclose(values[20, 40], cross_entropy(MODEL(X_ADV[:1]), Y[:1])[0].detach())
+    assert values[20, 40] > values[20, 20] > values[20, 0]
+
+
+def test_drawing_leaves_the_model_as_it_was():
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    plots.triptych(X, X_ADV, model)
+    plots.line_of_loss(model, X, Y, eps=EPS)
+    plots.loss_surface(model, X, Y, eps=EPS)
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_two_meaningful_colours_are_of_the_palette():
+    assert [to_hex(color) for color in (plots.BLUE, plots.RED)] == list(plots.COLORS[:2])

@@ -1,0 +1,379 @@
+"""The widgets by setting `.value`, as a browser would, and as a notebook's file keeps them.
+
+`tests/test_widgets_colab.py` runs this file again on Colab's versions of ipywidgets and IPython.
+"""
+
+import inspect
+import io
+import statistics
+import sys
+import time
+from base64 import b64decode
+from functools import partial
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from matplotlib.colors import to_hex
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from PIL import Image
+from torch import nn
+
+from utils.attacks import fgsm, pgd
+from utils.data import Dataset, Split
+from utils.evaluation import Rate, robust_accuracy
+from utils.plots import BLUE, LIGHT, RED
+from utils.widgets import AttackExplorer, predict
+from utils.widgets.explorer import own_norm, takes
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+TOP = 0.3
+
+
+def tiny(n=60, channels=1):
+    """Images whose class is the brightest row, more or less, and a linear model that sees it."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(n, channels, 8, 8, generator=draw) * 0.6
+    y = torch.randint(0, 8, (n,), generator=draw)
+    x[torch.arange(n), :, y] += 0.3
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64 * channels, 8))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.eye(8).repeat_interleave(8, 1).repeat(1, channels))
+        model[1].bias.zero_()
+    return model, Dataset("tiny", Split(x, y), Split(x, y), tuple("abcdefgh"), TOP / 2)
+
+
+def cw_l2(model, x, y, *, eps):
+    return pgd(model, x, y, eps=eps, norm="l2", steps=2)
+
+
+@pytest.fixture(scope="module")
+def made():
+    model, data = tiny()
+    attacks = {"FGSM": fgsm, "PGD": pgd, "short PGD": partial(pgd, steps=2), "PGD in L2": partial(pgd, norm="l2")}
+    return AttackExplorer(model, data, attacks | {"CW": cw_l2}, steps=(1, 3), sample=40)
+
+
+@pytest.fixture
+def explorer(made):
+    """One explorer for all tests, as it was at the start."""
+    made.attack.value, made.steps.value, made.budget.index, made.image.value = "PGD", 3, 3, 1
+    made.norm.value, made.attack.value = "linf", "FGSM"
+    return made
+
+
+def test_every_control_moves_the_picture(explorer):
+    explorer.attack.value = "PGD"
+    for control, values in (
+        (explorer.budget, explorer.budget.options[::-1]),
+        (explorer.image, (2, 12, 1)),
+        (explorer.norm, ("l2", "linf")),
+        (explorer.steps, (1, 3)),
+        (explorer.attack, ("FGSM", "PGD in L2", "CW", "short PGD")),
+    ):
+        for value in values:
+            if control.value != value:
+                before = explorer.picture.value
+                control.value = value
+                assert explorer.picture.value != before, f"{control.description} = {value} changed nothing"
+    assert explorer.error.value == ""
+
+
+def test_moving_and_returning_gives_the_picture_of_the_start(explorer):
+    start = explorer.picture.value
+    for attack, norm, image, budget in (("PGD", "l2", 4, 6), ("CW", "l2", 2, 1), ("FGSM", "linf", 1, 3)):
+        explorer.attack.value, explorer.image.value = attack, image
+        if not explorer.norm.disabled:
+            explorer.norm.value = norm
+        explorer.budget.index = budget
+    assert explorer.picture.value == start
+
+
+def test_the_quick_picture_is_the_whole_figure(explorer):
+    """What is drawn over the saved background equals what matplotlib draws from nothing."""
+    explorer.attack.value, explorer.norm.value, explorer.image.value = "PGD", "l2", 3
+    figure = explorer.still.figure
+    figure.savefig(whole := io.BytesIO(), format="png", dpi=figure.dpi, facecolor="white")
+    quick, whole = (np.asarray(Image.open(png).convert("RGB")) for png in (io.BytesIO(explorer.picture.value), whole))
+    assert quick.shape == whole.shape
+    differs = abs(quick.astype(int) - whole).max(axis=2) > 40  # beyond what 256 colours cost
+    assert differs.mean() < 0.02  # axes are drawn above or below the moving parts
+
+
+def test_what_is_shown_was_measured(explorer):
+    model, data = tiny()
+    explorer.attack.value, explorer.steps.value, explorer.budget.index = "PGD", 3, 2
+    rate = robust_accuracy(model, data.test.take(40), partial(pgd, steps=3), eps=TOP / 3)
+    assert 0 < rate < 1, "choose another budget: nothing to compare here"
+    scene, now = explorer.still, explorer.grid["PGD", "linf", 3]
+    assert scene.rate.get_text() == str(rate) and now.eps[2] == pytest.approx(TOP / 3)
+    assert scene.here.get_ydata()[0] == float(rate) and list(scene.line.get_ydata()) == [float(r) for r in now.rates]
+    image, change, result = (np.asarray(drawn.get_array()) for drawn in scene.images)
+    assert np.allclose(result - image, change * scene.scale, atol=1e-6)
+    assert abs(result - image).max() <= TOP / 3 + 1e-6
+    logits = model(torch.tensor(result)[None, None]).detach()[0]
+    assert np.allclose([bar.get_width() for bar in scene.bars], logits, atol=1e-5)
+    assert np.allclose(scene.before.get_xdata(), model(torch.tensor(image)[None, None]).detach()[0], atol=1e-5)
+    label, read = explorer.labels[0], int(logits.argmax())
+    colors = {k: to_hex(bar.get_facecolor()) for k, bar in enumerate(scene.bars)}
+    assert read != label and (colors.pop(label), colors.pop(read)) == (BLUE, RED) and set(colors.values()) == {LIGHT}
+    assert scene.readings[1].get_text().startswith(data.classes[logits.argmax()])
+    assert str(rate) in scene.text and "PGD, 3 steps" in scene.text
+
+
+def test_the_shown_images_are_of_all_classes_and_part_of_the_curve(explorer):
+    assert set(explorer.labels[:8]) == set(range(8)) and len(explorer.labels) == 12
+    assert all(rate.n == 40 for one in explorer.grid.values() for rate in one.rates)
+    assert all(len(one.x_adv[0]) == 12 for one in explorer.grid.values())
+
+
+def test_controls_that_do_not_apply_are_switched_off(explorer):
+    for attack, norm_off, steps_off, norm in (
+        ("FGSM", True, True, "linf"),
+        ("PGD", False, False, None),
+        ("short PGD", False, True, None),
+        ("PGD in L2", True, False, "l2"),
+        ("CW", True, True, "l2"),
+    ):
+        explorer.attack.value = attack
+        assert (explorer.norm.disabled, explorer.steps.disabled) == (norm_off, steps_off), attack
+        assert norm in (None, explorer.norm.value)
+
+
+def test_controls_that_apply_to_no_attack_are_left_out(explorer):
+    def described(panel):
+        return {control.description for row in panel.view.children[:2] for control in row.children}
+
+    model, data = tiny()
+    always = {"Attack", "Budget eps", "Image"}
+    assert described(AttackExplorer(model, data, {"FGSM": fgsm}, sample=20)) == always
+    assert described(AttackExplorer(model, data, {"PGD": pgd}, norms=["l2"], steps=[2], sample=20)) == always | {
+        "Steps"
+    }
+    assert described(explorer) == always | {"Norm", "Steps"}
+
+
+def test_attacks_are_asked_for_what_they_take():
+    assert takes(pgd, "steps") and not takes(partial(pgd, steps=1), "steps") and not takes(fgsm, "norm")
+    assert [own_norm(a) for a in (fgsm, cw_l2, partial(pgd, norm="l2"), partial(cw_l2))] == ["linf", "l2", "l2", "l2"]
+
+
+def test_budgets_are_those_of_the_norm_and_the_place_on_the_scale_stays(explorer):
+    explorer.attack.value, explorer.budget.index = "PGD", 5
+    assert explorer.budget.options[-1] == "0.3"
+    explorer.norm.value = "l2"
+    assert explorer.budget.options[-1] == f"{TOP * 8 / 3:.2g}" and explorer.budget.index == 5
+    sizes = (explorer.grid["PGD", "l2", 3].x_adv - explorer.grid["PGD", "l2", 3].x_adv[:1]).flatten(2).norm(dim=2)
+    assert (sizes <= torch.tensor(explorer.grid["PGD", "l2", 3].eps)[:, None] + 1e-5).all()
+
+
+def test_one_move_draws_one_picture(explorer, monkeypatch):
+    drawn, shot = [], explorer.still.shot
+    monkeypatch.setattr(explorer.still, "shot", lambda: drawn.append(1) or shot())
+    explorer.attack.value = "PGD"
+    explorer.norm.value = "l2"  # sets the budget slider anew
+    explorer.attack.value = "FGSM"  # sets the norm back
+    assert len(drawn) == 3
+
+
+def test_a_moved_control_does_not_ask_the_model():
+    model, data = tiny()
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    explorer = AttackExplorer(model, data, {"PGD": pgd}, steps=(1, 2), sample=20)
+    made = len(calls)
+    assert made > 0
+    for index in range(7):
+        explorer.budget.index = index
+    explorer.norm.value, explorer.steps.value = "l2", 1
+    assert len(calls) == made
+
+
+def test_images_in_colour():
+    model, data = tiny(channels=3)
+    explorer = AttackExplorer(model, data, {"FGSM": fgsm}, sample=20)
+    start = explorer.picture.value
+    explorer.budget.index = 6
+    assert explorer.picture.value != start and explorer.error.value == ""
+
+
+def test_tables_are_turned_away_in_one_sentence():
+    model, data = tiny()
+    table = data._replace(test=Split(data.test.x.flatten(1), data.test.y))
+    with pytest.raises(ValueError, match="tiny is a table"):
+        AttackExplorer(model, table, {"FGSM": fgsm})
+
+
+def test_an_error_appears_inside_the_widget_and_goes_when_it_is_over(explorer, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no <b>ink</b> left")
+
+    monkeypatch.setattr(explorer.still, "show", fail)
+    explorer.budget.index = 4
+    assert "RuntimeError: no &lt;b&gt;ink&lt;/b&gt; left" in explorer.error.value
+    assert "<b>ink" not in explorer.error.value
+    assert explorer.error in explorer.view.children and "in fail" in explorer.error.value
+    monkeypatch.undo()
+    explorer.budget.index = 5
+    assert explorer.error.value == ""
+
+
+def test_a_move_takes_at_most_50_ms(explorer):
+    explorer.attack.value = "PGD"
+    taken = []
+    for i in range(40):
+        start = time.process_time()
+        explorer.budget.index = (3 * i + 1) % 7
+        taken.append(time.process_time() - start)
+    assert statistics.median(taken) < 0.05, f"median {1000 * statistics.median(taken):.0f} ms of processor time"
+
+
+def test_a_guess_is_locked_for_good_and_opens_what_waits_for_it():
+    guess = predict("What accuracy is left?")
+    early = guess.reveal(Rate(103, 397))
+    assert "Lock a prediction" in early.sentence.value and early.picture.value == b""
+    assert early.picture.layout.display == "none"
+    guess.slider.value = 60
+    assert guess.guess is None and "Lock a prediction" in early.sentence.value
+    guess.button.click()
+    assert guess.guess == 60 and guess.slider.disabled and guess.button.disabled
+    said = "You said 60 %; measured 103/397 = 26 % [22, 30]: 34 points too high."
+    assert early.sentence.value == said and early.picture.layout.display is None
+    assert Image.open(io.BytesIO(early.picture.value)).width == 1050
+    guess.slider.value = 26  # a page that was open twice
+    guess.button.click()
+    assert guess.guess == 60 and early.sentence.value == said
+    assert guess.reveal(Rate(397, 397)).sentence.value.endswith("397/397 = 100 % [99, 100]: 40 points too low.")
+    assert guess.error.value == early.error.value == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "guess", "measured", "sentence"),
+    [
+        ({}, 24, Rate(103, 397), "You said 24 %; measured 103/397 = 26 % [22, 30]: right, as far as this measurement "),
+        ({}, 50, 0.25, "You said 50 %; measured 25 %: 25 points too high."),
+        ({"unit": "queries", "high": 500}, 100, 1234, "You said 100 queries; measured 1234 queries: 1.13e+03 queries"),
+        ({"unit": "s", "high": 2}, 0.5, 0.75, "You said 0.5 s; measured 0.75 s: 0.25 s too low."),
+    ],
+)
+def test_verdicts(question, guess, measured, sentence):
+    asked = predict("How much?", **question)
+    asked.slider.value = guess
+    asked.button.click()
+    shown = asked.reveal(measured)
+    assert shown.sentence.value.startswith(sentence)
+    (axes,) = shown.still.figure.axes
+    factor = 100 if not question else 1
+    assert axes.get_xlim()[1] == max(question.get("high", 100), factor * float(measured))
+    assert {factor * float(measured), guess} <= {x for line in axes.lines for x in line.get_xdata()}
+
+
+def test_a_files_picture_gives_the_measured_value_but_no_guess():
+    shown = predict("How much?").reveal(Rate(103, 397))
+    data, metadata = shown._repr_mimebundle_()
+    assert data["text/plain"] == "measured: 103/397 = 26 % [22, 30]" == metadata["image/png"]["alt"]
+    assert {text.get_text() for text in shown.still.figure.axes[0].texts} == {data["text/plain"]}
+
+
+def test_an_error_in_a_lock_appears_inside_the_widget():
+    guess = predict("How much?")
+    guess.reveals.append(None)
+    guess.button.click()
+    assert "AttributeError" in guess.error.value
+
+
+def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):
+    """No `Output`, whose content strict nbval cannot compare, and nothing beyond core ipywidgets."""
+
+    def all_of(widget):
+        return [widget, *(part for child in getattr(widget, "children", ()) for part in all_of(child))]
+
+    guess = predict("How much?")
+    for panel in (explorer, guess, guess.reveal(0.5)):
+        parts = all_of(panel.view)
+        assert {part._model_module for part in parts} == {"@jupyter-widgets/controls"}
+        assert not {"OutputModel"} & {part._model_name for part in parts}
+
+
+NOTEBOOK = """
+import torch
+from utils import plots
+from utils.attacks import fgsm, pgd
+from utils.evaluation import Rate
+from utils.plots import BLUE, LIGHT, RED
+from utils.widgets import AttackExplorer, predict
+from test_widgets import tiny
+model, data = tiny()
+# ---
+guess = predict("What accuracy is left?")
+guess
+# ---
+guess.reveal(Rate(103, 397))
+# ---
+AttackExplorer(model, data, {"FGSM": fgsm, "PGD": pgd}, steps=(1, 2), sample=20)
+# ---
+plots.rates({"FGSM": Rate(103, 397)})
+# ---
+%matplotlib inline
+from matplotlib import pyplot
+# ---
+plots.rates({"FGSM": Rate(103, 397)})
+"""
+
+
+class OwnKernel(AsyncKernelManager):
+    """A kernel of the environment that runs this test, whatever else is installed on the machine."""
+
+    kernel_spec = KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """NOTEBOOK, run in a fresh kernel of this environment, each of its showing cells twice."""
+    first, *cells = [cell.strip() for cell in NOTEBOOK.split("# ---")]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in [first, *cells, *cells]])
+    folder = inspect.getfile(tiny).rpartition("/")[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("PYTHONPATH", f"{folder}:{folder}/..")
+        NotebookClient(notebook, kernel_manager_class=OwnKernel, store_widget_state=False).execute()
+    return notebook
+
+
+def test_a_notebook_shows_each_once_alive_and_as_a_picture_without_a_warning(executed):
+    shown = [cell.outputs for cell in executed.cells]
+    assert shown[0] == [] and [len(outputs) for outputs in shown[1:]] == [1, 1, 1, 1, 0, 1] * 2
+    for outputs, alive in zip(shown[1:7], (True, True, True, False, None, False), strict=True):
+        for output in outputs:
+            kinds = {"image/png", "text/plain"} | ({VIEW} if alive else set())
+            assert output.output_type == "execute_result" and set(output.data) == kinds
+            assert Image.open(io.BytesIO(b64decode(output.data["image/png"]))).width == 1050
+            assert output.metadata["image/png"]["width"] == 700
+
+
+def test_what_nbval_compares_is_the_same_each_time(executed):
+    first, second = (
+        [(o.output_type, o.data["text/plain"]) for cell in executed.cells[part] for o in cell.outputs]
+        for part in (slice(1, 7), slice(7, 13))
+    )
+    assert first == second
+    assert not any("0x" in text or "<" in text for _, text in first)
+
+
+def test_without_its_view_a_code_host_shows_the_picture(executed):
+    """The build takes the views out of the file: nbconvert, like a code host, then falls back on the PNG."""
+    notebook = nbformat.from_dict(executed)
+    notebook.cells = notebook.cells[1:4]
+    for cell in notebook.cells:
+        del cell.outputs[0].data[VIEW]
+    html, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
+    for cell in notebook.cells:
+        output = cell.outputs[0]
+        assert f"data:image/png;base64,{output.data['image/png']}".replace("\n", "") in html.replace("\n", "")
+    assert "model_id" not in html

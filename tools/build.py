@@ -1,0 +1,181 @@
+"""Build the notebooks from their text: `python tools/build.py [STEM ...]`.
+
+Each `notebooks/src/STEM.py` (jupytext's percent format) becomes `notebooks/STEM.ipynb`, with the Colab badge and the
+first cell stamped in, stable cell ids, and the outputs of a fresh kernel. Without STEM, those are run whose code, or
+the code of `utils` that they import, has changed; the others keep their outputs, and only their text is brought up to
+date. The README's table of lessons is stamped too.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from modulefinder import ModuleFinder
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = ROOT / "notebooks"
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+NAME = REPOSITORY.rpartition("/")[2]
+
+FIRST_CELL = f"""\
+# On Colab this cell fetches the course and installs nothing. Elsewhere it does nothing.
+import os, subprocess, sys
+
+if "google.colab" in sys.modules:
+    course = os.path.expanduser("~/{NAME}")
+    if not os.path.exists(course):
+        address = "{REPOSITORY}"
+        subprocess.run(["git", "clone", "--depth", "1", address, course], check=True)
+    os.chdir(f"{{course}}/notebooks")
+    sys.path.insert(0, course)
+    sys.modules.pop("utils", None)  # somebody else's, if there is one"""
+
+
+def badge(stem: str) -> str:
+    """The link, as a picture in markdown, that opens the built notebook on Colab."""
+    page = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open in Colab]({picture})]({page}/blob/main/notebooks/{stem}.ipynb)"
+
+
+def assemble(source: Path) -> NotebookNode:
+    """The notebook that a text describes, not run yet: cells with badge, first cell and ids, and its fingerprint."""
+    cells = jupytext.read(source, fmt="py:percent").cells
+    title, _, rest = cells[0].source.partition("\n")
+    cells[0].source = f"{title}\n\n{badge(source.stem)}\n{rest}".rstrip()
+    cells.insert(1, new_code_cell(FIRST_CELL))
+    sections = [""]  # an id counts within its section, so that a new cell shifts few others
+    for cell in cells:
+        if cell.cell_type == "markdown" and (heading := re.search(r"^#+ (.+)", cell.source, re.MULTILINE)):
+            section, count = re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-")[:40], 0
+            while section in sections:
+                section += "-again"
+            sections.append(section)
+        count += 1
+        cell.id, cell.metadata = f"{section}-{count}", {}
+    metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "fingerprint": fingerprint([cell.source for cell in cells if cell.cell_type == "code"]),
+    }
+    return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+def fingerprint(code: list[str]) -> str:
+    """A hash of the code that outputs depend on: these cells and all of `utils` that they import, however indirectly.
+
+    Comments, docstrings and layout do not count, and every Python version finds the same hash.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "script.py")
+        script.write_text("\n".join(code))
+        finder = ModuleFinder([str(ROOT)])
+        finder.run_script(str(script))  # reads the imports; runs nothing
+    files = sorted(Path(module.__file__) for module in finder.modules.values() if module.__file__)
+    utils = [file.read_text() for file in files if file.is_relative_to(ROOT)]
+    shown = [not cell.endswith(";") for cell in code]
+    return hashlib.sha256(repr((shown, [skeleton(ast.parse(text)) for text in code + utils])).encode()).hexdigest()[:16]
+
+
+def skeleton(node):
+    """A syntax tree as nested tuples, without docstrings, positions and empty fields (which differ among Pythons)."""
+    if isinstance(node, list):
+        return tuple(map(skeleton, node))
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+        node.body = node.body[1:]
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty pieces
+        node.values = [piece for piece in node.values if getattr(piece, "value", None) != ""]
+    fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
+    return type(node).__name__, *((name, skeleton(value)) for name, value in fields)
+
+
+def environment(state: str) -> dict[str, str]:
+    """A kernel's environment variables: the user's, less what would change a result. Its files go to folder `state`."""
+    one_thread = {"OMP_NUM_THREADS": "1"}  # sums in the same order on every machine, and no waiting for a busy core
+    users = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "MPLBACKEND"))}
+    ours = {"COURSE_LEDGER": f"{state}/ledger", "IPYTHONDIR": f"{state}/ipython", "TQDM_DISABLE": "1"}
+    return users | ours | one_thread | {"PYTHONPATH": str(ROOT)}
+
+
+def execute(notebook: NotebookNode, *, measure: Sequence[str] = (), **variables: str) -> list[float]:
+    """Run the code cells in a fresh kernel, in place, and keep of the outputs what is the same each time.
+
+    measure    expressions to evaluate after the last cell; their values are returned
+    variables  environment variables to set
+    """
+    values = ", ".join(f"float({expression})" for expression in measure)
+    notebook.cells.append(new_code_cell(f"print(__import__('json').dumps([{values}]))"))
+    where = {"metadata": {"path": str(LESSONS)}}
+    client = NotebookClient(notebook, resources=where, timeout=600, record_timing=False, store_widget_state=False)
+    with tempfile.TemporaryDirectory() as state:
+        client.execute(env=environment(state) | variables)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+    notebook.metadata.language_info = {"name": "python"}  # not the kernel's exact version
+    return json.loads(notebook.cells.pop().outputs[0].text)
+
+
+def build(source: Path, target: Path, *, run: bool) -> None:
+    """Write the notebook of a text; run it if asked to, or if its outputs are out of date."""
+    notebook = assemble(source)
+    old = nbformat.read(target, as_version=4) if target.exists() else notebook
+    done = [cell for cell in old.cells if cell.cell_type == "code" and cell.execution_count]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if run or old.metadata.get("fingerprint") != notebook.metadata.fingerprint or len(done) != len(code):
+        print(f"running {source.stem}", flush=True)
+        execute(notebook)
+    else:
+        for cell, before in zip(code, done, strict=True):
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    nbformat.validate(notebook)
+    target.write_text(nbformat.writes(notebook) + "\n")
+
+
+def table() -> str:
+    """The README's table of lessons, from the first lines of each."""
+    rows = ["| | lesson | | reading | on two cores |", "|---|---|---|---|---|"]
+    for source in sorted(LESSONS.glob("src/*.py")):
+        text = source.read_text()
+        title = re.search(r"^# # (\d+) · (.+)", text, re.MULTILINE)
+        times = re.search(r"About (\d+) min.*?in (\d+) s", text, re.DOTALL)
+        if not (title and times):
+            sys.exit(f"{source} needs a title '# # 01 · …' and a line '*About 20 minutes; the cells run in 8 s on …*'")
+        link = f"[{title[2]}](notebooks/{source.stem}.ipynb)"
+        rows.append(f"| {title[1]} | {link} | {badge(source.stem)} | {times[1]} min | {times[2]} s |")
+    return "\n".join(rows)
+
+
+def stamp(readme: str) -> str:
+    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`, and the same for `clone`."""
+    for name, text in {"lessons": table(), "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```"}.items():
+        before, opened, rest = readme.partition(f"<!-- {name} -->\n")
+        _, closed, after = rest.partition(f"<!-- /{name} -->")
+        if opened and closed:
+            readme = f"{before}{opened}{text}\n{closed}{after}"
+    return readme
+
+
+if __name__ == "__main__":
+    sources, named = sorted(LESSONS.glob("src/*.py")), set(sys.argv[1:])
+    if unknown := named - {source.stem for source in sources}:
+        sys.exit(f"no such lesson: {', '.join(unknown)}; name one as its file in {LESSONS / 'src'}, without .py")
+    for source in sources:
+        if source.stem in named or not named:
+            build(source, LESSONS / f"{source.stem}.ipynb", run=source.stem in named)
+    readme = ROOT / "README.md"
+    readme.write_text(stamp(readme.read_text()))

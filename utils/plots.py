@@ -1,0 +1,335 @@
+"""The course's figures, in one style. Each function returns a `Picture`, which a notebook shows once."""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from io import BytesIO
+
+import numpy as np
+import torch
+from cycler import cycler
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from PIL import Image
+from torch import Tensor, nn
+
+from utils.attacks import cross_entropy, fgsm, margin
+from utils.attacks.guard import guard
+from utils.evaluation import Rate, Sweep
+from utils.models import logits
+
+INK, SOFT, LIGHT = "#222222", "#767676", "#dddddd"
+BLUE, RED = "#0072b2", "#d55e00"  # the two that carry a meaning: right and wrong, or before and after
+COLORS = (BLUE, RED, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe & Ito 2008: told apart by colour-blind readers
+STYLE = {
+    "font.size": 9,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.prop_cycle": cycler(color=COLORS, marker=("o", "s", "^", "D", "v", "P")),  # markers: nor by colour alone
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "image.interpolation": "nearest",
+    "savefig.dpi": 150,
+}
+CHANGE = LinearSegmentedColormap.from_list("change", (BLUE, "white", RED))
+SHOWN = 100  # pixels an inch on the page; fewer than are saved, so that dense screens show sharp letters
+
+
+def house_style() -> AbstractContextManager:
+    """A context in which matplotlib draws in the course's style, whatever the user has set; it leaves no trace."""
+    return style.context(STYLE, after_reset=True)
+
+
+class Picture:
+    """A figure that a notebook shows once, as PNG and as text. pyplot does not know it: nothing has to be closed.
+
+    figure  the matplotlib figure, for a last touch or `figure.savefig`
+    text    what the figure says, for those who cannot see it
+    """
+
+    def __init__(self, width: float, height: float, text: str = ""):
+        with house_style():
+            self.figure = Figure(figsize=(width, height), layout="constrained")
+        self.text = text
+
+    def png(self) -> bytes:
+        """The figure as a PNG of at most 128 colours, a third of the size of one with all."""
+        with house_style():
+            self.figure.savefig(raw := BytesIO(), format="png")
+        image, inch = Image.open(raw).convert("RGB").quantize(128), STYLE["savefig.dpi"]
+        image.save(small := BytesIO(), format="png", optimize=True, dpi=(inch, inch))
+        return small.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        width = round(SHOWN * self.figure.get_figwidth())
+        data = {"image/png": b64encode(self.png()).decode(), "text/plain": self.text}
+        return data, {"image/png": {"width": width, "alt": self.text}}
+
+
+def percent(rate: Rate | float) -> str:
+    return f"{100 * float(rate):.0f} %"
+
+
+def percent_axis(axis) -> None:
+    """Ticks 0 %, 20 % ... 100 %, for shares between 0 and 1."""
+    axis.set_ticks([i / 5 for i in range(6)], [f"{20 * i} %" for i in range(6)])
+    axis.axes.set(**{f"{axis.axis_name}lim": (-0.02, 1.02)})
+
+
+# Rates: accuracy left, with 95 % intervals.
+
+
+def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
+    """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance."""
+    picture = Picture(7, 0.75 + 0.27 * len(measured), "\n".join(f"{name}: {rate}" for name, rate in measured.items()))
+    with house_style():
+        axes = picture.figure.subplots()
+        for row, rate in enumerate(measured.values()):
+            low, high = rate.interval
+            axes.barh(row, float(rate), height=0.62, color=BLUE, alpha=0.55)
+            axes.plot([low, high], [row, row], color=INK, marker="|", markersize=6, linewidth=1.2)
+            axes.text(1.04, row, str(rate), va="center")
+        percent_axis(axes.xaxis)
+        axes.set_yticks(range(len(measured)), measured)
+        axes.set(xlabel=x, ylim=(len(measured) - 0.4, -0.6))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    return picture
+
+
+def lines(
+    series: Mapping[str, Mapping[float, Rate]] | Mapping[float, Rate],
+    *,
+    x: str,
+    y: str = "accuracy left",
+    log: bool = False,
+    mark: float | None = None,
+    mark_label: str = "",
+) -> Picture:
+    """A rate against some number, with its 95 % interval as a band: one line for each name.
+
+    series  {name: {number: Rate}}, or {number: Rate} for a single line without a name
+    x, y    what the axes show
+    log     spread the numbers (all > 0) by their logarithm
+    mark    a number to point out by an upright line, with `mark_label` written beside it
+    """
+    if not isinstance(next(iter(series.values())), Mapping):
+        series = {"": series}
+    numbers = sorted({number for line in series.values() for number in line})
+    if log and numbers[0] <= 0:
+        raise ValueError(f"a logarithmic axis has no place for {x} = {numbers[0]:g}: leave it out or set log=False")
+    text = f"{y} against {x}"
+    for name, line in series.items():
+        text += f"\n{name or y}: " + ", ".join(f"{percent(rate)} at {number:g}" for number, rate in line.items())
+    picture = Picture(7, 2.7, text)
+    with house_style():
+        axes = picture.figure.subplots()
+        for name, line in series.items():
+            (drawn,) = axes.plot(line.keys(), [float(rate) for rate in line.values()], label=name)
+            low, high = zip(*(rate.interval for rate in line.values()), strict=True)
+            axes.fill_between(list(line), low, high, color=drawn.get_color(), alpha=0.18, linewidth=0)
+        if log:
+            axes.set_xscale("log")
+        if len(numbers) <= 8:
+            axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
+            axes.set_xticks([], minor=True)
+        percent_axis(axes.yaxis)
+        axes.set(xlabel=x, ylabel=y)
+        if mark is not None:
+            axes.axvline(mark, color=SOFT, linestyle=":", zorder=0)
+            axes.annotate(mark_label, (mark, 1), (4, -2), color=SOFT, textcoords="offset points", va="top")
+        if any(series):
+            picture.figure.legend(loc="outside right upper")
+    return picture
+
+
+def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = None, x: str = "budget eps") -> Picture:
+    """Accuracy left against the budget, with 95 % bands; `mark` points out the customary budget."""
+    several = sweep if isinstance(sweep, Mapping) else {"": sweep}
+    series = {name: dict(zip(one.eps, one.rates, strict=True)) for name, one in several.items()}
+    return lines(series, x=x, mark=mark, mark_label=f"eps = {mark}")
+
+
+# Images.
+
+
+def frame(axes: Axes) -> None:
+    """No ticks, and a thin line around: an image's own edge may be as white as the paper."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=LIGHT)
+
+
+def pixels(image: Tensor) -> np.ndarray:
+    """One image (C, H, W) as matplotlib takes it: (H, W), or (H, W, 3) in colour."""
+    array = image.detach().cpu().permute(1, 2, 0).numpy()
+    return array if len(image) == 3 else array[..., 0]
+
+
+def change_pixels(delta: Tensor, scale: float) -> np.ndarray:
+    """A perturbation (C, H, W), amplified: +-scale becomes [-1, 1], or in colour [0, 1] with no change at 0.5."""
+    return pixels(delta) / scale if len(delta) == 1 else (0.5 + pixels(delta) / (2 * scale)).clip(0, 1)
+
+
+def show_image(axes: Axes, image: Tensor) -> AxesImage:
+    """Draw one image (C, H, W) in [0, 1]: a single channel as ink on paper, three as colour."""
+    frame(axes)
+    return axes.imshow(pixels(image), cmap="gray_r", vmin=0, vmax=1)
+
+
+def show_change(axes: Axes, delta: Tensor, scale: float) -> AxesImage:
+    """Draw one perturbation (C, H, W): a single channel from blue (less) over white to red (more)."""
+    frame(axes)
+    return axes.imshow(change_pixels(delta, scale), cmap=CHANGE, vmin=-1, vmax=1)
+
+
+def informative(before: Tensor, after: Tensor, right: Tensor, count: int) -> list[int]:
+    """Which examples to show: right before and different after, one of each class first; then whatever comes first."""
+    seen, order = Counter(), []
+    for i, (b, a, r) in enumerate(zip(before.tolist(), after.tolist(), right.tolist(), strict=True)):
+        fallen = r and a != b
+        order.append((not fallen, seen[b, fallen], i))
+        seen[b, fallen] += 1
+    return [i for *_, i in sorted(order)[:count]]
+
+
+def triptych(
+    x: Tensor,
+    x_adv: Tensor,
+    model: nn.Module,
+    *,
+    y: Tensor | None = None,
+    rows: int = 3,
+    classes: Sequence[str] | None = None,
+) -> Picture:
+    """Digit, change and result side by side, with what the model reads and how sure it is.
+
+    x, x_adv  images before and after the attack, (N, C, H, W) in [0, 1], one or three channels
+    y         true labels (N,); with them, examples that were right before come first
+    rows      examples to show, at most 4: those whose prediction changed, of different classes, in the order of x
+    classes   their names; None: their numbers
+    """
+    x, x_adv = x[:1000], x_adv[:1000]  # enough to choose from
+    before, after = logits(model, x).softmax(1), logits(model, x_adv).softmax(1)
+    right = before.argmax(1) == (before.argmax(1) if y is None else y[: len(x)])
+    shown = informative(before.argmax(1), after.argmax(1), right, min(rows, 4))
+    scale = max((x_adv - x)[shown].abs().max().item(), 1e-6)
+
+    def reading(axes, probability, color):
+        sure, k = probability.max(0)
+        axes.text(-0.1, 0.56, classes[k] if classes else k.item(), va="bottom", color=color, fontsize=11)
+        axes.text(-0.1, 0.46, percent(sure), va="top", color=SOFT)
+
+    side = min(0.9, 2.6 / len(shown))  # of an image, in inches
+    widths = (side, 0.9, side, 0.65, side, 0.9)
+    picture = Picture(sum(widths) + 0.3, side * len(shown) + 0.35, f"{len(shown)} examples: image, change, result")
+    with house_style():
+        grid = picture.figure.subplots(len(shown), 6, width_ratios=widths, squeeze=False)
+        for axes in grid[:, [1, 3, 5]].flat:
+            axes.set_axis_off()
+        for i, (left, before_text, middle, _, result, after_text) in zip(shown, grid, strict=True):
+            show_image(left, x[i])
+            change = show_change(middle, x_adv[i] - x[i], scale)
+            show_image(result, x_adv[i])
+            reading(before_text, before[i], INK)
+            reading(after_text, after[i], INK if before[i].argmax() == after[i].argmax() else RED)
+        if x.shape[1] == 1:
+            bar = picture.figure.colorbar(change, cax=grid[0, 3].inset_axes((0, 0.05, 0.12, 0.9)))
+            bar.set_ticks([-1, 0, 1], labels=[f"\u2212{scale:.2g}", "0", f"+{scale:.2g}"])
+        for column, title in ((0, "image"), (2, f"change, \u00b1{scale:.2g}"), (4, "result")):
+            grid[0, column].set_title(title)
+    return picture
+
+
+# The loss around an image.
+
+
+def line_of_loss(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    images: int = 4,
+    loss: Callable[[Tensor, Tensor], Tensor] = margin,
+) -> Picture:
+    """A loss on the way from an image to its FGSM image (solid) beside what the slope at the start foretells (dashed).
+
+    x, y   images (N, ...) in [0, 1] and labels (N,); the first `images` that the model gets right are shown
+    loss   (logits, labels) -> (N,). The margin shows the network itself; cross-entropy bends it through a logarithm
+    """
+    chosen = (logits(model, x).argmax(1) == y).nonzero()[:images, 0]
+    x, y, share = x[chosen], y[chosen], torch.linspace(0, 1, 41)
+    way = fgsm(model, x, y, eps=eps) - x
+    with guard(model, x, y, eps=eps):
+        start = x.clone().requires_grad_()
+        values = loss(model(start), y)
+        (slope,) = torch.autograd.grad(values.sum(), start)
+    rise = (slope * way).flatten(1).sum(1)
+    measured = [loss(logits(model, x + s * way), y) for s in share.tolist()]
+    measured, foretold = torch.stack(measured).cpu(), values.detach().cpu() + share[:, None] * rise.cpu()
+
+    name = loss.__name__.replace("_", "-")
+    picture = Picture(
+        7, 2.7, f"{name} against step size up to eps = {eps:g}, measured and foretold, for {len(x)} images"
+    )
+    with house_style():
+        axes = picture.figure.subplots()
+        for color, curve, line in zip(COLORS * images, measured.T, foretold.T, strict=False):
+            axes.plot(eps * share, curve, color=color, marker="")
+            axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 3)), linewidth=1)
+        axes.set(xlabel="step along the sign of the gradient, eps", ylabel=name, xlim=(0, eps))
+        handles = [axes.plot([], [], color=INK, marker="", linestyle=s)[0] for s in ("-", "--")]
+        axes.legend(handles, ["measured", "foretold by the slope at 0"])
+        if loss is margin:
+            axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
+            axes.annotate("wrong above", (0, 0), (4, 3), color=SOFT, textcoords="offset points")
+    return picture
+
+
+def loss_surface(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+    seed: int = 0,
+) -> Picture:
+    """The loss around one image, along the sign of its gradient and a random sign direction.
+
+    x, y  one image (1, ...) in [0, 1] and its label (1,); of more, the first is taken
+    The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v| in some pixel.
+    """
+    x, y, side = x[:1], y[:1], 41
+    with guard(model, x, y, eps=eps, seed=seed):
+        start = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(loss(model(start), y).sum(), start)
+        random = torch.randint(0, 2, x.shape).to(x) * 2 - 1
+    steps = torch.linspace(-eps, eps, side).to(x)
+    u, v = (t.reshape(-1, *[1] * (x.dim() - 1)) for t in torch.meshgrid(steps, steps, indexing="xy"))
+    around = (x + u * slope.sign() + v * random).clamp(0, 1)
+    values = loss(logits(model, around), y.expand(len(around))).reshape(side, side).cpu()
+
+    picture = Picture(3.6, 2.8, f"{loss.__name__.replace('_', '-')} around an image")
+    with house_style():
+        axes = picture.figure.subplots()
+        filled = axes.contourf(steps.cpu(), steps.cpu(), values, levels=24, cmap="cividis")
+        axes.plot([0, eps, 0, -eps, 0], [eps, 0, -eps, 0, eps], color="white", marker="", linestyle="--", linewidth=1)
+        axes.plot(0, 0, color="white", marker="o")
+        axes.set(xlabel="along the gradient's sign", ylabel="along random signs", aspect="equal")
+        picture.figure.colorbar(filled, label=loss.__name__.replace("_", "-"))
+    return picture

@@ -1,0 +1,55 @@
+"""What all widgets of the course share: a picture for where no kernel runs, and a place for errors."""
+
+import traceback
+from collections.abc import Callable
+from html import escape
+
+import ipywidgets as ui
+
+from utils.plots import SHOWN, Picture
+
+
+class Panel:
+    """Widgets in a column, with a place for errors; a notebook's file keeps a picture of them.
+
+    A part sets `still`, the `Picture` that is shown where no kernel runs.
+    """
+
+    still: Picture
+
+    def __init__(self, *rows: ui.Widget):
+        self.error, self.busy = ui.HTML(), False
+        self.view = ui.VBox([*rows, self.error])
+
+    def guarded(self, callback: Callable[[], None]) -> Callable[..., None]:
+        """`callback` for a widget's event: an error appears in the panel instead of a log that nobody opens.
+
+        Events that the callback causes itself, by setting other widgets, are left out.
+        """
+
+        def on_event(*_):
+            if self.busy:
+                return
+            self.busy = True
+            try:
+                callback()
+                self.error.value = ""
+            except Exception as error:
+                what = escape(f"{type(error).__name__}: {error}")
+                where = escape(traceback.format_exc())
+                details = f"<details><summary>Where</summary><pre>{where}</pre></details>"
+                self.error.value = f'<b role="alert">{what}</b>{details}'
+            finally:
+                self.busy = False
+
+        return on_event
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data, metadata = self.still._repr_mimebundle_()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
+        return data | {"application/vnd.jupyter.widget-view+json": view}, metadata
+
+
+def picture_widget(value: bytes = b"") -> ui.Image:
+    """A place for a PNG as wide as the course's figures, narrower in a narrow window."""
+    return ui.Image(value=value, format="png", layout=ui.Layout(width=f"{7 * SHOWN}px", max_width="100%", flex="none"))
