@@ -119,7 +119,8 @@ def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for name in ("utils", "tools", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
+    for name in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / name, folder)
     (folder / "README.md").write_text("<!-- lessons -->\n<!-- /lessons -->\n")
     (folder / "utils" / "small.py").write_text("def share():\n    return 0.5\n")
     sources = folder / "notebooks" / "src"

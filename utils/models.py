@@ -29,7 +29,10 @@ def small_cnn(data: Dataset) -> nn.Module:
     """conv16 - conv32 - fc100, on the device of `data`: the MNIST network of Wong et al. 2020 (arXiv:2001.03994).
 
     Images up to 16 pixels wide keep their full resolution in the first layer. Weights come from torch's global seed.
+    Raises ValueError for data that are not images.
     """
+    if data.train.x.dim() != 4:
+        raise ValueError(f"small_cnn needs images (N, C, H, W), and {data.name} is a table: use mlp(data)")
     channels, height, width = data.train.x.shape[1:]
     first = nn.Conv2d(channels, 16, 3, padding=1) if width <= 16 else nn.Conv2d(channels, 16, 4, stride=2, padding=1)
     body = [first, nn.ReLU(), nn.Conv2d(16, 32, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten()]

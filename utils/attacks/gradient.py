@@ -124,7 +124,7 @@ def checkpoints(steps: int) -> set[int]:
     """The steps at which APGD looks back: first after 22 % of the steps, then after ever shorter windows."""
     marks, now, window = set(), 0.22, 0.22
     while now < 1:
-        marks.add(math.ceil(now * steps))
+        marks.add(math.ceil(round(now * steps, 9)))  # 0.57 * 100 is 57.000000000000006 or so
         window = max(window - 0.03, 0.06)
         now += window
     return marks

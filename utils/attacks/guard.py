@@ -120,9 +120,11 @@ def steepest(slope: Tensor, norm: str) -> Tensor:
 
 
 def random_start(x: Tensor, eps: float, norm: str) -> Tensor:
-    """A random image of the ball: uniform in the box (linf) or in the ball (l2), then clamped to [0, 1]."""
+    """A random image of the ball, clamped to [0, 1]: uniform in the box (linf), or at a uniform distance (l2).
+
+    A point that is uniform in an L2 ball lies almost on its rim, and PGD that starts there ends weaker.
+    """
     if norm == "linf":
         return (x + torch.empty_like(x).uniform_(-eps, eps)).clamp_(0, 1)
     delta = torch.randn_like(x)
-    radius = eps * torch.rand_like(size(delta)) ** (1 / x.shape[1:].numel())
-    return (x + delta * radius / size(delta).clamp_min(1e-12)).clamp_(0, 1)
+    return (x + delta * (eps * torch.rand_like(size(delta)) / size(delta).clamp_min(1e-12))).clamp_(0, 1)

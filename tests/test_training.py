@@ -1,0 +1,109 @@
+"""The ground and the loop: networks that take pixels, and training that does what it is told."""
+
+import pytest
+import torch
+from torch import nn
+
+from utils.data import load
+from utils.evaluation import accuracy
+from utils.models import logits, mlp, predict, small_cnn
+from utils.training import cross_entropy, fit
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+@pytest.mark.parametrize("build", [small_cnn, mlp])
+def test_normalisation_is_the_first_layer(build, digits):
+    model = build(digits)
+    normal = model[0](digits.train.x)
+    assert abs(float(normal.mean())) < 1e-5 and abs(float(normal.std()) - 1) < 1e-5
+    assert not list(model[0].parameters())  # part of the model, not of what is learned
+    assert model(digits.test.x[:3]).shape == (3, 10)
+
+
+def test_tables_get_a_network_too_and_a_clear_word(digits):
+    tumors = load("tumors")
+    assert mlp(tumors)(tumors.test.x[:3]).shape == (3, 2)
+    assert mlp(tumors)[0](tumors.train.x).mean(0).abs().max() < 1e-4  # feature by feature
+    with pytest.raises(ValueError, match="use mlp"):
+        small_cnn(tumors)
+
+
+@pytest.mark.parametrize("size", [8, 16, 17, 28, 32])
+def test_small_cnn_takes_any_size_of_image(size, digits):
+    from utils.data import Split
+
+    x = torch.rand(4, 3, size, size)
+    data = digits._replace(train=Split(x, torch.zeros(4, dtype=torch.int64)))
+    assert small_cnn(data)(x).shape == (4, 10)
+
+
+def test_a_constant_channel_does_not_divide_by_zero(digits):
+    data = digits._replace(train=digits.train._replace(x=torch.ones(4, 1, 8, 8)))
+    assert small_cnn(data)(torch.ones(2, 1, 8, 8)).isfinite().all()
+
+
+def test_logits_and_predictions_leave_a_mixed_mode_as_it_was(digits):
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Dropout(0.5), nn.Linear(64, 10)).train()
+    model[1].eval()
+    x = digits.test.x
+    once, again = logits(model, x), logits(model, x)
+    assert torch.equal(once, again) and torch.equal(once.argmax(1), predict(model, x))  # no dropout
+    assert [module.training for module in model.modules()] == [True, True, False, True, True]
+
+
+def test_fit_learns_and_hands_back_a_clean_model(digits):
+    torch.manual_seed(0)
+    model = mlp(digits)
+    assert accuracy(model, digits.test) < 0.4
+    assert fit(model, digits.train, updates=200) is model
+    assert accuracy(model, digits.test) > 0.94
+    assert not model.training and all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_same_seed_gives_the_same_weights(digits):
+    weights = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        weights.append(fit(mlp(digits), digits.train, updates=20)[2].weight)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_every_example_is_used_once_before_any_is_used_twice(digits):
+    x = torch.arange(10.0).view(10, 1, 1, 1).expand(10, 1, 8, 8) / 10
+    seen = []
+
+    def watch(model, x, y):
+        seen.append(x[:, 0, 0, 0].mul(10).round().int().tolist())
+        return x
+
+    data = x, torch.zeros(10, dtype=torch.int64)
+    fit(mlp(digits), data, transform=watch, updates=6, batch_size=5)
+    for first, second in zip(seen[::2], seen[1::2], strict=True):
+        assert sorted(first + second) == list(range(10))
+    assert seen[0] != seen[2]  # reshuffled
+
+
+def test_a_transform_and_a_loss_are_handed_the_batch(digits):
+    calls = []
+
+    def brighten(model, x, y):
+        calls.append(("transform", model.training, len(x)))
+        return x + 5
+
+    def watched(model, x, y):
+        calls.append(("loss", bool((x >= 5).all()), len(y)))
+        return cross_entropy(model, x, y)
+
+    fit(mlp(digits), digits.train, transform=brighten, loss=watched, updates=2, batch_size=64)
+    assert calls == [("transform", True, 64), ("loss", True, 64)] * 2
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it(digits):
+    sizes = []
+    few = digits.train.take(7)
+    fit(mlp(digits), few, transform=lambda model, x, y: sizes.append(len(x)) or x, updates=3)
+    assert sizes == [7, 7, 7]
