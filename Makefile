@@ -21,7 +21,7 @@ notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py
 
 bench: $(MADE) ## speed and strength beside the peers
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tests/bench.py
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)

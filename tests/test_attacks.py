@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.attacks import apgd, apgd_t, cross_entropy, cw_l2, fgsm, margin, pgd, rays, square, transfer, worst_case
-from utils.attacks.gradient import checkpoints
+from utils.attacks.gradient import checkpoints, climb, wrong
 from utils.attacks.guard import into_ball, random_start, steepest
 from utils.data import load
 from utils.evaluation import accuracy
@@ -406,3 +406,126 @@ def test_transfer_attacks_the_surrogate(digits):
     torch.manual_seed(1)
     other = fit(small_cnn(data), data.train, updates=50)
     assert torch.equal(transfer(model, x, y, eps=0.1, surrogate=other, steps=5), pgd(other, x, y, eps=0.1, steps=5))
+
+
+class Noisy(nn.Module):
+    """A defense that draws random numbers in every call."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model(x + 0.1 * torch.randn_like(x))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_model_that_draws_random_numbers_changes_nothing_for_the_caller(name):
+    model, x, y = case((1, 6, 6), n=8)
+    before = torch.get_rng_state()
+    first = ATTACKS[name](Noisy(model), x, y, eps=0.1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(5)
+    assert torch.equal(ATTACKS[name](Noisy(model), x, y, eps=0.1), first)
+
+
+class Recording(nn.Module):
+    """Keeps every batch that a model was asked about, and its predictions."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.asked = model, []
+
+    def forward(self, x):
+        logits = self.model(x)
+        self.asked.append((x.detach().clone(), logits.detach().argmax(1)))
+        return logits
+
+
+def test_cw_returns_the_nearest_mistake_that_it_met(digits):
+    data, model = digits
+    x, y = data.test.take(50)
+    recording = Recording(model)
+    away = distance("l2", cw_l2(recording, x, y, steps=40), x)
+    met = [distance("l2", asked, x).masked_fill(answer == y, math.inf) for asked, answer in recording.asked]
+    torch.testing.assert_close(away, torch.stack(met).amin(0))
+
+
+@pytest.mark.parametrize("norm", BOTH)
+def test_restarts_keep_the_image_of_highest_loss(norm, digits):
+    data, model = digits
+    x, y = data.test.take(50)
+
+    def loss(restarts):
+        x_adv = pgd(model, x, y, eps=0.05, norm=norm, steps=3, restarts=restarts, early_stop=False)
+        return cross_entropy(model(x_adv), y).detach()
+
+    assert (loss(4) >= loss(1) - 1e-6).all() and (loss(4) > loss(1) + 1e-4).any()
+
+
+def apgd_as_published(slope_at, project, x, x_adv, eps, steps):
+    """Croce & Hein 2020, algorithm 1 with its two conditions, one image at a time: the points where it asks."""
+    marks, p, q = [0], 0.0, 0.22
+    while math.ceil(round(q * steps, 9)) <= steps - 1 + 1e-9:
+        marks.append(math.ceil(round(q * steps, 9)))
+        p, q = q, q + max(q - p - 0.03, 0.06)
+    eta, points, f, slopes = 2 * eps, [x_adv], [], []
+    value, gradient = slope_at(x_adv)
+    f.append(value)
+    slopes.append(gradient)
+    best = 0
+    at, old, direction, changed_before, best_before = x_adv, x_adv, gradient, True, value
+    for k in range(steps):
+        z = project(at + eta * direction)
+        new = z if k == 0 else project(at + 0.75 * (z - at) + 0.25 * (at - old))
+        points.append(new)
+        value, gradient = slope_at(new)
+        f.append(value)
+        slopes.append(gradient)
+        if value > f[best]:
+            best = k + 1
+        old, at, direction = at, new, gradient
+        if k + 1 in marks[1:]:
+            before = marks[marks.index(k + 1) - 1]
+            rises = sum(f[i + 1] > f[i] for i in range(before, k + 1))
+            changed = rises <= 0.75 * (k + 1 - before) or (not changed_before and best_before == f[best])
+            if changed:
+                eta, at, direction = eta / 2, points[best], slopes[best]
+            changed_before, best_before = changed, f[best]
+    return points
+
+
+@pytest.mark.parametrize("norm", BOTH)
+@pytest.mark.parametrize("steps", [30, 100])
+def test_apgd_asks_at_the_points_of_the_published_algorithm(norm, steps):
+    """On a wavy landscape where no image falls, so that steps are halved again and again."""
+    generator = torch.Generator().manual_seed(3)
+    w, phase = (torch.randn(12, generator=generator, dtype=torch.float64) for _ in range(2))
+    x = 0.5 + 0.1 * torch.randn(6, 1, 3, 4, generator=generator, dtype=torch.float64)
+    begin, eps = into_ball(x + 0.1 * torch.randn(x.shape, generator=generator, dtype=torch.float64), x, 0.2, norm), 0.2
+
+    class Waves(nn.Module):
+        def forward(self, x):
+            lead = (torch.sin(9 * x.flatten(1) + phase) * w).sum(1) + (x.flatten(1) @ phase) - 50
+            return torch.stack([torch.zeros_like(lead), lead], 1)
+
+    y = torch.zeros(6, dtype=torch.int64)
+    recording = Recording(Waves())
+    how = {"objective": margin, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+    result, done = climb(recording, x, y, begin, **how)
+    assert not done.any() and len(recording.asked) == steps + 1
+    for i in range(6):
+
+        def slope_at(point, i=i):
+            batch = point.repeat(6, 1, 1, 1).requires_grad_()  # six, as there: rounding depends on the batch's size
+            values = margin(Waves()(batch), y)
+            return values[i].item(), steepest(torch.autograd.grad(values.sum(), batch)[0], norm)[i : i + 1]
+
+        def project(point, i=i):
+            return into_ball(point, x[i : i + 1], eps, norm)
+
+        points = apgd_as_published(slope_at, project, x[i : i + 1], begin[i : i + 1], eps, steps)
+        asked = torch.cat([batch[i : i + 1] for batch, _ in recording.asked])
+        torch.testing.assert_close(asked, torch.cat(points), atol=1e-6, rtol=0)
+        values = [slope_at(point)[0] for point in points]
+        torch.testing.assert_close(result[i : i + 1], points[max(range(len(values)), key=values.__getitem__)])

@@ -1,6 +1,6 @@
 """A lesson in real JupyterLab and a real browser: its widgets are visible, quick, and work from the keyboard.
 
-The lesson is notebooks/01_one_gradient_step.ipynb; SCREENSHOTS=DIR keeps pictures of its widgets.
+The lesson is notebooks/02_stronger_attackers.ipynb; SCREENSHOTS=DIR keeps pictures of its widgets.
 """
 
 import ast
@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-LESSON = ROOT / "notebooks" / "01_one_gradient_step.ipynb"
+LESSON = ROOT / "notebooks" / "02_stronger_attackers.ipynb"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 

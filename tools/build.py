@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 import tomllib
+from base64 import b64decode
 from collections.abc import Sequence
 from modulefinder import ModuleFinder
 from pathlib import Path
@@ -160,6 +161,13 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def overview() -> bytes:
+    """The README's one picture: the last that lesson 00 shows."""
+    cells = nbformat.read(LESSONS / "00_start_here.ipynb", as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return b64decode([output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})][-1])
+
+
 def stamp(readme: str) -> str:
     """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`, and the same for `clone`."""
     for name, text in {"lessons": table(), "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```"}.items():
@@ -177,5 +185,6 @@ if __name__ == "__main__":
     for source in sources:
         if source.stem in named or not named:
             build(source, LESSONS / f"{source.stem}.ipynb", run=source.stem in named)
+    (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))

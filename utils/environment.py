@@ -72,8 +72,11 @@ def check() -> Report:
         found = version_of(asked.name)
         fine = found != "missing" and asked.specifier.contains(found, prereleases=True)
         report.append(Row(asked.name, found, "" if fine else f'run: pip install "{line}"'))
-    if "missing" not in {row.found for row in report}:  # else their imports would fail
-        report += [device_row(), data_row()]
+    for what, look in {"device": device_row, "data": data_row}.items():
+        try:
+            report.append(look())
+        except Exception as problem:  # whatever is wrong, the learner wants a row that says so
+            report.append(Row(what, "cannot be read", str(problem) or type(problem).__name__))
     return report
 
 
@@ -94,8 +97,5 @@ def data_row() -> Row:
     """Whether the lessons' data can be read: the built-in digits, or what COURSE_DATASET names."""
     from utils.data import load
 
-    try:
-        data = load()
-    except Exception as problem:  # whatever is wrong, the learner wants one row that says so
-        return Row("data", "cannot be read", str(problem))
+    data = load()
     return Row("data", f"{data.name}: {len(data.train.y):,} training and {len(data.test.y):,} test images")

@@ -52,7 +52,7 @@ x_all, y_all = data.test
 right = predict(model, x_all) == y_all
 standing = predict(model, attacks.fgsm(model, x_all, y_all, eps=data.eps)) == y_all
 x_survived, y_survived = x_all[standing & right], y_all[standing & right]
-print(f"{len(y_survived)} of {len(y_all)} images survive one step")
+print("survive one step:", Rate(len(y_survived), len(y_all)))
 guess = widgets.predict("Of these survivors, how many survive many small steps as well?")
 guess
 
@@ -303,7 +303,7 @@ def cw_l2(model, x, y, *, steps=100, lr=0.05):
 
 # %%
 nearest, distances = cw_l2(model, x, y)
-print(f"median distance to the nearest mistake: {distances.median():.2f}")
+print(f"median distance to the nearest mistake: {distances.median():.1f}")
 radii = [round(radius * k / 3, 2) for k in range(7)]
 lengths = {
     "CW, one run": {r: Rate(int((distances > r).sum()), len(y)) for r in radii},
