@@ -149,9 +149,10 @@ plots.accuracy_curve(curves, mark=data.eps)
 # %%
 shares = (0.01, 0.025, 0.05, 0.125, 0.25, 0.5, 1.0)
 torch.manual_seed(0)
-by_length = {
-    share: accuracy(model, (pgd(model, x, y, eps=data.eps, step=share * data.eps), y)) for share in shares
-}
+by_length = {}
+for share in shares:
+    x_adv = pgd(model, x, y, eps=data.eps, step=share * data.eps)
+    by_length[share] = accuracy(model, (x_adv, y))
 plots.lines(by_length, x="length of a step, as a share of eps (20 steps)", log=True)
 
 # %% [markdown]
@@ -324,10 +325,9 @@ plots.lines(lengths, x="L2 budget", mark=radius, mark_label="as above")
 torch.manual_seed(1)
 made_for = {"another architecture": mlp(data), "the same architecture": small_cnn(data)}
 made_for = {name: fit(surrogate, data.train) for name, surrogate in made_for.items()}
-moved = {
-    name: attacks.transfer(model, x, y, eps=data.eps, surrogate=surrogate)
-    for name, surrogate in made_for.items()
-}
+moved = {}
+for name, surrogate in made_for.items():
+    moved[name] = attacks.transfer(model, x, y, eps=data.eps, surrogate=surrogate)
 plots.rates({f"made for {name}": accuracy(model, (x_adv, y)) for name, x_adv in moved.items()})
 
 # %% [markdown]

@@ -22,6 +22,57 @@ def window(x: Tensor, share: float) -> Tensor:
     return (row >= 0) & (row < tall) & (column >= 0) & (column < wide)
 
 
+def bump(height: int, width: int) -> Tensor:
+    """A hill that falls off from the middle of a window, of length 1: the paper's pseudo-Gaussian."""
+    away_y, away_x = (torch.arange(side) - side // 2 for side in (height, width))
+    ring = torch.maximum(away_y[:, None].abs(), away_x.abs())
+    heights = 1 / torch.arange(1, max(height, width) + 2) ** 2
+    hill = heights.flip(0).cumsum(0).flip(0)[ring]
+    return hill / hill.norm().clamp_min(1e-12)
+
+
+def hill_and_hollow(height: int, width: int) -> Tensor:
+    """A hill beside a hollow, upright or (if the window is square) lying by chance, of length 1."""
+    pair = torch.cat([bump(height // 2, width), -bump(height - height // 2, width)])
+    pair = pair.T if height == width and torch.rand(()) < 0.5 else pair
+    return pair / pair.norm().clamp_min(1e-12)
+
+
+def exchange(x: Tensor, x_adv: Tensor, eps: float, share: float) -> Tensor:
+    """The proposal of Square in L2: move the length of the change from one window into another, under a new pattern."""
+    n, channels, height, width = x.shape
+    side = max(round(math.sqrt(share * height * width)), 3)
+    side += side % 2 == 0
+    tall, wide = min(side, height), min(side, width)
+    top, left, top2, left2 = (int(torch.randint(room + 1, ())) for room in (height - tall, width - wide) * 2)
+    into = (..., slice(top, top + tall), slice(left, left + wide))
+    out_of = (..., slice(top2, top2 + tall), slice(left2, left2 + wide))
+    delta = x_adv - x
+    both = torch.zeros_like(delta[:1, :1])
+    both[into] = both[out_of] = 1
+    spare = (eps**2 - size(delta) ** 2).clamp_min(0) / channels  # what clamping to [0, 1] has left over
+    budget = (spare + (delta * both).square().sum((2, 3), keepdim=True)).sqrt()  # (N, C, 1, 1)
+    old = delta[into] / delta[into].square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+    signs = torch.randint(0, 2, (n, channels, 1, 1), device=x.device).to(x.dtype) * 2 - 1
+    new = old + hill_and_hollow(tall, wide).to(x) * signs
+    new = new / new.square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12) * budget
+    delta[out_of] = 0
+    delta[into] = new
+    return (x + delta * (eps / size(delta).clamp_min(1e-12))).clamp_(0, 1)
+
+
+def hills(x: Tensor, eps: float) -> Tensor:
+    """The start of Square in L2: the image covered with patterns of a fifth of its height, each with a random sign."""
+    n, channels, height, width = x.shape
+    tall, wide = max(height // 5, 1), max(width // 5, 1)
+    delta = torch.zeros_like(x)
+    for top in range(0, height - tall + 1, tall):
+        for left in range(0, width - wide + 1, wide):
+            signs = torch.randint(0, 2, (n, channels, 1, 1), device=x.device).to(x.dtype) * 2 - 1
+            delta[..., top : top + tall, left : left + wide] = hill_and_hollow(tall, wide).to(x) * signs
+    return (x + delta * (eps / size(delta).clamp_min(1e-12))).clamp_(0, 1)
+
+
 def square_share(progress: float) -> float:
     """The share of the image that a square covers, halved at the paper's marks; `progress` runs from 0 to 1."""
     marks = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
@@ -42,8 +93,7 @@ def square(
     """Random search with squares: sees only scores, so masked gradients do not disturb it.
 
     Andriushchenko et al. 2020 (arXiv:1912.00049). Built in lesson 02. In "linf" each query sets one square of each
-    channel to +eps or -eps and keeps it if the margin rises; in "l2" it adds a square to the perturbation and scales
-    the whole back to length eps, which is simpler than the paper's exchange between two windows.
+    channel to +eps or -eps and keeps it if the margin rises; in "l2" it moves length from one window into another.
 
     queries   model calls for each image, at most; an image is left alone once it is misclassified
     patience  give an image up when its margin still lacks more than `patience` times what the last doubling of the
@@ -52,20 +102,18 @@ def square(
     Other arguments and the result are those of `pgd`. A row that is no image (N, D) is treated as one of height 1.
     """
     shape = x.shape
+    planned = queries if norm == "linf" else max(queries, 10_000)  # in L2, squares that stay large for longer do better
 
     def signs(n, *dims):
         return torch.randint(0, 2, (n, *dims), device=x.device).to(x.dtype) * 2 - 1
 
     def propose(x, x_adv, share):
-        inside = window(x, share)
-        if norm == "linf":
-            change = eps * signs(len(x), x.shape[1], 1, 1)
-            new = torch.where(inside, (x + change).clamp_(0, 1), x_adv)
-            same = (new == x_adv).flatten(1).all(1)[:, None, None, None]  # would waste a query: turn the signs
-            return torch.where(same & inside, (x - change).clamp_(0, 1), new)
-        patch = inside * signs(len(x), x.shape[1], 1, 1)
-        delta = x_adv - x + patch * (eps * math.sqrt(share) / size(patch))
-        return (x + delta * (eps / size(delta).clamp_min(1e-12))).clamp_(0, 1)
+        if norm == "l2":
+            return exchange(x, x_adv, eps, share)
+        inside, change = window(x, share), eps * signs(len(x), x.shape[1], 1, 1)
+        new = torch.where(inside, (x + change).clamp_(0, 1), x_adv)
+        same = (new == x_adv).flatten(1).all(1)[:, None, None, None]  # would waste a query: turn the signs
+        return torch.where(same & inside, (x - change).clamp_(0, 1), new)
 
     def search(x, y):
         best = x.clone()
@@ -75,7 +123,7 @@ def square(
             if norm == "linf":  # begin with vertical stripes
                 x_adv = (x + eps * signs(len(x), x.shape[1], 1, x.shape[3])).clamp_(0, 1)
             else:
-                x_adv = propose(x, x, 1.0)
+                x_adv = hills(x, eps)
             new, highest = x_adv, torch.full_like(x[:, 0, 0, 0], -math.inf)
             mark, before = max(queries // 20, 1), highest
             for query in range(queries):
@@ -94,7 +142,7 @@ def square(
                     best[index[hopeless]] = x_adv[hopeless]
                     index, x, y, x_adv, highest = (t[~hopeless] for t in (index, x, y, x_adv, highest))
                     mark, before = 2 * mark, highest
-                new = propose(x, x_adv, square_share(query / queries))
+                new = propose(x, x_adv, square_share(query / planned))
             best[index] = x_adv
         return best
 
