@@ -1,4 +1,4 @@
-"""Speed and strength of our attacks beside the peers': the table in the README. `make bench` takes about ten minutes, and on MNIST five more once.
+"""Speed and strength of our attacks beside the peers': the table in the README. `make bench` takes ten minutes or so.
 
 On MNIST if COURSE_DATA names a folder that has it, else on digits. Each peer runs in a process of its own, on one core,
 and in turn with ours and with the floor, so that a busy machine slows all of them alike. Seconds are of processor time.
