@@ -186,9 +186,8 @@ def floor(model: nn.Module, x: Tensor, y: Tensor, calls: int, slope: bool) -> No
     """What no attack of so many model calls can avoid: forward passes, and backward ones to the input if `slope`."""
     for _ in range(calls):
         if slope:
-            x.requires_grad_()
+            x = x.detach().requires_grad_()  # the caller's x stays as it is
             torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
-            x = x.detach()
         else:
             with torch.no_grad():
                 model(x)
