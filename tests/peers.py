@@ -132,7 +132,7 @@ def art() -> dict[str, Callable]:
     def fgsm(model, x, y, *, eps):
         return run(evasion.FastGradientMethod, model, x, y, eps=eps)
 
-    def pgd(model, x, y, *, eps, steps, step, norm="linf"):
+    def pgd(model, x, y, *, eps, steps, step, norm="linf", early_stop=False):
         how = {"eps": eps, "eps_step": step, "max_iter": steps, "num_random_init": 1, "verbose": False}
         return run(evasion.ProjectedGradientDescent, model, x, y, norm, **how)
 

@@ -95,7 +95,9 @@ def percent_axis(axis) -> None:
 
 def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
     """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance."""
-    picture = Picture(7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name}: {rate}" for name, rate in measured.items()))
+    picture = Picture(
+        7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name}: {rate}" for name, rate in measured.items())
+    )
     with house_style():
         axes = picture.figure.subplots()
         for row, rate in enumerate(measured.values()):
