@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test notebooks bench
+.PHONY: lab test notebooks larger bench
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -19,6 +19,9 @@ test: $(MADE) ## all that CI runs
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py
+
+larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes each
+	$(BIN)/python tools/larger.py
 
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py

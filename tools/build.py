@@ -112,16 +112,16 @@ def environment(state: str) -> dict[str, str]:
     return users | ours | one_thread | {"PYTHONPATH": str(ROOT)}
 
 
-def execute(notebook: NotebookNode, *, measure: Sequence[str] = (), **variables: str) -> list[float]:
+def execute(notebook: NotebookNode, *, measure: Sequence[str] = (), **variables: str) -> list:
     """Run the code cells in a fresh kernel, in place, and keep of the outputs what is the same each time.
 
-    measure    expressions to evaluate after the last cell; their values are returned
+    measure    expressions to evaluate after the last cell; their values are returned: a text or a float each
     variables  environment variables to set
     """
-    values = ", ".join(f"float({expression})" for expression in measure)
-    notebook.cells.append(new_code_cell(f"print(__import__('json').dumps([{values}]))"))
+    values = ", ".join(measure)
+    notebook.cells.append(new_code_cell(f"print(__import__('json').dumps([{values}], default=float))"))
     where = {"metadata": {"path": str(LESSONS)}}
-    client = NotebookClient(notebook, resources=where, timeout=600, record_timing=False, store_widget_state=False)
+    client = NotebookClient(notebook, resources=where, timeout=1800, record_timing=False, store_widget_state=False)
     with tempfile.TemporaryDirectory() as state:
         client.execute(env=environment(state) | variables)
     for cell in notebook.cells:
