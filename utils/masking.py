@@ -6,11 +6,10 @@ A stand-in is a model whose gradients are of use: attack it, and judge the resul
 """
 
 import math
-from collections.abc import Callable
 from copy import deepcopy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from utils.data import Dataset
