@@ -1,0 +1,73 @@
+"""Adversarial training: what `fit` is handed so that a model learns on attacked images. Built in lesson 03."""
+
+from collections.abc import Callable
+from itertools import count
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from utils.attacks import pgd
+from utils.models import logits
+
+
+def attacked(
+    eps: float,
+    *,
+    steps: int = 7,
+    reach: float = 2.5,
+    start: bool = True,
+    norm: str = "linf",
+    updates: int = 600,
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """PGD adversarial training: `fit(model, train, transform=attacked(eps))`. Madry et al. 2018 (arXiv:1706.06083).
+
+    eps, norm  the ball that the model learns to withstand; the radius grows to eps over the first third of training,
+               because a fresh network learns nothing from attacks at full strength
+    steps      of PGD on each batch
+    reach      how far the steps go together, in units of eps
+    start      begin at a random image of the ball; False: at x
+    updates    as handed to `fit`
+
+    steps=1, reach=1.25 is fast adversarial training (Wong et al. 2020); with start=False, reach=1 it is FGSM.
+    The transform counts its calls: make one for each training.
+    """
+    calls = count(1)
+
+    def transform(model, x, y):
+        now = eps * min(3 * next(calls) / updates, 1)
+        how = {"eps": now, "norm": norm, "steps": steps, "step": reach * now / steps, "start": start}
+        return pgd(model, x, y, **how, early_stop=False, seed=int(torch.randint(2**31, ())))
+
+    return transform
+
+
+def kl(clean: Tensor, moved: Tensor) -> Tensor:
+    """How far the answers `moved` are from `clean`: KL divergence of two batches of logits, (N, classes) -> (N,)."""
+    return F.kl_div(moved.log_softmax(1), clean.log_softmax(1), reduction="none", log_target=True).sum(1)
+
+
+def trades(
+    eps: float,
+    beta: float = 6.0,
+    *,
+    steps: int = 7,
+    norm: str = "linf",
+    updates: int = 600,
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """TRADES: `fit(model, train, loss=trades(eps))`. Zhang et al. 2019 (arXiv:1901.08573).
+
+    Cross-entropy of the clean images plus `beta` times the KL divergence between the answers there and at the image
+    of the ball where they differ most, which PGD searches. Other arguments are those of `attacked`.
+    The loss counts its calls: make one for each training. Batches of at most 250 images on a CPU, 1,000 elsewhere.
+    """
+    calls = count(1)
+
+    def loss(model, x, y):
+        now, clean = eps * min(3 * next(calls) / updates, 1), logits(model, x)
+        how = {"eps": now, "norm": norm, "steps": steps, "loss": lambda moved, _: kl(clean, moved)}
+        x_adv = pgd(model, x, y, **how, early_stop=False, seed=int(torch.randint(2**31, ())))
+        answer = model(x)
+        return F.cross_entropy(answer, y) + beta * kl(answer, model(x_adv)).mean()
+
+    return loss
