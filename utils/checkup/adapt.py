@@ -1,0 +1,75 @@
+"""The attack that fits what was found."""
+
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils.attacks import margin, pgd, rays, square
+from utils.checkup.evidence import Evidence
+from utils.checkup.report import Advice
+from utils.evaluation import Rate
+from utils.masking import Averaged
+
+NO_GUIDE = {
+    "wrong gradients",
+    "gradients no better than chance",
+    "random search beats gradients",
+    "black box beats white box",
+    "an unbounded attack fails",
+}
+
+
+def surrogate(e: Evidence, model: nn.Module, updates: int = 300) -> nn.Module:
+    """A small network that has learned `model`'s answers on the inputs, mixed in pairs and with noise."""
+    torch.manual_seed(e.seed)
+    inputs, classes = e.x[0].numel(), e.answer.shape[1]
+    net = nn.Sequential(nn.Flatten(), nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, classes)).to(e.x)
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for _ in range(updates):
+        pick = torch.randint(len(e.x), (64,), device=e.x.device)
+        x = e.x[pick] + 1.5 * e.eps * (2 * torch.rand_like(e.x[pick]) - 1)
+        x = x.clamp_(0, 1)
+        with torch.no_grad():
+            goal = model(x).softmax(1)
+        loss = F.cross_entropy(net(x), goal)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net.eval().requires_grad_(False)
+
+
+def adapt(e: Evidence, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
+    """Choose the attack by the flags, and run it on what all others left standing."""
+    down = e.white | e.longer | e.black_box | e.random_search
+    if "random outputs" in flags:
+        stand_in = Averaged(e.model, 16)
+        advice = Advice("EOT", "Average the answers over 16 draws and attack the average; judged on fresh draws.")
+        if not run:
+            return advice, None
+        blind = bool(e.dead.float().mean() > 0.3)
+        attack = partial(square, queries=600) if blind else partial(pgd, steps=40, loss=margin)
+        x_adv = attack(stand_in, e.x, e.y, eps=e.eps, seed=e.seed)
+        down = e.fallen(x_adv, torch.ones_like(down))
+    elif flags & NO_GUIDE:
+        advice = Advice(
+            "without gradients",
+            "Its gradients are no guide: attack a surrogate that has learned its answers, then Square and RayS.",
+        )
+        if not run:
+            return advice, None
+        net = surrogate(e, e.model)
+        down = down | e.by(lambda model, x, y, *, eps: pgd(net, x, y, eps=eps, loss=margin), ~down)
+        down = down | e.by(partial(square, queries=3000, patience=6.0, seed=e.seed + 1), ~down)
+        down = down | e.by(partial(rays, queries=500), ~down)
+    elif flags & {"another loss beats cross-entropy", "probabilities", "one step beats many", "vanishing gradients"}:
+        advice = Advice("margin loss", "Its cross-entropy saturates: climb the margin between logits instead.")
+        down = down | e.cooled
+    elif flags:
+        advice = Advice("PGD, many steps", "One step misleads: take 100 small ones, several times, on the margin.")
+    else:
+        advice = Advice(
+            "worst case", "Its gradients can be followed: the worst case over all attacks is a fair number."
+        )
+    return advice, Rate(int((~down).sum()), e.total) if run else None

@@ -1,0 +1,236 @@
+"""What the check-up measures on a model: each attack runs at most once, and only on what is still to be decided."""
+
+from copy import deepcopy
+from functools import cached_property, partial
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks import cross_entropy, margin, pgd, rays, square
+from utils.attacks.gradient import slope
+from utils.attacks.guard import into_ball
+from utils.checkup.lens import Lens, Raw, looks_like_probabilities
+from utils.data import chunks
+from utils.models import logits, predict
+
+SCALES = (1e-6, 1e-4, 1e-3, 1e-2)  # steps of finite differences, beside half the budget
+
+
+def cooled(answer: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of logits that are divided by their own size, so that it cannot saturate."""
+    return cross_entropy(answer / answer.detach().abs().amax(1, keepdim=True).clamp_min(1e-30), y)
+
+
+def lead(answer: Tensor, pair: Tensor) -> Tensor:
+    """How far the logit of `pair[:, 1]` is above that of `pair[:, 0]`."""
+    both = answer.gather(1, pair)
+    return both[:, 1] - both[:, 0]
+
+
+class Evidence:
+    """A model, the inputs that it gets right, and what brings them down. Boolean answers are (n,), one an input.
+
+    raw, model  the model's answers as they are, and as attacks see them
+    x, y        the inputs that are classified right, and their labels
+    """
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int):
+        self.eps, self.seed, self.total = eps, seed, len(y)
+        self.raw = Raw(model)
+        answer = logits(self.raw, x)
+        if self.raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # z / 2, z in [0, 1]
+            self.raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
+        self.answer, self.probabilities = answer, looks_like_probabilities(answer)
+        self.model = Lens(self.raw, self.probabilities).train(False)
+        self.right = predict(self.model, x) == y
+        self.x, self.y = x[self.right], y[self.right]
+
+    # Tools.
+
+    def random(self, salt: int) -> torch.Generator:
+        """Random numbers of the check-up's own, the same whatever ran before."""
+        return torch.Generator().manual_seed(1000 * self.seed + salt)
+
+    def signs(self, x: Tensor, salt: int) -> Tensor:
+        return (torch.randint(0, 2, x.shape, generator=self.random(salt)) * 2 - 1).to(x)
+
+    def fallen(self, x_adv: Tensor, rows: Tensor) -> Tensor:
+        """Which of the images (n,) are wrong at `x_adv`, their rows `rows` (n,) bool attacked."""
+        down = torch.zeros_like(rows)
+        if rows.any():
+            down[rows] = predict(self.model, x_adv) != self.y[rows]
+        return down
+
+    def by(self, attack, rows: Tensor | None = None, eps: float | None = None) -> Tensor:
+        """Which of the images fall to `attack`, tried on `rows` only."""
+        rows = torch.ones_like(self.y, dtype=torch.bool) if rows is None else rows
+        if not rows.any():
+            return torch.zeros_like(rows)
+        x_adv = attack(self.model, self.x[rows], self.y[rows], eps=self.eps if eps is None else eps)
+        return self.fallen(x_adv, rows)
+
+    def ascend(self, x: Tensor, loss, check: nn.Module | None = None, labels: Tensor | None = None) -> Tensor:
+        """The gradient of `loss` at each x."""
+        model, labels = check or self.model, self.y if labels is None else labels
+        return torch.cat([slope(model, a, loss, b)[2] for a, b in chunks(x, labels)])
+
+    # White box.
+
+    @cached_property
+    def cross_entropy(self) -> Tensor:
+        return self.by(partial(pgd, steps=40, seed=self.seed))
+
+    @cached_property
+    def margin(self) -> Tensor:
+        return self.by(partial(pgd, steps=40, loss=margin, seed=self.seed), ~self.cross_entropy)
+
+    @cached_property
+    def cooled(self) -> Tensor:
+        return self.by(partial(pgd, steps=40, loss=cooled, seed=self.seed), ~self.white)
+
+    @property
+    def white(self) -> Tensor:
+        """What two ordinary gradient attacks bring down: 40 steps on the cross-entropy, then on the margin."""
+        return self.cross_entropy | self.margin
+
+    @cached_property
+    def longer(self) -> Tensor:
+        return self.by(partial(pgd, steps=100, restarts=4, loss=margin, seed=self.seed + 1), ~self.white)
+
+    @cached_property
+    def steps_of(self) -> dict[float, Tensor]:
+        """One step along the sign of the margin's gradient, of a given share of eps: which fall."""
+        uphill = self.gradient.nan_to_num().sign()
+        every = torch.ones_like(self.y, dtype=torch.bool)
+        return {
+            share: self.fallen(into_ball(self.x + share * self.eps * uphill, self.x, self.eps, "linf"), every)
+            for share in (0.125, 0.25, 0.5, 1.0)
+        }
+
+    @property
+    def one_step(self) -> Tensor:
+        return self.steps_of[1.0]
+
+    @cached_property
+    def unbounded(self) -> Tensor:
+        """Gradient attacks without a bound: everything may be changed, so everything should fall."""
+        down = self.white.clone()
+        for loss in (margin, cross_entropy):
+            down |= self.by(partial(pgd, steps=100, loss=loss, seed=self.seed), ~down, eps=1.0)
+        return down
+
+    # Without gradients.
+
+    @cached_property
+    def random_search(self) -> Tensor:
+        """Corners of the box at random, as blocks of ever other sizes: 200 an image."""
+        down = torch.zeros_like(self.white)
+        for draw in range(200):
+            rows = ~(self.white | down)
+            if not rows.any():
+                break
+            x = self.x[rows]
+            down |= self.fallen((x + self.eps * self.signs(x, 100 + draw)).clamp(0, 1), rows)
+        return down
+
+    @cached_property
+    def black_box(self) -> Tensor:
+        """Square and RayS on what the white box left standing."""
+        down = self.by(partial(square, queries=1500, patience=4.0, seed=self.seed), ~self.white)
+        return down | self.by(partial(rays, queries=200, seed=self.seed), ~(self.white | down))
+
+    # Gradients.
+
+    @cached_property
+    def rivals(self) -> Tensor:
+        """(n, 2): the label and the best other class."""
+        answer = logits(self.model, self.x)
+        return torch.stack([self.y, answer.scatter(1, self.y[:, None], -torch.inf).argmax(1)], 1)
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """The slope of the best rival's lead at x, as autograd gives it: it may hold NaN or infinity."""
+        return self.ascend(self.x, lead, self.bare, self.rivals)
+
+    @property
+    def bare(self) -> nn.Module:
+        """As `model`, with gradients left as they are."""
+        return Bare(self.model)
+
+    @cached_property
+    def nearby(self) -> Tensor:
+        """A random image of the ball around each x."""
+        noise = torch.rand(self.x.shape, generator=self.random(1)).to(self.x) * 2 - 1
+        return (self.x + self.eps * noise).clamp(0, 1)
+
+    @cached_property
+    def dead(self) -> Tensor:
+        """Where a gradient is zero, not finite, or too small to matter even across the whole box [0, 1]."""
+        spread = self.answer.std(0).mean().double()
+        down = torch.zeros_like(self.y, dtype=torch.bool)
+        for x in (self.x, self.nearby):
+            slope_of_lead = self.gradient if x is self.x else self.ascend(x, lead, self.bare, self.rivals)
+            reach = slope_of_lead.double().flatten(1).abs().sum(1)
+            down |= ~slope_of_lead.flatten(1).isfinite().all(1) | ~(reach > 1e-6 * spread)
+            loss_slope = self.ascend(x, cross_entropy, self.bare).flatten(1)
+            down |= ~loss_slope.isfinite().all(1) | (loss_slope == 0).all(1)
+        return down
+
+    @cached_property
+    def changed(self) -> Tensor:
+        """Where a second call, with the batch turned round, gives other logits or another gradient."""
+        model, back = self.model, torch.arange(len(self.y) - 1, -1, -1, device=self.y.device)
+        first, second = logits(model, self.x), logits(model, self.x[back])[back]
+        apart = (first - second).abs().amax(1) > 1e-3 * first.std()
+        slope_1 = self.ascend(self.x, lead, model, self.rivals).double().flatten(1)
+        slope_2 = self.ascend(self.x[back], lead, model, self.rivals[back])[back].double().flatten(1)
+        return apart | ((slope_1 - slope_2).norm(dim=1) > 1e-2 * slope_1.norm(dim=1))
+
+    @cached_property
+    def lying(self) -> Tensor:
+        """Where autograd's slope differs from finite differences along four directions, whatever their step."""
+        model, x, dtype = self.model, self.x, torch.float64
+        try:  # in double precision, if the model can
+            twin = deepcopy(self.model).double()
+            twin.raw.dtype = dtype
+            if not torch.allclose(logits(twin, x[:8].double()), logits(model, x[:8]).double(), rtol=1e-2, atol=1e-3):
+                raise ValueError
+            self.ascend(x[:2].double(), lead, twin, self.rivals[:2])
+            model, x = twin, x.double()
+        except Exception:  # it cannot: whatever the reason, single precision has to do
+            dtype = x.dtype
+        slope = self.ascend(x, lead, model, self.rivals)
+        along = [self.signs(x, 10 + i) for i in range(3)] + [slope.sign()]
+        claimed = torch.stack([(slope * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
+        best = torch.full_like(claimed[:, 0], torch.inf)
+        smallest = 1e-6 if dtype == torch.float64 else 1e-3
+        for h in [h for h in (*SCALES, self.eps / 2) if h >= smallest]:
+            seen = [
+                lead(logits(model, x + h * u), self.rivals) - lead(logits(model, x - h * u), self.rivals) for u in along
+            ]
+            seen = torch.stack(seen, 1) / (2 * h)
+            size = torch.maximum(claimed.norm(dim=1), seen.norm(dim=1))
+            best = torch.minimum(best, (claimed - seen).norm(dim=1) / size.clamp_min(1e-300))
+        return best > 0.3
+
+    @cached_property
+    def blind(self) -> Tensor:
+        """Where a step along the gradient raises the rivals' lead no more than the best of nine random steps."""
+        uphill = self.gradient.nan_to_num().sign()
+
+        def raised(direction):
+            return margin(logits(self.model, (self.x + self.eps * direction).clamp(0, 1)), self.y)
+
+        chance = torch.stack([raised(self.signs(self.x, 50 + i)) for i in range(9)]).amax(0)
+        return ~(raised(uphill) > chance)
+
+
+class Bare(nn.Module):
+    """A `Lens` whose gradients are not cleaned."""
+
+    def __init__(self, lens: Lens):
+        super().__init__()
+        self.lens = lens
+
+    def forward(self, x):
+        return self.lens(x, clean=False)

@@ -1,0 +1,100 @@
+"""The check-up itself: measure, judge each flag, choose the adaptive attack and run it."""
+
+import torch
+from scipy.stats import binom
+from torch import Tensor, nn
+
+from utils.checkup.adapt import adapt
+from utils.checkup.evidence import Evidence
+from utils.checkup.lens import borrowed
+from utils.checkup.report import Advice, Finding, Report
+from utils.evaluation import Rate
+
+# name: (share of images that honest models may show it on, (evidence) -> (where it happened, what was seen))
+FLAGS = {
+    "probabilities": (0.05, lambda e: torch.full_like(e.changed, e.probabilities)),
+    "random outputs": (0.05, lambda e: e.changed),
+    "vanishing gradients": (0.05, lambda e: e.dead),
+    "wrong gradients": (0.05, lambda e: e.lying),
+    "gradients no better than chance": (0.25, lambda e: e.blind),
+    "a smaller step beats a larger": (0.10, lambda e: (e.steps_of[0.25] | e.steps_of[0.5]) & ~e.one_step),
+    "one step beats many": (0.05, lambda e: e.one_step & ~e.cross_entropy),
+    "another loss beats cross-entropy": (0.10, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
+    "random search beats gradients": (0.05, lambda e: e.random_search & ~e.white),
+    "black box beats white box": (0.05, lambda e: e.black_box & ~e.white),
+    "many more steps help": (0.10, lambda e: e.longer & ~e.white),
+    "an unbounded attack fails": (0.05, lambda e: ~e.unbounded),
+}
+SENTENCES = {
+    "probabilities": "{count} answers are probabilities, not logits; attacks went through their logarithm.",
+    "random outputs": "{count} answers or gradients change between two calls with the same inputs.",
+    "vanishing gradients": "{count} gradients are zero, not finite, or too small to matter anywhere in [0, 1].",
+    "wrong gradients": "{count} gradients disagree with finite differences by over 30 %, whatever their step.",
+    "gradients no better than chance": "On {count} inputs a step along the gradient raises a rival's lead no more "
+    "than the best of nine random steps of the same size.",
+    "a smaller step beats a larger": "{count} inputs fall to a step of eps / 4 or eps / 2 and stand at eps, in the "
+    "same direction.",
+    "one step beats many": "{count} inputs fall to one step and stand after 40 that follow the cross-entropy.",
+    "another loss beats cross-entropy": "{count} inputs stand after 40 steps on the cross-entropy and fall to as many "
+    "on the margin or on scaled logits.",
+    "random search beats gradients": "{count} inputs stand after two gradient attacks and fall to one of 200 random "
+    "corners of the box.",
+    "black box beats white box": "{count} inputs stand after two gradient attacks and fall to Square or RayS, which "
+    "see no gradient.",
+    "many more steps help": "{count} inputs stand after two attacks of 40 steps and fall to 4 restarts of 100.",
+    "an unbounded attack fails": "{count} inputs stand after gradient attacks that may change everything (eps = 1).",
+}
+
+
+def judge(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
+    """Count where it happened and test the count against the share that honest models may show."""
+    k, n = int(happened.sum()), len(happened)
+    p = float(binom.sf(k - 1, n, tolerance))
+    sentence = SENTENCES[name].format(count=f"{k} of {n}") + f" Honest models: at most {100 * tolerance:.0f} %."
+    return Finding(name, p < alpha, k, n, tolerance, p, sentence)
+
+
+def examine(
+    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, level: float = 0.01, advise: bool = True, seed: int = 0
+) -> Report:
+    """Look for signs that a classifier hides its gradients instead of being robust. Built in lesson 05."""
+    if not (isinstance(eps, (int, float)) and 0 < eps <= 1):
+        raise ValueError(f"eps must be a number in (0, 1], got {eps!r}")
+    where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
+    x, y = x.detach().to(where), y.detach().to(where)
+    if not len(x):
+        raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
+    with borrowed(model, x, y, eps=eps, seed=seed):
+        evidence = Evidence(model, x, y, eps=float(eps), seed=seed)
+        if (problem := unusable(evidence)) is not None:
+            finding = Finding("unusable outputs", True, len(y), len(y), 0.0, None, problem)
+            advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")
+            return Report((finding,), {}, advice, None, float(eps), level)
+        findings = tuple(
+            judge(name, seen(evidence), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
+        )
+        left = {
+            "no attack": ~torch.zeros_like(evidence.white),
+            "one step": ~evidence.one_step,
+            "40 steps, cross-entropy": ~evidence.cross_entropy,
+            "... and margin": ~evidence.white,
+            "... and more steps": ~(evidence.white | evidence.longer),
+            "... or without gradients": ~(evidence.white | evidence.black_box | evidence.random_search),
+            "eps = 1": ~evidence.unbounded,
+        }
+        left = {name: Rate(int(stand.sum()), evidence.total) for name, stand in left.items()}
+        advice, adapted = adapt(evidence, {f.name for f in findings if f.raised}, run=advise)
+    return Report(findings, left, advice, adapted, float(eps), level)
+
+
+def unusable(evidence: Evidence) -> str | None:
+    """Why the model's answers cannot be examined, in a sentence; None if they can."""
+    answer = evidence.answer
+    if not answer.isfinite().all():
+        bad = int((~answer.isfinite().all(1)).sum())
+        return f"{bad} of {len(answer)} answers hold NaN or infinity."
+    if len(answer) > 1 and (answer == answer[0]).all():
+        return f"The answers to all {len(answer)} inputs are the same."
+    if not evidence.right.any():
+        return f"None of {len(answer)} inputs is classified right, so there is nothing to attack."
+    return None

@@ -1,0 +1,107 @@
+"""Any classifier, made fit for attacks: logits out, gradients that are numbers, and nothing changed afterwards."""
+
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from utils.attacks.guard import guard
+
+
+class Finite(torch.autograd.Function):
+    """Forward: nothing. Backward: NaN becomes 0 and infinity the largest number, so that an attack can go on."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope.nan_to_num()
+
+
+class Raw(nn.Module):
+    """The model with whatever it returns turned into a table of numbers (N, classes); its gradients are as they are.
+
+    Takes the logits out of tuples and of objects that have `.logits`, makes two columns of one (the logit of class 1,
+    or its probability if all lie in [0, 1]), and ties an answer that autograd knows nothing of to the input by 0 * x.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        weight = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), None)
+        self.dtype = None if weight is None else weight.dtype
+        self.columns, self.probability = 0, False  # as last seen; what one column means
+
+    def forward(self, x):
+        if not len(x):  # some layers take no empty batch
+            return x.flatten(1)[:, :1].expand(0, max(self.columns, 2))
+        answer = self.model(x if self.dtype is None else x.to(self.dtype))
+        answer = getattr(answer, "logits", answer)
+        answer = answer[0] if isinstance(answer, (tuple, list)) else answer
+        if not isinstance(answer, Tensor) or len(answer) != len(x) or answer.dim() > 2:
+            got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+            raise ValueError(f"model must return logits of shape ({len(x)}, classes) for {len(x)} inputs, got {got}")
+        if answer.is_inference() or answer.dtype not in (torch.float32, torch.float64):
+            answer = answer.clone().to(x.dtype if x.is_floating_point() else torch.float32)
+        self.columns = 1 if answer.dim() == 1 else answer.shape[1]
+        if self.columns == 1:
+            one = answer.view(-1, 1)
+            answer = torch.cat([1 - one, one] if self.probability else [-one / 2, one / 2], 1)
+        if x.requires_grad and not answer.requires_grad:
+            answer = answer + 0 * x.flatten(1).sum(1, keepdim=True).to(answer.dtype)
+        return answer
+
+
+class Lens(nn.Module):
+    """The model as the attacks of the check-up see it: always logits, the largest of each row 0, never NaN.
+
+    log  whether the model returns probabilities: their logarithm is taken
+    """
+
+    def __init__(self, raw: Raw, log: bool):
+        super().__init__()
+        self.raw, self.log = raw, log
+
+    def forward(self, x, clean=True):
+        answer = self.raw(Finite.apply(x) if clean else x)
+        answer = answer.clamp_min(torch.finfo(answer.dtype).tiny).log() if self.log else answer
+        answer = answer.nan_to_num(nan=0.0, posinf=1e30, neginf=-1e30)
+        return answer - answer.detach().amax(1, keepdim=True)
+
+
+def looks_like_probabilities(answer: Tensor) -> bool:
+    """Whether every row is at least 0 and adds up to 1."""
+    sums = answer.sum(1)
+    return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+
+
+@contextmanager
+def borrowed(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int) -> Iterator[None]:
+    """`guard`, and beyond it: buffers, every random generator within reach and the warnings' filters, as before."""
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    held = [v for module in model.modules() for v in vars(module).values() if isinstance(v, torch.Generator)]
+    states = [(generator, generator.get_state()) for generator in held]
+    python, old_numpy = random.getstate(), np.random.get_state()
+    try:
+        with warnings.catch_warnings(), guard(model, x, y, eps=eps, seed=seed):
+            warnings.simplefilter("ignore")
+            random.seed(seed)
+            np.random.seed(seed)
+            for generator in held:
+                generator.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(old_numpy)
+        with torch.no_grad():
+            for buffer, was in buffers:
+                if not torch.equal(buffer, was):
+                    buffer.copy_(was)
+            for generator, state in states:
+                generator.set_state(state)
