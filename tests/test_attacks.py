@@ -529,3 +529,11 @@ def test_apgd_asks_at_the_points_of_the_published_algorithm(norm, steps):
         torch.testing.assert_close(asked, torch.cat(points), atol=1e-6, rtol=0)
         values = [slope_at(point)[0] for point in points]
         torch.testing.assert_close(result[i : i + 1], points[max(range(len(values)), key=values.__getitem__)])
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_table_reaches_the_model_as_it_is(name):
+    """A row of features is not reshaped on its way: the first layer of many a model of tables takes (N, D) only."""
+    torch.manual_seed(0)
+    model, x, y = nn.Linear(5, 3), torch.rand(7, 5), torch.arange(7) % 3
+    assert ATTACKS[name](model, x, y, eps=0.1).shape == x.shape

@@ -13,11 +13,11 @@ def test_a_headline_of_rates_has_a_line_each():
 
 
 def test_a_headline_with_columns_is_aligned_and_may_have_gaps():
-    lines = as_text({"a": {"clean": Rate(1, 2), "left": 1.0}, "longer": {"left": Rate(0, 9)}}).splitlines()
-    assert lines[0].split() == ["clean", "left"]
-    assert [line.index(what) for line, what in zip(lines, ["left", "1", "0/9"], strict=True)][0] == lines[2].index(
-        "0/9"
-    )
+    head, first, second = as_text(
+        {"a": {"clean": Rate(1, 2), "left": 1.0}, "longer": {"left": Rate(0, 9)}}
+    ).splitlines()
+    assert head.split() == ["clean", "left"] and first.startswith("a ") and second.startswith("longer ")
+    assert head.index("left") == first.index("1", 20) == second.index("0/9")
 
 
 def test_without_a_table_the_command_that_makes_it_is_named():

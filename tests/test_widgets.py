@@ -25,9 +25,10 @@ from torch import nn
 
 from utils.attacks import fgsm, pgd
 from utils.data import Dataset, Split
+from utils.duel import Defense, verdict
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, predict
+from utils.widgets import AttackExplorer, Duel, predict
 from utils.widgets.explorer import own_norm, takes
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -288,6 +289,75 @@ def test_an_error_in_a_lock_appears_inside_the_widget():
     assert "AttributeError" in guess.error.value
 
 
+class Rounded(nn.Module):
+    def forward(self, x):
+        return (4 * x).round() / 4
+
+
+@pytest.fixture
+def duel():
+    model, data = tiny(40)
+    masked = nn.Sequential(Rounded(), model)
+    proved = Defense("the <plain> one", model, certified=lambda x, y: torch.full((len(x),), 0.05), training=1.5)
+    return Duel(proved, Defense("the mask", masked, stand_in=model), data, surrogate=model, images=40, queries=10)
+
+
+def test_a_duel_shows_nothing_before_a_guess_is_locked(duel):
+    assert duel.picture.value == b"" and duel.picture.layout.display == "none" and "points" not in duel.sentence.value
+    duel.budget.index = 2
+    assert duel.picture.value == b"" and "points" not in duel.sentence.value
+    duel.pick.value = "the mask"
+    duel.button.click()
+    duel.pick.value = "the <plain> one"  # too late
+    duel.button.click()
+    assert duel.guess == "the mask" and duel.pick.disabled and duel.picture.layout.display is None
+    assert "You said “the mask”" in duel.sentence.value and duel.picture.value
+
+
+def test_every_control_of_a_duel_moves_its_picture(duel):
+    duel.lock()
+    for control, values in (
+        (duel.adapts, (False, True)),
+        (duel.knows, ("scores", "labels", "weights")),
+        (duel.norm, ("l2", "linf")),
+        (duel.certificate, (True, False)),
+    ):
+        for value in values:
+            before = duel.picture.value, duel.still.text
+            control.value = value
+            assert (duel.picture.value, duel.still.text) != before, (control.description, value)
+    before, duel.budget.index = duel.picture.value, 1
+    assert duel.picture.value != before and not duel.error.value
+
+
+def test_a_duel_says_what_was_measured(duel):
+    duel.lock()
+    curves = [side.left(duel.threat) for side in duel.sides]
+    said = verdict(duel.names, *curves, duel.eps["linf"], 3)
+    assert (
+        said.replace("<", "&lt;").replace(">", "&gt;") in duel.sentence.value and "<plain>" not in duel.sentence.value
+    )
+    assert said in duel.still.text and "training: 1.5 s against not stated" in duel.still.text
+    duel.certificate.value = True
+    assert duel.adapts.disabled and duel.knows.disabled
+    duel.budget.index = 0
+    assert "the &lt;plain&gt; one, by at least" in duel.sentence.value  # the mask proves nothing
+
+
+def test_a_moved_control_of_a_duel_asks_no_model_and_takes_at_most_50_ms(duel, monkeypatch):
+    duel.lock()
+    for side in duel.sides:
+        monkeypatch.setattr(side.defense.model, "forward", None)
+    times = []
+    for norm in ("l2", "linf") * 5:
+        for i in range(5):
+            begin = time.process_time()
+            duel.norm.value, duel.budget.index = norm, i
+            times.append(time.process_time() - begin)
+    assert not duel.error.value
+    assert statistics.median(times) < 0.05
+
+
 def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):
     """No `Output`, whose content strict nbval cannot compare, and nothing beyond core ipywidgets."""
 
@@ -307,7 +377,7 @@ from utils import plots
 from utils.attacks import fgsm, pgd
 from utils.evaluation import Rate
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, predict
+from utils.widgets import AttackExplorer, Duel, predict
 from test_widgets import tiny
 model, data = tiny()
 # ---

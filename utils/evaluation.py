@@ -35,17 +35,22 @@ class Rate:
         half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
         return max(middle - half, 0.0), min(middle + half, 1.0)
 
-    def clearly_below(self, other: "Rate") -> bool:
-        """True if this rate is lower and the 95 % interval of the difference leaves out 0 (Newcombe 1998, method 10).
+    def lead(self, other: "Rate") -> float:
+        """By how much this rate is above the other at least, at 95 % confidence; 0 or less if that is unclear.
 
-        It takes the two rates as measured on different images. On the same images it errs on the side of caution.
+        The lower end of the interval of the difference (Newcombe 1998, method 10). It takes the two rates as measured
+        on different images. On the same images it errs on the side of caution.
         """
-        gap = float(other) - float(self)
-        return gap > math.hypot(self.interval[1] - float(self), float(other) - other.interval[0])
+        gap = float(self) - float(other)
+        return gap - math.hypot(float(self) - self.interval[0], other.interval[1] - float(other))
 
     def clearly_above(self, other: "Rate") -> bool:
-        """`other.clearly_below(self)`."""
-        return other.clearly_below(self)
+        """True if this rate is higher and the 95 % interval of the difference leaves out 0."""
+        return self.lead(other) > 0
+
+    def clearly_below(self, other: "Rate") -> bool:
+        """`other.clearly_above(self)`."""
+        return other.clearly_above(self)
 
     def __eq__(self, other):
         return float(self) == float(other) if isinstance(other, (Rate, int, float)) else NotImplemented

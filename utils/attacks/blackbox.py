@@ -118,7 +118,7 @@ def square(
     def search(x, y):
         best = x.clone()
         with torch.no_grad():
-            index = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
+            index = (~wrong(check_logits(model(x.view(-1, *shape[1:])), y), y)).nonzero()[:, 0]
             x, y = x[index], y[index]
             if norm == "linf":  # begin with vertical stripes
                 x_adv = (x + eps * signs(len(x), x.shape[1], 1, x.shape[3])).clamp_(0, 1)

@@ -1,0 +1,122 @@
+"""What a duel measures and says. The widget's own tests stand in tests/test_widgets.py."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from utils.duel import Defense, Side, Threat, budgets, measure, right, used, verdict
+from utils.evaluation import Rate
+
+NAMES = ("A", "B")
+
+
+def rates(*k, n=400):
+    return [Rate(i, n) for i in k]
+
+
+def test_a_clear_winner_is_named_with_the_least_lead():
+    a, b = rates(400, 360), rates(390, 200)
+    said = verdict(NAMES, a, b, [0, 0.15], 1)
+    assert said == f"A, by at least {100 * a[1].lead(b[1]):.0f} points"
+    assert verdict(NAMES[::-1], b, a, [0, 0.15], 1) == said
+    assert 30 < 100 * a[1].lead(b[1]) < 40  # less than the 40 points between the two rates
+
+
+def test_without_a_clear_winner_the_sample_is_named():
+    assert verdict(NAMES, rates(396), rates(394), [0], 0) == "no difference that 400 images can show"
+
+
+def test_two_winners_depend_on_the_budget():
+    a, b, eps = rates(300, 300, 210, 200), rates(380, 360, 200, 20), [0, 0.04, 0.08, 0.15]
+    said = verdict(NAMES, a, b, eps, 3)
+    assert said.startswith("A, by at least") and said.endswith(". It depends: B up to eps 0.04, A from eps 0.15")
+    said = verdict(NAMES, a, b, eps, 2)
+    assert said.startswith("no difference that 400 images can show. It depends")
+    between = verdict(NAMES, rates(390, 100, 100, 300), rates(300, 300, 300, 100), eps, 0)
+    assert between.endswith("It depends: A up to eps 0, B at eps 0.04 to 0.08, A from eps 0.15")
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """A linear model in 16 dimensions, 200 points, and their distances to the boundary in both norms."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(16, 2), 0.3 + 0.4 * torch.rand(200, 16)
+    w = (model.weight[1] - model.weight[0]).detach()
+    model.bias.data = -(model.weight @ torch.full((16,), 0.5)).detach()
+    distance = ((x - 0.5) @ w).abs()
+    return model, (x, model(x).argmax(1)), {"linf": distance / w.abs().sum(), "l2": distance / w.norm()}
+
+
+def test_on_a_linear_model_what_stands_is_what_can(linear):
+    model, sample, distance = linear
+    eps = float(distance["linf"].median())
+    side = measure(Defense("linear", model), sample, eps=eps, queries=20)
+    for norm, grid in budgets(eps, 16).items():
+        for row, budget in zip(side.stood[norm, "slope"], grid, strict=True):
+            near = (distance[norm] - budget).abs() < 1e-3 * budget  # rounding decides
+            assert torch.equal(row[~near], (distance[norm] > budget)[~near])
+
+
+def test_a_stronger_attacker_and_a_larger_budget_leave_no_more(linear):
+    model, sample, _ = linear
+    side = measure(Defense("linear", model), sample, eps=0.05, queries=20, surrogate=model)
+    for norm in ("linf", "l2"):
+        of = {t: side.left(t) for t in (Threat(norm, k, a) for k in ("weights", "scores", "labels") for a in (0, 1))}
+        for left in of.values():
+            assert left == sorted(left, reverse=True)
+        strong, naive = of[Threat(norm, "weights", 1)], of[Threat(norm, "weights", 0)]
+        scores, labels = of[Threat(norm, "scores", 1)], of[Threat(norm, "labels", 1)]
+        assert all(s <= min(n, q) and q <= k for s, n, q, k in zip(strong, naive, scores, labels, strict=True))
+        assert strong[0] == 1 and strong[-1] < 0.5
+    assert used(Threat(knows="scores")) == ["scores", "labels"]
+
+
+class Rounded(nn.Module):
+    def forward(self, x):
+        return (8 * x).round() / 8
+
+
+def test_a_mask_stands_until_the_attack_is_adapted(linear):
+    model, (x, _), _ = linear
+    masked = nn.Sequential(Rounded(), model)
+    sample = x, masked(x).argmax(1)
+    side = measure(Defense("masked", masked, stand_in=model), sample, eps=0.1, queries=10, norms=("linf",))
+    naive, adapted = (side.left(Threat(adapts=adapts)) for adapts in (False, True))
+    assert adapted[-1].clearly_below(naive[-1])
+
+
+def test_a_random_model_is_judged_by_its_habit():
+    class Moody(nn.Module):  # right four times in five
+        def forward(self, x):
+            return torch.stack([(torch.rand(len(x)) < 0.8).float(), torch.full((len(x),), 0.5)], 1)
+
+    torch.manual_seed(0)
+    x, y = torch.rand(500, 3), torch.zeros(500, dtype=torch.int64)
+    assert 0.75 < right(Moody(), x, y, 1).float().mean() < 0.85
+    assert right(Moody(), x, y, 9).float().mean() > 0.95
+
+
+def test_a_proof_holds_in_l_infinity_within_its_radius_over_the_root_of_the_pixels(linear):
+    model, sample, distance = linear
+    defense = Defense("linear", model, certified=lambda x, y: distance["l2"])
+    eps = float(distance["l2"].median()) / math.sqrt(16)
+    side = measure(defense, sample, eps=eps, queries=5)
+    at_eps = side.left(Threat("linf"), certificate=True)[3]
+    assert abs(float(at_eps) - 0.5) < 0.01  # half have an L2 distance above eps * sqrt(16)
+    for norm in ("linf", "l2"):
+        pairs = zip(side.left(Threat(norm), certificate=True), side.left(Threat(norm)), strict=True)
+        assert all(proved <= left for proved, left in pairs)
+    nothing = measure(Defense("no proof", model), sample, eps=eps, queries=5, norms=("l2",))
+    assert not any(rate.k for rate in nothing.left(Threat("l2"), certificate=True))
+
+
+def test_the_model_and_the_random_state_are_left_alone(linear):
+    model, sample, _ = linear
+    model.train().requires_grad_(True)
+    state = torch.random.get_rng_state()
+    one, two = (measure(Defense("linear", model), sample, eps=0.02, queries=5) for _ in range(2))
+    assert isinstance(one, Side) and all(torch.equal(one.stood[key], two.stood[key]) for key in one.stood)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert model.training and all(p.requires_grad and p.grad is None for p in model.parameters())

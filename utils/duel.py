@@ -1,0 +1,178 @@
+"""Two defenses under the same attackers: what is left of each, and who is ahead, in words computed from the numbers."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks import apgd_t, fgsm, margin, pgd, rays, square, transfer
+from utils.attacks.guard import guard
+from utils.evaluation import Rate
+from utils.models import predict
+
+KNOWS = ("weights", "scores", "labels")  # what an attacker sees of the model; who sees more can do all that others can
+SHARES = (0, 1 / 4, 1 / 2, 1, 3 / 2)  # of the customary budget: where accuracy is measured
+
+
+class Defense(NamedTuple):
+    """A defended model, and what its owner and its attacker know of it.
+
+    name       as it is to be shown
+    model      from inputs in [0, 1] to logits; it may draw random numbers
+    stand_in   the model that an attacker who adapts takes the slope of (lesson 05); None: the model itself
+    certified  certified(x, y) -> (N,): the L2 radius within which each answer is proved right, 0 where it is wrong or
+               withheld; None: the defense proves nothing
+    training   seconds of training, None: unknown
+    """
+
+    name: str
+    model: nn.Module
+    stand_in: nn.Module | None = None
+    certified: Callable[[Tensor, Tensor], Tensor] | None = None
+    training: float | None = None
+
+
+class Threat(NamedTuple):
+    """A threat model: the ball, what the attacker sees, and whether the attack is adapted to the defense."""
+
+    norm: str = "linf"
+    knows: str = "weights"
+    adapts: bool = True
+
+
+def kinds(defense: Defense, norm: str, surrogate: nn.Module | None, queries: int) -> dict[str, list[Callable]]:
+    """The attacks by what they need: the model's own slope, the stand-in's, its scores, or its labels."""
+    stand_in = defense.model if defense.stand_in is None else defense.stand_in
+    slope = partial(pgd, norm=norm, steps=20)
+    on_stand_in = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd_t, norm=norm, steps=20, rivals=3)]
+    labels = [partial(rays, queries=queries)] if norm == "linf" else []
+    if surrogate is not None:
+        labels.append(partial(transfer, surrogate=surrogate, attack=partial(slope, early_stop=False)))
+    return {
+        "slope": [fgsm, slope] if norm == "linf" else [slope],
+        "stand-in": [partial(transfer, surrogate=stand_in, attack=attack) for attack in on_stand_in],
+        "scores": [partial(square, norm=norm, queries=queries)],
+        "labels": labels,
+    }
+
+
+def used(threat: Threat) -> list[str]:
+    """The kinds of attack that an attacker has: with the weights, the scores and labels are known as well."""
+    if threat.knows == "weights":
+        return ["slope", "stand-in", "scores", "labels"] if threat.adapts else ["slope"]
+    return ["scores", "labels"] if threat.knows == "scores" else ["labels"]
+
+
+def right(model: nn.Module, x: Tensor, y: Tensor, draws: int) -> Tensor:
+    """Whether most of `draws` answers to each image are the label, (N,) bool: a random model is judged by its habit."""
+    return sum((predict(model, x) == y).int() for _ in range(draws)) * 2 > draws
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was measured of one defense, on the same images as of its rival.
+
+    stood      {(norm, kind of attack): (budgets, N) bool}: which images are right at each budget and all below it
+    proved     {norm: (budgets, N) bool}: which images are certified at each budget
+    answer_ms  milliseconds for one answer
+    """
+
+    defense: Defense
+    stood: dict[tuple[str, str], Tensor]
+    proved: dict[str, Tensor]
+    answer_ms: float
+
+    def left(self, threat: Threat, *, certificate: bool = False) -> list[Rate]:
+        """At each budget the accuracy that the threat leaves; with `certificate`, the accuracy that is proved."""
+        kept = [self.stood[threat.norm, kind] for kind in used(threat)]
+        kept = self.proved[threat.norm] if certificate else torch.stack(kept).all(0)
+        return [Rate(int(row.sum()), len(row)) for row in kept]
+
+
+def budgets(eps: float, pixels: int) -> dict[str, list[float]]:
+    """The budgets at which a duel is fought: shares of `eps`, in L2 of the third of the length that eps allows."""
+    return {"linf": [s * eps for s in SHARES], "l2": [s * eps * math.sqrt(pixels) / 3 for s in SHARES]}
+
+
+def measure(
+    defense: Defense,
+    sample: tuple[Tensor, Tensor],
+    *,
+    eps: float,
+    norms: Sequence[str] = ("linf", "l2"),
+    surrogate: nn.Module | None = None,
+    queries: int = 200,
+    seed: int = 0,
+) -> Side:
+    """Every kind of attack at every budget. An image that fell at a smaller budget is not attacked again.
+
+    sample     images (N, ...) in [0, 1] and labels (N,)
+    eps        the customary L-infinity budget of the data
+    surrogate  a model of the attacker's own, trained on the same task; None: no transfer
+    queries    calls for each image of the attacks that see scores or labels only
+    """
+    x, y = sample
+    grid = budgets(eps, x[0].numel())
+    with guard(defense.model, x, y, eps=eps, seed=seed):
+        draws = 1 if torch.equal(defense.model(x[:50]), defense.model(x[:50])) else 9
+        clean, stood, times = right(defense.model, x, y, draws), {}, []
+        for _ in range(5):  # the quickest: other programs only add to it
+            begin = time.perf_counter()
+            predict(defense.model, x).tolist()
+            times.append(1000 * (time.perf_counter() - begin) / len(x))
+        for norm in norms:
+            for kind, attacks in kinds(defense, norm, surrogate, queries).items():
+                rows = [clean]
+                for budget in grid[norm][1:]:
+                    standing = rows[-1].clone()
+                    for attack in attacks:
+                        index = standing.nonzero()[:, 0]
+                        if len(index):
+                            x_adv = attack(defense.model, x[index], y[index], eps=budget)
+                            standing[index] = right(defense.model, x_adv, y[index], draws)
+                    rows.append(standing)
+                stood[norm, kind] = torch.stack(rows).cpu()
+    radius = torch.zeros(len(x)) if defense.certified is None else defense.certified(x, y).cpu()
+    scale = {"linf": math.sqrt(x[0].numel()), "l2": 1.0}  # an L-infinity ball lies in an L2 ball so much larger
+    proved = {n: torch.stack([(radius >= scale[n] * e) & (radius > 0) for e in grid[n]]) for n in norms}
+    return Side(defense, stood, proved, min(times))
+
+
+def ahead(a: Rate, b: Rate) -> float:
+    """By how much `a` is above `b` at least, negative if `b` is above `a`, and 0 if that is unclear."""
+    return max(a.lead(b), 0.0) - max(b.lead(a), 0.0)
+
+
+def points(share: float) -> str:
+    """`31 points`; below one point, with a digit more."""
+    return f"{100 * share:.0f} points" if share >= 0.015 else f"{100 * share:.1f} points"
+
+
+def verdict(names: tuple[str, str], a: Sequence[Rate], b: Sequence[Rate], eps: Sequence[float], at: int) -> str:
+    """Who is ahead at budget `eps[at]`, and whether that depends on the budget.
+
+    "A, by at least 31 points" · "no difference that 397 images can show" ·
+    "A, by at least 31 points. It depends: B up to eps 0.05, A from eps 0.15"
+    """
+    gaps = [ahead(*pair) for pair in zip(a, b, strict=True)]
+    winner = names[gaps[at] < 0]
+    here = f"{winner}, by at least {points(abs(gaps[at]))}"
+    here = here if gaps[at] else f"no difference that {a[at].n} images can show"
+    if not (max(gaps) > 0 > min(gaps)):
+        return here
+    parts, last = [], len(eps) - 1
+    for sign, run in groupby(range(len(eps)), key=lambda i: math.copysign(1, gaps[i]) if gaps[i] else 0):
+        first, *rest = run
+        end = rest[-1] if rest else first
+        if sign:
+            from_to = f"{eps[first]:.2g} to {eps[end]:.2g}" if first < end else f"{eps[first]:.2g}"
+            where = "from" if end == last else "up to" if not first else "at"
+            span = {"from": f"{eps[first]:.2g}", "up to": f"{eps[end]:.2g}", "at": from_to}[where]
+            parts.append(f"{names[sign < 0]} {where} eps {span}")
+    return f"{here}. It depends: {', '.join(parts)}"
