@@ -46,6 +46,7 @@ ALL = {
     "accuracy_curve of two": lambda: plots.accuracy_curve({"FGSM": SWEEP, "PGD": SWEEP}),
     "rates": lambda: plots.rates({"a rather long name, 40 steps": Rate(1, 3), "FGSM": Rate(397, 397)}),
     "rates of eight": lambda: plots.rates({f"attack {i}": Rate(i, 9) for i in range(8)}),
+    "table": lambda: plots.table({f"row {i}": {"clean": Rate(9, 9), "PGD": Rate(i, 9)} for i in range(10)}),
     "lines": lambda: plots.lines({"margin": {1: Rate(5, 9), 20: Rate(4, 9)}}, x="steps", log=True),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
@@ -220,3 +221,14 @@ def test_drawing_leaves_the_model_as_it_was():
 
 def test_the_two_meaningful_colours_are_of_the_palette():
     assert [to_hex(color) for color in (plots.BLUE, plots.RED)] == list(plots.COLORS[:2])
+
+
+def test_a_table_has_every_rate_in_its_row_and_column():
+    measured = {"bare": {"clean": Rate(98, 100), "PGD": Rate(13, 100)}, "masked": {"PGD": Rate(96, 100)}}
+    picture = plots.table(measured)
+    axes = axes_of(picture)[0]
+    cells = {text.get_text(): text.get_position() for text in axes.texts}
+    assert cells == {"98 %": (0, 0), "13 %": (1, 0), "96 %": (1, 1)}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
+    assert picture.text.splitlines()[1] == "masked: PGD 96/100 = 96 % [90, 98]"

@@ -1,5 +1,6 @@
 """The course's figures, in one style. Each function returns a `Picture`, which a notebook shows once."""
 
+import math
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -110,6 +111,27 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
         axes.set(xlabel=x, ylim=(len(measured) - 0.4, -0.6))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
+    return picture
+
+
+def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
+    """Rates in rows and columns, {row: {column: Rate}}: the share in each cell, on a ground that darkens with it."""
+    columns = list(dict.fromkeys(column for row in measured.values() for column in row))
+    shown = {name: ", ".join(f"{c} {rate}" for c, rate in row.items()) for name, row in measured.items()}
+    text = "\n".join(f"{name}: {rates_of_row}" for name, rates_of_row in shown.items())
+    picture = Picture(7, min(0.45 + 0.255 * len(measured), 3), text)
+    shares = [[float(row[c]) if c in row else math.nan for c in columns] for row in measured.values()]
+    with house_style():
+        axes = picture.figure.subplots()
+        ground = LinearSegmentedColormap.from_list("ground", ("white", BLUE))
+        axes.imshow(shares, cmap=ground, vmin=0, vmax=1.6, aspect="auto")
+        for row, rates_of_row in enumerate(measured.values()):
+            for column, rate in rates_of_row.items():
+                axes.text(columns.index(column), row, percent(rate), ha="center", va="center")
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(measured)), measured)
+        axes.tick_params(length=0, labeltop=True, labelbottom=False)
+        axes.spines[:].set_visible(False)
     return picture
 
 
