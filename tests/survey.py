@@ -322,6 +322,10 @@ def rotated(x):
     )
 
 
+def shuffled(x):
+    return x.flatten(2)[..., torch.randperm(x[0, 0].numel())].view_as(x)
+
+
 class OneOf(Together):
     """A network drawn anew at each call."""
 

@@ -98,18 +98,21 @@ class Evidence:
         return self.by(partial(pgd, steps=100, restarts=4, loss=margin, seed=self.seed + 1), ~self.white)
 
     @cached_property
-    def steps_of(self) -> dict[float, Tensor]:
-        """One step along the sign of the margin's gradient, of a given share of eps: which fall."""
-        uphill = self.gradient.nan_to_num().sign()
-        every = torch.ones_like(self.y, dtype=torch.bool)
-        return {
-            share: self.fallen(into_ball(self.x + share * self.eps * uphill, self.x, self.eps, "linf"), every)
-            for share in (0.125, 0.25, 0.5, 1.0)
-        }
+    def step(self) -> Tensor:
+        """FGSM's images: one step of length eps along the sign of the cross-entropy's gradient."""
+        uphill = self.ascend(self.x, cross_entropy).sign()
+        return into_ball(self.x + self.eps * uphill, self.x, self.eps, "linf")
 
-    @property
+    @cached_property
     def one_step(self) -> Tensor:
-        return self.steps_of[1.0]
+        return self.fallen(self.step, torch.ones_like(self.y, dtype=torch.bool))
+
+    @cached_property
+    def turned(self) -> Tensor:
+        """Where one step fails, many succeed, and the gradient turns by over 45 degrees on the way of the one step."""
+        rows = self.cross_entropy & ~self.one_step
+        before, after = self.gradient.nan_to_num().flatten(1), self.ascend(self.step, lead, labels=self.rivals)
+        return rows & (torch.cosine_similarity(before, after.flatten(1)) < 0.5**0.5)
 
     @cached_property
     def unbounded(self) -> Tensor:

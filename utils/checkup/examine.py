@@ -17,7 +17,7 @@ FLAGS = {
     "vanishing gradients": (0.05, lambda e: e.dead),
     "wrong gradients": (0.05, lambda e: e.lying),
     "gradients no better than chance": (0.25, lambda e: e.blind),
-    "a smaller step beats a larger": (0.10, lambda e: (e.steps_of[0.25] | e.steps_of[0.5]) & ~e.one_step),
+    "gradients turn within the ball": (0.10, lambda e: e.turned),
     "one step beats many": (0.05, lambda e: e.one_step & ~e.cross_entropy),
     "another loss beats cross-entropy": (0.10, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
     "random search beats gradients": (0.05, lambda e: e.random_search & ~e.white),
@@ -32,8 +32,8 @@ SENTENCES = {
     "wrong gradients": "{count} gradients disagree with finite differences by over 30 %, whatever their step.",
     "gradients no better than chance": "On {count} inputs a step along the gradient raises a rival's lead no more "
     "than the best of nine random steps of the same size.",
-    "a smaller step beats a larger": "{count} inputs fall to a step of eps / 4 or eps / 2 and stand at eps, in the "
-    "same direction.",
+    "gradients turn within the ball": "{count} inputs withstand one step and fall to 40, and on the way of that step "
+    "the gradient turns by over 45 degrees.",
     "one step beats many": "{count} inputs fall to one step and stand after 40 that follow the cross-entropy.",
     "another loss beats cross-entropy": "{count} inputs stand after 40 steps on the cross-entropy and fall to as many "
     "on the margin or on scaled logits.",
@@ -57,7 +57,25 @@ def judge(name: str, happened: Tensor, tolerance: float, alpha: float) -> Findin
 def examine(
     model: nn.Module, x: Tensor, y: Tensor, *, eps: float, level: float = 0.01, advise: bool = True, seed: int = 0
 ) -> Report:
-    """Look for signs that a classifier hides its gradients instead of being robust. Built in lesson 05."""
+    """Look for signs that a classifier hides its gradients instead of being robust. Built in lesson 05.
+
+    model   any module from inputs in [0, 1] to logits (N, classes), on its own device; also to probabilities, to one
+            column for two classes, or to an object that has `.logits`
+    x, y    inputs (N, ...) in [0, 1] and labels (N,) int64, best 100 to 500: images, tables, anything
+    eps     the L-infinity budget that robustness is claimed for, in (0, 1]
+    level   the probability of one or more false flags, if an honest model shows each sign on no more than its
+            tolerance; Bonferroni: a flag is raised at p < level / number of flags
+    advise  whether to run the adaptive attack that is recommended
+    seed    of everything drawn at random
+
+    Every flag is a comparison on the inputs that the model gets right: how many of them show the sign, against the
+    share that honest models may show (chosen above what `tests/survey.py` measured), by an exact binomial test. The
+    comparisons are paired: a "better" attack is tried on exactly those inputs that the other one left standing.
+
+    Parameters, buffers, modes, gradients and random states are left as they were; the same seed gives the same
+    report. Answers that no attack could use (NaN, constant, never right) give a report that says so. Raises
+    ValueError or TypeError in one sentence for arguments that cannot be used.
+    """
     if not (isinstance(eps, (int, float)) and 0 < eps <= 1):
         raise ValueError(f"eps must be a number in (0, 1], got {eps!r}")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
