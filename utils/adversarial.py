@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils.attacks import pgd
+from utils.data import chunks
 from utils.models import logits
 
 
@@ -47,6 +48,16 @@ def kl(clean: Tensor, moved: Tensor) -> Tensor:
     return F.kl_div(moved.log_softmax(1), clean.log_softmax(1), reduction="none", log_target=True).sum(1)
 
 
+def unlike(model: nn.Module, x: Tensor, y: Tensor, **how) -> Tensor:
+    """Images of the ball whose answers are least like those at `x`; `how` is handed to `pgd`. The labels do not matter."""
+
+    def search(x, y):
+        clean = logits(model, x)
+        return pgd(model, x, y, loss=lambda moved, _: kl(clean, moved), early_stop=False, **how)
+
+    return torch.cat([search(*piece) for piece in chunks(x, y)])
+
+
 def trades(
     eps: float,
     beta: float = 6.0,
@@ -59,15 +70,13 @@ def trades(
 
     Cross-entropy of the clean images plus `beta` times the KL divergence between the answers there and at the image
     of the ball where they differ most, which PGD searches. Other arguments are those of `attacked`.
-    The loss counts its calls: make one for each training. Batches of at most 250 images on a CPU, 1,000 elsewhere.
+    The loss counts its calls: make one for each training.
     """
     calls = count(1)
 
     def loss(model, x, y):
-        now, clean = eps * min(3 * next(calls) / updates, 1), logits(model, x)
-        how = {"eps": now, "norm": norm, "steps": steps, "loss": lambda moved, _: kl(clean, moved)}
-        x_adv = pgd(model, x, y, **how, early_stop=False, seed=int(torch.randint(2**31, ())))
-        answer = model(x)
+        now, seed = eps * min(3 * next(calls) / updates, 1), int(torch.randint(2**31, ()))
+        x_adv, answer = unlike(model, x, y, eps=now, norm=norm, steps=steps, seed=seed), model(x)
         return F.cross_entropy(answer, y) + beta * kl(answer, model(x_adv)).mean()
 
     return loss
