@@ -1,0 +1,273 @@
+"""Randomized smoothing: the answer that wins under Gaussian noise, and how far it is certain. Built in lesson 07."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy import ndarray
+from scipy import special
+from torch import Tensor, nn
+
+from utils.attacks import pgd
+from utils.attacks.guard import guard
+
+FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
+
+
+class Certificates(NamedTuple):
+    """What `certify` returns, a row for each of N images; -1 and radius 0 where it abstains.
+
+    label   the class that the smoothed classifier answers, (N,) int64
+    radius  in L2: no image nearer than this gets another answer, (N,) float64
+    p_low   a lower bound on the class's share of all noisy copies, (N,) float64
+    counts  the votes of the n estimation draws, (N, classes) int64
+    """
+
+    label: Tensor
+    radius: Tensor
+    p_low: Tensor
+    counts: Tensor
+
+
+class Decisions(NamedTuple):
+    """What `decide` returns, a row for each of N images.
+
+    label      the class in question, (N,) int64
+    certified  whether the answer is certain to be this class at the radius, (N,) bool
+    samples    noisy copies that the decision took, those of the selection included, (N,) int64
+    """
+
+    label: Tensor
+    certified: Tensor
+    samples: Tensor
+
+
+# Votes.
+
+
+@contextmanager
+def lent(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    sigma: float,
+    failure_prob: float,
+    seed: int,
+    **counts: int,
+) -> Iterator[None]:
+    """Check the arguments; inside, the model is in evaluation mode and random numbers follow `seed`, as for attacks."""
+    check_sigma(sigma)
+    if not (isinstance(failure_prob, (int, float)) and 0 < failure_prob < 1):
+        raise ValueError(f"failure_prob must lie between 0 and 1, got {failure_prob!r}")
+    for name, count in counts.items():
+        if not (isinstance(count, int) and count >= 1):
+            raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
+    if y is None:
+        y = torch.zeros(x.shape[:1] if isinstance(x, Tensor) else 0, dtype=torch.int64)
+    with guard(model, x, y, eps=sigma, seed=seed), torch.no_grad():
+        yield
+
+
+def check_sigma(sigma: float) -> None:
+    if not (isinstance(sigma, (int, float)) and 0 < sigma < math.inf):
+        raise ValueError(f"sigma must be a number > 0, got {sigma!r}")
+
+
+def votes(model: nn.Module, x: Tensor, *, sigma: float, n: int) -> Tensor:
+    """How often each class wins on `n` noisy copies of each image, (N, classes) int64; draws torch's global numbers.
+
+    The copies of all images form one row that is cut into full batches, and nothing waits for the device in between.
+    """
+    size = 250 if x.device.type == "cpu" else max(2**22 // max(x[0].numel(), 1), 1)  # caches; a GPU to be filled
+    total, counts, broken = len(x) * n, None, torch.zeros((), dtype=torch.bool, device=x.device)
+    noise, batch = (torch.empty(min(size, total), *x.shape[1:], dtype=x.dtype, device=x.device) for _ in range(2))
+    for start in range(0, max(total, 1), size):  # an empty batch tells the number of classes
+        image = torch.arange(start, min(start + size, total), device=x.device) // n  # whose copy each row is
+        noise, batch = noise[: len(image)], batch[: len(image)]
+        torch.index_select(x, 0, image, out=batch)
+        logits = model(batch.add_(noise.normal_(), alpha=sigma))
+        if counts is None:
+            if not (isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == len(image)):
+                got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                raise ValueError(f"model must return ({len(image)}, classes) for {len(image)} images, got {got}")
+            classes = logits.shape[1]
+            counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
+        cell = image * classes + logits.argmax(1)
+        counts.scatter_add_(0, cell, torch.ones_like(cell))
+        broken |= logits.isnan().any()
+    if broken:
+        raise ValueError("model returns NaN: its votes would mean nothing")
+    return counts.view(len(x), classes)
+
+
+# Certificates.
+
+
+def clopper_pearson_below(k: ndarray, n: ndarray | int, failure_prob: float) -> ndarray:
+    """A lower bound on a share of which a sample of n shows k: too high with probability at most failure_prob.
+
+    Clopper & Pearson 1934, one-sided and exact: were the share any lower, k or more would be rarer than failure_prob.
+    """
+    return np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))  # 0 where k = 0
+
+
+def certify(
+    model: nn.Module,
+    x: Tensor,
+    *,
+    sigma: float,
+    n0: int = 100,
+    n: int = 1000,
+    failure_prob: float = 0.001,
+    seed: int = 0,
+) -> Certificates:
+    """The smoothed classifier's answers and the L2 radii within which they cannot change.
+
+    Cohen et al. 2019 (arXiv:1902.02918), CERTIFY. Built in lesson 07. With probability at least 1 - failure_prob, for
+    each image on its own: every image nearer than `radius` gets the answer `label` from the smoothed classifier, which
+    answers whatever the model says most often under noise. Any model will do; what is certified is the smoothed one.
+
+    x             images (N, ...) in [0, 1]
+    sigma         standard deviation of the noise, on the scale of x
+    n0, n         noisy copies to choose the class, and other ones to count its votes; passes for an image: n0 + n
+    failure_prob  how often a certificate may be wrong
+
+    Raises ValueError or TypeError that names the argument at fault.
+    """
+    with lent(model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n=n):
+        chosen = votes(model, x, sigma=sigma, n=n0).argmax(1)
+        counts = votes(model, x, sigma=sigma, n=n)
+    return certificates(chosen, counts, sigma=sigma, failure_prob=failure_prob)
+
+
+def certificates(chosen: Tensor, counts: Tensor, *, sigma: float, failure_prob: float) -> Certificates:
+    """What the votes `counts` (N, classes) certify of the classes `chosen` (N,), which other votes have chosen."""
+    k, n = counts.gather(1, chosen[:, None])[:, 0].cpu().numpy(), counts.sum(1).cpu().numpy()
+    p_low = clopper_pearson_below(k, n, failure_prob)
+    radius = np.where(p_low > 0.5, sigma * special.ndtri(p_low), 0.0)
+    kind = torch.float32 if counts.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+    p_low, radius = (torch.from_numpy(a).to(counts.device, kind) for a in (p_low, radius))
+    return Certificates(torch.where(p_low > 0.5, chosen, -1), radius, p_low, counts)
+
+
+def majority(
+    model: nn.Module, x: Tensor, *, sigma: float, n: int = 100, failure_prob: float = 0.001, seed: int = 0
+) -> Tensor:
+    """The smoothed classifier's answer to each image, (N,) int64; -1 where n votes cannot tell the first two apart.
+
+    Cohen et al. 2019, PREDICT: wrong about the answer with probability at most failure_prob. Built in lesson 07.
+    """
+    with lent(model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n=n):
+        counts = votes(model, x, sigma=sigma, n=n)
+    first, second = counts.topk(2).values.cpu().numpy().T
+    clear = 2 * special.bdtr(second, first + second, 0.5) <= failure_prob  # a fair coin would hardly do this
+    return torch.where(torch.from_numpy(clear).to(x.device), counts.argmax(1), -1)
+
+
+# Decisions.
+
+
+def log_wealth(k: ndarray, n: int, p0: float) -> ndarray:
+    """The logarithm of what 1 has become after k hits in n bets that a hit is more likely than p0.
+
+    A bet on p > p0 multiplies the wealth by p / p0 at a hit and by (1 - p) / (1 - p0) at a miss; this is the mean
+    over all p in (p0, 1) (Robbins 1970). If no hit is more likely than p0, the chance that the wealth ever reaches
+    1 / failure_prob is at most failure_prob, however often one looks (Ville 1939).
+    """
+    with np.errstate(divide="ignore"):  # a share far below p0 has lost all
+        mean = special.betaln(k + 1, n - k + 1) + np.log(special.betaincc(k + 1, n - k + 1, p0))
+    return mean - k * math.log(p0) - (n - k + 1) * math.log(1 - p0)
+
+
+def decide(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    sigma: float,
+    radius: float,
+    n0: int = 100,
+    n_max: int = 10_000,
+    failure_prob: float = 0.001,
+    seed: int = 0,
+) -> Decisions:
+    """Whether each answer is certain within an L2 radius, with no more noisy copies than that takes.
+
+    Built in lesson 07. A sequential test by betting: it looks after every few votes and stops once it is sure, either
+    way, and still calls an image certified that is not with probability at most failure_prob. What is not decided
+    after n_max copies is not certified.
+
+    y  the class in question, (N,) int64: with the true labels, certified accuracy; None: chosen by n0 other copies
+
+    The rest is as for `certify`.
+    """
+    if not (isinstance(radius, (int, float)) and radius >= 0):
+        raise ValueError(f"radius must be a number >= 0, got {radius!r}")
+    with lent(model, x, y, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n_max=n_max):
+        if radius >= FARTHEST * sigma:
+            raise ValueError(f"radius must be below {FARTHEST} sigma = {FARTHEST * sigma:g}, got {radius:g}")
+        label = votes(model, x, sigma=sigma, n=n0).argmax(1) if y is None else y
+        p0, bar, drawn = float(special.ndtr(radius / sigma)), -math.log(failure_prob), 0
+        hits, samples, certified = torch.zeros_like(label), torch.zeros_like(label), torch.zeros_like(label).bool()
+        undecided = torch.arange(len(x), device=x.device)
+        while len(undecided) and drawn < n_max:
+            more = min(max(drawn // 4, 16), n_max - drawn)
+            hits[undecided] += votes(model, x[undecided], sigma=sigma, n=more).gather(1, label[undecided, None])[:, 0]
+            drawn += more
+            samples[undecided] = drawn
+            k = hits[undecided].cpu().numpy()
+            bets = log_wealth(k, drawn, p0), log_wealth(drawn - k, drawn, 1 - p0)  # for the radius, and against it
+            won, lost = (torch.from_numpy(w >= bar).to(x.device) for w in bets)
+            certified[undecided[won]] = True
+            undecided = undecided[~(won | lost)]
+    return Decisions(label, certified, samples + (n0 if y is None else 0))
+
+
+# Training and attacking.
+
+
+class Smoothed(nn.Module):
+    """The logarithm of a model's mean probabilities over n noisy copies: a soft vote, which has a slope to attack."""
+
+    def __init__(self, model: nn.Module, sigma: float, n: int):
+        super().__init__()
+        self.model, self.sigma, self.n = model, sigma, n
+
+    def forward(self, x: Tensor) -> Tensor:
+        copies = x.repeat(self.n, *[1] * (x.dim() - 1))
+        logits = self.model(copies + self.sigma * torch.randn_like(copies))
+        return logits.log_softmax(1).unflatten(0, (self.n, len(x))).logsumexp(0) - math.log(self.n)
+
+
+def smoothed(model: nn.Module, sigma: float, n: int = 16) -> Smoothed:
+    """The model that an attack on the smoothed classifier climbs, from inputs (N, ...) to log-probabilities.
+
+    Salman et al. 2019 (arXiv:1906.04584), eq. 6. It draws n copies anew at each call, from torch's global numbers.
+    Give the attack `early_stop=False`, or it ends at the first lucky draw. Judge what it finds by `majority`.
+    """
+    check_sigma(sigma)
+    return Smoothed(model, sigma, n)
+
+
+def noisy(sigma: float) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """A transform for `fit` that adds noise to each batch, the training of Cohen et al. 2019."""
+    check_sigma(sigma)
+    return lambda model, x, y: x + sigma * torch.randn_like(x)
+
+
+def smooth_adv(
+    sigma: float, eps: float, steps: int = 2, draws: int = 1
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """A transform for `fit`: attack the smoothed classifier within eps in L2, then add noise. Salman et al. 2019."""
+
+    def transform(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        seed = int(torch.randint(2**31, ()))  # attacks have their own random numbers
+        climb = {"norm": "l2", "steps": steps, "start": False, "early_stop": False, "seed": seed}
+        x_adv = pgd(smoothed(model, sigma, draws), x, y, eps=eps, **climb)
+        return x_adv + sigma * torch.randn_like(x)
+
+    return transform
