@@ -69,7 +69,7 @@ class Noise(nn.Module):
 class ResizeAndPad(nn.Module):
     """Shrink every image to a random size, at least `smallest` of it, and put it in a random place. Xie et al. 2018."""
 
-    def __init__(self, smallest=0.7):
+    def __init__(self, smallest=0.6):
         super().__init__()
         self.smallest = smallest
 
@@ -95,7 +95,7 @@ class Saturate(nn.Module):
 class KWinners(nn.Module):
     """An activation: of all its units an image keeps the `share` that are largest. Xiao et al. 2020."""
 
-    def __init__(self, share=0.1):
+    def __init__(self, share=0.05):
         super().__init__()
         self.share = share
 
@@ -128,7 +128,7 @@ class Scramble(nn.Module):
         return ScrambledGradient.apply(x)
 
 
-def k_winners(model: nn.Module, share: float = 0.1) -> nn.Module:
+def k_winners(model: nn.Module, share: float = 0.05) -> nn.Module:
     """A copy of `model` in which every ReLU has become a `KWinners(share)`. To be trained further."""
     copy = deepcopy(model)
     for parent in list(copy.modules()):
@@ -138,7 +138,7 @@ def k_winners(model: nn.Module, share: float = 0.1) -> nn.Module:
     return copy
 
 
-def masked(model: nn.Module, data: Dataset, updates: int = 200) -> dict[str, nn.Module]:
+def masked(model: nn.Module, data: Dataset, updates: int = 300) -> dict[str, nn.Module]:
     """Eight masked models by name, all from one undefended `model`, which stays as it is.
 
     Five wear the mask as it is; those that would lose accuracy (median, noise, resize, k winners) are copies that are

@@ -1,0 +1,515 @@
+# %% [markdown]
+# # 04 · Building masks
+#
+# > *"Gradient masking prevents attackers from using gradients."* ·
+# > *"It is essential in the defense toolkit."*
+#
+# The attacks so far followed a gradient. So take it away: round the input, add noise, saturate the output.
+# This lesson builds eight such masks, gives each its best day,
+# and then asks one attacker who follows no gradient of the masked model.
+#
+# **You will build** eight gradient masks, and a test of what a gradient is worth.
+# *About 35 minutes; the cells run in 25 s on two CPU cores.*
+
+# %%
+import math
+from copy import deepcopy
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import attacks, plots, widgets
+from utils.attacks import cross_entropy, margin
+from utils.claims import claim
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.models import logits, small_cnn
+from utils.training import fit
+
+# %%
+data = load()  # the digits; load("mnist") runs the same cells
+torch.manual_seed(0)
+model = fit(small_cnn(data), data.train)
+x, y = data.test.take(200)
+pgd = partial(attacks.pgd, steps=20, early_stop=False)  # cross-entropy, random start
+bare = accuracy(model, (pgd(model, x, y, eps=data.eps), y))
+print("undefended, after 20 steps of PGD:", bare)
+
+# %% [markdown]
+# ## The threat model
+#
+# | | first half | second half |
+# |---|---|---|
+# | **who** | someone who may send images | the same |
+# | **knows** | the masked model, and calls `backward()` on it | data of the same kind, or only the scores |
+# | **may change** | each pixel by $\varepsilon$ | the same |
+# | **wins when** | the predicted class is wrong | the same |
+#
+# The first attacker runs an attack library as it comes. Most reports of a masked model's robustness stop here.
+
+# %%
+guess = widgets.predict("Round each pixel to one of five values. What is left under the same PGD?")
+guess
+
+# %% [markdown]
+# ## The idea
+#
+# With a mask $m$ before the network $f$, the gradient passes through both:
+#
+# $$\nabla_x\, \ell\big(f(m(x)), y\big) = J_m(x)^\top \, \nabla_m\, \ell\big(f(m), y\big)$$
+#
+# The last factor is the network's own, and as useful as before. The first, the mask's slope $J_m$,
+# can be made to **vanish**, to **wander** from call to call, or to **lie**.
+#
+# ## Slopes that vanish
+#
+# A staircase is flat almost everywhere. Rounding is one:
+
+
+# %%
+class Quantize(nn.Module):
+    """Round each pixel to one of `levels` values between 0 and 1."""
+
+    def __init__(self, levels=5):
+        super().__init__()
+        self.steps = levels - 1
+
+    def forward(self, x):
+        return (x * self.steps).round() / self.steps
+
+
+# %% [markdown]
+# Next, a filter that removes what is small and odd.
+# Popular pages take it from an image library, outside of PyTorch, where no gradient can follow:
+
+
+# %%
+class Median(nn.Module):
+    """The median of each pixel's 3 x 3 neighbourhood, by a library that knows no gradients."""
+
+    def forward(self, x):
+        padded = F.pad(x.detach(), (1, 1, 1, 1), mode="replicate")
+        windows = padded.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4)  # (N, C, H, W, 9)
+        return windows.median(4).values + 0 * x  # autograd sees only the 0
+
+
+# %% [markdown]
+# JPEG writes blocks of the image as sums of cosine waves, and rounds how much it takes of each.
+# A convolution with stride 4 takes the blocks apart, its transpose puts them together.
+
+
+# %%
+class JPEG(nn.Module):
+    """Round the cosine coefficients of each 4 x 4 block to multiples of `step`, as JPEG does with 8 x 8."""
+
+    def __init__(self, step=0.25):
+        super().__init__()
+        k = torch.arange(4.0)
+        wave = torch.cos(math.pi / 4 * (k + 0.5) * k[:, None]) / 2**0.5  # (frequency, place)
+        wave[0] /= 2**0.5
+        self.register_buffer("basis", torch.einsum("ax,by->abxy", wave, wave).reshape(16, 1, 4, 4))
+        self.step = step
+
+    def forward(self, x):
+        blocks = F.conv2d(x.flatten(0, 1)[:, None], self.basis, stride=4)  # (N * C, 16, H / 4, W / 4)
+        rounded = (blocks / self.step).round() * self.step
+        return F.conv_transpose2d(rounded, self.basis, stride=4).view_as(x).clamp(0, 1)
+
+
+# %% [markdown]
+# The slope can vanish at the other end, too. Lesson 02 multiplied the logits;
+# with a softmax of exactly 0 and 1, cross-entropy is 0 and flat.
+
+
+# %%
+class Saturate(nn.Module):
+    """Multiply logits, so that the softmax is 0 or 1 as far as a float can tell. Goes behind a model."""
+
+    def __init__(self, scale=1000.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, logits):
+        return self.scale * logits
+
+
+# %% [markdown]
+# ## Slopes that wander
+#
+# Draw new random numbers at every call, and the attacker climbs a hill that moves.
+
+
+# %%
+class Noise(nn.Module):
+    """Add fresh normal noise to every image at every call."""
+
+    def __init__(self, sigma=0.3):
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, x):
+        return (x + self.sigma * torch.randn_like(x)).clamp(0, 1)
+
+
+# %%
+class ResizeAndPad(nn.Module):
+    """Shrink every image to a random size, at least `smallest` of it, and put it in a random place. Xie et al. 2018."""
+
+    def __init__(self, smallest=0.6):
+        super().__init__()
+        self.smallest = smallest
+
+    def forward(self, x):
+        size = self.smallest + (1 - self.smallest) * torch.rand(len(x), 1, 1, device=x.device)
+        shift = (2 * torch.rand(len(x), 2, 1, device=x.device) - 1) * (1 - size)  # stays on the page
+        zoom = torch.eye(2, device=x.device).expand(len(x), 2, 2)
+        grid = F.affine_grid(torch.cat([zoom, shift], 2) / size, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, align_corners=False).clamp(0, 1)
+
+
+# %% [markdown]
+# ## Slopes that lie
+#
+# *k winners take all*: in each layer only the few largest units speak.
+# A small step changes who wins, and with it the slope: what it says here is no longer true nearby.
+
+
+# %%
+class KWinners(nn.Module):
+    """An activation: of all its units an image keeps the `share` that are largest. Xiao et al. 2020."""
+
+    def __init__(self, share=0.05):
+        super().__init__()
+        self.share = share
+
+    def forward(self, x):
+        flat = x.flatten(1)
+        top = flat.topk(max(1, round(self.share * flat.shape[1])), dim=1)
+        return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def k_winners(model, share=0.05):
+    """A copy of `model` in which every ReLU has become a `KWinners(share)`. To be trained further."""
+    copy = deepcopy(model)
+    for parent in list(copy.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(parent, name, KWinners(share))
+    return copy
+
+
+# %% [markdown]
+# And the plain lie. PyTorch lets us write any backward pass that we like:
+
+
+# %%
+class ScrambledGradient(torch.autograd.Function):
+    """Forward: nothing. Backward: the gradient's entries change places and signs."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, slope):
+        flat = slope.flatten(1)
+        key = torch.Generator().manual_seed(0)  # the same scramble each time
+        places = torch.randperm(flat.shape[1], generator=key).to(flat.device)
+        signs = torch.randint(0, 2, (flat.shape[1],), generator=key).to(flat) * 2 - 1
+        return (flat[:, places] * signs).view_as(slope)
+
+
+class Scramble(nn.Module):
+    """Change no input and no output, only the gradient."""
+
+    def forward(self, x):
+        return ScrambledGradient.apply(x)
+
+
+# %% [markdown]
+# ## Do they do what they say?
+#
+# Each mask has a property that can be checked without any network.
+
+# %%
+from scipy.ndimage import median_filter
+
+wave, filtered = JPEG().basis.flatten(1), median_filter(x[:, 0].cpu(), size=(1, 3, 3), mode="nearest")
+winners = KWinners(0.05)(torch.rand(8, 400)).count_nonzero(1)
+print("rounding twice is rounding once:", torch.equal(Quantize()(x), Quantize()(Quantize()(x))))
+print("the waves are orthonormal:", torch.allclose(wave @ wave.T, torch.eye(16), atol=1e-6))
+print("the median is SciPy's:", Median()(x)[:, 0].cpu().equal(torch.tensor(filtered)))
+print("5 % of 400 units win:", winners.tolist())
+print("two calls of the noise differ:", not torch.equal(Noise()(x), Noise()(x)))
+print("scrambling changes no logit:", torch.equal(model(Scramble()(x[:8])), model(x[:8])))
+
+# %%
+in_front = (nn.Identity(), Quantize(), Median(), JPEG().to(x.device), Noise(), ResizeAndPad())
+names = ("image", "quantised", "median", "JPEG", "noise", "resized")
+torch.manual_seed(0)
+picture = plots.Picture(7, 2.5, "two images as they are and behind five masks")
+with plots.house_style():
+    grid = picture.figure.subplots(2, len(names))
+    for column, name, mask in zip(grid.T, names, in_front, strict=True):
+        column[0].set_title(name)
+        for axes, image in zip(column, mask(x[:2]), strict=True):
+            plots.show_image(axes, image)
+picture
+
+# %% [markdown]
+# This is what the network sees. The other three masks change no image.
+#
+# ## Putting them on
+#
+# Some masks fit a trained network as they are. The others would cost it too much accuracy,
+# so these networks may get used to their mask, in a short second training.
+
+
+# %%
+def masked(model, data, updates=300):
+    """Eight masked models by name, all from one undefended `model`, which stays as it is."""
+
+    def used_to(masked):
+        return fit(deepcopy(masked), data.train, updates=updates)
+
+    return {
+        "quantised": nn.Sequential(Quantize(), model),
+        "median": used_to(nn.Sequential(Median(), model)),
+        "JPEG": nn.Sequential(JPEG().to(data.train.x.device), model),
+        "noise": used_to(nn.Sequential(Noise(), model)),
+        "resized": used_to(nn.Sequential(ResizeAndPad(), model)),
+        "saturated": nn.Sequential(model, Saturate()),
+        "k winners": used_to(k_winners(model)),
+        "scrambled": nn.Sequential(Scramble(), model),
+    }
+
+
+# %%
+torch.manual_seed(0)
+models = {"undefended": model} | masked(model, data)
+
+# %% [markdown]
+# ## The mask's best day
+#
+# The same two attacks on each: one step, and twenty steps, both up the cross-entropy of the model as it is.
+
+# %%
+torch.manual_seed(0)
+headline = {}
+for name, one in models.items():
+    headline[name] = {
+        "clean": accuracy(one, (x, y)),
+        "FGSM": accuracy(one, (attacks.fgsm(one, x, y, eps=data.eps), y)),
+        "PGD, 20 steps": accuracy(one, (pgd(one, x, y, eps=data.eps), y)),
+    }
+plots.table(headline)
+
+# %%
+guess.reveal(headline["quantised"]["PGD, 20 steps"])
+
+# %%
+gain = {name: row for name, row in headline.items() if row["PGD, 20 steps"].clearly_above(bare)}
+print("clearly above the undefended model after PGD:", len(gain), "of", len(models) - 1)
+print("not:", ", ".join(name for name in list(models)[1:] if name not in gain) or "none")
+
+# %% [markdown]
+# A robust model for one line of code: most would stop here, and publish.
+# Mind the two random masks. They do better against one step than against twenty:
+# each step draws anew, and over many steps the wandering averages out.
+#
+# ## What is such a gradient worth?
+#
+# Three questions about a gradient, none of which is whether the attack succeeds.
+
+
+# %%
+def slope_of(model, x, y):
+    """The gradient of each image's cross-entropy, as attacks use it: (N, pixels)."""
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
+    return slope.flatten(1)
+
+
+@torch.no_grad()
+def rises(model, x, y, slope, eps):
+    """Whether a step of eps along the slope's sign raises the margin, (N,) bool."""
+    ahead = (x + eps * slope.sign().view_as(x)).clamp(0, 1)
+    return margin(model(ahead), y) > margin(model(x), y)
+
+
+# %%
+torch.manual_seed(0)
+worth = {}
+for name, one in models.items():
+    first, second = slope_of(one, x, y), slope_of(one, x, y)
+    same = torch.cosine_similarity(first, second, eps=1e-30) > 0.9  # these slopes may be tiny
+    answers = first.abs().amax(1) > 0, same, rises(one, x, y, first, data.eps / 4)
+    questions = "is not 0", "is the same again", "leads uphill"
+    worth[name] = {q: Rate(int(a.sum()), len(a)) for q, a in zip(questions, answers, strict=True)}
+luck = rises(model, x, y, torch.randn_like(x), data.eps / 4)
+worth["random signs"] = {"leads uphill": Rate(int(luck.sum()), len(luck))}
+plots.table(worth)
+
+# %% [markdown]
+# An honest gradient answers yes three times, as in the first row.
+# A *no* in the first column is a slope that vanishes; in the second, one that wanders, or vanishes;
+# in the third alone, one that lies. The last row is the yardstick for "uphill":
+# from a point in a valley, random signs often go up as well.
+#
+# ## The ground itself
+#
+# All landscapes below are drawn around one image, in the same two directions:
+# to the right the undefended model's slope, upwards random signs.
+
+
+# %%
+def surfaces(models, x, y, *, along, eps, side=31):
+    """The cross-entropy of each model around one image, (1, C, H, W)."""
+    steps = torch.linspace(-eps, eps, side, device=x.device)
+    v, u = (t.reshape(-1, 1, 1, 1) for t in torch.meshgrid(steps, steps, indexing="ij"))
+    across = torch.randint(0, 2, x.shape, device=x.device) * 2.0 - 1
+    around = (x + u * along.sign().view_as(x) + v * across).clamp(0, 1)
+    picture = plots.Picture(7, 3, f"the loss around one image, for {len(models)} models")
+    with plots.house_style():
+        grid = picture.figure.subplots(2, 5)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for axes, (name, one) in zip(grid.flat, models.items(), strict=False):
+            losses = cross_entropy(logits(one, around), y.expand(len(around)))
+            height = (losses + 1e-3).log().view(side, side)  # what is low and what is high, in one picture
+            axes.imshow(height.cpu(), origin="lower", cmap="cividis")
+            axes.set_title(name)
+    return picture
+
+
+# %%
+torch.manual_seed(0)
+surfaces(models, x[:1], y[:1], along=slope_of(model, x[:1], y[:1]), eps=data.eps)
+
+# %% [markdown]
+# Terraces, fog, a table mountain, broken glass; and under *scrambled* the old slope untouched,
+# for that mask changes no loss, only what we are told about it.
+# In every picture there is high ground to the right.
+# **The mask has hidden the way up. The hill is still there.**
+#
+# ## An attacker who asks for no gradient
+#
+# First, someone who trains a network of his own on such data, and follows *its* gradients.
+# Second, someone who sees only scores: Square, from lesson 02.
+
+# %%
+torch.manual_seed(1)
+surrogate = fit(small_cnn(data), data.train, updates=300)
+x_moved = attacks.transfer(model, x, y, eps=data.eps, surrogate=surrogate)
+for name, one in models.items():
+    found = attacks.square(one, x, y, eps=data.eps, queries=300)
+    headline[name]["transfer"] = accuracy(one, (x_moved, y))
+    headline[name]["Square, 300 calls"] = accuracy(one, (found, y))
+plots.table(headline)
+
+# %% [markdown]
+# The transferred images were made once, for a stranger, without a look at any mask.
+# Neither attack asked the mask for a slope, so there was nothing to hide from them.
+#
+# ## Does the mask add anything?
+#
+# Some rows keep more than the first. Is it the mask, or the second training?
+# Take the mask off, *keep the weights*, and repeat the attacks,
+# with 100 steps of PGD instead of 20, so that what wanders can average out.
+
+
+# %%
+def strongest(model, x, y, *, eps, moved):
+    """What the strongest of three attacks leaves: PGD with 100 steps, transfer (the images `moved`), Square."""
+    long = partial(attacks.pgd, steps=100, early_stop=False)
+    search = partial(attacks.square, queries=300)
+    found = moved, long(model, x, y, eps=eps), search(model, x, y, eps=eps)
+    return min(accuracy(model, (x_adv, y)) for x_adv in found)
+
+
+# %%
+torch.manual_seed(0)
+off = {"undefended": model} | {name: models[name][1] for name in ("median", "noise", "resized")}
+off = {name: strongest(one, x, y, eps=data.eps, moved=x_moved) for name, one in off.items()}
+on = {name: strongest(one, x, y, eps=data.eps, moved=x_moved) for name, one in list(models.items())[1:]}
+pairs = {name: {"mask on": on[name], "mask off": off.get(name, off["undefended"])} for name in on}
+plots.table(pairs)
+
+# %% [markdown]
+# Each cell is the *best single attack* of the three, on the same weights with the mask and without.
+# (For *k winners* there are no such weights; its partner is the undefended model.)
+# Training on noisy images can make a network sturdier. That is training, and needs no mask afterwards.
+#
+# ## Play
+
+# %%
+stranger = partial(attacks.transfer, surrogate=surrogate)
+widgets.AttackExplorer(models["quantised"], data, attacks={"PGD": pgd, "transfer": stranger})
+
+# %% [markdown]
+# **Try.** Let PGD have the largest budget that the slider has. Is there an image it can move at all?
+#
+# ## Verdict
+
+# %%
+fell = [name for name in gain if headline[name]["transfer"].clearly_below(headline[name]["clean"])]
+claim(
+    "Masking prevents attackers from using gradients",
+    holds=None if 0 < len(fell) < len(gain) else not fell,
+    because=f"{len(gain)} of {len(models) - 1} masks do keep their own gradients from PGD; but images made with "
+    f"the gradients of another network bring {len(fell)} of {len(gain)} of these clearly down",
+)
+
+# %%
+best, sturdy = max(on, key=on.get), max(off, key=off.get)
+claim(
+    "Masking is essential in the defense toolkit",
+    holds=on[best].clearly_above(off[sturdy]),
+    because=f"under the strongest of three attacks, the best masked network ({best}) keeps {on[best]}, "
+    f"and the best without a mask (trained for {sturdy}) {off[sturdy]}",
+)
+
+# %% [markdown]
+# **To take to work.** If a defense works against PGD and you cannot say *why* the loss can't be raised,
+# ask whether it can't be raised, or can't be *found*. Run one attack that needs no gradient of the model.
+#
+# **What it costs.** Little, which is the trouble: a line of code, some accuracy,
+# and your own ability to measure how robust you are.
+#
+# ## The same in `utils`
+#
+# The masks live in `utils.masking`, line by line as here.
+
+# %%
+from utils import masking
+
+pairs = [(Quantize(), masking.Quantize()), (Median(), masking.Median()), (Noise(), masking.Noise())]
+pairs += [(ResizeAndPad(), masking.ResizeAndPad()), (JPEG(), masking.JPEG())]
+for mine, shared in pairs:
+    answers = []
+    for mask in (mine, shared):
+        torch.manual_seed(0)
+        answers.append(mask.to(x.device)(x))
+    print(type(mine).__name__, torch.equal(*answers))
+
+# %% [markdown]
+# ## At a larger scale
+
+# %%
+from utils.larger import larger
+
+print(larger("04_building_masks"))
+
+# %% [markdown]
+# ## Further
+#
+# - Athalye, Carlini, Wagner 2018, [arXiv:1802.00420](https://arxiv.org/abs/1802.00420):
+#   7 of 9 published defenses relied on obfuscated gradients.
+# - Xie et al. 2018, [arXiv:1711.01991](https://arxiv.org/abs/1711.01991): random resizing and padding.
+# - Xiao et al. 2020, [arXiv:1905.10510](https://arxiv.org/abs/1905.10510): k winners take all.
+# - Papernot et al. 2017, [arXiv:1602.02697](https://arxiv.org/abs/1602.02697): attacks through a model of
+#   one's own, and the name *gradient masking*.
+#
+# Next: 05 · Taking masks off
