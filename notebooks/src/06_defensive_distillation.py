@@ -1,0 +1,461 @@
+# %% [markdown]
+# # 06 · Defensive distillation
+#
+# > *"Distillation makes a deep network robust without a change of its architecture."* ·
+# > *"It works best combined with other techniques."*
+#
+# A second network learns the softened answers of a first.
+# Its authors saw the success of attacks on digits fall from 96 % to under 1 %.
+# This lesson rebuilds the defense, watches it win, and changes one word of the attack.
+#
+# **You will build** soft labels, teacher and student, and the attack that sees through them.
+# *About 35 minutes; the cells run in 25 s on two CPU cores.*
+
+# %%
+import math
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import plots, widgets
+from utils.adversarial import attacked
+from utils.attacks import apgd_t, cross_entropy, fgsm, margin, pgd, square, transfer, worst_case
+from utils.claims import claim
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.masking import Averaged, Cooled, Noise
+from utils.models import logits, small_cnn
+from utils.training import fit
+
+# %%
+data = load()  # the digits; load("mnist") runs the same cells
+x, y = data.test.take(400)
+rounds = max(300, len(data.train.y) // 75)  # updates: more data, more of them
+short = {"updates": rounds, "batch_size": 64}
+torch.manual_seed(0)
+undefended = fit(small_cnn(data), data.train, **short)
+clean = accuracy(undefended, (x, y))
+clean
+
+# %% [markdown]
+# ## The threat model
+#
+# | | in this lesson |
+# |---|---|
+# | **who** | someone who may send images |
+# | **knows** | the model, its weights and how it was trained (*white box*) |
+# | **may change** | each pixel by at most $\varepsilon$ |
+# | **wins when** | the predicted class is wrong |
+#
+# "How it was trained" is the new part: the attacker has read the paper.
+
+# %%
+guess = widgets.predict("What accuracy does defensive distillation leave after the strongest attack?")
+guess
+
+# %% [markdown]
+# ## The idea
+#
+# A label says "7" and no more. A network says "7, a little like a 1, not at all like an 8".
+# A *temperature* $T$ brings that out: divide the logits $z$ by it before the softmax,
+#
+# $$p_k = \frac{e^{z_k / T}}{\sum_j e^{z_j / T}}$$
+#
+# and let a second network learn these soft labels.
+# The hope is a smoother function, on which small changes do little.
+
+
+# %%
+def soften(logits, temperature):
+    """Class probabilities at a temperature: 1 as usual, the higher the more alike."""
+    return (logits / temperature).softmax(1)
+
+
+# %%
+answer = logits(undefended, x[:1])
+for temperature in (1, 3, 10, 100):
+    shares = " ".join(f"{100 * p:3.0f} %" for p in soften(answer, temperature)[0])
+    print(f"T = {temperature:3}   {shares}")
+
+# %% [markdown]
+# One image, one network, four temperatures: the classes 0 to 9 from left to right.
+# The order of the classes never changes, only how much they differ.
+#
+# ## Teacher
+#
+# The defense trains *at* $T$ from the start. The layer that divides the logits is an old acquaintance:
+# `Cooled`, the stand-in of lesson 05. Here it is put on for training
+# and taken off afterwards.
+
+# %%
+T = 100  # as in the paper
+torch.manual_seed(0)
+teacher = small_cnn(data)
+fit(Cooled(teacher, T), data.train, **short)  # new: logits / T
+print("the teacher, used at T = 1:", accuracy(teacher, (x, y)))
+
+# %% [markdown]
+# ## Student
+#
+# Its loss is the cross-entropy with the teacher's probabilities $p$ in place of one label:
+#
+# $$\ell = -\sum_k p_k \log q_k$$
+
+
+# %%
+def soft_loss(logits, soft):
+    """Mean cross-entropy of the model's answers with soft labels, both (N, classes)."""
+    return -(soft * logits.log_softmax(1)).sum(1).mean()
+
+
+# %%
+def imitate(teacher, disturb=None):
+    """A loss for `fit`: answer as the teacher answers, whatever the labels say."""
+
+    def loss(model, x, y):
+        with torch.no_grad():
+            soft = soften(teacher(x), 1)
+        return soft_loss(model(x if disturb is None else disturb(model, x, y)), soft)
+
+    return loss
+
+
+# %% [markdown]
+# `disturb` waits for the second half of the lesson, where the student sees worse images than the teacher.
+#
+# ## Is it right?
+#
+# Two facts to hold the loss against. With one-hot labels it is the usual cross-entropy,
+# and with any labels it is the divergence $\mathrm{KL}(p \,\Vert\, q)$ plus a constant, the entropy of $p$.
+
+# %%
+torch.manual_seed(0)
+z, v = torch.randn(2, 6, 10, dtype=torch.float64)  # logits of a student and of its teacher
+p, labels = soften(v, 4), v.argmax(1)
+one_hot = F.one_hot(labels, 10).double()
+divergence = F.kl_div(z.log_softmax(1), p, reduction="batchmean")
+entropy = -(p * p.log()).sum(1).mean()
+print("one-hot labels:", torch.isclose(soft_loss(z, one_hot), F.cross_entropy(z, labels)).item())
+print("KL + entropy:  ", torch.isclose(soft_loss(z, p), divergence + entropy).item())
+
+# %% [markdown]
+# And the limit of Hinton et al.: for high $T$ the slope of the loss, times $T^2$,
+# becomes $(z - v) / K$ for logits $z, v$ of mean 0 and $K$ classes.
+# A hot student matches *logits*.
+
+# %%
+z, v = z - z.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+for temperature in (1, 10, 100, 1000):
+    z = z.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(len(z) * soft_loss(z / temperature, soften(v, temperature)), z)
+    error = (temperature**2 * slope - (z - v) / 10).abs().max().item()
+    print(f"T = {temperature:4}: off by at most {error:.0e}")
+
+# %% [markdown]
+# Each tenfold temperature brings the two ten times nearer. The loss is right; now the student.
+
+
+# %%
+def distill(teacher, student, data, temperature, disturb=None, **how):
+    """Train `student` on the teacher's answers, both at `temperature`. Papernot et al. 2016."""
+    loss = imitate(Cooled(teacher, temperature), disturb)
+    fit(Cooled(student, temperature), data.train, loss=loss, **how)
+    return student
+
+
+torch.manual_seed(0)
+distilled = distill(teacher, small_cnn(data), data, T, **short)
+accuracy(distilled, (x, y))
+
+# %% [markdown]
+# The same architecture, about the same accuracy. So far the promise is kept.
+#
+# ## The attacks that it was made for
+
+# %%
+naive = {"FGSM": fgsm, "PGD, 20 steps": partial(pgd, steps=20)}
+looks = {}
+for name, attack in naive.items():
+    for kind, model in {"undefended": undefended, "distilled": distilled}.items():
+        looks[f"{name}: {kind}"] = accuracy(model, (attack(model, x, y, eps=data.eps), y))
+plots.rates(looks)
+
+# %% [markdown]
+# This is the picture that made the defense famous: the attacks that broke the undefended network
+# hardly touch the distilled one, which costs nothing extra at run time.
+# Lesson 04 taught us to ask what the attacks had to work with.
+#
+# ## What the attacker sees
+
+
+# %%
+def asleep(model, x, y):
+    """Which images have a cross-entropy whose slope is exactly 0, (N,)."""
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
+    return (slope == 0).flatten(1).all(1)
+
+
+def share(which):
+    return Rate(int(which.sum()), len(which))
+
+
+models = {"undefended": undefended, "distilled": distilled}
+plots.rates({name: share(asleep(m, x, y)) for name, m in models.items()}, x="slope exactly 0")
+
+# %% [markdown]
+# Not small: *zero*, in every pixel. An attack that follows the slope has nothing to follow.
+# Where did the slope go? Look at the logits: how far does the first class lead the second?
+
+
+# %%
+def lead(model, x):
+    """By how much the highest logit leads the next, (N,)."""
+    top = logits(model, x).topk(2).values
+    return top[:, 0] - top[:, 1]
+
+
+leads = {name: lead(model, x) for name, model in models.items()}
+places = [3 * 10 ** (i / 4) for i in range(12)]
+below = {name: {at: share(found < at) for at in places} for name, found in leads.items()}
+edge = 150 * math.log(2)  # exp of minus this is below every float32
+plots.lines(below, x="lead, in logits", y="images with less", log=True, mark=edge, mark_label="\nsoftmax = 1")
+
+# %% [markdown]
+# In training the student led by as much as any network does, *after* division by $T$.
+# Take the division away, and every lead is $T$ times larger.
+# Right of the dotted line the other classes' probabilities are below the smallest float:
+# the softmax is exactly 1, the loss exactly 0, and so is its slope.
+#
+# Now put the division back, and walk along the slope that appears:
+
+# %%
+plots.line_of_loss(Cooled(distilled, T), x, y, eps=data.eps)
+
+# %% [markdown]
+# The margin climbs as it did for the undefended network of lesson 01.
+# The function is as steep as any. It was not smoothed; the window onto it was shut.
+#
+# ## Two ways to open it
+#
+# *Divide the logits by $T$ again*: PGD on the stand-in `Cooled(distilled, T)`, judged on the model itself.
+# Or *change the loss*: the margin has no softmax that could round.
+
+# %%
+opened = {
+    "cross-entropy": pgd(distilled, x, y, eps=data.eps, steps=20),
+    "cross-entropy, logits / T": transfer(distilled, x, y, eps=data.eps, surrogate=Cooled(distilled, T), steps=20),
+    "margin": pgd(distilled, x, y, eps=data.eps, steps=20, loss=margin),
+}
+opened = {name: accuracy(distilled, (x_adv, y)) for name, x_adv in opened.items()}
+plots.rates(opened)
+
+# %% [markdown]
+# The same model, the same steps, the same ball. One word of the attack has changed.
+# Now the worst case over three attacks on the stand-in and one that needs no slope:
+
+
+# %%
+def worst(model, x, y, *, eps, stand_in=None):
+    """Accuracy left by the worst of several attacks, their slopes taken from `stand_in`."""
+    seen = model if stand_in is None else stand_in
+    to_the_end = partial(pgd, early_stop=False)  # a random model errs by chance: go on
+    follow = [to_the_end, partial(to_the_end, loss=margin), partial(apgd_t, rivals=3)]
+    tried = [partial(transfer, surrogate=seen, attack=attack, steps=20) for attack in follow]
+    tried.append(partial(square, queries=500, patience=4.0))
+    return accuracy(model, (worst_case(model, x, y, eps=eps, attacks=tried), y))
+
+
+# %%
+left = {
+    "undefended": worst(undefended, x, y, eps=data.eps),
+    "distilled": worst(distilled, x, y, eps=data.eps, stand_in=Cooled(distilled, T)),
+}
+plots.rates(left)
+
+# %%
+guess.reveal(left["distilled"])
+
+# %% [markdown]
+# The two intervals overlap: what is left of the promised robustness is nothing that these images can show.
+#
+# ## How hot?
+#
+# One temperature may be a bad one. Train teacher and student at others:
+
+# %%
+by_heat = {"clean": {}, "PGD, cross-entropy": {}, "PGD, margin": {}, "slope exactly 0": {}}
+for temperature in (1, 10, 30, T):
+    torch.manual_seed(0)
+    hot, student = small_cnn(data), small_cnn(data)
+    if temperature < T:
+        fit(Cooled(hot, temperature), data.train, **short)
+        distill(hot, student, data, temperature, **short)
+    student = distilled if temperature == T else student
+    for name, loss in (("PGD, cross-entropy", cross_entropy), ("PGD, margin", margin)):
+        x_adv = pgd(student, x, y, eps=data.eps, steps=20, loss=loss)
+        by_heat[name][temperature] = accuracy(student, (x_adv, y))
+    by_heat["clean"][temperature] = accuracy(student, (x, y))
+    by_heat["slope exactly 0"][temperature] = share(asleep(student, x, y))
+plots.lines(by_heat, x="temperature", y="images", log=True)
+
+# %% [markdown]
+# Two curves climb together: the robustness that cross-entropy reports, and the images without a slope.
+# What the margin leaves stays low.
+# The temperature turns the *measurement*, not the model.
+#
+# ## Combined with other techniques
+#
+# Two that do something: noise on the input (lesson 04), and adversarial training (lesson 03).
+# Each is trained alone, and then with the teacher's soft labels at $T$.
+# The noise stays on in use; its stand-in is the mean of several draws (lesson 05).
+
+
+# %%
+def judge(model, x, y, *, eps, stand_in):
+    """What a paper might report, and what is left."""
+    x_adv = pgd(model, x, y, eps=eps, steps=20)
+    return {
+        "clean": accuracy(model, (x, y)),
+        "PGD, cross-entropy": accuracy(model, (x_adv, y)),
+        "worst case": worst(model, x, y, eps=eps, stand_in=stand_in),
+    }
+
+
+# %%
+noise, found = Noise(data.eps), {}
+
+
+def add_noise(model, x, y):
+    return noise(x)
+
+
+torch.manual_seed(0)
+noisy = fit(small_cnn(data), data.train, transform=add_noise, **short)
+torch.manual_seed(0)
+noisy_hot = distill(teacher, small_cnn(data), data, T, add_noise, **short)
+for name, model, heat in (("noise", noisy, 1), ("noise, distilled", noisy_hot, T)):
+    model = nn.Sequential(noise, model)
+    stand_in = Cooled(Averaged(model, 4), heat)
+    found[name] = judge(model, x, y, eps=data.eps, stand_in=stand_in)
+
+# %%
+attack = {"eps": data.eps, "steps": 5, "updates": rounds}
+torch.manual_seed(0)
+trained = fit(small_cnn(data), data.train, transform=attacked(**attack), **short)
+torch.manual_seed(0)
+trained_hot = distill(teacher, small_cnn(data), data, T, attacked(**attack), **short)
+pair = (("adversarial training", trained, 1), ("the same, distilled", trained_hot, T))
+for name, model, heat in pair:
+    found[name] = judge(model, x, y, eps=data.eps, stand_in=Cooled(model, heat))
+plots.table(found)
+
+# %% [markdown]
+# In the middle column a distilled row looks as good as the row above it, or better.
+# In the right column it is no better, and may well be worse.
+# Whoever adds distillation to a defense that works gains in the report, and not in the model.
+#
+# ## What does help
+#
+# Can a teacher's robustness pass to a student? Take the adversarially trained network as teacher, at $T = 1$.
+# The student sees the images as they are, or, in *robust distillation*, attacked.
+
+# %%
+torch.manual_seed(0)
+by_answers = distill(trained, small_cnn(data), data, 1, **short)
+torch.manual_seed(0)
+by_attacks = distill(trained, small_cnn(data), data, 1, attacked(**attack), **short)
+robust = {"adversarial training": found["adversarial training"]}
+pupils = {"its answers to clean images": by_answers, "its answers, attacked images": by_attacks}
+for name, model in pupils.items():
+    robust[name] = judge(model, x, y, eps=data.eps, stand_in=model)
+plots.table(robust)
+
+# %% [markdown]
+# Both students learned the same answers of the same teacher. The one that met attacks is about as robust
+# as its teacher, the other far less. Little robustness travels in the answers; most comes from the attacks.
+# So robust distillation saves nobody the adversarial training. What it saves is labels.
+#
+# All worst cases of this lesson:
+
+# %%
+row = {"clean": clean, "PGD, cross-entropy": looks["PGD, 20 steps: undefended"], "worst case": left["undefended"]}
+hot_row = {
+    "clean": accuracy(distilled, (x, y)),
+    "PGD, cross-entropy": opened["cross-entropy"],
+    "worst case": left["distilled"],
+}
+headline = {"undefended": row, f"distilled at T = {T}": hot_row} | found | robust
+plots.rates({name: values["worst case"] for name, values in headline.items()})
+
+# %% [markdown]
+# ## Head to head
+
+# %%
+# DUEL
+
+# %% [markdown]
+# ## Verdict
+
+# %%
+alone, defended = left["undefended"], left["distilled"]
+claim(
+    "Distillation defends deep networks without a change of architecture",
+    holds=defended.clearly_above(alone),
+    because=f"PGD with cross-entropy leaves {opened['cross-entropy']}, the adapted worst case {defended}; "
+    f"without the defense it is {alone}",
+)
+
+# %%
+final = {name: values["worst case"] for name, values in headline.items()}
+gains = [
+    final["noise, distilled"].clearly_above(final["noise"]),
+    final["the same, distilled"].clearly_above(final["adversarial training"]),
+]
+claim(
+    "Distillation should be combined with other techniques",
+    holds=all(gains) if all(gains) or not any(gains) else None,
+    because=f"worst case of noise alone {final['noise']}, with distillation {final['noise, distilled']}; "
+    f"of adversarial training alone {final['adversarial training']}, with it {final['the same, distilled']}",
+)
+
+# %% [markdown]
+# **To take to work.** Before you believe that a model is robust, look at the scale of its logits,
+# count the images whose slope is 0, and attack with a loss that cannot saturate.
+#
+# **What it costs.** Defensive distillation: a second training, and a little accuracy.
+# Robust distillation: a second *adversarial* training.
+#
+# ## The same in `utils`
+
+# %%
+from utils import distillation
+
+z, v = torch.randn(2, 6, 10)
+print(torch.equal(distillation.soften(z, T), soften(z, T)))
+print(torch.equal(distillation.soft_loss(z, soften(v, T)), soft_loss(z, soften(v, T))))
+mine, shared = (f(trained)(distilled, x, y) for f in (imitate, distillation.imitate))
+print(torch.equal(mine, shared))
+
+# %% [markdown]
+# ## At a larger scale
+
+# %%
+from utils.larger import larger
+
+print(larger("06_defensive_distillation"))
+
+# %% [markdown]
+# ## Further
+#
+# - Hinton, Vinyals, Dean 2015, [arXiv:1503.02531](https://arxiv.org/abs/1503.02531). To make models small.
+# - Papernot et al. 2016, [arXiv:1511.04508](https://arxiv.org/abs/1511.04508). The defense: success of attacks
+#   from 95.9 % to 0.5 % on MNIST, from 87.9 % to 5.1 % on CIFAR-10.
+# - Carlini & Wagner 2017, [arXiv:1608.04644](https://arxiv.org/abs/1608.04644). 100 % success on distilled networks.
+# - Goldblum et al. 2020, [arXiv:1905.09747](https://arxiv.org/abs/1905.09747). Adversarially robust distillation.
+# - Zi et al. 2021, [arXiv:2108.07969](https://arxiv.org/abs/2108.07969). The same with robust soft labels
+#   in the attack as well.
+#
+# Next: [07 · Randomized smoothing](07_randomized_smoothing.ipynb)
