@@ -4,6 +4,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor, nn
 
+from utils.attacks.guard import check_input
 from utils.checkup.adapt import adapt
 from utils.checkup.evidence import Evidence
 from utils.checkup.lens import borrowed
@@ -78,6 +79,7 @@ def examine(
     """
     if not (isinstance(eps, (int, float)) and 0 < eps <= 1):
         raise ValueError(f"eps must be a number in (0, 1], got {eps!r}")
+    check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
     x, y = x.detach().to(where), y.detach().to(where)
     if not len(x):

@@ -1,0 +1,309 @@
+"""The masking check-up: it flags masks and spares honest models, tells why, and leaves no trace."""
+
+import json
+import random
+import time
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import survey
+from utils.attacks import margin, pgd
+from utils.checkup import Finding, Report, examine
+from utils.checkup.examine import FLAGS, SENTENCES, judge
+from utils.data import load
+from utils.evaluation import Rate, robust_accuracy
+from utils.models import logits
+
+
+@cache
+def model(name):
+    return survey.make(name, 0)[0]
+
+
+@cache
+def report(name, images=100, advise=False) -> Report:
+    source, eps, _ = survey.HONEST.get(name) or survey.MASKS[name]
+    x, y = load(source).test.take(images)
+    return examine(model(name), x, y, eps=eps, advise=advise)
+
+
+HONEST = ["undefended", "PGD-AT", "TRADES", "noise-trained", "batchnorm, training mode", "tumors, linear"]
+MASKS = {
+    "lesson 04: quantised": "vanishing gradients",
+    "lesson 04: median": "vanishing gradients",
+    "lesson 04: noise": "random outputs",
+    "lesson 04: resized": "random outputs",
+    "lesson 04: saturated": "another loss beats cross-entropy",
+    "lesson 04: k winners": "black box beats white box",
+    "lesson 04: scrambled": "wrong gradients",
+    "distilled at T = 100": "another loss beats cross-entropy",
+    "FGSM-AT, eps 0.3": "gradients turn within the ball",
+    "softmax": "probabilities",
+    "partial leak": "wrong gradients",
+    "tumors, quantised": "vanishing gradients",
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_models_are_spared(name):
+    assert report(name).flags == []
+
+
+@pytest.mark.parametrize(("name", "flag"), MASKS.items())
+def test_masks_are_flagged_for_what_they_are(name, flag):
+    assert flag in report(name).flags
+
+
+def test_every_flag_is_raised_by_some_mask():
+    """So that a test that no longer tells anything is noticed."""
+    raised = {flag for name in MASKS for flag in report(name).flags}
+    assert raised >= FLAGS.keys() - {"many more steps help"}  # see below
+
+
+def test_more_steps_help_where_one_descent_of_forty_stalls():
+    """Gradients of which nine in ten coordinates are withheld by chance: each run finds a little more."""
+    flags = {f.name: f for f in examine(Sparse(model("undefended")), *digits(100), eps=0.15, advise=False).findings}
+    assert flags["many more steps help"].k > 10
+
+
+class Sparse(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        key = torch.Generator().manual_seed(int(1e6 * float(x.detach().sum())) % 2**31)
+        kept = (torch.rand(x.shape[1:], generator=key) < 0.03).to(x)
+        return self.inner(x * kept + (x * (1 - kept)).detach())
+
+
+def digits(images):
+    return load("digits").test.take(images)
+
+
+# What is recommended, and run.
+
+
+@pytest.mark.parametrize(
+    ("name", "attack", "most"),
+    [
+        ("undefended", "worst case", 0.25),
+        ("lesson 04: quantised", "without gradients", 0.10),
+        ("lesson 04: saturated", "margin loss", 0.30),
+        ("lesson 04: noise", "EOT", 0.75),
+        ("FGSM-AT, eps 0.3", "PGD, many steps", 0.15),
+    ],
+)
+def test_the_adaptive_attack_fits_and_is_run(name, attack, most):
+    found = report(name, 60, True)
+    assert found.recommended.name == attack and found.adapted.n == 60
+    assert found.adapted <= most
+    assert (
+        "random outputs" in found.flags
+        or found.adapted <= min(found.left.values(), key=float)
+        or attack == "worst case"
+    )
+    assert report(name).adapted is None  # not asked for
+
+
+def test_the_numbers_are_those_of_the_attacks():
+    x, y = digits(100)
+    left = report("PGD-AT").left
+    both = Rate(int((~(fell(model("PGD-AT"), x, y) | fell(model("PGD-AT"), x, y, loss=margin))).sum()), 100)
+    assert left["40 steps, cross-entropy"] == robust_accuracy(model("PGD-AT"), (x, y), pgd, eps=0.15)
+    assert abs(float(left["... and margin"]) - float(both)) <= 0.02
+    assert left["no attack"] == report("PGD-AT").findings[0].n / 100
+
+
+def fell(net, x, y, **how):
+    return logits(net, pgd(net, x, y, eps=0.15, **how)).argmax(1) != y
+
+
+# The test behind each flag.
+
+
+@pytest.mark.parametrize("tolerance", [0.05, 0.25])
+def test_a_flag_keeps_its_level(tolerance):
+    """Models that show a sign on exactly the tolerated share are flagged no more often than the level says."""
+    torch.manual_seed(0)
+    shows = torch.rand(3000, 200) < tolerance
+    raised = sum(judge("random outputs", row, tolerance, 0.05).raised for row in shows)
+    assert raised <= 0.055 * 3000 + 20
+    assert judge("random outputs", torch.ones(5, dtype=torch.bool), tolerance, 0.01).raised
+    nothing = judge("random outputs", torch.zeros(5, dtype=torch.bool), tolerance, 0.01)
+    assert not nothing.raised and nothing.p == 1
+
+
+# Promises.
+
+
+class Counter(nn.Module):
+    """Keeps count in a buffer and draws from every generator there is."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.own = inner, torch.Generator()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        noise = torch.randn(x.shape, generator=self.own) + random.gauss(0, 1) + float(np.random.randn())
+        return self.inner(x + 0.05 * noise.to(x) + 0.05 * torch.randn_like(x))
+
+
+def test_the_model_and_all_random_states_are_left_as_they_were():
+    net = Counter(model("batchnorm, training mode")).train()
+    net.inner[0].eval()
+    next(net.parameters()).requires_grad_(False)
+    for p in list(net.parameters())[1:]:
+        p.grad = torch.ones_like(p)
+    x, y = (t.clone() for t in digits(40))
+
+    def state():
+        weights = [
+            t.clone() for t in (*net.state_dict().values(), *[p.grad for p in net.parameters() if p.requires_grad])
+        ]
+        modes = [m.training for m in net.modules()], [p.requires_grad for p in net.parameters()]
+        return (
+            [*weights, torch.get_rng_state(), net.own.get_state(), x, y],
+            modes,
+            random.getstate(),
+            np.random.get_state(),
+        )
+
+    before = state()
+    first = examine(net, x, y, eps=0.15)
+    after = state()
+    assert all(torch.equal(a, b) for a, b in zip(before[0], after[0], strict=True))
+    assert before[1:3] == after[1:3] and np.array_equal(before[3][1], after[3][1])
+    assert "random outputs" in first.flags
+    torch.rand(3), np.random.rand(3), random.random()  # the caller's states do not matter
+    assert examine(net, x, y, eps=0.15) == first
+    next(net.parameters()).requires_grad_(True)
+
+
+def test_it_is_quick_and_silent(capfd, recwarn):
+    began = time.process_time()
+    x, y = digits(200)
+    examine(model("PGD-AT"), x, y, eps=0.15)
+    examine(model("lesson 04: quantised"), x, y, eps=0.15)
+    assert time.process_time() - began < 100  # two models: 50 s each, on one core
+    assert capfd.readouterr() == ("", "") and not recwarn.list
+
+
+# Whatever a model may return.
+
+
+class Returns(nn.Module):
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x):
+        return self.answer(x)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda x: torch.zeros(len(x), 10), "answers to all 40 inputs are the same"),
+        (lambda x: torch.full((len(x), 10), float("nan")), "40 of 40 answers hold NaN"),
+        (lambda x: x.flatten(1)[:, :10] / 0, "hold NaN or infinity"),
+        (lambda x: -1 - x.flatten(1)[:, [9, 8]].repeat(1, 5), "None of 40 inputs is classified right"),
+    ],
+)
+def test_answers_that_cannot_be_used_give_a_sentence(answer, says):
+    x, y = digits(40)
+    found = examine(Returns(answer), x, torch.full_like(y, 9), eps=0.15)
+    assert found.flags == ["unusable outputs"] and says in found.findings[0].sentence
+    assert found.adapted is None and says in repr(found) and says in found._repr_html_()
+    json.dumps(found.to_dict())
+    found.figure().png()
+
+
+def test_probabilities_are_examined_through_their_logarithm():
+    net = model("undefended")
+    honest, soft = report("undefended"), report("softmax")
+    assert soft.flags == ["probabilities"]
+    x, y = digits(100)
+    one_hot = examine(Returns(lambda x: nn.functional.one_hot(net(x).argmax(1), 10)), x, y, eps=0.15, advise=False)
+    assert {"probabilities", "vanishing gradients"} <= set(one_hot.flags)
+    gap = float(honest.left["... and margin"]) - float(soft.left["... and margin"])
+    assert abs(gap) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["logit", "flat", "probability", "tuple", "object"])
+def test_binary_models_with_one_column_and_wrapped_answers(kind):
+    net = model("tumors, linear")
+    x, y = load("tumors").test.take(60)
+
+    class Answer:
+        def __init__(self, value):
+            self.logits = value
+
+    def answer(x):
+        z = net(x)
+        one = (z[:, 1] - z[:, 0])[:, None]
+        return {"logit": one, "flat": one[:, 0], "probability": one.sigmoid(), "tuple": (z, x), "object": Answer(z)}[
+            kind
+        ]
+
+    found = examine(Returns(answer), x, y, eps=0.05, advise=False)
+    assert found.flags == (["probabilities"] if kind == "probability" else [])
+    assert found.left["no attack"] == Rate(int((net(x).argmax(1) == y).sum()), 60)
+
+
+def test_float64_and_few_inputs():
+    x, y = digits(20)
+    assert examine(model("undefended").double(), x, y, eps=0.15, advise=False).flags == []
+    model("undefended").float()
+    assert examine(model("undefended"), x[:1], y[:1], eps=0.15, advise=False).flags == []
+    assert "vanishing gradients" in examine(model("lesson 04: quantised"), x, y, eps=0.15, advise=False).flags
+
+
+@pytest.mark.parametrize("eps", [0, -0.1, 1.5, float("nan"), "0.1", None])
+def test_a_budget_that_is_none(eps):
+    with pytest.raises(ValueError, match="eps must be a number in"):
+        examine(model("undefended"), *digits(20), eps=eps)
+
+
+def test_arguments_that_cannot_be_used():
+    x, y = digits(20)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        examine(model("undefended"), x * 255, y, eps=0.15)
+    with pytest.raises(ValueError, match="no inputs"):
+        examine(model("undefended"), x[:0], y[:0], eps=0.15)
+    with pytest.raises(ValueError, match="must return logits of shape"):
+        examine(Returns(lambda x: x), x, y, eps=0.15)
+    with pytest.raises(TypeError, match=r"must be an nn\.Module"):
+        examine(lambda x: x, x, y, eps=0.15)
+
+
+# How it looks.
+
+
+def test_it_is_text_a_table_a_figure_and_a_dictionary():
+    found = report("lesson 04: quantised", 60, True)
+    text, page = repr(found), found._repr_html_()
+    assert len(found.findings) == len(FLAGS) >= 10 and FLAGS.keys() == SENTENCES.keys()
+    for finding in found.findings:
+        assert finding.name in text and finding.name in page and 0 <= finding.p <= 1
+        assert f"{finding.k} of {finding.n}" in finding.sentence
+    assert str(found.adapted) in text and str(found.adapted) in page
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["flags"] == found.flags and data["adapted"]["n"] == 60 and len(data["findings"]) == len(FLAGS)
+    picture = found.figure()
+    assert picture.png()[:4] == b"\x89PNG" and str(found.adapted) in picture.text
+    width, height = picture.figure.get_size_inches()
+    assert width <= 7 and height <= 3
+
+
+def test_html_is_escaped():
+    finding = Finding("<b>", True, 1, 2, 0.1, 0.5, "<script>alert(1)</script>")
+    found = report("undefended")
+    page = Report((finding,), {}, found.recommended, None, 0.1, 0.01, ("<i>",))._repr_html_()
+    assert "<script>" not in page and "&lt;script&gt;" in page and "<i>" not in page
