@@ -49,7 +49,7 @@ def kl(clean: Tensor, moved: Tensor) -> Tensor:
 
 
 def unlike(model: nn.Module, x: Tensor, y: Tensor, **how) -> Tensor:
-    """Images of the ball whose answers are least like those at `x`; `how` is handed to `pgd`. The labels do not matter."""
+    """Images of the ball whose answers are least like those at `x`; `how` is handed to `pgd`."""
 
     def search(x, y):
         clean = logits(model, x)

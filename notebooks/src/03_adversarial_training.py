@@ -1,0 +1,593 @@
+# %% [markdown]
+# # 03 · Adversarial training
+#
+# > *"Adversarial training is the most valuable defense for vision."* · *"It is essential in security-critical use."*
+# > · *"It costs accuracy and time."*
+#
+# Show the model its own worst cases while it learns. It is the plainest of all defenses, and it is what the others
+# are compared with. This lesson measures what it buys, what it does not buy, and the bill.
+#
+# **You will build** adversarial training with PGD, with one step, TRADES and the free variant.
+# *About 50 minutes; the cells run in 28 s on two CPU cores.*
+
+# %%
+import itertools
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from utils import attacks, plots, widgets
+from utils.attacks import pgd
+from utils.claims import claim
+from utils.data import chunks, load
+from utils.evaluation import Rate, accuracy, robust_accuracy, sweep
+from utils.models import logits, predict, small_cnn
+from utils.training import fit
+
+# %%
+data = load()  # the digits; load("mnist") runs the same cells
+updates = 200 if len(data.train.y) < 10_000 else 600  # of the weights, in each training
+how = {"updates": updates, "batch_size": 64, "lr": 5e-3}
+torch.manual_seed(0)
+start = time.perf_counter()
+undefended = fit(small_cnn(data), data.train, **how)
+seconds = {"undefended": time.perf_counter() - start}
+x, y = data.test.take(300)
+clean = accuracy(undefended, (x, y))
+clean
+
+# %% [markdown]
+# ## The threat model
+#
+# | | in this lesson |
+# |---|---|
+# | **who** | someone who may send images |
+# | **knows** | everything: weights, defense, training |
+# | **may change** | each pixel by $\varepsilon$; towards the end more than that |
+# | **wins when** | the predicted class is wrong |
+#
+# Each model is judged by the worst case over several attacks, as lesson 02 ended, and never by the attack
+# that it was trained on.
+
+# %%
+strong = [
+    partial(attacks.pgd, steps=20, loss=attacks.margin),
+    partial(attacks.apgd, steps=30),
+    partial(attacks.apgd_t, steps=20, rivals=2),
+    partial(attacks.square, queries=1000, patience=4.0),  # sees scores only: finds what gradients hide
+]
+worst = partial(attacks.worst_case, attacks=strong)
+left = {"undefended": robust_accuracy(undefended, (x, y), worst, eps=data.eps)}
+left["undefended"]
+
+# %%
+guess = widgets.predict("What accuracy can training bring the worst case up to?")
+guess
+
+# %% [markdown]
+# ## The idea: a game inside training
+#
+# Training makes the loss small on the images as they are.
+# Ask for more: make it small on the *worst image of each ball*.
+#
+# $$\min_\theta\; \mathbb{E}_{(x, y)} \max_{\lVert\delta\rVert_\infty \le \varepsilon} \ell(f_\theta(x + \delta), y)$$
+#
+# The inner maximum is an attack. The outer minimum is training as ever.
+# (Where the maximum is attained, its slope in $\theta$ is the slope of the loss: Danskin's theorem.)
+
+# %% [markdown]
+# So each batch is attacked, and the model learns from the result.
+# A fresh network learns nothing from attacks at full strength, so the budget grows during the first third.
+
+
+# %%
+def attacked(
+    eps: float,
+    *,
+    steps: int = 7,
+    reach: float = 2.5,
+    start: bool = True,
+    norm: str = "linf",
+    updates: int = 600,
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """A transform for `fit`: each batch attacked by PGD, whose steps together reach so many eps."""
+    calls = count(1)
+
+    def transform(model, x, y):
+        now = eps * min(3 * next(calls) / updates, 1)
+        how = {"eps": now, "norm": norm, "steps": steps, "step": reach * now / steps, "start": start}
+        return pgd(model, x, y, **how, early_stop=False, seed=int(torch.randint(2**31, ())))
+
+    return transform
+
+
+# %% [markdown]
+# `early_stop=False`: the attack climbs on where the answer is wrong already, since the *loss* is wanted at its maximum.
+#
+# ## Is it right?
+#
+# For a linear model of two classes the inner maximum is known:
+# the margin $m$ falls by $\varepsilon\lVert w\rVert_1$, so the worst loss is
+# $\log(1 + e^{\varepsilon\lVert w\rVert_1 - m})$.
+
+# %%
+torch.manual_seed(0)
+linear, points, labels = nn.Linear(16, 2), 0.4 + 0.2 * torch.rand(500, 16), torch.randint(0, 2, (500,))
+answers, w = linear(points), linear.weight[1] - linear.weight[0]
+m = (answers[:, 1] - answers[:, 0]) * (2 * labels - 1)  # how far the right answer is ahead
+exact = F.softplus(0.1 * w.abs().sum() - m).mean()
+found = F.cross_entropy(linear(attacked(0.1, updates=3)(linear, points, labels)), labels)
+print("the inner maximum is found:", torch.isclose(found, exact).item())
+
+# %% [markdown]
+# ## Does it help?
+#
+# And would any change of the images help as much? The control is trained on noise of the same size.
+
+
+# %%
+def noisy(eps):
+    """A transform for `fit`: each pixel moved by eps, up or down by chance."""
+    return lambda model, x, y: (x + eps * (2.0 * torch.randint_like(x, 2) - 1)).clamp(0, 1)
+
+
+def trained(data, transform=None, **how):
+    """A model trained on transformed images, from the same seed each time, and the seconds that it took."""
+    torch.manual_seed(0)
+    start = time.perf_counter()
+    return fit(small_cnn(data), data.train, transform=transform, **how), time.perf_counter() - start
+
+
+# %%
+models = {"undefended": undefended}
+transforms = {"noise": noisy(data.eps), "PGD": attacked(data.eps, steps=5, updates=updates)}
+for name, transform in transforms.items():
+    models[name], seconds[name] = trained(data, transform, **how)
+    x_adv = worst(models[name], x, y, eps=data.eps)
+    left[name] = accuracy(models[name], (x_adv, y))
+plots.rates({f"worst case, {name}": rate for name, rate in left.items()})
+
+# %%
+guess.reveal(left["PGD"])
+
+# %% [markdown]
+# The same network, the same images, the same number of updates:
+# what changed is which images it was shown. Random changes of the same size do little.
+# The direction matters in training as it did in the attack.
+#
+# How does the defended model fail, where it fails?
+
+# %%
+plots.triptych(x, x_adv, models["PGD"], y=y)
+
+# %% [markdown]
+# ## Break it: one step is not enough
+#
+# Five steps make training several times as long. One step would be cheap: train on FGSM.
+# We watch it learn at two budgets, with the accuracy after one step, which is what it is trained on,
+# and after twenty.
+
+
+# %%
+def watched(transform, every, look):
+    """The transform, which also writes down look(model) each so many updates; and where it is written."""
+    calls, seen = count(1), {}
+
+    def and_look(model, x, y):
+        if (update := next(calls)) % every == 0:
+            seen[update] = look(model)
+        return transform(model, x, y)
+
+    return and_look, seen
+
+
+def one_and_many(model, data, eps):
+    """What is left after one step, and after twenty."""
+    many = partial(pgd, steps=20)
+    return robust_accuracy(model, data, attacks.fgsm, eps=eps), robust_accuracy(model, data, many, eps=eps)
+
+
+# %%
+wide = min(2 * data.eps, 0.3)  # the larger budget
+fgsm_like = {"steps": 1, "reach": 1.0, "start": False}
+more = 3 * updates // 2
+longer = how | {"updates": more}
+curves, one_step = {}, {}
+for eps in (wide / 2, wide):
+    transform = attacked(eps, **fgsm_like, updates=more)
+    look = partial(one_and_many, data=data.test.take(200), eps=eps)
+    transform, seen = watched(transform, more // 5, look)
+    one_step[eps], _ = trained(data, transform, **longer)
+    curves[f"{eps:.2g}: one step"] = {update: one for update, (one, _) in seen.items()}
+    curves[f"{eps:.2g}: 20 steps"] = {update: many for update, (_, many) in seen.items()}
+plots.lines(curves, x="updates of the weights")
+
+# %% [markdown]
+# At the smaller budget the two curves stay near each other.
+# At the larger one the model learns to withstand *the attack it is shown*, and twenty steps still bring it down.
+# This is **catastrophic overfitting**. Judged by its own attack the model would look well defended.
+#
+# Why? One step is the best attack on a *linear* loss. Is the loss still linear across the ball?
+# Compare the slope at the image with the slope at a random point near it:
+
+
+# %%
+def slope(model, x, y):
+    """The gradient of each image's loss, flattened: (N, pixels)."""
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return slope.flatten(1)
+
+
+def linearity(model, x, y, eps):
+    """The mean cosine between the slopes at x and at a random image of the ball; 1 if the loss is linear."""
+    near = (x + torch.empty_like(x).uniform_(-eps, eps)).clamp(0, 1)
+    return F.cosine_similarity(slope(model, x, y), slope(model, near, y)).mean().item()
+
+
+# %%
+torch.manual_seed(0)
+cosines = {eps: linearity(model, x, y, eps) for eps, model in one_step.items()}
+for eps, cosine in cosines.items():
+    print(f"trained at {eps:.2g}, mean cosine: {cosine:.2f}")
+
+# %%
+plots.line_of_loss(one_step[wide], x, y, eps=wide)
+
+# %% [markdown]
+# The larger the ball, the less one slope says about it, and nothing in one-step training asks for linearity.
+# On the way to the FGSM point (solid) the margin leaves the line that the slope foretells (dashed):
+# the model bends its loss where the one step looks.
+#
+# The cure of Wong et al. 2020: start at a *random* image of the ball, and step a little too far.
+
+
+# %%
+fast = {"steps": 1, "reach": 1.25}
+transform = attacked(wide, **fast, updates=more)
+cured, _ = trained(data, transform, **longer)
+judged = {}
+for name, model in {"FGSM": one_step[wide], "random start": cured}.items():
+    judged[f"{name}: one step"], judged[f"{name}: 20 steps"] = one_and_many(model, (x, y), wide)
+    judged[f"{name}: worst case"] = robust_accuracy(model, (x, y), worst, eps=wide)
+plots.rates(judged)
+
+# %% [markdown]
+# The random start brings back part of what 20 steps took. The worst case is the judge of how much that is worth:
+# at this budget a single step of training remains a single look.
+# At the customary budget it may be enough, and it is cheap. We shall compare.
+#
+# ## TRADES: one knob between two aims
+#
+# Being right, and *giving the same answer all over the ball*, are two aims. Zhang et al. 2019 weigh them with $\beta$:
+#
+# $$\ell(f(x), y) + \beta \max_{\lVert\delta\rVert_\infty \le \varepsilon}
+# \mathrm{KL}\left(f(x)\,\Vert\,f(x + \delta)\right)$$
+
+
+# %%
+def kl(clean: Tensor, moved: Tensor) -> Tensor:
+    """How far the answers `moved` are from `clean`: KL divergence of two batches of logits, (N,)."""
+    return F.kl_div(moved.log_softmax(1), clean.log_softmax(1), reduction="none", log_target=True).sum(1)
+
+
+def unlike(model: nn.Module, x: Tensor, y: Tensor, **how) -> Tensor:
+    """Images of the ball whose answers are least like those at x; `how` is handed to `pgd`."""
+
+    def search(x, y):
+        clean = logits(model, x)
+        return pgd(model, x, y, loss=lambda moved, _: kl(clean, moved), early_stop=False, **how)
+
+    return torch.cat([search(*piece) for piece in chunks(x, y)])
+
+
+def trades(
+    eps: float,
+    beta: float = 6.0,
+    *,
+    steps: int = 7,
+    norm: str = "linf",
+    updates: int = 600,
+) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """A loss for `fit`: cross-entropy, and how far the answer can be moved."""
+    calls = count(1)
+
+    def loss(model, x, y):
+        now, seed = eps * min(3 * next(calls) / updates, 1), int(torch.randint(2**31, ()))
+        x_adv, answer = unlike(model, x, y, eps=now, norm=norm, steps=steps, seed=seed), model(x)
+        return F.cross_entropy(answer, y) + beta * kl(answer, model(x_adv)).mean()
+
+    return loss
+
+
+# %% [markdown]
+# The inner attack is PGD with another loss, which needs no label.
+# Two checks: the divergence against its definition $\sum_k p_k \log(p_k / q_k)$, and $\beta = 0$.
+
+# %%
+torch.manual_seed(0)
+a, b = torch.randn(2, 5, 10, dtype=torch.float64)
+p, q = a.exp() / a.exp().sum(1, keepdim=True), b.exp() / b.exp().sum(1, keepdim=True)
+print("the divergence:", torch.allclose(kl(a, b), (p * (p / q).log()).sum(1)))
+plain = F.cross_entropy(undefended(x), y)
+print("at beta = 0 plain training:", torch.equal(trades(data.eps, beta=0.0)(undefended, x, y), plain))
+
+# %%
+betas = (0.5, 2, 8)
+knob = {"as they are": {0: clean}, "worst case": {0: left["undefended"]}}
+for beta in betas:
+    name, loss = f"TRADES {beta:g}", trades(data.eps, beta, steps=3, updates=updates)
+    models[name], seconds[name] = trained(data, loss=loss, **how)
+    left[name] = robust_accuracy(models[name], (x, y), worst, eps=data.eps)
+    knob["as they are"][beta] = accuracy(models[name], (x, y))
+    knob["worst case"][beta] = left[name]
+plots.lines(knob, x="beta (0: plain training)")
+
+# %% [markdown]
+# A little weight on the second aim buys most of the robustness. From there on each step of the knob buys less,
+# and where clean accuracy starts to fall, that is its price. Where to stand on this curve is for the user to say.
+#
+# ## Free: one backward pass, used twice
+#
+# A backward pass gives the slope for the weights *and* for the images.
+# Shafahi et al. 2019 use both: replay each batch a few times, and let its $\delta$ take a step each time.
+
+
+# %%
+def replayed(eps, replays=4):
+    """A loss for `fit`: each batch is kept for some updates, and its change climbs with them."""
+    calls, batch, x_adv, delta = count(), None, None, 0.0
+
+    def loss(model, x, y):
+        nonlocal batch, x_adv, delta
+        if x_adv is not None:  # fit's last backward pass left a slope here
+            delta = (delta + eps * x_adv.grad.sign()).clamp(-eps, eps)
+        if next(calls) % replays == 0:
+            batch = x, y  # a new batch begins with the change of the old
+        x_adv = (batch[0] + delta).clamp(0, 1).requires_grad_()
+        return F.cross_entropy(model(x_adv), batch[1])
+
+    return loss
+
+
+# %%
+models["free"], seconds["free"] = trained(data, loss=replayed(data.eps), **how)
+transform = attacked(data.eps, **fast, updates=updates)
+models["fast"], seconds["fast"] = trained(data, transform, **how)
+for name in ("free", "fast"):
+    left[name] = robust_accuracy(models[name], (x, y), worst, eps=data.eps)
+plots.rates({f"worst case, {name}": left[name] for name in ("undefended", "free", "fast", "PGD")})
+
+# %% [markdown]
+# ## Training longer
+#
+# Plain training can run long without harm. Is robustness as patient?
+# Few images make the question sharp. We watch the images it learns from, and others.
+
+
+# %%
+few, held_out = data.train.take(200), data.test.take(200)
+ten = partial(pgd, steps=10)
+transform = attacked(data.eps, steps=3, updates=more)
+look = lambda model: [robust_accuracy(model, split, ten, eps=data.eps) for split in (few, held_out)]  # noqa: E731
+transform, seen = watched(transform, more // 6, look)
+torch.manual_seed(0)
+overfitted = fit(small_cnn(data), few, transform=transform, **longer)
+gap = {
+    "images it learns from": {update: learned for update, (learned, _) in seen.items()},
+    "other images": {update: other for update, (_, other) in seen.items()},
+}
+plots.lines(gap, x="updates of the weights", y="left after PGD")
+
+# %%
+others = gap["other images"]
+best, last = max(others.values()), others[max(others)]
+print("best on other images:", best)
+print("at the end:          ", last)
+print("early stopping would have gained clearly:", best.clearly_above(last))
+
+# %% [markdown]
+# What it learns from is withstood almost without exception, other images much less:
+# robustness needs more data than accuracy does. On large networks it is worse (**robust overfitting**,
+# Rice et al. 2020): the lower curve *falls* again while training goes on, and stopping early is the cure.
+# Whether that happens here the last line says.
+#
+# ## The bill
+#
+# Count forward and backward passes through the network for each update, and the seconds.
+
+
+# %%
+def passes(data, *, updates=8, **defense):
+    """Passes through the network, forward and backward, that an update takes."""
+    model, counted = small_cnn(data), []
+    model.register_forward_hook(lambda *_: counted.append("forward"))
+    model[-1].register_full_backward_hook(lambda *_: counted.append("backward"))
+    fit(model, data.train.take(64), updates=updates, **defense)
+    return len(counted) / updates
+
+
+# %%
+defenses = {
+    "undefended": {},
+    "free": {"loss": replayed(data.eps)},
+    "fast": {"transform": attacked(data.eps, **fast)},
+    "TRADES 2": {"loss": trades(data.eps, 2.0, steps=3)},
+    "PGD": {"transform": attacked(data.eps, steps=5)},
+}
+bill = {name: passes(data, **defense) for name, defense in defenses.items()}
+for name, number in bill.items():
+    print(f"{name}: {number:g} passes an update, {seconds[name]:.1f} s, worst case {left[name]}")
+
+# %% [markdown]
+# The price is paid once, in training: the defended model answers as fast as any.
+# Time follows the passes. The cheap variants buy much of the robustness for a fraction of the passes,
+# and at a larger budget we saw what they leave out.
+#
+# ## What it does not buy
+#
+# It was trained for one ball. What about an attacker who does not stay in it?
+# First a larger budget:
+
+# %%
+grid = torch.linspace(0, 2 * data.eps, 6)
+shown = {name: models[name] for name in ("undefended", "fast", "PGD")}
+pgd_margin = partial(pgd, steps=20, loss=attacks.margin)
+by_eps = {name: sweep(model, pgd_margin, (x, y), eps=grid) for name, model in shown.items()}
+plots.accuracy_curve(by_eps, mark=round(data.eps, 3))
+
+# %% [markdown]
+# Nothing happens *at* the mark: the curve goes on falling.
+# Now no small change of pixels at all: turn the image a little and shift it.
+# The attack tries a small grid of both and keeps what fools the model.
+
+
+# %%
+def turned(x, degrees, right, down):
+    """The images turned, and shifted by shares of their size; what comes in from outside is background."""
+    angle = math.radians(degrees)
+    matrix = [[math.cos(angle), -math.sin(angle), 2 * right], [math.sin(angle), math.cos(angle), 2 * down]]
+    matrix = torch.tensor(matrix, device=x.device).expand(len(x), 2, 3)
+    places = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    return F.grid_sample(x, places, align_corners=False).clamp(0, 1)
+
+
+def worst_turn(model, x, y, *, degrees=(-15, 0, 15), shifts=(-0.0625, 0.0, 0.0625)):
+    """For each image the first of a grid of turns and shifts that fools the model, or itself."""
+    x_adv = x.clone()
+    for turn in itertools.product(degrees, shifts, shifts):
+        standing = predict(model, x_adv) == y
+        x_adv[standing] = turned(x[standing], *turn)
+    return torch.where((predict(model, x_adv) == y)[:, None, None, None], x, x_adv)
+
+
+# %%
+plots.triptych(x, worst_turn(models["PGD"], x, y), models["PGD"], y=y)
+
+# %% [markdown]
+# A turn of 15 degrees and a shift of a sixteenth of the width: nobody would call that an attack.
+# And a third ball: the change bounded in *length*, as in lesson 02.
+
+# %%
+radius = data.eps * math.sqrt(x[0].numel()) / 3
+outside = {
+    f"in the ball, eps {data.eps:.2g}": worst,
+    f"twice the budget, eps {2 * data.eps:.2g}": lambda m, x, y, eps: pgd_margin(m, x, y, eps=2 * eps),
+    f"another ball, L2 {radius:.2g}": lambda m, x, y, eps: pgd_margin(m, x, y, eps=radius, norm="l2"),
+    "a turn and a shift": lambda m, x, y, eps: worst_turn(m, x, y),
+}
+kept = {
+    name: {row: robust_accuracy(model, (x, y), attack, eps=data.eps) for row, attack in outside.items()}
+    for name, model in (("undefended", undefended), ("PGD", models["PGD"]))
+}
+plots.rates({f"{row}: {name}": kept[name][row] for row in outside for name in kept})
+
+# %% [markdown]
+# $L_\infty$ training helps somewhat in the other ball, because the two overlap.
+# Against twice the budget, or a turn that no $L_\infty$ ball contains, little is left, and it would not be fair
+# to call it robust *as such*: it is robust *to what it was trained on*.
+#
+# ## Compare
+
+# %%
+headline = {name: {"as it is": accuracy(model, (x, y)), "worst case": left[name]} for name, model in models.items()}
+plots.table(headline)
+
+# %%
+widgets.AttackExplorer(models["PGD"], data, attacks={"FGSM": attacks.fgsm, "PGD": attacks.pgd})
+
+# %% [markdown]
+# **Try.** Raise $\varepsilon$ beyond the budget: do the changes look like another digit now?
+# On an undefended model (lesson 02) they looked like nothing.
+#
+# ## Verdict
+#
+# Most valuable for whom? We ask whether its robustness is kept by attackers outside the ball.
+
+# %%
+base, pgd_kept = kept["undefended"], kept["PGD"]
+inside, *others = outside
+lost = [row for row in others if pgd_kept[row].clearly_below(pgd_kept[inside])]
+helps = pgd_kept[inside].clearly_above(base[inside])
+claim(
+    "Adversarial training is the most valuable defense for vision",
+    holds=None if helps and lost else helps,
+    because=f"it depends on the attacker: {inside}, it keeps {pgd_kept[inside]} where {base[inside]} were left; "
+    + "; ".join(f"{row}, it keeps {pgd_kept[row]}" for row in others),
+)
+
+# %% [markdown]
+# Essential means: without it nothing holds. To be fair, it should also be *enough* where an error is costly.
+
+# %%
+final = headline["PGD"]
+needed = all(final["worst case"].clearly_above(left[name]) for name in ("undefended", "noise"))
+enough = not final["worst case"].clearly_below(final["as it is"])
+won = Rate(final["worst case"].n - final["worst case"].k, final["worst case"].n)
+claim(
+    "Adversarial training is essential in security-critical use",
+    holds=needed if enough == needed else None,
+    because=f"needed: {left['undefended']} withstand the attacks without it, {left['noise']} with noise instead, "
+    f"{final['worst case']} with it; not enough: the attacker still wins on {won}, inside the very ball",
+)
+
+# %%
+defended = [name for name in headline if name not in ("undefended", "noise")]
+dearer = [name for name in defended if headline[name]["as it is"].clearly_below(clean)]
+slower = bill["PGD"] / bill["undefended"]
+claim(
+    "Adversarial training costs accuracy and time",
+    holds=True if len(dearer) == len(defended) else None if slower > 1 else bool(dearer),
+    because=f"time, yes: {slower:g} times the passes in training; accuracy, that depends: {len(dearer)} of "
+    f"{len(defended)} defended models are clearly less accurate than {clean}; with PGD it is {final['as it is']}",
+)
+
+# %% [markdown]
+# **To take to work.** Write down the ball first. Train in it with PGD or TRADES, fast training as a first try.
+# Judge by attacks that training did not use. Report the worst case at the budget *and beyond it*,
+# and under the changes that your users' images really go through.
+#
+# **What it costs.** Several times the training, nothing afterwards; with a large $\beta$ or a large budget, accuracy.
+#
+# ## The same in `utils`
+#
+# From here on `attacked` and `trades` are imported. They are these cells.
+
+# %%
+from utils import adversarial
+
+weights = []
+for module_attacked in (attacked, adversarial.attacked):
+    transform = module_attacked(data.eps, steps=2, updates=20)
+    few_updates, _ = trained(data, transform, updates=20)
+    weights.append(few_updates[-1].weight)
+print("the same weights:", torch.equal(*weights))
+
+# %% [markdown]
+# ## At a larger scale
+
+# %%
+from utils.larger import larger
+
+print(larger("03_adversarial_training"))
+
+# %% [markdown]
+# ## Further
+#
+# - Madry et al. 2018, [arXiv:1706.06083](https://arxiv.org/abs/1706.06083). CIFAR-10 at 8/255: 87.14 % as they are,
+#   47.04 % under 20 steps of PGD, 44.04 % under AutoAttack.
+# - Zhang et al. 2019, [arXiv:1901.08573](https://arxiv.org/abs/1901.08573), TRADES. The same budget: 84.92 %,
+#   and 53.08 % under AutoAttack.
+# - Wong, Rice, Kolter 2020, [arXiv:2001.03994](https://arxiv.org/abs/2001.03994). Fast training in 12 minutes:
+#   86.06 % and 46.06 %. Free training (Shafahi et al. 2019) took 785 minutes to 46.33 %, PGD 4,966 to 45.80 %.
+# - Rice, Wong, Kolter 2020, [arXiv:2002.11569](https://arxiv.org/abs/2002.11569). Robust overfitting.
+# - RobustBench, [robustbench.github.io](https://robustbench.github.io). In March 2025 the best model on CIFAR-10 kept
+#   75.28 %, with 93.60 % as they are.
+#
+# Next: 04 · Building masks
