@@ -13,6 +13,7 @@
 
 # %%
 import math
+import time
 from functools import partial
 
 import torch
@@ -35,7 +36,9 @@ x, y = data.test.take(400)
 rounds = max(300, len(data.train.y) // 75)  # updates: more data, more of them
 short = {"updates": rounds, "batch_size": 64}
 torch.manual_seed(0)
+start, seconds = time.perf_counter(), {}  # of training
 undefended = fit(small_cnn(data), data.train, **short)
+seconds["undefended"] = time.perf_counter() - start
 clean = accuracy(undefended, (x, y))
 clean
 
@@ -73,11 +76,10 @@ def soften(logits, temperature):
     return (logits / temperature).softmax(1)
 
 
-# %%
 answer = logits(undefended, x[:1])
 for temperature in (1, 3, 10, 100):
-    shares = " ".join(f"{100 * p:3.0f} %" for p in soften(answer, temperature)[0])
-    print(f"T = {temperature:3}   {shares}")
+    shares = ", ".join(f"{100 * p:.0f} %" for p in soften(answer, temperature)[0])
+    print(f"T = {temperature:3}: {shares}")
 
 # %% [markdown]
 # One image, one network, four temperatures: the classes 0 to 9 from left to right.
@@ -92,8 +94,10 @@ for temperature in (1, 3, 10, 100):
 # %%
 T = 100  # as in the paper
 torch.manual_seed(0)
+start = time.perf_counter()
 teacher = small_cnn(data)
 fit(Cooled(teacher, T), data.train, **short)  # new: logits / T
+seconds["distilled"] = time.perf_counter() - start
 print("the teacher, used at T = 1:", accuracy(teacher, (x, y)))
 
 # %% [markdown]
@@ -166,7 +170,9 @@ def distill(teacher, student, data, temperature, disturb=None, **how):
 
 
 torch.manual_seed(0)
+start = time.perf_counter()
 distilled = distill(teacher, small_cnn(data), data, T, **short)
+seconds["distilled"] += time.perf_counter() - start  # and the teacher's
 accuracy(distilled, (x, y))
 
 # %% [markdown]
@@ -268,7 +274,6 @@ def worst(model, x, y, *, eps, stand_in=None):
     return accuracy(model, (worst_case(model, x, y, eps=eps, attacks=tried), y))
 
 
-# %%
 left = {
     "undefended": worst(undefended, x, y, eps=data.eps),
     "distilled": worst(distilled, x, y, eps=data.eps, stand_in=Cooled(distilled, T)),
@@ -344,7 +349,9 @@ for name, model, heat in (("noise", noisy, 1), ("noise, distilled", noisy_hot, T
 # %%
 attack = {"eps": data.eps, "steps": 5, "updates": rounds}
 torch.manual_seed(0)
+start = time.perf_counter()
 trained = fit(small_cnn(data), data.train, transform=attacked(**attack), **short)
+seconds["adversarial training"] = time.perf_counter() - start
 torch.manual_seed(0)
 trained_hot = distill(teacher, small_cnn(data), data, T, attacked(**attack), **short)
 pair = (("adversarial training", trained, 1), ("the same, distilled", trained_hot, T))
@@ -366,7 +373,9 @@ plots.table(found)
 torch.manual_seed(0)
 by_answers = distill(trained, small_cnn(data), data, 1, **short)
 torch.manual_seed(0)
+start = time.perf_counter()
 by_attacks = distill(trained, small_cnn(data), data, 1, attacked(**attack), **short)
+seconds["robust distillation"] = seconds["adversarial training"] + time.perf_counter() - start
 robust = {"adversarial training": found["adversarial training"]}
 pupils = {"its answers to clean images": by_answers, "its answers, attacked images": by_attacks}
 for name, model in pupils.items():
@@ -427,7 +436,13 @@ claim(
 #
 # **What it costs.** Defensive distillation: a second training, and a little accuracy.
 # Robust distillation: a second *adversarial* training.
-#
+
+# %%
+print("training, teacher included")
+for name, spent in seconds.items():
+    print(f"{name}: {spent:.1f} s")
+
+# %% [markdown]
 # ## The same in `utils`
 
 # %%
