@@ -148,7 +148,7 @@ def masked(model: nn.Module, data: Dataset, updates: int = 300) -> dict[str, nn.
     def used_to(masked: nn.Module) -> nn.Module:
         return fit(deepcopy(masked), data.train, updates=updates)
 
-    return {
+    worn = {
         "quantised": nn.Sequential(Quantize(), model),
         "median": used_to(nn.Sequential(Median(), model)),
         "JPEG": nn.Sequential(JPEG().to(data.train.x.device), model),
@@ -158,6 +158,7 @@ def masked(model: nn.Module, data: Dataset, updates: int = 300) -> dict[str, nn.
         "k winners": used_to(k_winners(model)),
         "scrambled": nn.Sequential(Scramble(), model),
     }
+    return {name: one.eval() for name, one in worn.items()}
 
 
 # Stand-ins, lesson 05.

@@ -274,7 +274,7 @@ def masked(model, data, updates=300):
     def used_to(masked):
         return fit(deepcopy(masked), data.train, updates=updates)
 
-    return {
+    worn = {
         "quantised": nn.Sequential(Quantize(), model),
         "median": used_to(nn.Sequential(Median(), model)),
         "JPEG": nn.Sequential(JPEG().to(data.train.x.device), model),
@@ -284,6 +284,7 @@ def masked(model, data, updates=300):
         "k winners": used_to(k_winners(model)),
         "scrambled": nn.Sequential(Scramble(), model),
     }
+    return {name: one.eval() for name, one in worn.items()}
 
 
 # %%
@@ -434,8 +435,7 @@ torch.manual_seed(0)
 off = {"undefended": model} | {name: models[name][1] for name in ("median", "noise", "resized")}
 off = {name: strongest(one, x, y, eps=data.eps, moved=x_moved) for name, one in off.items()}
 on = {name: strongest(one, x, y, eps=data.eps, moved=x_moved) for name, one in list(models.items())[1:]}
-pairs = {name: {"mask on": on[name], "mask off": off.get(name, off["undefended"])} for name in on}
-plots.table(pairs)
+plots.table({name: {"mask on": on[name], "mask off": off.get(name, off["undefended"])} for name in on})
 
 # %% [markdown]
 # Each cell is the *best single attack* of the three, on the same weights with the mask and without.
