@@ -135,7 +135,7 @@ def test_a_flag_keeps_its_level(tolerance):
     assert raised <= 0.055 * 3000 + 20
     assert judge("random outputs", torch.ones(5, dtype=torch.bool), tolerance, 0.01).raised
     nothing = judge("random outputs", torch.zeros(5, dtype=torch.bool), tolerance, 0.01)
-    assert not nothing.raised and nothing.p == 1
+    assert not nothing.raised and nothing.p_value == 1
 
 
 # Promises.
@@ -291,7 +291,7 @@ def test_it_is_text_a_table_a_figure_and_a_dictionary():
     text, page = repr(found), found._repr_html_()
     assert len(found.findings) == len(FLAGS) >= 10 and FLAGS.keys() == SENTENCES.keys()
     for finding in found.findings:
-        assert finding.name in text and finding.name in page and 0 <= finding.p <= 1
+        assert finding.name in text and finding.name in page and 0 <= finding.p_value <= 1
         assert f"{finding.k} of {finding.n}" in finding.sentence
     assert str(found.adapted) in text and str(found.adapted) in page
     data = json.loads(json.dumps(found.to_dict()))

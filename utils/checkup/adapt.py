@@ -42,7 +42,7 @@ def surrogate(e: Evidence, model: nn.Module, updates: int = 300) -> nn.Module:
 
 def adapt(e: Evidence, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
     """Choose the attack by the flags, and run it on what all others left standing."""
-    down = e.white | e.longer | e.black_box | e.random_search
+    down = e.all
     if "random outputs" in flags:
         stand_in = Averaged(e.model, 16)
         advice = Advice("EOT", "Average the answers over 16 draws and attack the average; judged on fresh draws.")

@@ -108,6 +108,12 @@ class Evidence:
         return self.fallen(self.step, torch.ones_like(self.y, dtype=torch.bool))
 
     @cached_property
+    def silent(self) -> Tensor:
+        """Where all logits are equal at FGSM's image or at a random corner: a detector that withholds its answer."""
+        corner = (self.x + self.eps * self.signs(self.x, 2)).clamp(0, 1)
+        return torch.stack([logits(self.model, x).std(1) == 0 for x in (self.step, corner)]).any(0)
+
+    @cached_property
     def turned(self) -> Tensor:
         """Where one step fails, many succeed, and the gradient turns by over 45 degrees on the way of the one step."""
         rows = self.cross_entropy & ~self.one_step
@@ -141,6 +147,11 @@ class Evidence:
         """Square and RayS on what the white box left standing."""
         down = self.by(partial(square, queries=1500, patience=4.0, seed=self.seed), ~self.white)
         return down | self.by(partial(rays, queries=200, seed=self.seed), ~(self.white | down))
+
+    @property
+    def all(self) -> Tensor:
+        """What any attack within eps brings down."""
+        return self.white | self.longer | self.black_box | self.random_search
 
     # Gradients.
 

@@ -15,6 +15,7 @@ from utils.evaluation import Rate
 FLAGS = {
     "probabilities": (0.05, lambda e: torch.full_like(e.changed, e.probabilities)),
     "random outputs": (0.05, lambda e: e.changed),
+    "no answer when attacked": (0.05, lambda e: e.silent),
     "vanishing gradients": (0.05, lambda e: e.dead),
     "wrong gradients": (0.05, lambda e: e.lying),
     "gradients no better than chance": (0.25, lambda e: e.blind),
@@ -27,8 +28,9 @@ FLAGS = {
     "an unbounded attack fails": (0.05, lambda e: ~e.unbounded),
 }
 SENTENCES = {
-    "probabilities": "{count} answers are probabilities, not logits; attacks went through their logarithm.",
+    "probabilities": "{count} answers are probabilities, not logits; attacks see their logarithm.",
     "random outputs": "{count} answers or gradients change between two calls with the same inputs.",
+    "no answer when attacked": "{count} inputs, moved by one step or at random, get the same logit for every class.",
     "vanishing gradients": "{count} gradients are zero, not finite, or too small to matter anywhere in [0, 1].",
     "wrong gradients": "{count} gradients disagree with finite differences by over 30 %, whatever their step.",
     "gradients no better than chance": "On {count} inputs a step along the gradient raises a rival's lead no more "
@@ -99,7 +101,7 @@ def examine(
             "40 steps, cross-entropy": ~evidence.cross_entropy,
             "... and margin": ~evidence.white,
             "... and more steps": ~(evidence.white | evidence.longer),
-            "... or without gradients": ~(evidence.white | evidence.black_box | evidence.random_search),
+            "... and without gradients": ~evidence.all,
             "eps = 1": ~evidence.unbounded,
         }
         left = {name: Rate(int(stand.sum()), evidence.total) for name, stand in left.items()}

@@ -12,8 +12,8 @@ from utils.plots import BLUE, RED, Picture, house_style, rates
 class Finding:
     """One comparison: on `k` of `n` images something happened that honest models show on at most `tolerance` of them.
 
-    p       exact one-sided binomial p-value of at least k under that share; None if there was nothing to compare
-    raised  whether p is below the level of this check-up for one flag
+    p_value  exact one-sided binomial: at least k under that share; None if there was nothing to compare
+    raised   whether it is below the level of this check-up for one flag
     """
 
     name: str
@@ -21,8 +21,13 @@ class Finding:
     k: int
     n: int
     tolerance: float
-    p: float | None
+    p_value: float | None
     sentence: str
+
+    @property
+    def statistic(self) -> float:
+        """The share of the images on which it happened."""
+        return self.k / max(self.n, 1)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Report:
             "summary": self.summary,
             "eps": self.eps,
             "level": self.level,
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [{**asdict(finding), "statistic": finding.statistic} for finding in self.findings],
             "accuracy_left": {name: rate(r) for name, r in self.left.items()},
             "recommended": asdict(self.recommended),
             "adapted": rate(self.adapted),
@@ -96,7 +101,7 @@ class Report:
         rows = "".join(
             f"<tr><td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
             f"<td style='text-align: left; white-space: nowrap'>{escape(f.name)}</td>"
-            f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p is None else f'{f.p:.0e}'}</td>"
+            f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p_value is None else f'{f.p_value:.0e}'}</td>"
             f"<td style='text-align: left'>{escape(f.sentence)}</td></tr>"
             for f in self.findings
         )
