@@ -313,7 +313,7 @@ plots.lines(by_heat, x="temperature", y="images", log=True)
 #
 # ## Combined with other techniques
 #
-# Two that do something: noise on the input (lesson 04), and adversarial training (lesson 03).
+# Two partners: noise on the input (lesson 04), and adversarial training (lesson 03).
 # Each is trained alone, and then with the teacher's soft labels at $T$.
 # The noise stays on in use; its stand-in is the mean of several draws (lesson 05).
 
