@@ -76,9 +76,9 @@ guess
 
 
 # %%
-def adapted(model, stand_in, x, y, *, eps, steps=40):
+def adapted(model, stand_in, x, y, *, eps, **how):
     """What is left of `model` on images that PGD made with the slope of `stand_in`."""
-    x_adv = attacks.pgd(stand_in, x, y, eps=eps, steps=steps)
+    x_adv = attacks.pgd(stand_in, x, y, eps=eps, **how)
     return accuracy(model, (x_adv, y))
 
 
@@ -260,7 +260,7 @@ around = Averaged(nn.Sequential(Nearby(), broken_glass), 5)
 ways = {
     "its own slope": adapted(broken_glass, broken_glass, x, y, eps=data.eps),
     "mean slope nearby": adapted(broken_glass, around, x, y, eps=data.eps, steps=10),
-    "undefended network": adapted(broken_glass, model, x, y, eps=data.eps),
+    "undefended network": adapted(broken_glass, model, x, y, eps=data.eps, early_stop=False),
 }
 for name, attack in {"scores (Square)": attacks.square, "labels (RayS)": attacks.rays}.items():
     x_adv = attack(broken_glass, x, y, eps=data.eps, queries=500)
