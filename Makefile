@@ -15,7 +15,7 @@ lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 test: $(MADE) ## all that CI runs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --nbval tests notebooks
+	$(BIN)/pytest --nbval -n 2 --dist loadfile tests notebooks
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py

@@ -56,9 +56,9 @@ def rows(data: Dataset) -> dict[str, Row]:
     linf, l2 = {"eps": data.eps}, {"eps": 2.0 if data.name == "mnist" else 1.0, "norm": "l2"}
     steps = linf | {"steps": 40, "step": data.eps / 30}
     return {
-        "PGD, 40 steps, undefended": Row("pgd", "undefended", 200, steps, repeats=3),
-        "PGD, 40 steps, adversarially trained": Row("pgd", "trained", 200, steps, repeats=3),
-        "the same, no image left alone": Row("pgd", "trained", 200, steps | {"early_stop": False}, repeats=3),
+        "PGD, 40 steps, undefended": Row("pgd", "undefended", 500, steps, repeats=3),
+        "PGD, 40 steps, adversarially trained": Row("pgd", "trained", 500, steps, repeats=3),
+        "the same, no image left alone": Row("pgd", "trained", 500, steps | {"early_stop": False}, repeats=3),
         "PGD, 40 steps in L2": Row("pgd", "trained", 200, l2 | {"steps": 40, "step": l2["eps"] / 16}, repeats=3),
         "APGD, 100 steps": Row("apgd", "trained", 200, linf | {"steps": 100}, repeats=3),
         "CW in L2, 100 steps, undefended": Row("cw_l2", "undefended", 200, {"steps": 100}, repeats=3),

@@ -1,6 +1,6 @@
-"""A lesson in real JupyterLab and a real browser: its widgets are visible, quick, and work from the keyboard.
+"""Lessons in real JupyterLab and a real browser: their widgets are visible, quick, and work from the keyboard.
 
-The lesson is notebooks/02_stronger_attackers.ipynb; SCREENSHOTS=DIR keeps pictures of its widgets.
+Lesson 02 has predictions and an explorer, lesson 06 a duel; SCREENSHOTS=DIR keeps pictures of their widgets.
 """
 
 import ast
@@ -19,7 +19,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
-LESSON = ROOT / "notebooks" / "02_stronger_attackers.ipynb"
+EXPLORER, DUEL = (
+    ROOT / "notebooks" / f"{stem}.ipynb" for stem in ("02_stronger_attackers", "06_defensive_distillation")
+)
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
@@ -34,7 +36,7 @@ c.ServerApp.allow_root = True
 c.ServerApp.token = "course"
 """
 NOTICES = '{"fetchNews": "false", "checkForUpdates": false}'
-SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.|AttackExplorer\(")
+SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.\w+\(")
 
 # A lesson's only picture from elsewhere; answered here, so that the test needs no network.
 BADGE, EMPTY = "https://colab.research.google.com/assets/colab-badge.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>'
@@ -90,23 +92,23 @@ def address(folder):
         server.wait(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def page(address, folder):
-    """The lesson, opened and run to its end; what the console and the network saw is on `page.seen`."""
-    lesson = nbformat.read(LESSON, 4)
+@pytest.fixture(scope="module", params=[EXPLORER, DUEL], ids=lambda path: path.stem)
+def page(request, address, folder):
+    """A lesson, opened and run to its end; what the console and the network saw is on `page.seen`."""
+    lesson = nbformat.read(request.param, 4)
     for cell in lesson.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None  # so that what is seen was made here
-    nbformat.write(lesson, folder / LESSON.name)
+    nbformat.write(lesson, folder / request.param.name)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.seen = {"errors": [], "addresses": set()}
+        page.lesson, page.seen = request.param, {"errors": [], "addresses": set()}
         page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
         page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
         page.on("request", lambda request: page.seen["addresses"].add(request.url))
         page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
-        page.goto(f"{address}/lab/tree/{LESSON.name}?token=course")
+        page.goto(f"{address}/lab/tree/{page.lesson.name}?token=course")
         run_all(page)
         yield page
         browser.close()
@@ -125,15 +127,15 @@ def run_all(page: Page) -> None:
 
 def screenshot(page: Page, name: str) -> None:
     if "SCREENSHOTS" in os.environ:
-        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{name}.png")
+        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{page.lesson.stem[:2]}_{name}.png")
 
 
 def test_every_widget_is_visible(page):
-    cells = [ast.parse(cell.source).body for cell in nbformat.read(LESSON, 4).cells if cell.cell_type == "code"]
+    cells = [ast.parse(cell.source).body for cell in nbformat.read(page.lesson, 4).cells if cell.cell_type == "code"]
     values = [ast.unparse(cell[-1]) for cell in cells if cell and isinstance(cell[-1], ast.Expr)]
     expected = sum(bool(SHOWS_A_WIDGET.search(value)) for value in values)
     shown = page.locator(".jp-OutputArea-output > .jupyter-widgets")
-    assert expected >= 3
+    assert expected >= (1 if page.lesson == DUEL else 3)
     expect(shown).to_have_count(expected)
     for i in range(expected):
         shown.nth(i).hover()  # scrolls there and waits until it stands still, under the mouse and nothing above it
@@ -160,41 +162,53 @@ def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
     screenshot(page, "reveal")
 
 
-def explorer_on(page: Page) -> Locator:
-    return page.locator(".jp-OutputArea-output > .jupyter-widgets").filter(has=page.get_by_text("Budget eps"))
+def played(page: Page) -> Locator:
+    """The lesson's explorer or duel. A duel is opened first, by locking the guess that stands there."""
+    widget = page.locator(".jp-OutputArea-output > .jupyter-widgets").filter(has=page.get_by_text("Budget eps"))
+    lock = widget.get_by_role("button", name="Lock", exact=True)
+    if lock.count():
+        expect(widget.locator("img")).to_be_hidden()
+        lock.focus()
+        page.keyboard.press("Enter")
+        expect(widget.get_by_role("button", name="Locked")).to_be_disabled()
+        expect(widget.get_by_text(re.compile("You said .+ Measured: "))).to_be_visible()
+    return widget
 
 
 def test_a_slider_moves_the_picture_within_100_ms(page):
-    explorer = explorer_on(page)
-    image = explorer.locator("img").first
-    explorer.get_by_role("slider").first.focus()
-    screenshot(page, "explorer")
+    widget = played(page)
+    image, steps = widget.locator("img").first, 4 if page.lesson == DUEL else 6  # from one end to the other
+    expect(image).to_be_visible()
+    widget.get_by_role("slider").first.focus()
+    screenshot(page, "played")
     image.evaluate(WATCH)
-    pictures = {image.evaluate(BYTES)}
-    for i, key in enumerate(["ArrowRight"] * 3 + ["ArrowLeft"] * 6 + ["ArrowRight"] * 6):
+    pictures, middle = {image.evaluate(BYTES)}, 3
+    keys = ["ArrowRight"] * (steps - middle) + ["ArrowLeft"] * steps + ["ArrowRight"] * steps
+    for i, key in enumerate(keys):
         page.keyboard.press(key)
         page.wait_for_function(f"moves.length > {i}")
         pictures.add(image.evaluate(BYTES))
     moves = page.evaluate("moves")
     print(f"slider to picture: median {statistics.median(moves):.0f} ms of {[round(move) for move in moves]}")
-    assert len(pictures) == 7 and len(moves) == 15
+    assert len(pictures) == steps + 1 and len(moves) == len(keys)
     assert statistics.median(moves) <= 100
 
 
-def test_every_attack_is_chosen_from_the_keyboard(page):
-    explorer = explorer_on(page)
-    image = explorer.locator("img").first
-    attacks = explorer.locator(".widget-toggle-buttons").first.get_by_role("button")
-    assert attacks.count() >= 1
-    for i in reversed(range(attacks.count())):
-        source, pressed = image.get_attribute("src"), "mod-active" in attacks.nth(i).get_attribute("class")
-        attacks.nth(i).focus()
+def test_every_choice_is_made_from_the_keyboard(page):
+    """The first row of buttons: the explorer's attacks, the duel's norms."""
+    widget = played(page)
+    image = widget.locator("img").first
+    choices = widget.locator(".widget-toggle-buttons").first.get_by_role("button")
+    assert choices.count() >= 1
+    for i in reversed(range(choices.count())):
+        source, pressed = image.get_attribute("src"), "mod-active" in choices.nth(i).get_attribute("class")
+        choices.nth(i).focus()
         page.keyboard.press("Enter")
-        expect(attacks.nth(i)).to_have_class(re.compile("mod-active"))
+        expect(choices.nth(i)).to_have_class(re.compile("mod-active"))
         if not pressed:
             expect(image).not_to_have_attribute("src", source)
-        screenshot(page, f"explorer_{i}")
-    assert explorer.locator("[role=alert]").count() == 0
+        screenshot(page, f"choice_{i}")
+    assert widget.locator("[role=alert]").count() == 0
 
 
 def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):
