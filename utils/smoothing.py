@@ -15,6 +15,7 @@ from utils.attacks import pgd
 from utils.attacks.guard import guard
 
 FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
+GIVE_UP = 20  # the wealth of the opposite bet at which `decide` stops trying
 
 
 class Certificates(NamedTuple):
@@ -91,7 +92,9 @@ def votes(model: nn.Module, x: Tensor, *, sigma: float, n: int) -> Tensor:
         torch.index_select(x, 0, image, out=batch)
         logits = model(batch.add_(noise.normal_(), alpha=sigma))
         if counts is None:
-            if not (isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == len(image)):
+            if not (
+                isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == len(image) and logits.shape[1] > 1
+            ):
                 got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
                 raise ValueError(f"model must return ({len(image)}, classes) for {len(image)} images, got {got}")
             classes = logits.shape[1]
@@ -197,9 +200,9 @@ def decide(
 ) -> Decisions:
     """Whether each answer is certain within an L2 radius, with no more noisy copies than that takes.
 
-    Built in lesson 07. A sequential test by betting: it looks after every few votes and stops once it is sure, either
-    way, and still calls an image certified that is not with probability at most failure_prob. What is not decided
-    after n_max copies is not certified.
+    Built in lesson 07. A sequential test by betting: it looks after every few votes, and stops once it is sure of the
+    radius or has little hope of it. An image that is not certain within the radius is called so with probability at
+    most failure_prob. One that is can be given up with probability 1 / 20 at most, or after n_max copies.
 
     y  the class in question, (N,) int64: with the true labels, certified accuracy; None: chosen by n0 other copies
 
@@ -215,13 +218,17 @@ def decide(
         hits, samples, certified = torch.zeros_like(label), torch.zeros_like(label), torch.zeros_like(label).bool()
         undecided = torch.arange(len(x), device=x.device)
         while len(undecided) and drawn < n_max:
-            more = min(max(drawn // 4, 16), n_max - drawn)
-            hits[undecided] += votes(model, x[undecided], sigma=sigma, n=more).gather(1, label[undecided, None])[:, 0]
+            more = min(max(drawn // 8, 16), n_max - drawn)
+            counts = votes(model, x[undecided], sigma=sigma, n=more)
+            if not drawn and not (0 <= int(label.min()) and int(label.max()) < counts.shape[1]):
+                raise ValueError(f"y must lie in 0..{counts.shape[1] - 1}, one of the model's classes")
+            hits[undecided] += counts.gather(1, label[undecided, None])[:, 0]
             drawn += more
             samples[undecided] = drawn
             k = hits[undecided].cpu().numpy()
-            bets = log_wealth(k, drawn, p0), log_wealth(drawn - k, drawn, 1 - p0)  # for the radius, and against it
-            won, lost = (torch.from_numpy(w >= bar).to(x.device) for w in bets)
+            won = log_wealth(k, drawn, p0) >= bar
+            lost = log_wealth(drawn - k, drawn, 1 - p0) >= math.log(GIVE_UP)  # can cost a yes, never give a wrong one
+            won, lost = (torch.from_numpy(which).to(x.device) for which in (won, lost))
             certified[undecided[won]] = True
             undecided = undecided[~(won | lost)]
     return Decisions(label, certified, samples + (n0 if y is None else 0))
@@ -240,7 +247,8 @@ class Smoothed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         copies = x.repeat(self.n, *[1] * (x.dim() - 1))
         logits = self.model(copies + self.sigma * torch.randn_like(copies))
-        return logits.log_softmax(1).unflatten(0, (self.n, len(x))).logsumexp(0) - math.log(self.n)
+        shares = logits.log_softmax(1).unflatten(0, (self.n, len(x)))
+        return shares.logsumexp(0) - math.log(self.n)
 
 
 def smoothed(model: nn.Module, sigma: float, n: int = 16) -> Smoothed:
@@ -263,6 +271,7 @@ def smooth_adv(
     sigma: float, eps: float, steps: int = 2, draws: int = 1
 ) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     """A transform for `fit`: attack the smoothed classifier within eps in L2, then add noise. Salman et al. 2019."""
+    check_sigma(sigma)
 
     def transform(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         seed = int(torch.randint(2**31, ()))  # attacks have their own random numbers
