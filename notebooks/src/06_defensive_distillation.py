@@ -25,8 +25,9 @@ from utils.adversarial import attacked
 from utils.attacks import apgd_t, cross_entropy, fgsm, margin, pgd, square, transfer, worst_case
 from utils.claims import claim
 from utils.data import load
+from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
-from utils.masking import Averaged, Cooled, Noise
+from utils.masking import Averaged, Cooled, Noise, Quantize, StraightThrough
 from utils.models import logits, small_cnn
 from utils.training import fit
 
@@ -401,9 +402,19 @@ plots.rates({name: values["worst case"] for name, values in headline.items()})
 
 # %% [markdown]
 # ## Head to head
+#
+# Distillation or masking, which should I pick? Beside the student stands the cheapest mask of lesson 04, rounding.
+# Say who is ahead, under a threat model of your choice, before you see it.
 
 # %%
-# DUEL
+masked = nn.Sequential(Quantize(), undefended)
+student = Defense("distillation", distilled, Cooled(distilled, T), training=seconds["distilled"])
+mask = Defense("gradient masking", masked, nn.Sequential(StraightThrough(Quantize()), undefended), training=0.0)
+widgets.Duel(student, mask, data, surrogate=undefended, images=100, queries=60)
+
+# %% [markdown]
+# **Try.** Let the attacker *not* adapt, then adapt.
+# Two locks for the same window: the numbers tell you which of them was harder to see, not which is safer.
 
 # %% [markdown]
 # ## Verdict
