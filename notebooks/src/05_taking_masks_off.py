@@ -12,15 +12,18 @@
 
 # %%
 from functools import partial
+from time import perf_counter
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from utils import attacks, plots, widgets
+from utils.adversarial import attacked
 from utils.attacks import margin
 from utils.claims import claim
 from utils.data import load
+from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Median, Quantize, Saturate, masked
 from utils.models import predict, small_cnn
@@ -341,7 +344,6 @@ plots.rates({name: worst[name] for name in headline} | {"noise, switched off": t
 # by attacks without gradients that beat those with. `examine` asks all such questions of any classifier.
 
 # %%
-# CHECKUP
 from utils.checkup import examine
 
 few = data.test.take(100)
@@ -358,9 +360,27 @@ print("flags of the undefended model:", ", ".join(honest.flags) or "none")
 # the undefended model raises none, and falls. It says that attacks tell the truth about this model.
 #
 # ## Head to head
+#
+# Adversarial training (lesson 03) or masking, which should I pick?
+# Train the one, and of the other take the mask that kept most in the worst case.
+# Say who is ahead, under a threat model of your choice, before you see it.
 
 # %%
-# DUEL
+few_updates = {"updates": 200 if len(data.train.y) < 10_000 else 1000, "batch_size": 64, "lr": 5e-3}
+torch.manual_seed(0)
+start = perf_counter()
+robust = fit(small_cnn(data), data.train, transform=attacked(data.eps, updates=few_updates["updates"]), **few_updates)
+seconds = perf_counter() - start
+sturdy = max(left.keys() - {"undefended"}, key=lambda name: (headline[name]["worst case"], name))
+
+# %%
+trained_side = Defense("adversarial training", robust, training=seconds)
+mask_side = Defense(f"masking ({sturdy})", models[sturdy], stand_ins[sturdy])
+widgets.Duel(trained_side, mask_side, data, surrogate=model, images=100, queries=60)
+
+# %% [markdown]
+# **Try.** Look for a threat model under which the mask is ahead.
+# What would you have to know about your attackers to rely on it?
 
 # %% [markdown]
 # ## Verdict

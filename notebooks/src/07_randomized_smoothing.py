@@ -24,8 +24,10 @@ from torch.nn import functional as F
 from utils import attacks, plots, smoothing, widgets
 from utils.claims import claim
 from utils.data import load
+from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
+from utils.masking import Quantize, StraightThrough
 from utils.models import logits, small_cnn
 from utils.training import fit
 
@@ -461,10 +463,25 @@ plots.rates(in_linf, x="images")
 #
 # ## Head to head
 #
-# Gradient masking hides the slope; smoothing proves a radius. Choose the threat, and compare.
+# Masking or smoothing, which should I pick? The one hides the slope, the other proves a radius.
+# Say who is ahead, under a threat model of your choice, before you see it.
+
 
 # %%
-# DUEL
+def proved_radius(x, y):
+    """The certified radius of each image, 0 where the answer is wrong or withheld, (N,)."""
+    found = smoothing.certify(robust, x, sigma=sigma)
+    return torch.where(found.label == y, found.radius, 0)
+
+
+masked = nn.Sequential(Quantize(), plain)
+mask = Defense("masking", masked, nn.Sequential(StraightThrough(Quantize()), plain))
+votes_of_8 = Defense("smoothing", Smoothed(robust, sigma, n=8), Smoothed(robust, sigma, n=2), proved_radius)
+widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=60, queries=40)
+
+# %% [markdown]
+# **Try.** Ask for a proof, and move the budget. Up to where is there one, in $L_2$ and in $L_\infty$?
+# (For speed, the smoothed classifier answers here by eight votes; its proof is that of 1,000.)
 
 # %% [markdown]
 # ## Verdict
