@@ -119,10 +119,14 @@ class Linear(nn.Module):
         return ((x.flatten(1) - self.mean) @ self.matrix + self.mean).view_as(x)
 
 
-def projected(data, rank=20):
+def projection(data, rank):
     flat = data.train.x.flatten(1)
     basis = torch.linalg.svd(flat - flat.mean(0), full_matrices=False).Vh[:rank]
-    return nn.Sequential(Linear(basis.T @ basis, flat.mean(0)), small_cnn(data))
+    return Linear(basis.T @ basis, flat.mean(0))
+
+
+def projected(data):
+    return nn.Sequential(projection(data, 20), small_cnn(data))
 
 
 def blurred(data):
@@ -341,18 +345,32 @@ class OneOf(Together):
 
 
 class Detector(nn.Module):
-    """Gives no answer (all logits equal) to images that are rougher than the training images."""
+    """Gives no answer (all logits equal) to images that lie farther from the training images' plane than those do."""
 
     def __init__(self, model, data):
         super().__init__()
-        self.model = model
-        self.limit = self.rough(data.train.x).quantile(0.99)
+        self.model, self.plane = model, projection(data, 40)
+        self.limit = self.away(data.train.x).quantile(0.99)
 
-    def rough(self, x):
-        return x.diff(dim=2).abs().mean((1, 2, 3)) + x.diff(dim=3).abs().mean((1, 2, 3))
+    def away(self, x):
+        return (x - self.plane(x)).flatten(1).norm(dim=1)
 
     def forward(self, x):
-        return self.model(x) * (self.rough(x) < self.limit).float()[:, None]
+        return self.model(x) * (self.away(x) < self.limit).float()[:, None]
+
+
+class Lit(nn.Module):
+    """The model, with a gradient only where the first pixel, which it ignores, is lit."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        lit = x[:, :1, :1, :1] > 0.1
+        unlit = torch.cat([torch.zeros_like(x[..., :1, :1]), x[..., :1, 1:]], 3)
+        x = torch.cat([unlit, x[..., 1:, :]], 2)
+        return self.model(torch.where(lit, x, x.detach()))
 
 
 class Hooked(nn.Module):
@@ -431,6 +449,7 @@ MASKS = {  # name: (data, eps, build from data and an undefended model)
     "detached": ("digits", 0.15, front(lambda x: x.detach())),
     "no_grad": ("digits", 0.15, lambda d, base: Hidden(base)),
     "gradient noise": ("digits", 0.15, lambda d, base: Hooked(base, noise_like)),
+    "gradient if a pixel is lit": ("digits", 0.15, lambda d, base: Lit(base)),
     "gradient 1e-20": ("digits", 0.15, sloped(lambda g: g.clamp(-1e-20, 1e-20))),
     "gradient * 1e30": ("digits", 0.15, sloped(lambda g: g * 1e30)),
     "gradient reversed": ("digits", 0.15, sloped(lambda g: -g)),
@@ -484,7 +503,7 @@ def main():
                 model, data, eps = make(name, seed)
                 x, y = data.test.take(asked.images)
                 began = time.process_time()
-                report = examine(model, x.double() if name == "float64" else x, y, eps=eps, advise=asked.adapt)
+                report = examine(model, x, y, eps=eps, advise=asked.adapt)
                 spent = time.process_time() - began
                 tally[kind].append(bool(report.flags))
                 wrong = "!!" if bool(report.flags) == (kind == "honest") else "  "

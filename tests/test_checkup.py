@@ -25,7 +25,7 @@ def model(name):
 
 
 @cache
-def report(name, images=100, advise=False) -> Report:
+def report(name, images=60, advise=False) -> Report:
     source, eps, _ = survey.HONEST.get(name) or survey.MASKS[name]
     x, y = load(source).test.take(images)
     return examine(model(name), x, y, eps=eps, advise=advise)
@@ -44,6 +44,9 @@ MASKS = {
     "FGSM-AT, eps 0.3": "gradients turn within the ball",
     "softmax": "probabilities",
     "partial leak": "wrong gradients",
+    "gradient if a pixel is lit": "many more steps help",
+    "sawtooth": "one step beats many",
+    "detector": "no answer when attacked",
     "tumors, quantised": "vanishing gradients",
 }
 
@@ -61,24 +64,7 @@ def test_masks_are_flagged_for_what_they_are(name, flag):
 def test_every_flag_is_raised_by_some_mask():
     """So that a test that no longer tells anything is noticed."""
     raised = {flag for name in MASKS for flag in report(name).flags}
-    assert raised >= FLAGS.keys() - {"many more steps help"}  # see below
-
-
-def test_more_steps_help_where_one_descent_of_forty_stalls():
-    """Gradients of which nine in ten coordinates are withheld by chance: each run finds a little more."""
-    flags = {f.name: f for f in examine(Sparse(model("undefended")), *digits(100), eps=0.15, advise=False).findings}
-    assert flags["many more steps help"].k > 10
-
-
-class Sparse(nn.Module):
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x):
-        key = torch.Generator().manual_seed(int(1e6 * float(x.detach().sum())) % 2**31)
-        kept = (torch.rand(x.shape[1:], generator=key) < 0.03).to(x)
-        return self.inner(x * kept + (x * (1 - kept)).detach())
+    assert raised == FLAGS.keys()
 
 
 def digits(images):
@@ -102,21 +88,18 @@ def test_the_adaptive_attack_fits_and_is_run(name, attack, most):
     found = report(name, 60, True)
     assert found.recommended.name == attack and found.adapted.n == 60
     assert found.adapted <= most
-    assert (
-        "random outputs" in found.flags
-        or found.adapted <= min(found.left.values(), key=float)
-        or attack == "worst case"
-    )
+    others = [rate for way, rate in found.left.items() if way != "eps = 1"]
+    assert attack == "EOT" or all(found.adapted <= rate for rate in others)
     assert report(name).adapted is None  # not asked for
 
 
 def test_the_numbers_are_those_of_the_attacks():
-    x, y = digits(100)
+    x, y = digits(60)
     left = report("PGD-AT").left
-    both = Rate(int((~(fell(model("PGD-AT"), x, y) | fell(model("PGD-AT"), x, y, loss=margin))).sum()), 100)
+    both = Rate(int((~(fell(model("PGD-AT"), x, y) | fell(model("PGD-AT"), x, y, loss=margin))).sum()), 60)
     assert left["40 steps, cross-entropy"] == robust_accuracy(model("PGD-AT"), (x, y), pgd, eps=0.15)
     assert abs(float(left["... and margin"]) - float(both)) <= 0.02
-    assert left["no attack"] == report("PGD-AT").findings[0].n / 100
+    assert left["no attack"] == report("PGD-AT").findings[0].n / 60
 
 
 def fell(net, x, y, **how):
@@ -187,11 +170,11 @@ def test_the_model_and_all_random_states_are_left_as_they_were():
 
 
 def test_it_is_quick_and_silent(capfd, recwarn):
+    net, (x, y) = model("lesson 04: quantised"), digits(200)
+    capfd.readouterr()  # of training
     began = time.process_time()
-    x, y = digits(200)
-    examine(model("PGD-AT"), x, y, eps=0.15)
-    examine(model("lesson 04: quantised"), x, y, eps=0.15)
-    assert time.process_time() - began < 100  # two models: 50 s each, on one core
+    examine(net, x, y, eps=0.15)
+    assert time.process_time() - began < 50  # the slowest kind, on one core
     assert capfd.readouterr() == ("", "") and not recwarn.list
 
 
@@ -229,7 +212,7 @@ def test_probabilities_are_examined_through_their_logarithm():
     net = model("undefended")
     honest, soft = report("undefended"), report("softmax")
     assert soft.flags == ["probabilities"]
-    x, y = digits(100)
+    x, y = digits(60)
     one_hot = examine(Returns(lambda x: nn.functional.one_hot(net(x).argmax(1), 10)), x, y, eps=0.15, advise=False)
     assert {"probabilities", "vanishing gradients"} <= set(one_hot.flags)
     gap = float(honest.left["... and margin"]) - float(soft.left["... and margin"])

@@ -40,11 +40,18 @@ def surrogate(e: Evidence, model: nn.Module, updates: int = 300) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
+class Mean(Averaged):
+    """`Averaged`, also over a batch of none, as some attacks ask for."""
+
+    def forward(self, x):
+        return super().forward(x) if len(x) else self.model(x)
+
+
 def adapt(e: Evidence, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
     """Choose the attack by the flags, and run it on what all others left standing."""
     down = e.all
     if "random outputs" in flags:
-        stand_in = Averaged(e.model, 16)
+        stand_in = Mean(e.model, 16)
         advice = Advice("EOT", "Average the answers over 16 draws and attack the average; judged on fresh draws.")
         if not run:
             return advice, None
@@ -66,6 +73,8 @@ def adapt(e: Evidence, flags: set[str], run: bool) -> tuple[Advice, Rate | None]
     elif flags & {"another loss beats cross-entropy", "probabilities", "one step beats many", "vanishing gradients"}:
         advice = Advice("margin loss", "Its cross-entropy saturates: climb the margin between logits instead.")
         down = down | e.cooled
+    elif "no answer when attacked" in flags:
+        advice = Advice("worst case, refusals counted", "It withholds answers: they count as errors unless 0 is right.")
     elif flags:
         advice = Advice("PGD, many steps", "One step misleads: take 100 small ones, several times, on the margin.")
     else:

@@ -19,7 +19,7 @@ FLAGS = {
     "vanishing gradients": (0.05, lambda e: e.dead),
     "wrong gradients": (0.05, lambda e: e.lying),
     "gradients no better than chance": (0.25, lambda e: e.blind),
-    "gradients turn within the ball": (0.10, lambda e: e.turned),
+    "gradients turn within the ball": (0.12, lambda e: e.turned),
     "one step beats many": (0.05, lambda e: e.one_step & ~e.cross_entropy),
     "another loss beats cross-entropy": (0.10, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
     "random search beats gradients": (0.05, lambda e: e.random_search & ~e.white),
@@ -83,7 +83,8 @@ def examine(
         raise ValueError(f"eps must be a number in (0, 1], got {eps!r}")
     check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
-    x, y = x.detach().to(where), y.detach().to(where)
+    weights = [p.dtype for p in model.parameters() if p.dtype in (torch.float32, torch.float64)]
+    x, y = x.detach().to(where, weights[0] if weights else x.dtype), y.detach().to(where)
     if not len(x):
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
     with borrowed(model, x, y, eps=eps, seed=seed):
