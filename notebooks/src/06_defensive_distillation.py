@@ -409,7 +409,9 @@ plots.rates({name: values["worst case"] for name, values in headline.items()})
 # %%
 masked = nn.Sequential(Quantize(), undefended)
 student = Defense("distillation", distilled, Cooled(distilled, T), training=seconds["distilled"])
-mask = Defense("gradient masking", masked, nn.Sequential(StraightThrough(Quantize()), undefended), training=0.0)
+mask = Defense(
+    "gradient masking", masked, nn.Sequential(StraightThrough(Quantize()), undefended), training=seconds["undefended"]
+)
 widgets.Duel(student, mask, data, surrogate=undefended, images=100, queries=60)
 
 # %% [markdown]
