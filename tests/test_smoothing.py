@@ -254,6 +254,17 @@ def test_decisions_are_wrong_no_more_often_than_promised():
     assert int(made.samples.max()) == 500
 
 
+@pytest.mark.parametrize("failure_prob", [0.1, 0.001, 1e-6])
+def test_a_decision_is_made_at_the_first_look_at_which_the_wealth_suffices(failure_prob):
+    """Each vote a hit: the wealth is a known function of their number, and has to reach 1 / failure_prob."""
+    x, p0 = torch.full((2, 1, 4, 4), 0.5), special.ndtr(1)
+    y = torch.tensor([1, 2])  # the model always says 1
+    made = decide(Counter(), x, y, sigma=0.25, radius=0.25, failure_prob=failure_prob)
+    n = int(made.samples[0])
+    assert made.certified.tolist() == [True, False]
+    assert log_wealth(np.array(n), n, p0) >= -math.log(failure_prob) > log_wealth(np.array(n - 16), n - 16, p0)
+
+
 def test_decisions_agree_with_the_truth_and_say_what_they_cost():
     model, direction = linear()
     true = torch.tensor([0.05, 0.15, 0.25, 0.35, 0.45, 0.6])
