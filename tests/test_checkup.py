@@ -13,7 +13,7 @@ from torch import nn
 import survey
 from utils.attacks import margin, pgd
 from utils.checkup import Finding, Report, examine
-from utils.checkup.examine import FLAGS, SENTENCES, judge
+from utils.checkup.flags import FLAGS, SENTENCES, judge
 from utils.data import load
 from utils.evaluation import Rate, robust_accuracy
 from utils.models import logits

@@ -21,9 +21,9 @@ FLAGS = {
     "gradients no better than chance": (0.25, lambda e: e.blind),
     "gradients turn within the ball": (0.12, lambda e: e.turned),
     "one step beats many": (0.05, lambda e: e.one_step & ~e.cross_entropy),
-    "another loss beats cross-entropy": (0.10, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
+    "another loss beats cross-entropy": (0.20, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
     "random search beats gradients": (0.05, lambda e: e.random_search & ~e.white),
-    "black box beats white box": (0.05, lambda e: e.black_box & ~e.white),
+    "black box beats white box": (0.08, lambda e: e.black_box & ~e.white),
     "many more steps help": (0.10, lambda e: e.longer & ~e.white),
     "an unbounded attack fails": (0.05, lambda e: ~e.unbounded),
 }
