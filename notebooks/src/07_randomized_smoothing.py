@@ -37,7 +37,7 @@ sigma = 0.5 if data.name == "mnist" else 0.25  # of the noise; MNIST's bold stro
 goal = 2 * sigma  # a length in L2 that we would like to be safe from
 torch.manual_seed(0)
 plain = fit(small_cnn(data), data.train).requires_grad_(False)
-x, y = data.test.take(200)
+x, y = data.test.take(150)
 accuracy(plain, (x, y))
 
 # %% [markdown]
@@ -175,7 +175,7 @@ def certified(label, radius, reach):
 
 # %%
 train_small = partial(fit, train=data.train, updates=300)
-by_sigma = {}  # 220,000 questions to each model
+by_sigma = {}  # 1,100 questions about each image
 radii = [round(share * sigma, 3) for share in (0, 0.5, 1, 1.5, 2, 3, 4)]
 for level in (sigma / 2, sigma, 2 * sigma):
     torch.manual_seed(0)
