@@ -3,16 +3,33 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 from torch import nn
 from torch.nn import functional as F
 
-from utils.attacks import apgd, apgd_t, cross_entropy, cw_l2, fgsm, margin, pgd, rays, square, transfer, worst_case
+from utils.attacks import (
+    apgd,
+    apgd_t,
+    cross_entropy,
+    cw_l2,
+    fab,
+    fgsm,
+    funnel,
+    margin,
+    pgd,
+    rays,
+    square,
+    transfer,
+    worst_case,
+)
 from utils.attacks.gradient import checkpoints, climb, wrong
 from utils.attacks.guard import into_ball, random_start, steepest
+from utils.attacks.minimal import shift
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import predict, small_cnn
@@ -38,6 +55,8 @@ ATTACKS = {
     **{f"apgd {norm}": partial(apgd, norm=norm, steps=8, restarts=2) for norm in BOTH},
     **{f"apgd_t {norm}": partial(apgd_t, norm=norm, steps=5) for norm in BOTH},
     "cw_l2": partial(cw_l2, steps=8),
+    **{f"fab {norm}": partial(fab, norm=norm, steps=5, restarts=2) for norm in BOTH},
+    **{f"funnel {norm}": partial(funnel, norm=norm, steps=8, reach=4.0) for norm in BOTH},
     **{f"square {norm}": partial(square, norm=norm, queries=30) for norm in BOTH},
     "square impatient": partial(square, queries=40, patience=1.0),
     "rays": partial(rays, queries=30),
@@ -170,7 +189,9 @@ BAD_INPUT = [
 ]
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd linf", "apgd l2", "apgd_t linf", "cw_l2", "square linf", "rays"])
+@pytest.mark.parametrize(
+    "name", ["fgsm", "pgd linf", "apgd l2", "apgd_t linf", "cw_l2", "square linf", "rays", "fab l2"]
+)
 @pytest.mark.parametrize(("says", "bad", "error"), BAD_INPUT)
 def test_bad_input_is_named(name, says, bad, error):
     torch.manual_seed(0)
@@ -262,6 +283,10 @@ EXACT = {
     "apgd linf": (partial(apgd, steps=30), "linf"),
     "apgd l2": (partial(apgd, steps=60, norm="l2"), "l2"),
     "apgd_t linf": (partial(apgd_t, steps=30), "linf"),
+    "fab linf": (partial(fab, steps=20), "linf"),
+    "fab l2": (partial(fab, steps=20, norm="l2"), "l2"),
+    "funnel linf": (funnel, "linf"),
+    "funnel l2": (partial(funnel, norm="l2"), "l2"),
     "worst_case linf": (worst_case, "linf"),
     "worst_case l2": (partial(worst_case, norm="l2"), "l2"),
 }
@@ -284,6 +309,78 @@ def test_cw_finds_the_known_distance_on_a_linear_model(linear):
     assert (predict(model, x_adv) != y).all()
     ratio = distance("l2", x_adv, x) / to_boundary["l2"]
     assert ratio.min() >= 1 and ratio.median() < 1.02
+
+
+@pytest.mark.parametrize("norm", BOTH)
+def test_fab_finds_the_known_distance_on_a_linear_model(norm, linear):
+    model, x, y, to_boundary = linear
+    x_adv = fab(model, x, y, norm=norm, steps=30)
+    assert (predict(model, x_adv) != y).all()
+    ratio = distance(norm, x_adv, x) / to_boundary[norm]
+    assert ratio.min() >= 1 and ratio.median() < 1.02
+
+
+@pytest.mark.parametrize("norm", BOTH)
+def test_the_funnel_finds_what_the_ball_hides(norm, linear):
+    """Near x the slope points the wrong way. Attacks that stay in the ball walk off; the funnel comes from outside."""
+    model, x, y, to_boundary = linear
+    eps = float(to_boundary[norm].median())
+
+    class Misleading(nn.Module):
+        def __init__(self, x):
+            super().__init__()
+            self.x = x
+
+        def forward(self, x):
+            lead = model(x)[:, 1]
+            near = distance(norm, x, self.x) < 0.8 * eps
+            return torch.stack([torch.zeros_like(lead), torch.where(near, 2 * lead.detach() - lead, lead)], 1)
+
+    within = ((to_boundary[norm] > 0.85 * eps) & (to_boundary[norm] < 0.99 * eps)).nonzero()[:, 0]
+    for x0, label in zip(x[within].split(1), y[within].split(1), strict=True):
+        hides = Misleading(x0)
+        assert (predict(hides, pgd(hides, x0, label, eps=eps, norm=norm, start=False)) == label).all()
+        assert (predict(hides, funnel(hides, x0, label, eps=eps, norm=norm)) != label).all()
+
+
+def nearest_on_plane(x, w, rise, norm):
+    """The length of the shortest change in the box that raises <w, x> by `rise`, by scipy; inf if there is none."""
+    bounds = [(-value, 1 - value) for value in x]
+    if norm == "linf":
+        ones = -np.ones((len(x), 1))
+        sides = np.block([[np.eye(len(x)), ones], [-np.eye(len(x)), ones]])
+        found = optimize.linprog(
+            [0] * len(x) + [1], sides, np.zeros(2 * len(x)), [[*w, 0]], [rise], [*bounds, (0, None)]
+        )
+        return found.fun if found.success else math.inf
+    plane = {"type": "eq", "fun": lambda delta: w @ delta - rise}
+    start = np.clip(rise / (w @ w) * w, *zip(*bounds, strict=True))
+    found = optimize.minimize(lambda delta: delta @ delta, start, bounds=bounds, constraints=[plane], tol=1e-12)
+    return math.sqrt(found.fun) if abs(w @ found.x - rise) < 1e-8 else math.inf
+
+
+@pytest.mark.parametrize("norm", BOTH)
+def test_fabs_projection_is_the_shortest(norm):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(40, 6, generator=generator, dtype=torch.float64)
+    x[:, 0], x[:, 1] = 0, 1  # no room on one side
+    w = torch.randn(40, 6, generator=generator, dtype=torch.float64)
+    w[::3, 2:4] = 0  # pixels that do nothing
+    most = torch.where(w > 0, w * (1 - x), -w * x).sum(1)  # what all pixels together can bring
+    rise = most * torch.linspace(0, 1.2, 40, dtype=torch.float64)
+    delta = shift(x, w, rise, norm)
+    assert ((x + delta >= 0) & (x + delta <= 1)).all() and (delta[w == 0] == 0).all()
+    torch.testing.assert_close((w * delta).sum(1), torch.minimum(rise, most))
+    for i in range(0, 33, 4):
+        best = nearest_on_plane(x[i].numpy(), w[i].numpy(), float(rise[i]), norm)
+        assert math.isclose(distance(norm, delta[i : i + 1], torch.zeros(1)), best, abs_tol=1e-5)
+
+
+def test_fabs_restarts_only_come_nearer(digits):
+    data, model = digits
+    x, y = data.test.take(50)
+    once, again = (distance("l2", fab(model, x, y, norm="l2", steps=5, restarts=n), x) for n in (1, 3))
+    assert (again <= once).all() and (again < once).any()
 
 
 def test_rays_finds_the_known_distance_on_a_linear_model(linear):

@@ -5,7 +5,7 @@ are as before. The same seed gives the same result. What is wrong with an argume
 
     guard     the promise: checks, the borrowed model, balls, losses
     gradient  FGSM, PGD, APGD                 white box
-    minimal   Carlini & Wagner                white box, nearest image
+    minimal   Carlini & Wagner, FAB, funnel   white box, nearest image; from outside the ball
     blackbox  Square, RayS, transfer          scores only, labels only, another model's gradients
     ensemble  the worst case over all
 """
@@ -14,14 +14,16 @@ from utils.attacks.blackbox import rays, square, transfer
 from utils.attacks.ensemble import standard, worst_case
 from utils.attacks.gradient import apgd, apgd_t, fgsm, pgd
 from utils.attacks.guard import cross_entropy, margin
-from utils.attacks.minimal import cw_l2
+from utils.attacks.minimal import cw_l2, fab, funnel
 
 __all__ = [
     "apgd",
     "apgd_t",
     "cross_entropy",
     "cw_l2",
+    "fab",
     "fgsm",
+    "funnel",
     "margin",
     "pgd",
     "rays",

@@ -8,25 +8,28 @@ from torch import Tensor, nn
 from utils.attacks.blackbox import rays, square
 from utils.attacks.gradient import apgd, apgd_t, pgd
 from utils.attacks.guard import guard, margin, size
+from utils.attacks.minimal import fab, funnel
 from utils.models import predict
 
 
 def standard(norm: str) -> list[Callable[..., Tensor]]:
     """The attacks that `worst_case` tries if it is given none, cheap and strong first. Any norm of `pgd`.
 
-    Square comes before the costlier gradient attack, because it is what brings down models whose gradients mislead, and
-    its `patience` spends few queries on the others. A second run of it finds what the first missed; more rivals than
-    four, or more steps, found no further image on adversarially trained networks (MNIST, eps 0.3). RayS, for
-    L-infinity, reads what even the scores hide.
+    Square comes before the costlier gradient attacks, because it is what brings down models whose gradients mislead,
+    and its `patience` spends few queries on the others. More rivals than four for APGD, or more steps, found no further
+    image on adversarially trained networks (MNIST, eps 0.3).
+
+    L-infinity ends with a second run of Square, which finds what the first missed, and with RayS, which reads what even
+    the scores hide. In L2 attacks that also look outside the ball do more: such networks, asked for another norm than
+    the one that they were trained for, hide their slope near x (at 2.0, of 200 images 147 were left by PGD and APGD
+    together, 66 by the funnel after them).
     """
-    attacks = [
-        partial(pgd, norm=norm, steps=20, loss=margin),
-        partial(apgd, norm=norm, steps=50),
-        partial(square, norm=norm, queries=5000, patience=4.0),
-        partial(apgd_t, norm=norm, steps=50, rivals=4),
-        partial(square, norm=norm, queries=5000, patience=3.0, seed=1),
-    ]
-    return [*attacks, partial(rays, queries=300)] if norm == "linf" else attacks
+    first = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd, norm=norm, steps=50)]
+    search = partial(square, norm=norm, queries=5000, patience=4.0)
+    to_rivals = partial(apgd_t, norm=norm, steps=50, rivals=4)
+    if norm == "l2":
+        return [*first, partial(funnel, norm=norm), search, to_rivals, partial(fab, norm=norm, steps=50)]
+    return [*first, search, to_rivals, partial(search, patience=3.0, seed=1), partial(rays, queries=300)]
 
 
 def worst_case(

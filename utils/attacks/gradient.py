@@ -217,6 +217,11 @@ def apgd(
         return in_chunks(search, x, y)
 
 
+def others(logits: Tensor, y: Tensor) -> Tensor:
+    """The classes that are not the label, likeliest first, (N, classes - 1)."""
+    return logits.scatter(1, y[:, None], -math.inf).argsort(1, descending=True)[:, : logits.shape[1] - 1]
+
+
 def toward(logits: Tensor, labels: Tensor) -> Tensor:
     """The lead of a rival class over the true one; `labels` is (N, 2): true, rival."""
     lead = logits.gather(1, labels)
@@ -245,9 +250,8 @@ def apgd_t(
         best = x.clone()
         with torch.no_grad():
             logits = check_logits(model(x), y)
-        order = logits.scatter(1, y[:, None], -math.inf).argsort(1, descending=True)[:, : logits.shape[1] - 1]
         standing = (~wrong(logits, y)).nonzero()[:, 0]
-        for rival in order.T[:rivals]:
+        for rival in others(logits, y).T[:rivals]:
             x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
             how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
             best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm), **how)

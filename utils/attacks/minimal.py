@@ -1,12 +1,17 @@
-"""The nearest misclassified image instead of any image in a ball: Carlini & Wagner's attack."""
+"""Attacks that also look outside the ball: the nearest misclassified image (Carlini & Wagner, FAB), and a funnel.
+
+A network may hide its slope within the ball and show it further out, as adversarial training for one norm does in
+another. An attack that never leaves the ball does not find out.
+"""
 
 import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from utils.attacks.gradient import slope, wrong
-from utils.attacks.guard import guard, in_chunks, margin, size
+from utils.attacks.gradient import others, slope, toward, wrong
+from utils.attacks.guard import check_logits, guard, in_chunks, into_ball, margin, random_start, size, steepest
 
 
 def cw_l2(
@@ -51,4 +56,154 @@ def cw_l2(
         return torch.where((distance <= eps)[each], nearest, x)
 
     with guard(model, x, y, eps=eps, norm="l2", seed=seed):
+        return in_chunks(search, x, y)
+
+
+def length(delta: Tensor, norm: str) -> Tensor:
+    """The norm of each row, (N,)."""
+    return delta.flatten(1).abs().amax(1) if norm == "linf" else delta.flatten(1).norm(dim=1)
+
+
+def shift(x: Tensor, w: Tensor, rise: Tensor, norm: str) -> Tensor:
+    """The shortest change that keeps x in [0, 1] and raises <w, x> by `rise`, each row apart: FAB's projection.
+
+    The best change is sign(w) * min(t * pace, room): all pixels move at their own pace (|w| in L2, all alike in
+    L-infinity) until they reach 0 or 1, and t is the time at which the rise is complete. Where not even the last
+    stop completes it, all pixels end there.
+
+    x, w  images (N, ...) and slopes like them
+    rise  (N,), >= 0
+    """
+    w, pixels = w.flatten(1), x.flatten(1)
+    pull = w.abs()
+    pace = pull if norm == "l2" else torch.ones_like(pull)
+    room = torch.where(w > 0, 1 - pixels, pixels).masked_fill(w == 0, 0)
+    stops, order = (room / pace.clamp_min(1e-30)).sort(1)  # when each pixel stops, soonest first
+    speed = (pull * pace).gather(1, order)  # of the rise that each pixel brings while it moves
+    stopped = (speed * stops).cumsum(1)  # what those that have stopped have brought
+    moving = (speed.sum(1, keepdim=True) - speed.cumsum(1)).clamp_min(0)  # the speed of those that still move
+    past = (stopped + moving * stops < rise[:, None]).sum(1, keepdim=True)  # pixels that stop before the rise is done
+    stopped, moving = F.pad(stopped, (1, 0)), torch.cat([speed.sum(1, keepdim=True), moving], 1)
+    time = (rise[:, None] - stopped.gather(1, past)) / moving.gather(1, past).clamp_min(1e-30)
+    time = time.clamp_min(0).masked_fill(past == pixels.shape[1], 1e30)
+    return (w.sign() * torch.minimum(time * pace, room)).view_as(x)
+
+
+def fab(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float = math.inf,
+    norm: str = "linf",
+    steps: int = 100,
+    rivals: int = 9,
+    restarts: int = 1,
+    seed: int = 0,
+) -> Tensor:
+    """Fast adaptive boundary attack, targeted: the nearest misclassified image. Croce & Hein 2020 (arXiv:1907.02044).
+
+    It takes the boundary to a rival class for the plane that the slope foretells, goes to the points of that plane
+    nearest to where it is and nearest to x, mixes the two, and steps a tenth of the way back to x when it has crossed.
+
+    eps       an image is left alone once a mistake within eps is found; those without one come back unchanged
+    rivals    classes to try, likeliest first, at most all
+    restarts  how often to try them; from x at first, then from a random image, half as far as the nearest mistake
+
+    Other arguments and the result are those of `pgd`.
+    """
+    each = (slice(None), *[None] * (x.dim() - 1))
+    enough = 0.0 if eps == math.inf else eps
+
+    def walk(x, labels, x_adv, nearest, distance):
+        index = torch.arange(len(x), device=x.device)
+        for _ in range(steps):
+            _, lead, w = slope(model, x_adv, toward, labels)
+            lead_at_x = lead + (w * (x - x_adv)).flatten(1).sum(1)  # as foretold
+            there = shift(x_adv, -lead.sign()[each] * w, lead.abs(), norm)
+            from_x = shift(x, -lead_at_x.sign()[each] * w, lead_at_x.abs(), norm)
+            a, b = length(there, norm), length(from_x, norm)
+            share = (a / (a + b).clamp_min(1e-12)).clamp_max(0.1)[each]
+            x_adv = ((1 - share) * (x_adv + 1.05 * there) + share * (x + 1.05 * from_x)).clamp_(0, 1)
+            with torch.no_grad():
+                down = wrong(model(x_adv), labels)
+            away = length(x_adv - x, norm)
+            nearer = down & (away < distance[index])
+            nearest[index[nearer]], distance[index[nearer]] = x_adv[nearer], away[nearer]
+            x_adv = torch.where(down[each], x + 0.9 * (x_adv - x), x_adv)
+            if (done := distance[index] <= enough).any():
+                index, x, labels, x_adv = (t[~done] for t in (index, x, labels, x_adv))
+                if not len(index):
+                    break
+        return nearest, distance
+
+    def search(x, y):
+        with torch.no_grad():
+            logits = check_logits(model(x), y)
+        best, distance = x.clone(), torch.full_like(x.flatten(1)[:, 0], math.inf)
+        distance[wrong(logits, y)] = 0
+        for restart in range(restarts):
+            for rival in others(logits, y).T[:rivals]:
+                standing = (distance > enough).nonzero()[:, 0]
+                if not len(standing):
+                    break
+                x0, so_far, goal = x[standing], distance[standing], torch.stack([y, rival], 1)[standing]
+                begin = x0
+                if restart:
+                    half = so_far.clamp_max(eps).nan_to_num(posinf=0)[each] / 2
+                    begin = (x0 + half * (random_start(x0, 1.0, norm) - x0)).clamp_(0, 1)
+                best[standing], distance[standing] = walk(x0, goal, begin, best[standing], so_far)
+        return torch.where((distance <= eps)[each], best, x)
+
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
+        return in_chunks(search, x, y)
+
+
+def funnel(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: str = "linf",
+    steps: int = 50,
+    reach: float = 16.0,
+    rivals: int = 9,
+    seed: int = 0,
+) -> Tensor:
+    """PGD towards one rival class after another, in a ball that shrinks from `reach` * eps to eps.
+
+    Far out, the image is soon one of the rival class, and the shrinking ball then draws it along the boundary towards
+    x. After the first steps of Croce & Hein 2021 (arXiv:2103.01208), who begin at 3 * eps. A fifth of the steps is
+    made at eps itself; each is half as long as the radius.
+
+    rivals  classes to try, likeliest first, at most all
+
+    Other arguments and the result are those of `pgd`; an image is left alone once it is misclassified in the ball.
+    """
+
+    def search(x, y):
+        best = x.clone()
+        with torch.no_grad():
+            logits = check_logits(model(x), y)
+        standing = (~wrong(logits, y)).nonzero()[:, 0]
+        for rival in others(logits, y).T[:rivals]:
+            index, x0, goal = standing, x[standing], torch.stack([y, rival], 1)[standing]
+            x_adv = random_start(x0, reach * eps, norm)
+            for i in range(steps + 1):
+                radius = eps * reach ** max(1 - i / (0.8 * steps), 0)
+                logits, _, gradient = slope(model, x_adv, toward, goal)
+                down = wrong(logits, goal) & (length(x_adv - x0, norm) <= eps * (1 + 1e-6))  # up to rounding
+                if down.any():
+                    best[index[down]] = x_adv[down]
+                    index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
+                if i == steps or not len(index):
+                    break
+                x_adv = into_ball(x_adv + radius / 2 * steepest(gradient, norm), x0, radius, norm)
+            standing = index
+            if not len(standing):
+                break
+        return best
+
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
         return in_chunks(search, x, y)
