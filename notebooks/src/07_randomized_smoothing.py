@@ -477,7 +477,7 @@ def proved_radius(x, y):
 masked = nn.Sequential(Quantize(), plain)
 mask = Defense("masking", masked, nn.Sequential(StraightThrough(Quantize()), plain))
 votes_of_8 = Defense("smoothing", Smoothed(robust, sigma, n=8), Smoothed(robust, sigma, n=2), proved_radius)
-widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=60, queries=40)
+widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=60, queries=40, norms=("l2", "linf"))
 
 # %% [markdown]
 # **Try.** Ask for a proof, and move the budget. Up to where is there one, in $L_2$ and in $L_\infty$?
