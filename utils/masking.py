@@ -184,7 +184,7 @@ class Averaged(nn.Module):
 
     def forward(self, x):
         answers = self.model(x.repeat(self.draws, *[1] * (x.dim() - 1)))  # (draws * N, classes)
-        return answers.view(self.draws, len(x), -1).mean(0)
+        return answers.unflatten(0, (self.draws, len(x))).mean(0)
 
 
 class Cooled(nn.Module):
