@@ -101,6 +101,12 @@ def test_one_full_step_from_the_image_is_fgsm(digits, plain):
     assert torch.equal(mine, fgsm(plain, x, y, eps=0.15))
 
 
+def test_the_steps_together_go_as_far_as_they_reach(digits, plain):
+    x, y = digits.train.take(64)
+    x_adv = attacked(0.2, updates=3, steps=4, reach=0.4, start=False)(plain, x, y)
+    assert sizes(x_adv, x)[0] == pytest.approx(0.2 * 0.4, abs=1e-6)
+
+
 def test_images_that_have_fallen_are_attacked_on(digits, plain):
     """For training the loss counts, not the label: PGD must not stop at the first wrong answer."""
     x, y = digits.test

@@ -415,10 +415,10 @@ def turned(x, degrees, right, down):
 
 def worst_turn(model, x, y, *, degrees=(-15, 0, 15), shifts=(-0.0625, 0.0, 0.0625)):
     """For each image the first of a grid of turns and shifts that fools the model, or itself."""
-    x_adv = x.clone()
+    x_adv = x
     for turn in itertools.product(degrees, shifts, shifts):
-        standing = predict(model, x_adv) == y
-        x_adv[standing] = turned(x[standing], *turn)
+        standing = (predict(model, x_adv) == y)[:, None, None, None]
+        x_adv = torch.where(standing, turned(x, *turn), x_adv)
     return torch.where((predict(model, x_adv) == y)[:, None, None, None], x, x_adv)
 
 
@@ -486,9 +486,9 @@ enough = not final["worst case"].clearly_below(final["no attack"])
 won = Rate(final["worst case"].n - final["worst case"].k, final["worst case"].n)
 claim(
     "Adversarial training is essential in security-critical use",
-    holds=needed if enough == needed else None,
-    because=f"needed: {left['undefended']} withstand the attacks without it, {left['noise']} with noise, "
-    f"{final['worst case']} with it; not enough: the attacker still wins on {won}, inside the very ball",
+    holds=needed and (enough or None),
+    because=f"{left['undefended']} withstand the attacks without it, {left['noise']} after training on noise, "
+    f"{final['worst case']} with it; inside the very ball the attacker still wins on {won}",
 )
 
 # %%
@@ -498,12 +498,12 @@ slower = bill["PGD"] / bill["undefended"]
 claim(
     "Adversarial training costs accuracy and time",
     holds=True if len(dearer) == len(defended) else None if slower > 1 else bool(dearer),
-    because=f"time, yes: {slower:g} times the passes in training; accuracy, that depends: {len(dearer)} of "
-    f"{len(defended)} defenses are clearly less accurate than {clean}; with PGD it is {final['no attack']}",
+    because=f"training takes {slower:g} times the passes; and {len(dearer)} of {len(defended)} defended models are "
+    f"clearly less accurate than {clean} (with PGD: {final['no attack']})",
 )
 
 # %% [markdown]
-# **To take to work.** Write down the ball first. Train in it with PGD or TRADES; try fast training first.
+# **To take to work.** Write down the ball first. Train in it with PGD or TRADES; fast training is a first try.
 # Judge by attacks that training did not use, also *beyond* the budget,
 # and under the changes that images really go through.
 #
