@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 import survey
@@ -119,6 +120,9 @@ def test_a_flag_keeps_its_level(tolerance):
     assert judge("random outputs", torch.ones(5, dtype=torch.bool), tolerance, 0.01).raised
     nothing = judge("random outputs", torch.zeros(5, dtype=torch.bool), tolerance, 0.01)
     assert not nothing.raised and nothing.p_value == 1
+    some = judge("random outputs", shows[0], tolerance, 0.01)
+    exact = stats.binomtest(some.k, 200, tolerance, alternative="greater").pvalue
+    assert some.p_value == pytest.approx(exact) and some.statistic == some.k / 200
 
 
 # Promises.
