@@ -188,7 +188,7 @@ kinds = {
 }
 at_wide, seen, look = {}, {}, partial(one_and_many, data=data.test.take(150), eps=wide)
 for name, kind in kinds.items():
-    transform, seen[name] = watched(attacked(wide, **kind, updates=updates // 2), updates // 4, look)
+    transform, seen[name] = watched(attacked(wide, **kind, updates=updates), updates // 4, look)
     at_wide[name], _ = trained(data, transform, **how)
 curves = {"FGSM: one step": {update: one for update, (one, _) in seen["FGSM"].items()}}
 for name in kinds:
@@ -196,9 +196,8 @@ for name in kinds:
 plots.lines(curves, x="updates of the weights", y=f"left at eps {wide:.2g}")
 
 # %% [markdown]
-# Trained on FGSM, the model withstands what it is shown, and ten steps bring it down: **catastrophic overfitting**.
-# The cure of Wong et al. 2020 starts at a *random* image of the ball and takes a step a little longer than the radius.
-# A part comes back, with a second step more.
+# Trained on FGSM, the model withstands FGSM, and ten steps bring it down: **catastrophic overfitting**.
+# Wong et al. 2020 start at a *random* image of the ball, which brings a part back. A second step costs more.
 #
 # Why? One step finds the worst image if the loss is *linear* in the ball. Is it?
 
@@ -229,7 +228,7 @@ for name, model in at_wide.items():
 plots.table(table)
 
 # %% [markdown]
-# Near the image the loss is almost linear. Across the ball its slope turns, and one look says little.
+# The farther from the image, the more the slope has turned, and the less one look says about the ball.
 # The last column is the judge of each cure.
 #
 # ## TRADES: one knob between two aims
@@ -299,8 +298,8 @@ for beta in betas:
 plots.lines(knob, x="beta (0: plain training)")
 
 # %% [markdown]
-# A little weight on the second aim buys most of the robustness; ten times the weight buys little more, if anything.
-# Where clean accuracy falls, that is the price.
+# The first weight on the second aim buys the most. Ten times the weight may buy more, and may cost clean accuracy:
+# that is the trade.
 #
 # ## Free: one backward pass, used twice
 #
@@ -347,7 +346,7 @@ def on_each(model, splits, eps):
 
 some, held_out = data.train.take(200), data.test.take(200)
 look = partial(on_each, splits=(some, held_out), eps=data.eps)
-transform = attacked(data.eps, **kinds["random start"], updates=updates)
+transform = attacked(data.eps, **kinds["two steps"], updates=updates)
 transform, history = watched(transform, updates // 4, look)
 torch.manual_seed(0)
 fit(small_cnn(data), some, transform=transform, **how)
@@ -363,8 +362,8 @@ print("stopping early would have gained clearly:", best.clearly_above(last))
 plots.lines(gap, x="updates of the weights", y="left after PGD")
 
 # %% [markdown]
-# Attacks on the images that it learned from fail almost without exception, on others much less often.
-# On large networks the lower curve *falls* again (**robust overfitting**), and stopping early is the cure.
+# Where the curves part, robustness is learned by heart, and does not carry over to other images.
+# On large networks the lower curve even *falls* again (**robust overfitting**), and stopping early is the cure.
 # Whether it would help here, the last line says.
 #
 # ## The bill
@@ -503,9 +502,8 @@ claim(
 )
 
 # %% [markdown]
-# **To take to work.** Write down the ball first. Train in it with PGD or TRADES; fast training is a first try.
-# Judge by attacks that training did not use, also *beyond* the budget,
-# and under the changes that images really go through.
+# **To take to work.** Write down the ball first. Train in it with PGD or TRADES; fast training is a first try, to be watched.
+# Judge by attacks that training did not use, also *beyond* the budget.
 #
 # **What it costs.** Several times the training, nothing afterwards; sometimes accuracy.
 #
