@@ -502,7 +502,8 @@ claim(
 )
 
 # %% [markdown]
-# **To take to work.** Write down the ball first. Train in it with PGD or TRADES; fast training is a first try, to be watched.
+# **To take to work.** Write down the ball first. Train in it with PGD or TRADES;
+# fast training is a first try, to be watched.
 # Judge by attacks that training did not use, also *beyond* the budget.
 #
 # **What it costs.** Several times the training, nothing afterwards; sometimes accuracy.
