@@ -197,7 +197,8 @@ plots.lines(curves, x="updates of the weights", y=f"left at eps {wide:.2g}")
 
 # %% [markdown]
 # Trained on FGSM, the model withstands FGSM, and ten steps bring it down: **catastrophic overfitting**.
-# Wong et al. 2020 start at a *random* image of the ball, which brings a part back. A second step costs more.
+# Wong et al. 2020 start at a *random* image of the ball; another cure is a second, smaller step, at twice the price.
+# How much each brings back, the ends of the curves say.
 #
 # Why? One step finds the worst image if the loss is *linear* in the ball. Is it?
 
