@@ -393,7 +393,7 @@ surfaces(models, x[:1], y[:1], along=slope_of(model, x[:1], y[:1]), eps=data.eps
 # %% [markdown]
 # Terraces, fog, a table mountain, broken glass; and under *scrambled* the old slope untouched,
 # for that mask changes no loss, only what we are told about it.
-# In every picture there is high ground to the right.
+# In nearly every picture there is high ground to the right.
 # **The mask has hidden the way up. The hill is still there.**
 #
 # ## An attacker who asks for no gradient

@@ -126,7 +126,7 @@ plots.rates({"undefended, PGD": headline["undefended"]["PGD"]} | left)
 guess.reveal(left["quantised"])
 
 # %% [markdown]
-# One line, and the mask is gone. Rounding even *helps* the attacker: a step that crosses a threshold
+# One line, and the mask is gone. Rounding can even *help* the attacker: a step that crosses a threshold
 # is rounded up to a larger one.
 #
 # If a mask has a slope that was only thrown away, give it back, which is better than to pretend it is 1:
@@ -394,7 +394,7 @@ best_day, worst_day = (sorted(headline[name][c] for name in masks)[4] for c in (
 claim(
     "Masking is not foolproof against sophisticated attackers",
     holds=bool(fallen),
-    because=f"the median mask keeps {best_day} under PGD and {worst_day} in the worst case, the undefended "
+    because=f"of {len(masks)} masks the middle one keeps {best_day} under PGD and {worst_day} in the worst case, the undefended "
     f"model {base}; {len(adds)} of {len(masks)} masked models keep clearly more than that",
 )
 
