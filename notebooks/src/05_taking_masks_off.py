@@ -394,8 +394,8 @@ best_day, worst_day = (sorted(headline[name][c] for name in masks)[4] for c in (
 claim(
     "Masking is not foolproof against sophisticated attackers",
     holds=bool(fallen),
-    because=f"of {len(masks)} masks the middle one keeps {best_day} under PGD and {worst_day} in the worst case, the undefended "
-    f"model {base}; {len(adds)} of {len(masks)} masked models keep clearly more than that",
+    because=f"of {len(masks)} masks the middle one keeps {best_day} under PGD and {worst_day} in the worst case, "
+    f"the undefended model {base}; {len(adds)} of {len(masks)} masked models keep clearly more than that",
 )
 
 # %%
