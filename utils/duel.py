@@ -50,7 +50,7 @@ def kinds(defense: Defense, norm: str, surrogate: nn.Module | None, queries: int
     """The attacks by what they need: the model's own slope, the stand-in's, its scores, or its labels."""
     stand_in = defense.model if defense.stand_in is None else defense.stand_in
     slope = partial(pgd, norm=norm, steps=20)
-    on_stand_in = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd_t, norm=norm, steps=20, rivals=3)]
+    on_stand_in = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd_t, norm=norm, steps=20, rivals=2)]
     labels = [partial(rays, queries=queries)] if norm == "linf" else []
     if surrogate is not None:
         labels.append(partial(transfer, surrogate=surrogate, attack=partial(slope, early_stop=False)))
