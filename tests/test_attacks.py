@@ -549,6 +549,28 @@ def test_cw_returns_the_nearest_mistake_that_it_met(digits):
 
 
 @pytest.mark.parametrize("norm", BOTH)
+def test_fab_returns_the_nearest_mistake_that_it_met(norm, digits):
+    data, model = digits
+    right = predict(model, data.test.x) == data.test.y
+    x, y = data.test.x[right][:1], data.test.y[right][:1]
+    recording = Recording(model)
+    away = distance(norm, fab(recording, x, y, norm=norm, steps=20), x)
+    met = [distance(norm, asked, x).masked_fill(answer == y, math.inf) for asked, answer in recording.asked]
+    torch.testing.assert_close(away, torch.stack(met).amin(0))
+
+
+@pytest.mark.parametrize("attack", [fab, funnel])
+@pytest.mark.parametrize("norm", BOTH)
+def test_what_no_mistake_was_found_for_comes_back_unchanged(attack, norm, digits):
+    data, model = digits
+    x, y = data.test.take(100)
+    eps = {"linf": 0.1, "l2": 0.4}[norm]
+    x_adv = attack(model, x, y, eps=eps, norm=norm, steps=10)
+    stands = predict(model, x_adv) == y
+    assert 10 < stands.sum() < 90 and torch.equal(x_adv[stands], x[stands])
+
+
+@pytest.mark.parametrize("norm", BOTH)
 def test_restarts_keep_the_image_of_highest_loss(norm, digits):
     data, model = digits
     x, y = data.test.take(50)
