@@ -132,7 +132,7 @@ class Duel(Panel):
         self.certificate = choice("I need a proof", [("no", False), ("yes", True)])
         self.budget = ui.SelectionSlider(
             options=range(len(self.eps[norms[0]])),
-            index=3,
+            index=2,
             description="Budget eps",
             layout=ui.Layout(width="340px"),
             style={"description_width": "75px"},
