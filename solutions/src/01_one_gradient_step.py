@@ -100,7 +100,10 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
     highest = F.cross_entropy(linear(middle + 0.1 * away.sign()), labels).item()
     before = F.cross_entropy(linear(middle), labels).item()
     expect.that(
-        loss >= before, "the loss of the label fell: step up the slope", expected=f"above {before:.3f}", got=loss
+        loss >= before,
+        "the loss of the label fell: step up the loss of y, not down, and not of the prediction",
+        expected=f"above {before:.3f}",
+        got=loss,
     )
     expect.that(
         loss >= highest - 1e-4,
@@ -243,12 +246,12 @@ bump = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # wrong only 
 bump[0].weight.data, bump[0].bias.data = torch.ones(2, 1), torch.tensor([-0.4, -0.6])
 bump[2].weight.data, bump[2].bias.data = torch.tensor([[0.0, 0.0], [10.0, -30.0]]), torch.tensor([0.0, -1.5])
 one, zero = torch.tensor([[0.5], [0.52]]), torch.tensor([0, 0])
-found = expect.tensor(smallest_eps(bump, attacks.fgsm, one, zero, [0.02, 0.06, 0.1, 0.2]), like=torch.zeros(2))
+found = expect.tensor(smallest_eps(bump, attacks.fgsm, one, zero, [0.02, 0.06, 0.2, 0.3, 0.4]), like=torch.zeros(2))
 expect.equal(
     found,
     torch.tensor([0.06, 0.06]),
     "an image that fell at a small budget may withstand a larger one: the smallest counts, whatever comes later",
-    expected="[0.06, 0.06], where attacks of 0.06 and 0.1 succeed and one of 0.2 goes too far",
+    expected="[0.06, 0.06], where attacks of 0.06 succeed and those from 0.2 on go too far",
 )
 torch.manual_seed(seed)
 some = torch.randperm(len(x))[:80]
@@ -315,7 +318,7 @@ for letter, word in {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": 
 #
 # One step of 0.2 leaves about a third of this model's answers right.
 # Write an attack, any attack, in the same ball and in [0, 1],
-# that leaves at most **three quarters** of what one step leaves. It has 20 seconds for 400 images.
+# that leaves at most **85 %** of what one step leaves. It has 20 seconds for 400 images.
 #
 # <details><summary>Hint 1</summary>After a part of the way, the slope may point elsewhere.</details>
 # <details><summary>Hint 2</summary>Take small steps, and look at the slope again after each.</details>
@@ -342,9 +345,9 @@ one_step = accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y))
 found = expect.images(expect.leaves_arguments(stronger, model, x, y, eps=0.2), x, 0.2)
 left = accuracy(model, (found, y))
 expect.that(
-    left.k <= 0.75 * one_step.k,
+    left.k <= 0.85 * one_step.k,
     "not strong enough yet: each small step should look at the slope anew, and together they should cross the ball",
-    expected=f"at most {int(0.75 * one_step.k)} of {one_step.n} right",
+    expected=f"at most {int(0.85 * one_step.k)} of {one_step.n} right",
     got=f"{left.k} right",
 )
 ### BEGIN HIDDEN TESTS
@@ -352,9 +355,9 @@ other = hardened(seed)
 one_step = accuracy(other, (attacks.fgsm(other, x, y, eps=0.2), y))
 left = accuracy(other, (expect.images(stronger(other, x, y, eps=0.2), x, 0.2), y))
 expect.that(
-    left.k <= 0.75 * one_step.k,
+    left.k <= 0.85 * one_step.k,
     "not strong enough on a model that was trained anew",
-    expected=f"at most {int(0.75 * one_step.k)} of {one_step.n} right",
+    expected=f"at most {int(0.85 * one_step.k)} of {one_step.n} right",
     got=f"{left.k} right",
 )
 expect.images(stronger(model, x[:50], y[:50], eps=0.07), x[:50], 0.07)
