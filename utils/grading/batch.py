@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -117,7 +117,9 @@ def one(task: dict) -> dict:
         return lost(task, task["student"], f"the grader failed: {type(problem).__name__}: {problem}"[:1000])
 
 
-def on_cores(tasks: dict[Path, Submission], about: dict, jobs: int) -> Iterator[tuple[Path, dict]]:
+def on_cores(
+    tasks: dict[Path, Submission], about: dict, jobs: int, work: Callable[[dict], dict] = one
+) -> Iterator[tuple[Path, dict]]:
     """The results as they come, from processes here. A process that dies costs nobody's grade."""
     waiting = list(tasks)
     tries = dict.fromkeys(tasks, 0)
@@ -128,7 +130,7 @@ def on_cores(tasks: dict[Path, Submission], about: dict, jobs: int) -> Iterator[
                 while waiting or running:
                     while waiting and len(running) < 2 * jobs:
                         file = waiting.pop()
-                        running[pool.submit(one, task_of(tasks[file], about))] = file
+                        running[pool.submit(work, task_of(tasks[file], about))] = file
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         result = future.result()

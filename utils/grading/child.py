@@ -123,15 +123,18 @@ def describe(problem: BaseException) -> dict:
 
 
 class Quiet:
-    """Stands in for IPython's shell: any attribute, any call, nothing happens."""
+    """Stands in for IPython's shell: any attribute of any attribute, any call, and nothing happens."""
 
     def __getattr__(self, name):
-        return lambda *args, **kwargs: None
+        return self
+
+    def __call__(self, *args, **kwargs):
+        return self
 
 
 if __name__ == "__main__":
     ends, limits = [int(end) for end in sys.argv[1:3]], json.loads(sys.argv[3])
     sys.argv[1:] = []
     limit(limits)
-    builtins.get_ipython = Quiet
+    builtins.get_ipython = Quiet()
     main(*ends)

@@ -21,7 +21,19 @@ from torch import Tensor, nn
 
 MAGIC, HEAD = b"MD01", struct.Struct(">4sIQ")
 HEADER_LIMIT, BODY_LIMIT, DEPTH = 4_000_000, 100_000_000, 20
-DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+DTYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+)
 OWN_OF_MODULES = frozenset(vars(nn.Module()))  # what every module has, and its constructor makes
 
 
@@ -101,7 +113,8 @@ def _plain(value):
 
 
 def _array(value, arrays):
-    value = np.ascontiguousarray(value) if value.ndim else value
+    if value.nbytes + sum(map(len, arrays)) > BODY_LIMIT:  # before anything is copied
+        raise Garbled(f"the value is too large: an array of {value.nbytes:,} bytes")
     arrays.append(value.tobytes())
     return {"tensor": [str(value.dtype), [int(n) for n in value.shape]]}
 
