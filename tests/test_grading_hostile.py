@@ -102,7 +102,7 @@ HOSTILE = {
         function("kept = []\nwhile len(kept) < 300:\n    kept.append(bytearray(100_000_000))\nreturn 2 * x"),
         "MemoryError",
     ),
-    "returns gigabytes": (function("return torch.zeros(300_000_000)"), "too large"),
+    "returns gigabytes": (function("return torch.zeros(60_000_000)"), "too large"),
     "returns a stretched zero": (function("return torch.zeros(1).expand(10**12)"), ""),
     "is nested for ever": (function("value = []\nvalue.append(value)\nreturn value"), "nested"),
     "returns a generator": (function("yield 1"), "no tensor"),

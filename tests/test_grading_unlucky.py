@@ -62,7 +62,8 @@ LUCKLESS = {
 
 @pytest.mark.parametrize("case", LUCKLESS)
 def test_an_unlucky_student_loses_nothing(case):
-    result = graded(notebook(LUCKLESS[case]), 'O\'Neil, "Zoë"')
+    seconds = 2 if "loops" in case else 30  # a busy machine makes no one slow
+    result = graded(notebook(LUCKLESS[case]), 'O\'Neil, "Zoë"', cell=seconds, call=seconds)
     assert points(result) == ALL, [check["message"] for check in result["checks"]]
 
 

@@ -33,11 +33,11 @@ data = load("digits")
 x, y = data.test
 
 
-def hardened(seed):
+def hardened(seed, updates=300):
     """A network that was trained on images attacked with 0.1."""
     torch.manual_seed(seed)
     transform = lambda model, x, y: attacks.fgsm(model, x, y, eps=0.1)  # noqa: E731
-    return fit(mlp(data, width=64), data.train, updates=300, transform=transform)
+    return fit(mlp(data, width=64), data.train, updates=updates, transform=transform)
 
 
 model = hardened(0)
@@ -318,7 +318,8 @@ for letter, word in {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": 
 #
 # One step of 0.2 leaves about a third of this model's answers right.
 # Write an attack, any attack, in the same ball and in [0, 1],
-# that leaves at most **85 %** of what one step leaves. It has 20 seconds for 400 images.
+# that leaves at most **85 %** of what one step leaves, and less than one step on a model that was trained anew.
+# It has 20 seconds for 400 images.
 #
 # <details><summary>Hint 1</summary>After a part of the way, the slope may point elsewhere.</details>
 # <details><summary>Hint 2</summary>Take small steps, and look at the slope again after each.</details>
@@ -351,13 +352,13 @@ expect.that(
     got=f"{left.k} right",
 )
 ### BEGIN HIDDEN TESTS
-other = hardened(seed)
+other = hardened(seed, updates=150)
 one_step = accuracy(other, (attacks.fgsm(other, x, y, eps=0.2), y))
 left = accuracy(other, (expect.images(stronger(other, x, y, eps=0.2), x, 0.2), y))
 expect.that(
-    left.k <= 0.85 * one_step.k,
+    left.k <= 0.95 * one_step.k,
     "not strong enough on a model that was trained anew",
-    expected=f"at most {int(0.85 * one_step.k)} of {one_step.n} right",
+    expected=f"at most {int(0.95 * one_step.k)} of {one_step.n} right",
     got=f"{left.k} right",
 )
 expect.images(stronger(model, x[:50], y[:50], eps=0.07), x[:50], 0.07)

@@ -51,8 +51,9 @@ def who(path: str) -> tuple[str, str]:
     for folder in folders:
         if match := MOODLE.match(folder):
             return match[1], match[2]
-    if match := CANVAS.match(name):
-        return match[1], match[2]
+    for part in (*(folder for folder in folders if folder.lower().endswith(".zip")), name):
+        if match := CANVAS.match(part):
+            return match[1], match[2]
     return (folders[0] if folders else re.sub(r"(\.zip|\.ipynb)+$", "", name, flags=re.IGNORECASE)), ""
 
 

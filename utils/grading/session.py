@@ -67,6 +67,7 @@ class Session:
         self.life += 1
         self.child = Child(self.limits)
         try:
+            self.child.ask({"do": "start"}, self.seconds("start"))
             for source in self.given:
                 reply = self.child.ask(run(source, "given"), self.seconds("start"))
                 if "error" in reply:
