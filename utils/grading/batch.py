@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -71,12 +72,20 @@ def own_key(target: Path) -> str:
 
 
 def mark(lab: str, key: str, submission: Submission, limits: dict | None) -> str:
-    """A name for the result of this content, in this lab, of this student."""
-    digest = hashlib.sha256(
-        repr((lab, key, submission.student, submission.id, submission.file, limits)).encode(errors="replace")
-    )
+    """A name for the result of this content, of this student, in this lab, by this grader."""
+    about = (grader(), lab, key, submission.student, submission.id, submission.file, limits)
+    digest = hashlib.sha256(repr(about).encode(errors="replace"))
     digest.update(submission.read())
     return digest.hexdigest()[:32]
+
+
+@cache
+def grader() -> str:
+    """The code that decides on points, as a hash."""
+    here = Path(__file__).parent
+    return hashlib.sha256(
+        b"".join(file.read_bytes() for file in sorted([*here.glob("*.py"), here.parent / "expect.py"]))
+    ).hexdigest()
 
 
 def save(file: Path, result: dict) -> None:
