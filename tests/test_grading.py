@@ -22,6 +22,7 @@ from utils import attacks
 from utils.grading import batch, collect, reports, wire
 from utils.grading.grade import seed_of
 from utils.grading.lab import handed_out, needed, read_lab, to_run
+from utils.grading.session import LabError, Raised, Session
 from utils.models import Normalize
 
 # What crosses the pipe.
@@ -118,6 +119,36 @@ def test_cells_that_the_lab_gave_run_only_if_something_uses_them():
     assert needed(lab, [(1, "no Python at all")]) == [GIVEN]
     assert to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
     assert to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
+
+
+def test_what_cannot_cross_stays_and_can_be_called():
+    """Functions of the student's as arguments and as results; models as results; and what is gone is said."""
+    cells = [
+        (1, "import os, torch\ndef double(x):\n    return 2 * x\ndef twice(f, x):\n    return f(f(x))"),
+        (2, "def make(k):\n    return lambda x: k * x\ndef model():\n    return torch.nn.Linear(2, 2)"),
+        (3, "def end():\n    os._exit(0)\nthing = object()"),
+    ]
+    session = Session([], cells)
+    try:
+        double, twice, make, model, end = (
+            session.get(name)["value"] for name in ("double", "twice", "make", "model", "end")
+        )
+        x = torch.ones(2)
+        assert torch.equal(twice(double, x), 4 * x)
+        triple = make(3)
+        assert torch.equal(triple(x), 3 * x)
+        assert torch.equal(twice(triple, x), 9 * x)
+        assert model()(x).shape == (2,)
+        assert "no plain value" in repr(session.get("thing")["value"])
+        with pytest.raises(Raised, match="ended its process"):
+            end()
+        assert torch.equal(double(x), 2 * x), "a name of the notebook's is there again"
+        with pytest.raises(Raised, match="is gone"):
+            triple(x)
+        with pytest.raises(LabError, match="cannot be sent"):
+            double(lambda x: x)
+    finally:
+        session.close()
 
 
 def test_each_student_has_a_seed_of_their_own():

@@ -39,7 +39,7 @@ def short(value: object, limit: int = 200) -> str:
     elif isinstance(value, float):
         text = f"{value:.4g}"
     else:
-        text = repr(value)
+        text = value if isinstance(value, str) else repr(value)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

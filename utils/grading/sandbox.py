@@ -167,7 +167,9 @@ def environment(course: str, home: str) -> dict[str, str]:
 def wrapped(folder: int) -> list[str]:
     """The bubblewrap command before the child's own."""
     system = [part for part in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache") if os.path.exists(part)]
-    python = {str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix)} | {sys.prefix, sys.base_prefix}
+    packages = [part for part in sys.path if part.endswith(("site-packages", "dist-packages")) and os.path.isdir(part)]
+    python = {part for prefix in (sys.prefix, sys.base_prefix) for part in (prefix, str(Path(prefix).resolve()))}
+    python |= {part for part in packages if not any(Path(part).is_relative_to(prefix) for prefix in python)}
     command = ["bwrap", "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     command += ["--unshare-cgroup-try", "--new-session", "--hostname", "sandbox"]
     if os.getuid() != 0:  # root has no need of a user space; the child becomes nobody instead

@@ -122,9 +122,12 @@ class Session:
         """Ask the child; if it went by itself, ask once more, for another exercise may have left that behind."""
         for again in (True, False):
             child = self.alive()
-            if function:
-                request["handle"] = self._number(function)
             try:
+                if function:
+                    request["handle"] = self._number(function)
+                    for value in (*request["args"], *request["kwargs"].values()):
+                        if isinstance(value, Function):
+                            self._number(value)
                 return child.ask(request, self.seconds("call"), down=self._down, up=self._up)
             except TypeError as problem:  # an argument that cannot be sent: a mistake of the check
                 raise LabError(f"{name}: {problem}") from problem
@@ -147,7 +150,11 @@ class Session:
         return function.number
 
     def _down(self, value: object) -> dict:
-        return {"handle": self._number(value)} if isinstance(value, Function) else wire.describe(value)
+        if not isinstance(value, Function):
+            return wire.describe(value)
+        if value.life != self.life:
+            raise TypeError("a student's function can be an argument, but not be inside of one")
+        return {"handle": value.number}
 
     def _up(self, kind: str, details: object) -> object:
         if kind != "handle" or not (isinstance(details, list) and len(details) == 3 and type(details[0]) is int):
