@@ -18,10 +18,10 @@ from torch import nn
 
 from build import ROOT
 from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, graded, notebook, points
-from utils import attacks
+from utils import attacks, expect
 from utils.grading import batch, collect, reports, wire
-from utils.grading.grade import seed_of
-from utils.grading.lab import handed_out, needed, read_lab, to_run
+from utils.grading.grade import judge, seed_of
+from utils.grading.lab import Check, handed_out, needed, read_lab, to_run
 from utils.grading.session import LabError, Raised, Session
 from utils.models import Normalize
 
@@ -155,6 +155,13 @@ def test_each_student_has_a_seed_of_their_own():
     seeds = {seed_of(key, student, lab) for key in ("a", "b") for student in ("x", "y") for lab in ("1", "2")}
     assert len(seeds) == 8
     assert seed_of("a", "x", "1") == seed_of("a", "x", "1")
+
+
+def test_checks_draw_from_the_students_seed():
+    check = Check("c", 1, "expect.that(False, f'{seed} {torch.rand(1).item()}')", ())
+    names = {"expect": expect, "torch": torch}
+    said = [judge(check, None, names, seed)["message"] for seed in (1, 1, 2)]
+    assert said[0] == said[1] != said[2] and said[0].startswith("1 ") and said[2].startswith("2 ")
 
 
 # Collecting.

@@ -94,10 +94,6 @@ HOSTILE = {
         "ended its process",
     ),
     "crashes": ("import ctypes\n" + function("ctypes.string_at(0)"), "ended its process"),
-    "leaves a thread that exits": (
-        "import os, threading\n" + function("threading.Timer(0.05, os._exit, [1]).start()\nreturn 3 * x"),
-        "not the double",
-    ),
     "takes all memory": (
         function("kept = []\nwhile len(kept) < 300:\n    kept.append(bytearray(100_000_000))\nreturn 2 * x"),
         "MemoryError",
@@ -148,6 +144,12 @@ def test_a_hostile_answer_gets_nothing_and_costs_nothing_else(case):
     assert "secret" not in json.dumps(result)
 
 
+def test_a_thread_that_ends_the_process_later_costs_no_other_exercise():
+    double = "import os, threading\n" + function("threading.Timer(0.1, os._exit, [1]).start()\nreturn 3 * x")
+    total = "import time\n" + function("time.sleep(0.4)\nreturn x.sum()", "total")
+    assert points(graded(notebook(answers(double, total)))) == LOST
+
+
 SPIES = {
     "files": "import os\nfor place, _, names in os.walk('/', followlinks=True):\n"
     "    if place.startswith(('/proc', '/usr', '/dev')) or '/lib/python' in place: continue\n"
@@ -175,7 +177,7 @@ def test_no_secret_is_found(spy, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_TOKEN", "a secret")
     for name in ("other.ipynb", "grades.csv", "key"):
         (tmp_path / name).write_text("HIDDEN TESTS\n CHECK")
-    result = graded(notebook(answers(before=[SPIES[spy], "print('LOOKED')"])))
+    result = graded(notebook(answers(before=[SPIES[spy] + "\nprint('LOOKED')"])), cell=60)
     assert points(result) == ALL
     assert "LOOKED" in result["output"]
     assert "FOUND" not in result["output"].replace("print('FOUND", ""), result["output"]

@@ -49,7 +49,7 @@ class Session:
             self._lost()
 
     def _lost(self) -> None:
-        self.output = self.output or self.child.output.decode(errors="replace")
+        self.output = (self.output + self.child.output.decode(errors="replace"))[: self.limits["output"]]
         self.child = None
 
     def alive(self) -> Child:
