@@ -325,6 +325,10 @@ def test_a_class_is_graded_once_and_resumed(lab, tmp_path):
     assert len(after) == 5 and before.items() <= after.items(), "only what is new is graded"
 
 
+def test_an_empty_folder_is_a_class_of_none(lab, tmp_path):
+    assert batch.grade_class(lab, fill(tmp_path / "in"), tmp_path / "out") == "Lab 99 · Tiny: no submissions\n"
+
+
 def dies(task):
     """Stands in for the grading of one: a process that dies, for one student always, for another once."""
     once = f"{task['key']}/died"

@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from build import ROOT
 from tiny_lab import ALL, CELLS, LAB, LOST, NONE, WRONG, answers, function, graded, notebook, points, said
 from utils.grading.grade import load
 from utils.grading.lab import handed_out
@@ -151,13 +152,16 @@ def test_a_thread_that_ends_the_process_later_costs_no_other_exercise():
 
 
 SPIES = {
-    "files": "import os\nfor place, _, names in os.walk('/', followlinks=True):\n"
-    "    if place.startswith(('/proc', '/usr', '/dev')) or '/lib/python' in place: continue\n"
+    "files": "import os\nfor place, folders, names in os.walk('/'):\n"
+    "    folders[:] = [f for f in folders if f not in ('proc', 'usr', 'dev', 'lib', 'lib64', 'site-packages')]\n"
     "    for name in names:\n"
     "        try: text = open(os.path.join(place, name), errors='replace').read(1_000_000)\n"
     "        except OSError: continue\n"
     "        if 'HIDDEN TESTS\\n' in text and 'CHECK' in text: print('FOUND', place, name)\n"
     "        if name.endswith('.ipynb') or name in ('key', 'grades.csv'): print('FOUND', place, name)",
+    "paths": "import os\nfor root in ('', '/proc/1/root', '/proc/1/cwd', '/proc/self/root', '/tmp/..', '/course/..'):\n"
+    "    for path in ('OTHER', 'ROOT/solutions', 'ROOT/tests', '/etc/passwd', '/root/.ssh', '/home'):\n"
+    "        if os.path.exists(root + path): print('FOUND', root + path)",
     "memory": "import gc, sys\nfor thing in gc.get_objects():\n"
     "    if isinstance(thing, dict):\n        for value in list(thing.values()):\n"
     "            if isinstance(value, str) and 'the-hidden-' + 'secret' in value and 'FO' + 'UND' not in value:\n"
@@ -177,7 +181,8 @@ def test_no_secret_is_found(spy, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_TOKEN", "a secret")
     for name in ("other.ipynb", "grades.csv", "key"):
         (tmp_path / name).write_text("HIDDEN TESTS\n CHECK")
-    result = graded(notebook(answers(before=[SPIES[spy] + "\nprint('LOOKED')"])), cell=60)
+    source = SPIES[spy].replace("OTHER", str(tmp_path / "other.ipynb")).replace("ROOT", str(ROOT))
+    result = graded(notebook(answers(before=[source + "\nprint('LOOKED')"])), cell=60)
     assert points(result) == ALL
     assert "LOOKED" in result["output"]
     assert "FOUND" not in result["output"].replace("print('FOUND", ""), result["output"]

@@ -10,8 +10,8 @@ from utils.grading.sandbox import bubblewrap
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 WEAKER = """\
 WARNING: bubblewrap does not work here, so isolation is WEAKER. Submissions run with limits, in an empty folder and a
-process of their own, but they could read this machine's files and reach its network. On Debian and Ubuntu:
-apt install bubblewrap. Do not grade submissions that you do not trust without it.
+process of their own, but they could read this machine's files and reach its network, and as root change them.
+On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade only what you trust, and not as root.
 """
 
 

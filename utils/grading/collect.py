@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from utils.grading.notebook import LIMIT
 
-COUNT, TOTAL = 20_000, 20_000_000_000  # files, and bytes unpacked, of one zip
+COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of one zip
 CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d+)_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
 MOODLE = re.compile(r"^(.+)_(\d+)_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file
 

@@ -50,8 +50,7 @@ def grade(task: dict) -> dict:
         finally:
             session.close()
         output = session.output
-        look += list(session.problems.values())
-        look += notice(lab, chosen, checks)
+        look += notice(lab, session, checks)
     earned = sum(check["earned"] for check in checks)
     about = {"student": task["student"], "earned": earned, "points": lab.points, "checks": checks}
     return about | {"look": look, "output": output, "seconds": round(time.monotonic() - begin, 2)}
@@ -115,10 +114,11 @@ def outcome(check: Check, state: str, message: str, expected: str = "", got: str
     return about | {"message": message, "expected": expected, "got": got}
 
 
-def notice(lab: Lab, chosen: list[tuple[int, str]], checks: list[dict]) -> list[str]:
-    """What a teacher should look at although the points are clear."""
-    text = "\n".join(source for _, source in chosen)
-    sentences = []
+def notice(lab: Lab, session: Session, checks: list[dict]) -> list[str]:
+    """What a teacher should look at. Cells that fail cost nothing, and are worth a look only where points are lost."""
+    text = "\n".join(source for _, source in session.cells)
+    lost = any(check["state"] not in ("passed", "not answered") for check in checks)
+    sentences = [said for number, said in session.problems.items() if lost or number in session.ending]
     if BORROWED.search(text):
         sentences.append("uses a finished attack: is the answer the student's own?")
     sentences += [f"{check['name']}: {check['message']}" for check in checks if check["state"] == "unjudged"]

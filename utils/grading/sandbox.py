@@ -23,7 +23,7 @@ from utils.grading import wire
 UTILS = Path(__file__).resolve().parents[1]
 MB = 1_000_000
 LIMITS = {
-    "memory": 6_000 * MB,  # address space of one process; importing torch takes 2 to 4 GB of it, most never touched
+    "memory": 4_000 * MB,  # address space of one process; torch and its training take 1 GB of it
     "cpu": 180,  # seconds of processor time of one process
     "file": 50 * MB,  # the largest file
     "folder": 100 * MB,  # its private folder, which lies in memory
