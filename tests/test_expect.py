@@ -78,6 +78,14 @@ def test_arguments_that_change_are_noticed():
             expect.leaves_arguments(spoil, torch.nn.Linear(2, 2), torch.ones(2))
 
 
+def test_parts():
+    for value in ((1, 2), [1, 2], torch.tensor([1, 2])):
+        assert [int(part) for part in expect.parts(value, 2, "two numbers")] == [1, 2]
+    for value in (1, None, (1,), [1, 2, 3], "ab", torch.tensor([1])):
+        with pytest.raises(Unmet, match="not 2 things"):
+            expect.parts(value, 2, "two numbers")
+
+
 def test_equal_knows_infinity_and_shares():
     value = torch.tensor([math.inf, 1.0, 2.0, 3.0])
     expect.equal(value, torch.tensor([math.inf, 1.0, 2.0, 4.0]), "differs", share=0.75)

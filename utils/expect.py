@@ -105,6 +105,13 @@ def number(value: object, what: str = "the result") -> float:
     return result
 
 
+def parts(value: object, count: int, words: str) -> list:
+    """The answer as a list of `count` things, from a tuple, list or tensor; `words` say which."""
+    if not (isinstance(value, (tuple, list, Tensor)) and len(value) == count):
+        raise Unmet(f"the result is not {count} things", expected=words, got=value)
+    return list(value)
+
+
 def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", atol: float = 1e-5, share: float = 1.0):
     """At least `share` of the numbers are within `atol` of the wanted; equal infinities are equal."""
     agree = float(((value == wanted) | ((value - wanted).abs() <= atol)).double().mean())
