@@ -10,7 +10,23 @@ import socket
 import pytest
 
 from build import ROOT
-from tiny_lab import ALL, CELLS, LAB, LOST, NONE, WRONG, answers, function, graded, notebook, points, said
+from tiny_lab import (
+    ALL,
+    CELLS,
+    CHECK_DOUBLE,
+    DOUBLE,
+    GIVEN,
+    LAB,
+    LOST,
+    NONE,
+    WRONG,
+    answers,
+    function,
+    graded,
+    notebook,
+    points,
+    said,
+)
 from utils.grading.grade import load
 from utils.grading.lab import handed_out
 from utils.grading.reports import feedback
@@ -95,11 +111,34 @@ HOSTILE = {
         "ended its process",
     ),
     "crashes": ("import ctypes\n" + function("ctypes.string_at(0)"), "ended its process"),
-    "takes all memory": (
-        function("kept = []\nwhile len(kept) < 300:\n    kept.append(bytearray(100_000_000))\nreturn 2 * x"),
-        "MemoryError",
-    ),
+    "takes all memory": (function("kept = bytearray(20_000_000_000)\nreturn 2 * x"), "MemoryError"),
     "returns gigabytes": (function("return torch.zeros(60_000_000)"), "too large"),
+    "fills the disk": (
+        "import os\n"
+        + function(
+            "for i in range(20):\n    with open(f'/tmp/{i}', 'wb') as file:\n        file.write(bytes(20_000_000))\n"
+            "return 2 * x"
+        )
+        if bubblewrap()
+        else function("with open('large', 'wb') as file:\n    file.write(bytes(200_000_000))"),
+        "",
+    ),
+    "prints without end": (function("while True: print('x' * 100_000)"), "took longer"),
+    "writes standard error without end": ("import os\n" + function("while True: os.write(2, b'x' * 10_000)"), "took"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_answer_gets_nothing_and_costs_nothing_else(case):
+    source, fragment = HOSTILE[case]
+    result = graded(notebook(answers(double=source)))
+    assert points(result) == LOST
+    assert fragment in said(result), said(result)
+    assert "secret" not in json.dumps(result)
+
+
+# What needs no process of its own: each is an exercise of one lab.
+STRANGE = {
     "returns a stretched zero": (function("return torch.zeros(1).expand(10**12)"), ""),
     "is nested for ever": (function("value = []\nvalue.append(value)\nreturn value"), "nested"),
     "returns a generator": (function("yield 1"), "no tensor"),
@@ -119,30 +158,21 @@ HOSTILE = {
     ),
     "recurses": (function("return double(x)"), "RecursionError"),
     "changes its argument": (function("x *= 2\nreturn x"), "changed its arguments"),
-    "fills the disk": (
-        "import os\n"
-        + function(
-            "for i in range(20):\n    with open(f'/tmp/{i}', 'wb') as file:\n        file.write(bytes(20_000_000))\n"
-            "return 2 * x"
-        )
-        if bubblewrap()
-        else function("with open('large', 'wb') as file:\n    file.write(bytes(200_000_000))"),
-        "",
-    ),
-    "prints without end": (function("while True: print('x' * 100_000)"), "took longer"),
-    "writes standard error without end": ("import os\n" + function("while True: os.write(2, b'x' * 10_000)"), "took"),
     "is a class": ("class double:\n    def __init__(self, x): self.x = x", "no tensor"),
     "is no function": ("double = 5", ""),
 }
 
 
-@pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_answer_gets_nothing_and_costs_nothing_else(case):
-    source, fragment = HOSTILE[case]
-    result = graded(notebook(answers(double=source)))
-    assert points(result) == LOST
-    assert fragment in said(result), said(result)
-    assert "secret" not in json.dumps(result)
+def test_strange_answers_get_nothing():
+    def numbered(text: str, i: int) -> str:
+        return re.sub(r"\bdouble\b", f"double{i}", text)
+
+    cells = {i: numbered(source, i) for i, (source, _) in enumerate(STRANGE.values())}
+    lab = [cell for i in cells for cell in (numbered(DOUBLE, i), numbered(CHECK_DOUBLE, i))]
+    result = graded(notebook([GIVEN, *cells.values()]), lab=notebook([GIVEN, *lab]).decode())
+    for check, (case, (_, fragment)) in zip(result["checks"], STRANGE.items(), strict=True):
+        assert check["earned"] == 0, case
+        assert fragment in check["message"], (case, check["message"])
 
 
 def test_a_thread_that_ends_the_process_later_costs_no_other_exercise():
