@@ -64,12 +64,16 @@ class Session:
         return self.child
 
     def _start(self) -> None:
+        self.seconds(
+            "start"
+        )  # raises if all is used up; else a start has its full time, which is no fault of the cells
+        seconds = self.limits["start"]
         self.life += 1
         self.child = Child(self.limits)
         try:
-            self.child.ask({"do": "start"}, self.seconds("start"))
+            self.child.ask({"do": "start"}, seconds)
             for source in self.given:
-                reply = self.child.ask(run(source, "given"), self.seconds("start"))
+                reply = self.child.ask(run(source, "given"), seconds)
                 if "error" in reply:
                     raise LabError(f"the lab's own cell fails in the sandbox: {reply}\n{source}")
         except Ended as end:
