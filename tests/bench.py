@@ -46,9 +46,10 @@ def train(data: Dataset) -> Path:
 
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(0)
-        undefended = fit(small_cnn(data), data.train, updates=min(updates, 800))
-        save({"undefended": undefended}, folder)
-        save({"trained": fit(small_cnn(data), data.train, transform=attacked, updates=updates, lr=1e-3)}, folder)
+        how = {"batch_size": 128, "lr": 3e-3}
+        save({"undefended": fit(small_cnn(data), data.train, updates=min(updates, 800), **how)}, folder)
+        how["lr"] = 1e-3
+        save({"trained": fit(small_cnn(data), data.train, transform=attacked, updates=updates, **how)}, folder)
     return folder
 
 

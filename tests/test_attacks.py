@@ -480,7 +480,8 @@ def test_the_ladder_of_attacks_on_digits(digits):
         return accuracy(model, (attack(model, x, y, eps=data.eps, **how), y)).k
 
     assert left(pgd) <= left(fgsm) and left(pgd, restarts=5) <= left(pgd)
-    assert left(worst_case) <= min(left(pgd, restarts=5), left(apgd), left(apgd_t), left(square, queries=300))
+    each = min(left(pgd, restarts=5), left(apgd), left(apgd_t), left(square, queries=300))
+    assert left(worst_case) <= each + 1  # its apgd_t makes half the steps and meets other random starts
     masked = nn.Sequential(Quantise(), model)
     assert left(pgd, masked) > 350 and left(worst_case, masked) < 40  # the gradient sees nothing, the search does
 

@@ -108,7 +108,8 @@ def page(request, address, folder):
         page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
         page.on("request", lambda request: page.seen["addresses"].add(request.url))
         page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
-        page.goto(f"{address}/lab/tree/{page.lesson.name}?token=course")
+        alone = f"lab/workspaces/{page.lesson.stem}"  # the default workspace would open the other lesson as well
+        page.goto(f"{address}/{alone}/tree/{page.lesson.name}?token=course")
         run_all(page)
         yield page
         browser.close()
@@ -157,8 +158,10 @@ def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Locked").first).to_be_disabled()
     sentence = page.get_by_text(re.compile(r"You said 51 %; measured \d+/\d+ = \d+ %")).first
-    sentence.hover()
-    expect(page.locator(".jupyter-widgets").filter(has=sentence).locator("img").first).to_be_in_viewport()
+    answer = page.locator(".jupyter-widgets").filter(has=sentence).locator("img").first
+    sentence.hover()  # JupyterLab lays out only what is near; a picture far away has no size yet
+    answer.hover()
+    expect(answer).to_be_in_viewport()
     screenshot(page, "reveal")
 
 
@@ -177,12 +180,12 @@ def played(page: Page) -> Locator:
 
 def test_a_slider_moves_the_picture_within_100_ms(page):
     widget = played(page)
-    image, steps = widget.locator("img").first, 4 if page.lesson == DUEL else 6  # from one end to the other
+    image, steps = widget.locator("img").first, 3 if page.lesson == DUEL else 6  # from one end to the other
     expect(image).to_be_visible()
     widget.get_by_role("slider").first.focus()
     screenshot(page, "played")
     image.evaluate(WATCH)
-    pictures, middle = {image.evaluate(BYTES)}, 3
+    pictures, middle = {image.evaluate(BYTES)}, 2 if page.lesson == DUEL else 3
     keys = ["ArrowRight"] * (steps - middle) + ["ArrowLeft"] * steps + ["ArrowRight"] * steps
     for i, key in enumerate(keys):
         page.keyboard.press(key)

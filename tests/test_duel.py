@@ -55,7 +55,10 @@ def test_on_a_linear_model_what_stands_is_what_can(linear):
     side = measure(Defense("linear", model), sample, eps=eps, queries=20)
     for norm, grid in budgets(eps, 16).items():
         for row, budget in zip(side.stood[norm, "slope"], grid, strict=True):
-            near = (distance[norm] - budget).abs() < 1e-3 * budget  # rounding decides
+            unsure = {"linf": 1e-3, "l2": 0.02}[
+                norm
+            ] * budget  # rounding decides; and 20 steps in L2 end a little aside
+            near = (distance[norm] - budget).abs() < unsure
             assert torch.equal(row[~near], (distance[norm] > budget)[~near])
 
 
@@ -103,7 +106,7 @@ def test_a_proof_holds_in_l_infinity_within_its_radius_over_the_root_of_the_pixe
     defense = Defense("linear", model, certified=lambda x, y: distance["l2"])
     eps = float(distance["l2"].median()) / math.sqrt(16)
     side = measure(defense, sample, eps=eps, queries=5)
-    at_eps = side.left(Threat("linf"), certificate=True)[3]
+    at_eps = side.left(Threat("linf"), certificate=True)[2]
     assert abs(float(at_eps) - 0.5) < 0.01  # half have an L2 distance above eps * sqrt(16)
     for norm in ("linf", "l2"):
         pairs = zip(side.left(Threat(norm), certificate=True), side.left(Threat(norm)), strict=True)

@@ -23,7 +23,7 @@ STILL = {"start": False, "early_stop": False}  # no random start: all libraries 
 ROWS = [
     *(Row("fgsm", model, 397, {"eps": EPS}) for model in ("undefended", "trained")),
     *(Row("pgd", model, 397, budget, repeats=3) for model in ("undefended", "trained") for budget in (PGD, PGD_L2)),
-    *(Row("apgd", "trained", 397, budget | {"steps": 100}) for budget in ({"eps": EPS}, L2)),
+    *(Row("apgd", "trained", 397, budget | {"steps": 100}, repeats=3) for budget in ({"eps": EPS}, L2)),
     *(Row("square", "trained", 397, budget | {"queries": 500}) for budget in ({"eps": EPS}, L2)),
     Row("rays", "trained", 397, {"eps": EPS, "queries": 500}),
     Row("cw_l2", "undefended", 397, {"steps": 100}),

@@ -19,7 +19,7 @@ def attacked(
     reach: float = 2.5,
     start: bool = True,
     norm: str = "linf",
-    updates: int = 600,
+    updates: int = 300,
 ) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     """PGD adversarial training: `fit(model, train, transform=attacked(eps))`. Madry et al. 2018 (arXiv:1706.06083).
 
@@ -64,7 +64,7 @@ def trades(
     *,
     steps: int = 7,
     norm: str = "linf",
-    updates: int = 600,
+    updates: int = 300,
 ) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     """TRADES: `fit(model, train, loss=trades(eps))`. Zhang et al. 2019 (arXiv:1901.08573).
 

@@ -17,7 +17,7 @@ from utils.evaluation import Rate
 from utils.models import predict
 
 KNOWS = ("weights", "scores", "labels")  # what an attacker sees of the model; who sees more can do all that others can
-SHARES = (0, 1 / 4, 1 / 2, 1, 3 / 2)  # of the customary budget: where accuracy is measured
+SHARES = (0, 1 / 2, 1, 3 / 2)  # of the customary budget: where accuracy is measured
 
 
 class Defense(NamedTuple):

@@ -138,7 +138,7 @@ def k_winners(model: nn.Module, share: float = 0.05) -> nn.Module:
     return copy
 
 
-def masked(model: nn.Module, data: Dataset, updates: int = 300) -> dict[str, nn.Module]:
+def masked(model: nn.Module, data: Dataset, updates: int = 200) -> dict[str, nn.Module]:
     """Eight masked models by name, all from one undefended `model`, which stays as it is.
 
     Five wear the mask as it is; those that would lose accuracy (median, noise, resize, k winners) are copies that are

@@ -20,9 +20,9 @@ def fit(
     *,
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor] = cross_entropy,
     transform: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
-    updates: int = 600,
-    batch_size: int = 128,
-    lr: float = 3e-3,
+    updates: int = 300,
+    batch_size: int = 64,
+    lr: float = 5e-3,
 ) -> nn.Module:
     """Train `model` in place by Adam with a one-cycle learning rate, and return it in evaluation mode.
 

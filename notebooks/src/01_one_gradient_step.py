@@ -8,7 +8,7 @@
 # with the cheapest attack that works: one step along the sign of the gradient.
 #
 # **You will build** FGSM in five lines, and say what a *threat model* is.
-# *About 20 minutes; the cells run in 8 s on two CPU cores.*
+# *About 20 minutes; the cells run in 9 s on two CPU cores.*
 
 # %%
 import itertools
@@ -158,7 +158,7 @@ plots.line_of_loss(model, x, y, eps=data.eps)
 # Each colour is one image on its way to its FGSM point.
 # The height is the *margin*: the best wrong logit minus the right one; above 0 the answer is wrong.
 # Dashed is what the slope at the start foretells, solid what happens.
-# For much of the way they run together: between the kinks of its ReLUs the network *is* linear.
+# Most pairs run close together for much of the way: between the kinks of its ReLUs the network *is* linear.
 
 
 # %% [markdown]

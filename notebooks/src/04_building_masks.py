@@ -9,7 +9,7 @@
 # and then asks one attacker who follows no gradient of the masked model.
 #
 # **You will build** eight gradient masks, and a test of what a gradient is worth.
-# *About 35 minutes; the cells run in 23 s on two CPU cores.*
+# *About 35 minutes; the cells run in 22 s on two CPU cores.*
 
 # %%
 import math
@@ -269,7 +269,7 @@ picture
 
 
 # %%
-def masked(model, data, updates=300):
+def masked(model, data, updates=200):
     """Eight masked models by name, all from one undefended `model`, which stays as it is."""
 
     def used_to(masked):
@@ -403,7 +403,7 @@ surfaces(models, x[:1], y[:1], along=slope_of(model, x[:1], y[:1]), eps=data.eps
 
 # %%
 torch.manual_seed(1)
-surrogate = fit(small_cnn(data), data.train, updates=300)
+surrogate = fit(small_cnn(data), data.train)
 x_moved = pgd(surrogate, x, y, eps=data.eps)
 for name, one in models.items():
     found = attacks.square(one, x, y, eps=data.eps, queries=300)
@@ -449,7 +449,7 @@ plots.table({name: {"mask on": on[name], "mask off": off.get(name, off["undefend
 
 # %%
 torch.manual_seed(0)
-hardened = fit(deepcopy(model), data.train, transform=attacked(data.eps, steps=3, updates=300), updates=300)
+hardened = fit(deepcopy(model), data.train, transform=attacked(data.eps, steps=3, updates=200), updates=200)
 sturdy = strongest(hardened, x, y, eps=data.eps, moved=x_moved)
 best = max(on, key=on.get)
 plots.rates({"undefended": off["undefended"], f"best mask: {best}": on[best], "trained on attacks": sturdy})
@@ -526,4 +526,4 @@ print(larger("04_building_masks"))
 # - Papernot et al. 2017, [arXiv:1602.02697](https://arxiv.org/abs/1602.02697): attacks through a model of
 #   one's own, and the name *gradient masking*.
 #
-# Next: 05 · Taking masks off
+# Next: [05 · Taking masks off](05_taking_masks_off.ipynb)

@@ -9,7 +9,7 @@
 # This lesson rebuilds the defense, watches it win, and changes one word of the attack.
 #
 # **You will build** soft labels, teacher and student, and the attack that sees through them.
-# *About 35 minutes; the cells run in 25 s on two CPU cores.*
+# *About 35 minutes; the cells run in 26 s on two CPU cores.*
 
 # %%
 import math
@@ -33,9 +33,10 @@ from utils.training import fit
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
-x, y = data.test.take(400)
-rounds = max(300, len(data.train.y) // 75)  # updates: more data, more of them
-short = {"updates": rounds, "batch_size": 64}
+x, y = data.test.take(150)
+rounds = max(200, len(data.train.y) // 75)  # updates: more data, more of them
+short = {"updates": rounds, "lr": 1e-2}
+fit(small_cnn(data), data.train, updates=2)  # the first call sets things up; the next is timed
 torch.manual_seed(0)
 start, seconds = time.perf_counter(), {}  # of training
 undefended = fit(small_cnn(data), data.train, **short)
@@ -269,9 +270,9 @@ def worst(model, x, y, *, eps, stand_in=None):
     """Accuracy left by the worst of several attacks, their slopes taken from `stand_in`."""
     seen = model if stand_in is None else stand_in
     to_the_end = partial(pgd, early_stop=False)  # a random model errs by chance: go on
-    follow = [to_the_end, partial(to_the_end, loss=margin), partial(apgd_t, rivals=3)]
+    follow = [to_the_end, partial(to_the_end, loss=margin), partial(apgd_t, rivals=2)]
     tried = [partial(transfer, surrogate=seen, attack=attack, steps=20) for attack in follow]
-    tried.append(partial(square, queries=500, patience=4.0))
+    tried.append(partial(square, queries=300, patience=4.0))
     return accuracy(model, (worst_case(model, x, y, eps=eps, attacks=tried), y))
 
 
@@ -293,7 +294,7 @@ guess.reveal(left["distilled"])
 
 # %%
 by_heat = {"clean": {}, "PGD, cross-entropy": {}, "PGD, margin": {}, "slope exactly 0": {}}
-for temperature in (1, 10, 30, T):
+for temperature in (1, 10, T):
     torch.manual_seed(0)
     hot, student = small_cnn(data), small_cnn(data)
     if temperature < T:
@@ -348,7 +349,7 @@ for name, model, heat in (("noise", noisy, 1), ("noise, distilled", noisy_hot, T
     found[name] = judge(model, x, y, eps=data.eps, stand_in=stand_in)
 
 # %%
-attack = {"eps": data.eps, "steps": 5, "updates": rounds}
+attack = {"eps": data.eps, "steps": 3, "updates": rounds}
 torch.manual_seed(0)
 start = time.perf_counter()
 trained = fit(small_cnn(data), data.train, transform=attacked(**attack), **short)
@@ -412,7 +413,7 @@ student = Defense("distillation", distilled, Cooled(distilled, T), training=seco
 mask = Defense(
     "gradient masking", masked, nn.Sequential(StraightThrough(Quantize()), undefended), training=seconds["undefended"]
 )
-widgets.Duel(student, mask, data, surrogate=undefended, images=100, queries=60)
+widgets.Duel(student, mask, data, surrogate=undefended, images=60, queries=30)
 
 # %% [markdown]
 # **Try.** Let the attacker *not* adapt, then adapt.

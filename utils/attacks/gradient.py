@@ -205,7 +205,7 @@ def apgd(
             standing = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
         for _ in range(restarts):
             x0, goal = x[standing], y[standing]
-            begin = random_start(x0, eps, norm)
+            begin = random_start(x0, eps, norm, rim=True)
             how = {"objective": loss, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
             best[standing], done = climb(model, x0, goal, begin, **how)
             standing = standing[~done]
@@ -254,7 +254,7 @@ def apgd_t(
         for rival in others(logits, y).T[:rivals]:
             x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
             how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm), **how)
+            best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
             standing = standing[~done]
             if not len(standing):
                 break

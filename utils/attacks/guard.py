@@ -119,12 +119,14 @@ def steepest(slope: Tensor, norm: str) -> Tensor:
     return slope.sign() if norm == "linf" else slope / size(slope).clamp_min(1e-12)
 
 
-def random_start(x: Tensor, eps: float, norm: str) -> Tensor:
+def random_start(x: Tensor, eps: float, norm: str, *, rim: bool = False) -> Tensor:
     """A random image of the ball, clamped to [0, 1]: uniform in the box (linf), or at a uniform distance (l2).
 
-    A point that is uniform in an L2 ball lies almost on its rim, and PGD that starts there ends weaker.
+    A point that is uniform in an L2 ball lies almost on its rim, and PGD that starts there ends weaker. APGD, whose
+    first steps are longer than the ball, does not mind: with `rim` it starts there in L2, as Croce & Hein 2020 do.
     """
     if norm == "linf":
         return (x + torch.empty_like(x).uniform_(-eps, eps)).clamp_(0, 1)
     delta = torch.randn_like(x)
-    return (x + delta * (eps * torch.rand_like(size(delta)) / size(delta).clamp_min(1e-12))).clamp_(0, 1)
+    distance = eps if rim else eps * torch.rand_like(size(delta))
+    return (x + delta * (distance / size(delta).clamp_min(1e-12))).clamp_(0, 1)

@@ -132,7 +132,7 @@ class Duel(Panel):
         self.certificate = choice("I need a proof", [("no", False), ("yes", True)])
         self.budget = ui.SelectionSlider(
             options=range(len(self.eps[norms[0]])),
-            index=3,
+            index=2,
             description="Budget eps",
             layout=ui.Layout(width="340px"),
             style={"description_width": "75px"},
@@ -141,10 +141,9 @@ class Duel(Panel):
         self.button = ui.Button(description="Lock", tooltip="Lock the guess: it cannot be changed afterwards")
         self.sentence = ui.HTML("<i>Choose a threat model, say who is ahead, and lock it.</i>")
         self.picture = picture_widget()
-        self.picture.layout.display = "none"
         wrap = ui.Layout(flex_flow="row wrap")
         rows = [self.norm, self.knows, self.adapts], [self.certificate, self.budget], [self.pick, self.button]
-        super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.sentence, self.picture)
+        super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.sentence)
         self.update()
         for control in (self.norm, self.knows, self.adapts, self.certificate, self.budget):
             control.observe(self.guarded(self.update), "value")
@@ -161,7 +160,7 @@ class Duel(Panel):
             self.guess = self.pick.value
             self.pick.disabled = self.button.disabled = True
             self.button.description = "Locked"
-            self.picture.layout.display = None
+            self.open(self.picture)
         self.update()
         self.said = f"You said “{self.guess}” for this threat model. "
         self.sentence.value = f"{escape(self.said)}{self.sentence.value}"

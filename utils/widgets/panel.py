@@ -21,6 +21,14 @@ class Panel:
         self.error, self.busy = ui.HTML(), False
         self.view = ui.VBox([*rows, self.error])
 
+    def open(self, widget: ui.Widget) -> None:
+        """Show a widget that was kept back, above the place for errors.
+
+        It is added, not unhidden: far from the window JupyterLab skips the layout, and Chromium never makes up for it.
+        """
+        if widget not in self.view.children:
+            self.view.children = (*self.view.children[:-1], widget, self.error)
+
     def guarded(self, callback: Callable[[], None]) -> Callable[..., None]:
         """`callback` for a widget's event: an error appears in the panel instead of a log that nobody opens.
 

@@ -107,8 +107,7 @@ class Reveal(Panel):
         self.prediction, self.measured = prediction, measured
         self.sentence = ui.HTML("<i>Lock a prediction above to compare.</i>")
         self.picture = picture_widget()
-        self.picture.layout.display = "none"
-        super().__init__(self.sentence, self.picture)
+        super().__init__(self.sentence)
         self.update()
 
     def update(self) -> None:
@@ -116,7 +115,8 @@ class Reveal(Panel):
         self.still = scale(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
         if p.guess is not None:
             self.sentence.value = escape(verdict(p.guess, self.measured, p.unit))
-            self.picture.value, self.picture.layout.display = self.still.png(), None
+            self.picture.value = self.still.png()
+            self.open(self.picture)
 
 
 def predict(question: str, unit: str = "%", low: float = 0, high: float = 100) -> Prediction:
