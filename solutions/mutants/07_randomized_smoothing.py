@@ -150,6 +150,25 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), 10).sum(1)
 
 
+# WRONG votes: half of the copies mirror the others -> too much alike
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    noise = torch.randn(len(x), n, *x.shape[1:])
+    noise[:, n - n // 2 :] = -noise[:, : n // 2]
+    answers = model(copies + sigma * noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: in full batches of ten, without the rest -> do not add up
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n // 10):
+        copies = x.repeat_interleave(10, 0)
+        answers = model(copies + sigma * torch.randn_like(copies))
+        counts = counts + nn.functional.one_hot(answers.argmax(1).view(len(x), 10), answers.shape[1]).sum(1)
+    return counts
+
+
 # WRONG votes: each copy and its mirror, n of each -> do not add up
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
@@ -419,6 +438,50 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 
 
 certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: a dictionary -> is a pair
+def certificate(chosen, counts, *, sigma, failure_prob):
+    return {"label": chosen, "radius": sigma * counts.double().amax(1)}
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the votes of all images in one sum -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), int(counts.sum())
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certify: no return -> is a pair
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    votes(model, x, sigma=sigma, n=n0)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: always abstains -> prove more than that
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    return [-1] * len(x), [0.0] * len(x)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: one choice for the whole batch -> straight boundary|shorter than n votes
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    choice = votes(model, x, sigma=sigma, n=n0).sum(0).argmax().expand(len(x))
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(choice, counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
 
 
 # WRONG certify: the counted copies choose -> others than those that are counted
@@ -748,7 +811,7 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: wants more copies for the choice -> which part|shorter radius|one look|cube|states nothing
+# WRONG audit: wants more copies for the choice -> in which no copy was used twice
 def audit(report):
     if report["asked"] < report["n0"] + report["n"] or report["n0"] < 100:
         return "same copies"
@@ -797,6 +860,11 @@ def enough(k, n, p0, failure_prob):
     look = n // 20
     part = failure_prob / (look * (look + 1))
     return [bool(special.betaincinv(float(hits), n - hits + 1.0, part) > p0) if hits else False for hits in k.tolist()]
+
+
+# RIGHT enough: a bound at each look, with a hundredth of failure_prob
+def enough(k, n, p0, failure_prob):
+    return np.nan_to_num(special.betaincinv(k.numpy(), n - k.numpy() + 1.0, failure_prob / 100)) > p0
 
 
 # RIGHT enough: two bets, each with half of the money
