@@ -110,7 +110,7 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: clamps the copies -> unclamped
+# WRONG votes: clamps the copies -> of every copy
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model((copies + sigma * torch.randn_like(copies)).clamp(0, 1))
@@ -167,6 +167,28 @@ def votes(model, x, *, sigma, n):
         answers = model(copies + sigma * torch.randn_like(copies))
         counts = counts + nn.functional.one_hot(answers.argmax(1).view(len(x), 10), answers.shape[1]).sum(1)
     return counts
+
+
+# WRONG votes: noise cut off at two sigma -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies).clamp(-2, 2))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: the clean image is one of the copies -> of every copy
+def votes(model, x, *, sigma, n):
+    noise = sigma * torch.randn(len(x), n, *x.shape[1:])
+    noise[:, 0] = 0
+    answers = model(x.repeat_interleave(n, 0) + noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: noise in proportion to the pixel -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies * (1 + sigma * torch.randn_like(copies)))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
 # WRONG votes: each copy and its mirror, n of each -> do not add up
@@ -458,6 +480,26 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
+# WRONG certificate: Bonferroni over the images -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / len(k)))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Jeffreys' interval -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = special.betaincinv(k + 0.5, n - k + 0.5, failure_prob)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
 # WRONG certify: no return -> is a pair
 def certify(model, x, *, sigma, n0, n, failure_prob):
     votes(model, x, sigma=sigma, n=n0)
@@ -662,6 +704,13 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
+# WRONG majority: the normal approximation with a correction -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.ndtr((second - first + 1) / np.sqrt(first + second)) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
 # WRONG majority: the bound of the certificate -> abstains although|answers although
 def majority(counts, *, failure_prob):
     k, n = counts.amax(1).numpy(), counts.sum(1).numpy()
@@ -791,6 +840,19 @@ def audit(report):
 def audit(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: two looks are no peeking -> how many chances
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 2:
+        return "peeked"
     low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
     proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
     if report["norm"] == "linf":
@@ -929,6 +991,21 @@ def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
     return wealth >= math.log(20)
+
+
+# WRONG enough: the probability of the hits alone, without the misses -> a hundred times
+def enough(k, n, p0, failure_prob):
+    return k * math.log((1 + p0) / 2 / p0) >= -math.log(failure_prob)
+
+
+# WRONG enough: the posterior probability of a share above p0 -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return special.betaincc(k.numpy() + 1.0, n - k.numpy() + 1.0, p0) >= 1 - failure_prob
+
+
+# WRONG enough: three looks are allowed for -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 3) > p0
 
 
 # WRONG enough: two standard errors above p0 -> a hundred times
