@@ -886,7 +886,7 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far
+# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far|a cube that fits
 def audit(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"

@@ -362,17 +362,17 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 coin = nn.Linear(2, 2)  # on its boundary each class has one half: every certificate is wrong
 coin.bias.data = -coin.weight.data @ torch.tensor([0.5, 0.5])
-edge = torch.full((2000, 2), 0.5)
+edge = torch.full((800, 2), 0.5)
 for n0 in (60, 30):
     found = pair(certify(coin, edge, sigma=0.5, n0=n0, n=60, failure_prob=0.2))
-    label = expect.tensor(found[0], like=torch.zeros(2000, dtype=torch.int64), what="the label")
+    label = expect.tensor(found[0], like=torch.zeros(800, dtype=torch.int64), what="the label")
     wrong = int((label != -1).sum())
     expect.that(
-        wrong <= 400 + 5 * math.sqrt(2000 * 0.2 * 0.8),
+        wrong <= 160 + 4.5 * math.sqrt(800 * 0.2 * 0.8),
         f"too many wrong certificates, with n0 = {n0} and n = 60: "
         "are the copies that choose the class others than those that are counted?",
-        expected="at most 20 % of 2,000 images without a majority, at failure_prob = 0.2",
-        got=f"{100 * wrong / 2000:.1f} %",
+        expected="at most 20 % of 800 images without a majority, at failure_prob = 0.2",
+        got=f"{100 * wrong / 800:.1f} %",
     )
 pocket = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # class 1 only from 0.55 to 0.63, else class 0
 pocket[0].weight.data, pocket[0].bias.data = torch.ones(2, 1), torch.tensor([-0.4, -0.6])
@@ -391,7 +391,7 @@ for sigma in (0.1, 0.6):
     w = (line.weight[1] - line.weight[0]).detach()
     line.bias.data[:2] = torch.stack([w.sum() / 2, torch.zeros(())])
     distance, own = ((points - 0.5) @ w).abs() / w.norm(), predict(line, points)
-    found = pair(certify(line, points, sigma=sigma, n0=100, n=400, failure_prob=0.001))
+    found = pair(certify(line, points, sigma=sigma, n0=50, n=300, failure_prob=0.001))
     label = expect.tensor(found[0], like=own, what="the label")
     radius = expect.tensor(found[1], like=distance.double(), what="the radius")
     expect.that(
