@@ -110,7 +110,7 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: clamps the copies -> unclamped
+# WRONG votes: clamps the copies -> of every copy
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model((copies + sigma * torch.randn_like(copies)).clamp(0, 1))
@@ -148,6 +148,47 @@ def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model(copies + sigma * torch.randn_like(copies))
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), 10).sum(1)
+
+
+# WRONG votes: half of the copies mirror the others -> too much alike
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    noise = torch.randn(len(x), n, *x.shape[1:])
+    noise[:, n - n // 2 :] = -noise[:, : n // 2]
+    answers = model(copies + sigma * noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: in full batches of ten, without the rest -> do not add up
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n // 10):
+        copies = x.repeat_interleave(10, 0)
+        answers = model(copies + sigma * torch.randn_like(copies))
+        counts = counts + nn.functional.one_hot(answers.argmax(1).view(len(x), 10), answers.shape[1]).sum(1)
+    return counts
+
+
+# WRONG votes: noise cut off at two sigma -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies).clamp(-2, 2))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: the clean image is one of the copies -> of every copy
+def votes(model, x, *, sigma, n):
+    noise = sigma * torch.randn(len(x), n, *x.shape[1:])
+    noise[:, 0] = 0
+    answers = model(x.repeat_interleave(n, 0) + noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: noise in proportion to the pixel -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies * (1 + sigma * torch.randn_like(copies)))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
 # WRONG votes: each copy and its mirror, n of each -> do not add up
@@ -421,6 +462,70 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
+# WRONG certificate: a dictionary -> is a pair
+def certificate(chosen, counts, *, sigma, failure_prob):
+    return {"label": chosen, "radius": sigma * counts.double().amax(1)}
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the votes of all images in one sum -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), int(counts.sum())
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Bonferroni over the images -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / len(k)))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Jeffreys' interval -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = special.betaincinv(k + 0.5, n - k + 0.5, failure_prob)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certify: no return -> is a pair
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    votes(model, x, sigma=sigma, n=n0)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: always abstains -> prove more than that
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    return [-1] * len(x), [0.0] * len(x)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: one choice for the whole batch -> straight boundary|shorter than n votes
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    choice = votes(model, x, sigma=sigma, n=n0).sum(0).argmax().expand(len(x))
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(choice, counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
 # WRONG certify: the counted copies choose -> others than those that are counted
 def certify(model, x, *, sigma, n0, n, failure_prob):
     counts = votes(model, x, sigma=sigma, n=n)
@@ -599,6 +704,13 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
+# WRONG majority: the normal approximation with a correction -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.ndtr((second - first + 1) / np.sqrt(first + second)) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
 # WRONG majority: the bound of the certificate -> abstains although|answers although
 def majority(counts, *, failure_prob):
     k, n = counts.amax(1).numpy(), counts.sum(1).numpy()
@@ -735,6 +847,19 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
+# WRONG audit: two looks are no peeking -> how many chances
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 2:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
 # WRONG audit: copies may be used twice in part -> used for both
 def audit(report):
     if report["asked"] == report["n"]:
@@ -748,7 +873,7 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: wants more copies for the choice -> which part|shorter radius|one look|cube|states nothing
+# WRONG audit: wants more copies for the choice -> in which no copy was used twice
 def audit(report):
     if report["asked"] < report["n0"] + report["n"] or report["n0"] < 100:
         return "same copies"
@@ -761,7 +886,7 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far
+# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far|a cube that fits
 def audit(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -797,6 +922,11 @@ def enough(k, n, p0, failure_prob):
     look = n // 20
     part = failure_prob / (look * (look + 1))
     return [bool(special.betaincinv(float(hits), n - hits + 1.0, part) > p0) if hits else False for hits in k.tolist()]
+
+
+# RIGHT enough: a bound at each look, with a hundredth of failure_prob
+def enough(k, n, p0, failure_prob):
+    return np.nan_to_num(special.betaincinv(k.numpy(), n - k.numpy() + 1.0, failure_prob / 100)) > p0
 
 
 # RIGHT enough: two bets, each with half of the money
@@ -861,6 +991,21 @@ def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
     return wealth >= math.log(20)
+
+
+# WRONG enough: the probability of the hits alone, without the misses -> a hundred times
+def enough(k, n, p0, failure_prob):
+    return k * math.log((1 + p0) / 2 / p0) >= -math.log(failure_prob)
+
+
+# WRONG enough: the posterior probability of a share above p0 -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return special.betaincc(k.numpy() + 1.0, n - k.numpy() + 1.0, p0) >= 1 - failure_prob
+
+
+# WRONG enough: three looks are allowed for -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 3) > p0
 
 
 # WRONG enough: two standard errors above p0 -> a hundred times
