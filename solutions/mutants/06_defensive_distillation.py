@@ -280,11 +280,18 @@ def asleep(model, x, y):
     return (slope == 0).flatten(1).any(1).float().mean()
 
 
-# WRONG asleep: slopes that add up to 0 -> images without a slope are missing|too many images count|a linear model
+# WRONG asleep: slopes that add up to 0 -> all of them must be 0
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope.flatten(1).sum(1) <= 0).float().mean()
+    return (slope.double().flatten(1).sum(1) == 0).float().mean()
+
+
+# WRONG asleep: a length that rounds to 0 -> too many images count
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope.flatten(1).norm(dim=1) == 0).float().mean()
 
 
 # WRONG asleep: the labels that the model predicts -> or that of another label
