@@ -189,6 +189,22 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
+# WRONG eot_step: the largest slope of all draws -> or the steepest of them
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    slopes = torch.stack([torch.autograd.grad(F.cross_entropy(model(x), y), x)[0] for _ in range(draws)])
+    largest = slopes.gather(0, slopes.abs().argmax(0, keepdim=True))[0]
+    return (x + eps * largest.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: a hundred draws, whatever is asked -> as many calls as it is told
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(100):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
 # WRONG eot_step: down the loss -> the mean loss over fresh draws fell|down the loss
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
@@ -356,6 +372,24 @@ def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
     return torch.stack([predict(model, worst) != y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: how sure the model is -> to be right is not to be sure
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    sure = [model(worst).softmax(1).gather(1, y[:, None])[:, 0] for _ in range(draws)]
+    return torch.stack(sure).mean(0).detach()
+
+
+# WRONG left_after: old and new draws together -> lucky draws were counted
+def left_after(model, tries, y, draws):
+    def share(images):
+        return torch.stack([predict(model, images) == y for _ in range(draws)]).float().mean(0)
+
+    shares, here = torch.stack([share(x_try) for x_try in tries]), torch.arange(len(y))
+    chosen = shares.argmin(0)
+    return (shares[chosen, here] + share(torch.stack(tries)[chosen, here])) / 2
 
 
 # WRONG left_after: a count -> a number from 0 to 1
