@@ -86,6 +86,12 @@ def test_a_forged_frame_is_garbled(header):
         wire.unpack(header.encode(), b"", None)
 
 
+def test_a_mask_in_front_of_a_network_of_networks_goes_down():
+    model = nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(3, 2)), nn.ReLU()), nn.ReLU())
+    x = torch.rand(4, 3)
+    assert torch.equal(through([model], wire.describe, wire.rebuild)[0](x), model(x))
+
+
 def test_models_and_functions_go_down():
     torch.manual_seed(0)
     model = nn.Sequential(

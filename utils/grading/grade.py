@@ -15,7 +15,9 @@ from utils.grading.notebook import Unreadable, code_cells
 from utils.grading.sandbox import LIMITS
 from utils.grading.session import LabError, Raised, Session
 
-BORROWED = re.compile(r"\battacks\.|from utils\.attacks|torchattacks|autoattack|foolbox|art\.attacks")
+BORROWED = re.compile(
+    r"\b(attacks|smoothing)\.|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
+)
 
 
 def grade(task: dict) -> dict:

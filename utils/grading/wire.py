@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 MAGIC, HEAD = b"MD01", struct.Struct(">4sIQ")
-HEADER_LIMIT, BODY_LIMIT, DEPTH = 4_000_000, 100_000_000, 20
+HEADER_LIMIT, BODY_LIMIT, DEPTH = 4_000_000, 100_000_000, 60  # a module in a module is six deeper
 DTYPES = (
     "bool",
     "uint8",
