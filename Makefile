@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test notebooks larger bench
+.PHONY: lab test notebooks labs grade larger bench
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -20,11 +20,18 @@ test: $(MADE) ## all that CI runs
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py
 
+labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
+	$(BIN)/python tools/labs.py
+
+grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
+	$(BIN)/python -m utils.grading --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
+
 larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes each
 	$(BIN)/python tools/larger.py
 
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
+	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)

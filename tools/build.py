@@ -44,18 +44,18 @@ if "google.colab" in sys.modules:
     sys.modules.pop("utils", None)  # somebody else's, if there is one"""
 
 
-def badge(stem: str) -> str:
+def badge(stem: str, folder: str = "notebooks") -> str:
     """The link, as a picture in markdown, that opens the built notebook on Colab."""
     page = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
     picture = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open in Colab]({picture})]({page}/blob/main/notebooks/{stem}.ipynb)"
+    return f"[![Open in Colab]({picture})]({page}/blob/main/{folder}/{stem}.ipynb)"
 
 
-def assemble(source: Path) -> NotebookNode:
+def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     """The notebook that a text describes, not run yet: cells with badge, first cell and ids, and its fingerprint."""
     cells = jupytext.read(source, fmt="py:percent").cells
     title, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{title}\n\n{badge(source.stem)}\n{rest}".rstrip()
+    cells[0].source = f"{title}\n\n{badge(source.stem, folder)}\n{rest}".rstrip()
     cells.insert(1, new_code_cell(FIRST_CELL))
     sections = [""]  # an id counts within its section, so that a new cell shifts few others
     for cell in cells:
@@ -133,12 +133,16 @@ def execute(notebook: NotebookNode, *, measure: Sequence[str] = (), **variables:
 
 def build(source: Path, target: Path, *, run: bool) -> None:
     """Write the notebook of a text; run it if asked to, or if its outputs are out of date."""
-    notebook = assemble(source)
+    write(assemble(source), target, run=run)
+
+
+def write(notebook: NotebookNode, target: Path, *, run: bool) -> None:
+    """Write an assembled notebook, with the outputs of the old one while they are true."""
     old = nbformat.read(target, as_version=4) if target.exists() else notebook
     done = [cell for cell in old.cells if cell.cell_type == "code" and cell.execution_count]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     if run or old.metadata.get("fingerprint") != notebook.metadata.fingerprint or len(done) != len(code):
-        print(f"running {source.stem}", flush=True)
+        print(f"running {target.stem}", flush=True)
         execute(notebook)
     else:
         for cell, before in zip(code, done, strict=True):

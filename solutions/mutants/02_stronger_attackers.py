@@ -1,0 +1,406 @@
+"""Other answers to lab 02, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT project: minimum and maximum, renorm
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        near = torch.max(torch.min(x_adv, x + eps), x - eps)
+    else:
+        near = x + torch.renorm(x_adv - x, p=2, dim=0, maxnorm=eps) if eps > 0 else x.clone()
+    return near.clip(0.0, 1.0)
+
+
+# RIGHT project: image by image, in float64
+def project(x_adv, x, *, eps, norm):
+    near = []
+    for a, b in zip(x_adv.double(), x.double()):
+        delta = a - b
+        if norm == "linf":
+            delta = delta.clamp(-eps, eps)
+        elif delta.norm() > eps:
+            delta = delta * eps / delta.norm()
+        near.append((b + delta).clamp(0, 1))
+    return torch.stack(near)
+
+
+# WRONG project: L2 always scales, also what was short enough -> scale only those that are too long
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + eps * delta / length).clamp(0, 1)
+
+
+# WRONG project: one length for the whole batch -> scale only those that are too long
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    return (x + delta * min(1, eps / max(float(delta.norm()), 1e-12))).clamp(0, 1)
+
+
+# WRONG project: the box in both norms -> left the L2 ball
+def project(x_adv, x, *, eps, norm):
+    return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+
+
+# WRONG project: divides by a length of 0 -> NaN
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+    return (x + delta / length * length.clamp_max(eps)).clamp(0, 1)
+
+
+# WRONG project: no clamp to [0, 1] -> left [0, 1]
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps)
+    delta = x_adv - x
+    length = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return x + delta * (eps / length).clamp_max(1)
+
+
+# WRONG project: clamps around 0 instead of around x -> left the eps-ball
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(-eps, eps).clamp(0, 1)
+    return x_adv.clamp(0, 1)
+
+
+# WRONG project: the length of each row of pixels -> as one vector
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.norm(dim=-1, keepdim=True).clamp_min(1e-12)  # of each row of pixels
+    return (x + delta * (eps / length).clamp_max(1)).clamp(0, 1)
+
+
+# WRONG project: goes back to x where the image is too far -> another image of the ball is nearer
+def project(x_adv, x, *, eps, norm):
+    delta = x_adv - x
+    if norm == "linf":
+        return torch.where(delta.abs() > eps, x, x_adv).clamp(0, 1)
+    length = delta.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(length > eps, x, x_adv).clamp(0, 1)
+
+
+# WRONG project: the squared length -> another image of the ball is nearer|left the L2 ball|scale only
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).square().sum(1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + delta * (eps / length).clamp_max(1)).clamp(0, 1)
+
+
+# WRONG project: L1 length -> scale only|nearer
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).abs().sum(1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + delta * (eps / length).clamp_max(1)).clamp(0, 1)
+
+
+# WRONG project: changes x_adv in place -> changed its arguments
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp_(x - eps, x + eps).clamp_(0, 1)
+    delta = x_adv.sub_(x)
+    length = delta.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + delta * (eps / length).clamp_max(1)).clamp(0, 1)
+
+
+# RIGHT margin: a mask
+def margin(logits, y):
+    own = F.one_hot(y, logits.shape[1]).bool()
+    return logits.masked_fill(own, -torch.inf).max(dim=1).values - logits[own]
+
+
+# RIGHT margin: row by row, the two largest
+def margin(logits, y):
+    result = []
+    for row, label in zip(logits, y):
+        values, classes = row.topk(2)
+        best = values[1] if classes[0] == label else values[0]
+        result.append(best - row[label])
+    return torch.stack(result)
+
+
+# WRONG margin: the other way round -> positive means wrong
+def margin(logits, y):
+    own = y[:, None]
+    return logits.gather(1, own)[:, 0] - logits.scatter(1, own, -math.inf).amax(1)
+
+
+# WRONG margin: the label may win itself -> positive means wrong|largest of the other classes
+def margin(logits, y):
+    return logits.amax(1) - logits.gather(1, y[:, None])[:, 0]
+
+
+# WRONG margin: of probabilities -> the logits themselves
+def margin(logits, y):
+    p, own = logits.softmax(1), y[:, None]
+    return p.scatter(1, own, -1.0).amax(1) - p.gather(1, own)[:, 0]
+
+
+# WRONG margin: of log-probabilities, the second largest -> positive means wrong|largest of the other classes
+def margin(logits, y):
+    two = logits.topk(2, dim=1).values
+    return two[:, 1] - logits.gather(1, y[:, None])[:, 0]
+
+
+# WRONG margin: first minus second -> positive means wrong
+def margin(logits, y):
+    two = logits.topk(2, dim=1).values
+    return two[:, 0] - two[:, 1]
+
+
+# WRONG margin: the mean of the batch -> another shape
+def margin(logits, y):
+    own = y[:, None]
+    return (logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]).mean()
+
+
+# WRONG margin: overwrites the logits -> changed its arguments
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return logits.scatter_(1, y[:, None], -math.inf).amax(1) - own
+
+
+# WRONG margin: 0 in the label's place -> largest of the other classes|positive means wrong
+def margin(logits, y):
+    own = y[:, None]
+    return logits.scatter(1, own, 0.0).amax(1) - logits.gather(1, own)[:, 0]
+
+
+# WRONG margin: a constant in the label's place that large logits fall below -> largest of the other classes|positive means wrong
+def margin(logits, y):
+    own = y[:, None]
+    return logits.scatter(1, own, -1e3).amax(1) - logits.gather(1, own)[:, 0]
+
+
+# WRONG margin: the mean of the others -> largest of the other classes|positive means wrong
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return (logits.sum(1) - own) / (logits.shape[1] - 1) - own
+
+
+# WRONG margin: stops at 0 -> difference of two logits|positive means wrong
+def margin(logits, y):
+    own = y[:, None]
+    return (logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]).clamp_min(0)
+
+
+# RIGHT keep_best: all margins in a table
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        leads = torch.stack([margin(model(x_try), y) for x_try in tries])
+    return torch.stack(tries)[leads.argmax(0), torch.arange(len(y))]
+
+
+# RIGHT keep_best: image by image
+def keep_best(model, tries, y):
+    kept = []
+    for i in range(len(y)):
+        scores = [margin(model(t[i : i + 1]), y[i : i + 1]).item() for t in tries]
+        kept.append(tries[scores.index(max(scores))][i])
+    return torch.stack(kept)
+
+
+# WRONG keep_best: the last try -> is lost
+def keep_best(model, tries, y):
+    return tries[-1]
+
+
+# WRONG keep_best: the try that is best for the batch -> is lost
+def keep_best(model, tries, y):
+    return max(tries, key=lambda x_try: (model(x_try).argmax(1) != y).sum().item())
+
+
+# WRONG keep_best: the lowest margin -> is lost
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        leads = torch.stack([margin(model(x_try), y) for x_try in tries])
+    return torch.stack(tries)[leads.argmin(0), torch.arange(len(y))]
+
+
+# WRONG keep_best: the last success, or the first try -> higher margin
+def keep_best(model, tries, y):
+    best = tries[0].clone()
+    for x_try in tries:
+        fell = model(x_try).argmax(1) != y
+        best[fell] = x_try[fell]
+    return best
+
+
+# WRONG keep_best: a later failure overwrites a success -> is lost
+def keep_best(model, tries, y):
+    best = tries[0].clone()
+    for x_try in tries[1:]:
+        stands = model(best).argmax(1) == y
+        best[~stands] = x_try[~stands]
+    return best
+
+
+# WRONG keep_best: never raises the bar -> is lost|higher margin
+def keep_best(model, tries, y):
+    best, highest = tries[0].clone(), margin(model(tries[0]), y)
+    for x_try in tries[1:]:
+        higher = margin(model(x_try), y) > highest
+        best[higher] = x_try[higher]
+    return best
+
+
+# WRONG keep_best: the mean of all tries -> is lost|none of the tries
+def keep_best(model, tries, y):
+    return torch.stack(tries).mean(0)
+
+
+# WRONG keep_best: by confidence, whatever the label -> is lost|higher margin
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        sure = torch.stack([model(x_try).softmax(1).amax(1) for x_try in tries])
+    return torch.stack(tries)[sure.argmax(0), torch.arange(len(y))]
+
+
+# WRONG keep_best: overwrites the first try -> changed its arguments|higher margin|is lost
+def keep_best(model, tries, y):
+    best, highest = tries[0], margin(model(tries[0]), y)
+    for x_try in tries[1:]:
+        lead = margin(model(x_try), y)
+        higher = lead > highest
+        best[higher] = x_try[higher]
+    return best
+
+
+# RIGHT evaluations: by update
+evaluations = {"A": "weak", "B": "hidden"} | {"C": "mean"}
+evaluations.update(D="sound", E="asleep")
+
+# RIGHT evaluations: from a list
+evaluations = dict(zip("ABCDE", ["weak", "hidden", "mean", "sound", "asleep"]))
+
+# WRONG evaluations: A is asleep -> evaluation A
+evaluations = {"A": "asleep", "B": "hidden", "C": "mean", "D": "sound", "E": "asleep"}
+
+# WRONG evaluations: B is sound -> evaluation B
+evaluations = {"A": "weak", "B": "sound", "C": "mean", "D": "sound", "E": "asleep"}
+
+# WRONG evaluations: C is sound -> evaluation C
+evaluations = {"A": "weak", "B": "hidden", "C": "sound", "D": "sound", "E": "asleep"}
+
+# WRONG evaluations: D is mean -> evaluation D
+evaluations = {"A": "weak", "B": "hidden", "C": "mean", "D": "mean", "E": "asleep"}
+
+# WRONG evaluations: E is hidden -> evaluation E
+evaluations = {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "hidden"}
+
+
+# RIGHT attack_loud: cross-entropy on logits made small
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        x_adv.requires_grad_()
+        logits = model(x_adv)
+        logits = logits / logits.detach().abs().amax(1, keepdim=True)
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 8 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# RIGHT attack_loud: towards the likeliest other class, with momentum
+def attack_loud(model, x, y, *, eps):
+    with torch.no_grad():
+        rival = model(x).scatter(1, y[:, None], -math.inf).argmax(1)
+    delta, momentum = torch.zeros_like(x), torch.zeros_like(x)
+    for _ in range(15):
+        delta.requires_grad_()
+        logits = model(x + delta)
+        gain = logits.gather(1, rival[:, None]) - logits.gather(1, y[:, None])
+        (slope,) = torch.autograd.grad(gain.sum(), delta)
+        momentum = 0.8 * momentum + slope / slope.abs().mean()
+        delta = (delta.detach() + eps / 5 * momentum.sign()).clamp(-eps, eps)
+        delta = (x + delta).clamp(0, 1) - x
+    return x + delta
+
+
+# WRONG attack_loud: cross-entropy -> does your loss have a slope
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: of probabilities -> does your loss have a slope
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(-model(x_adv).softmax(1).gather(1, y[:, None]).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: no projection -> left the eps-ball
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: random signs -> still right
+def attack_loud(model, x, y, *, eps):
+    return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+
+
+# WRONG attack_loud: down the margin -> still right
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() - eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: divides by 100, and so knows this one model -> a hundred times as loud
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: makes the model quiet for good -> changed its arguments
+def attack_loud(model, x, y, *, eps):
+    model[-1].weight.data /= 100
+    model[-1].bias.data /= 100
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_loud: steps that do not reach the edge -> still right
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 50 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv

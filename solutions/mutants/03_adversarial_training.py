@@ -1,0 +1,1401 @@
+"""Other answers to lab 03, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT attack_batch: on a copy, by backward, the change as variable, in float64
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    judged = copy.deepcopy(model).eval()
+    budget = eps if 3 * update >= updates else eps * 3 * update / updates
+    delta = (2 * torch.rand_like(x) - 1) * budget
+    delta = torch.minimum(torch.maximum(x + delta, torch.zeros_like(x)), torch.ones_like(x)) - x
+    for _ in range(steps):
+        delta = delta.detach().requires_grad_(True)
+        nn.CrossEntropyLoss()(judged(x + delta), y).backward()
+        with torch.no_grad():
+            delta = torch.clamp(delta + reach * budget / steps * torch.sign(delta.grad), -budget, budget)
+            delta = torch.clamp(x + delta, 0, 1) - x
+    return (x + delta).detach().double()
+
+
+# RIGHT attack_batch: each module's mode, and the result as NumPy array
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    now = eps * min(1.0, update / (updates / 3))
+    low, high = (x - now).clamp(min=0), (x + now).clamp(max=1)
+    x_adv = x + now * (2 * torch.rand(x.shape) - 1)
+    x_adv = torch.max(torch.min(x_adv, high), low)
+    for _ in range(steps):
+        images = x_adv.clone().detach().requires_grad_(True)
+        loss = -model(images).log_softmax(dim=1)[torch.arange(len(y)), y].sum()
+        x_adv = images + (reach / steps) * now * torch.autograd.grad(loss, images)[0].sign()
+        x_adv = torch.max(torch.min(x_adv, high), low).detach()
+    for module, mode in modes.items():
+        module.training = mode
+    return x_adv.numpy()
+
+
+# WRONG attack_batch: leaves images alone once they are wrong -> stop climbing
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        wrong = (model(x_adv).argmax(1) != y).view(-1, *[1] * (x.dim() - 1))
+        slope = slope.masked_fill(wrong, 0)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: attacks in training mode -> mode
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.train()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: attacks in the mode that it finds -> mode
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: leaves the model in evaluation mode -> changed its arguments
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    return x_adv
+
+
+# WRONG attack_batch: always gives back training mode -> changed its arguments
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train()
+    return x_adv
+
+
+# WRONG attack_batch: the whole budget from the start -> the budget is another|left the eps-ball
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps, model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: a budget that grows to the end -> the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * update / updates, model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: a budget that never stops growing -> the budget is another|left the eps-ball
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * 3 * update / updates, model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: counts updates from 0 -> the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * (update - 1) / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: nothing before a third -> the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = (eps if 3 * update >= updates else 0.0), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: whole after a half -> the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(2 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: starts at x -> that is x
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = x.clone()
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: starts in a corner -> not uniform
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + now * torch.randn_like(x).sign()).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: starts by normal noise -> not uniform|left the eps-ball
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + (now * torch.randn_like(x)).clamp(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: starts only upwards -> not uniform
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(0, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: starts in all of eps, not in the budget of this update -> not uniform|left the eps-ball|the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-eps, eps)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: one start for all images -> start with the same change
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x[:1]).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: one number for all pixels of an image -> start with the same change
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty(len(x), *[1] * (x.dim() - 1)).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: the slope without its sign -> the budget is another|sign of the slope
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: each step goes the whole reach -> together should go half
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: steps in units of eps -> together should go half
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * eps / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: always 2.5, whatever reach is -> random image of the ball|not uniform
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + 2.5 * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: down the loss -> the loss of y fell
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() - reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: away from the prediction instead of y -> the loss of y fell|the loss could be higher|another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), model(x_adv).argmax(1), reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: no projection -> the budget is another|left the eps-ball
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: no clamp to [0, 1] -> left [0, 1]
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: the slope at the start for all steps -> slope taken anew
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    x_adv.requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+    for _ in range(steps):
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: one step, whatever steps is -> together should go half|the loss could be higher
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(1):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: overwrites the batch -> changed its arguments|the budget is another
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = x.add_(torch.empty_like(x).uniform_(-now, now)).clamp_(0, 1).clone()
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: returns the change -> left|budget
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv - x
+
+
+# WRONG attack_batch: forgets to return -> is None
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+
+
+# RIGHT trades: kl_div, backward, the loss as tensor and the slopes as tuple
+def trades(model, x, y, x_adv, *, beta):
+    model.zero_grad()
+    clean = model(x)
+    p, q = F.log_softmax(clean, dim=1), F.log_softmax(model(x_adv), dim=1)
+    loss = nn.CrossEntropyLoss()(clean, y) + beta * nn.KLDivLoss(reduction="batchmean", log_target=True)(q, p)
+    loss.backward()
+    return loss.detach(), tuple(weight.grad.clone() for weight in model.parameters())
+
+
+# RIGHT trades: one pass for both, cross-entropy minus entropy, in float64, lists of numbers
+def trades(model, x, y, x_adv, *, beta):
+    own = copy.deepcopy(model).double()
+    log_p, log_q = own(torch.cat([x, x_adv]).double()).log_softmax(1).chunk(2)
+    entropy, crossed = -(log_p.exp() * log_p).sum(1), -(log_p.exp() * log_q).sum(1)
+    loss = (-log_p.gather(1, y[:, None])[:, 0] + beta * (crossed - entropy)).mean()
+    slopes = torch.autograd.grad(loss, tuple(own.parameters()))
+    return [float(loss), [slope.tolist() for slope in slopes]]
+
+
+# WRONG trades: the divergence the other way round -> the other way round
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (q.exp() * (q - p)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: kl_div with its arguments in the order of the formula -> the other way round
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * F.kl_div(p, q, reduction="batchmean", log_target=True)
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: kl_div averages over classes -> averaged over classes
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * F.kl_div(q, p, reduction="mean", log_target=True)
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: sums over images -> summed over images
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: the answer at x is detached -> at x: was it detached
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.detach().exp() * (p.detach() - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: the answer at x_adv is detached -> at x_adv: was it detached
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv).detach()
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: cross-entropy at x_adv -> at beta = 0|the second term is 0
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(moved, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: cross-entropy of y at x_adv as second term -> answers agree
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * F.cross_entropy(moved, y)
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: log of softmax -> NaN|infinite
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.softmax(1).log(), moved.softmax(1).log()
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: divides by q plus a small number -> another loss|NaN
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p.exp() / (q.exp() + 1e-6)).log()).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: squares of logits -> another loss
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (clean - moved).square().sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: without beta -> at beta = 0
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: beta on both terms -> answers agree|at beta = 0
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = beta * (F.cross_entropy(clean, y) + (p.exp() * (p - q)).sum(1).mean())
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: weighs with 1 - beta -> answers agree
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = (1 - beta) * F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: minus the divergence -> not positive
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) - beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: both directions, halved -> another loss
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * ((p.exp() - q.exp()) * (p - q) / 2).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: over the wrong dimension -> another loss|answers agree|not positive
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(0), moved.log_softmax(0)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: only the loss -> a pair
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item()
+
+
+# WRONG trades: slopes of the first term only -> detached|not those of this loss
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(F.cross_entropy(model(x), y), list(model.parameters())))
+
+
+# WRONG trades: one long vector of slopes -> one slope for each parameter
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), torch.cat([s.flatten() for s in torch.autograd.grad(loss, list(model.parameters()))])
+
+
+# WRONG trades: makes a step besides -> changed its arguments
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    slopes = torch.autograd.grad(loss, list(model.parameters()))
+    with torch.no_grad():
+        for weight, slope in zip(model.parameters(), slopes):
+            weight -= 0.1 * slope
+    return loss.item(), list(slopes)
+
+
+# WRONG trades: slopes that add up over two calls of backward -> not those of this loss
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    F.cross_entropy(model(x), y).backward()
+    loss.backward()
+    return loss.item(), [weight.grad for weight in model.parameters()]
+
+
+# RIGHT free: an optimizer, backward, the change as the variable
+def free(model, batches, *, eps, replays, lr):
+    trained = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(trained.parameters(), lr=lr)
+    delta = torch.zeros(batches[0][0].shape, requires_grad=True)
+    for x, y in batches:
+        for _ in range(replays):
+            optimizer.zero_grad()
+            delta.grad = None
+            nn.CrossEntropyLoss()(trained(torch.clamp(x + delta, 0, 1)), y).backward()
+            optimizer.step()
+            delta.data = torch.clamp(delta.data + eps * torch.sign(delta.grad), -eps, eps)
+    return trained.state_dict(), delta.detach().numpy()
+
+
+# RIGHT free: all replays in one list, plain dictionary in float64, a list as the change
+def free(model, batches, *, eps, replays, lr):
+    network, delta = copy.deepcopy(model), 0 * batches[0][0]
+    for images, labels in [batch for batch in batches for _ in range(replays)]:
+        seen = torch.clip(images + delta, 0.0, 1.0).detach()
+        seen.requires_grad = True
+        network.zero_grad()
+        loss = F.cross_entropy(network(seen), labels)
+        loss.backward()
+        for parameter in network.parameters():
+            parameter.data.add_(parameter.grad, alpha=-lr)
+        delta = torch.clip(delta + eps * seen.grad.sign(), -eps, eps)
+    return {name: value.double() for name, value in network.state_dict().items()}, delta.tolist()
+
+
+# WRONG free: a new batch begins without a change -> begin with the change of the old|batch to batch
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        delta = torch.zeros_like(x)
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: each replay begins without a change -> second replay should see|replay to replay
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            delta = torch.zeros_like(x)
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: two passes, the second for the weights -> another number of times|first step sees
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            slopes = torch.autograd.grad(F.cross_entropy(model((x + delta).clamp(0, 1)), y), weights)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: two passes, the second for the change -> another number of times|another
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            slope = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)[0]
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the change is not clamped -> delta left
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = delta + eps * slope.sign()
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the images are not clamped -> outside of [0, 1]
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the change takes the slope's size -> delta is another
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the change goes down -> delta is another|the weights are others
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta - eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the change is replaced, not continued -> delta is another|the weights are others
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = eps * slope.sign()
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the weights climb -> the weights are others
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight += lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: the summed loss -> the weights are others
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: trains the model itself -> changed its arguments
+def free(model, batches, *, eps, replays, lr):
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: trains in evaluation mode -> another number of times
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model).eval()
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: each batch once -> another number of times
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(1):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: all batches, and these replayed -> begin with the change|the weights are others|delta is another
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for _ in range(replays):
+        for x, y in batches:
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: learns from the images as they are -> second replay should see
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = x.clone().requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: returns the model -> not the state_dict
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model, delta
+
+
+# WRONG free: returns the state of the untrained model -> another number of times|the weights are others
+def free(model, batches, *, eps, replays, lr):
+    before, model = copy.deepcopy(model.state_dict()), copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return before, delta
+
+
+# WRONG free: only the state -> a pair|cannot|state_dict
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict()
+
+
+# WRONG free: starts from a random change -> images as they are|the weights are others|delta is another
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.empty_like(batches[0][0]).uniform_(-eps, eps)
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# RIGHT judge: intervals that do not overlap, shares by hand
+def judge(report):
+    if report["images"] != "test" or report["moved"] - report["eps"] > 1e-6:
+        return "invalid"
+    shares = {attack: right / of for attack, (right, of) in report["left"].items()}
+    low = Rate(*report["left"]["PGD"]).interval[0]
+    for attack in ("FGSM", "Square", "transfer"):
+        if Rate(*report["left"][attack]).interval[1] < low:
+            return "masked"
+    return "overclaims" if report["claimed"] - min(shares.values()) > 0.005 else "sound"
+
+
+# RIGHT judge: a chain of conditions
+def judge(report):
+    left = report["left"]
+    pgd = Rate(left["PGD"][0], left["PGD"][1])
+    others = [Rate(k, n) for name, (k, n) in left.items() if name != "PGD"]
+    invalid = report["images"] == "train" or report["moved"] > report["eps"] + 1e-6
+    masked = pgd.clearly_above(min(others))
+    least = min([float(pgd)] + [float(rate) for rate in others])
+    return (
+        "invalid" if invalid else "masked" if masked else "overclaims" if report["claimed"] > least + 0.005 else "sound"
+    )
+
+
+# WRONG judge: any lower rate is a mask -> is chance
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate < rates["PGD"] for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: any attack that leaves another rate is a mask -> report B|misjudged
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any((rate.clearly_below(rates["PGD"]) or rate.clearly_above(rates["PGD"])) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: looks at Square only -> misjudged: images made for another|misjudged: one step
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in [rates["Square"]]):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: forgets that one step may leave less -> misjudged: one step
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in (rates["Square"], rates["transfer"])):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: forgets transfer -> another network leave clearly less
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in (rates["Square"], rates["FGSM"])):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: FGSM above PGD is a mask -> report B|as it should
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rates["FGSM"].clearly_above(rate) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: the mask first -> what comes first
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: no tolerance in the ball -> rounding
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: does not look at how far pixels moved -> moved farther
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: does not look at where images come from -> report C
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6:
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: compares the claim with PGD only -> Square leaves less than is claimed
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(rates["PGD"]) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: compares the claim with the mean -> report B|less than is claimed
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > sum(map(float, rates.values())) / len(rates) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: compares the claim with the highest -> report B
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(max(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: no rounding in the claim -> claim is the lowest rate
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())):
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: a low claim is a flaw as well -> no flaw
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if abs(report["claimed"] - float(min(rates.values()))) > 0.015:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: only claims that are clearly higher count -> less than is claimed
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > min(rates.values()).interval[1]:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: always masked -> report B
+def judge(report):
+    return "masked"
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG judge: another word -> four words
+def judge(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaimed"
+    return "sound"
+
+
+# RIGHT harden: one step from a random start, own loop, float64
+def harden(model, x, y, *, eps):
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    model.train()
+    for update in range(1, 501):
+        rows = torch.randint(len(x), (64,))
+        images = attack_batch(model, x[rows], y[rows], eps=eps, update=update, updates=500, steps=1, reach=1.25)
+        optimizer.zero_grad()
+        F.cross_entropy(model(images), y[rows]).backward()
+        optimizer.step()
+    return {name: value.detach().double() for name, value in model.state_dict().items()}
+
+
+# RIGHT harden: TRADES as the loss of fit
+def harden(model, x, y, *, eps):
+    from itertools import count
+
+    calls = count(1)
+
+    def loss(model, x, y):
+        x_adv = attack_batch(model, x, y, eps=eps, update=next(calls), updates=250, steps=2)
+        p, q = model(x).log_softmax(1), model(x_adv).log_softmax(1)
+        return F.nll_loss(p, y) + 5 * F.kl_div(q, p, reduction="batchmean", log_target=True)
+
+    fit(model, (x, y), updates=250, lr=1e-2, loss=loss)
+    return dict(model.state_dict())
+
+
+# WRONG harden: plain training -> what does the network see
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2).state_dict()
+
+
+# WRONG harden: noise instead of an attack -> what does the network see
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: the budget never grows, since the updates are not counted -> at which budget
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=1, updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: returns the model -> not the state_dict
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    fit(model, (x, y), updates=updates, lr=1e-2, transform=transform)
+    return model
+
+
+# WRONG harden: returns nothing -> not the state_dict
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: trains a copy, and returns the other -> without any attack
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    fit(copy.deepcopy(model), (x, y), updates=updates, lr=1e-2, transform=transform)
+    return model.state_dict()
+
+
+# WRONG harden: ten updates -> without any attack
+def harden(model, x, y, *, eps):
+    updates, done = 10, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: a tenth of the budget -> at which budget
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps / 10, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: a plain network that shouts -> what does the network see
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    model = fit(model, (x, y), updates=updates, lr=1e-2)
+    model[-1].weight.data *= 1000
+    model[-1].bias.data *= 1000
+    return model.state_dict()
+
+
+# WRONG harden: attacks go down the loss -> what does the network see|without any attack
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return 2 * x - attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: answers are all the same after training on one class -> without any attack
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x[y == 0], y[y == 0]), updates=updates, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: weights that overflow -> NaN or infinity|without any attack|holds NaN
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict() | {
+        "6.bias": torch.full((10,), float("inf"))
+    }
+
+
+# WRONG harden: images attacked once, before training -> what does the network see
+def harden(model, x, y, *, eps):
+    updates = 300
+    x = attack_batch(model, x, y, eps=eps, update=1, updates=3)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2).state_dict()
+
+
+# WRONG harden: transposed weights -> has another shape
+def harden(model, x, y, *, eps):
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    state = fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+    state["2.weight"] = state["2.weight"][:, :10]
+    return state

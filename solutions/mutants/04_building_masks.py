@@ -1,0 +1,1806 @@
+"""Other answers to lab 04, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT quantize: row by row
+def quantize(x, *, levels):
+    grid = torch.linspace(0, 1, levels)
+    return grid[(x[..., None] - grid).abs().argmin(-1)]
+
+
+def k_winners(x, *, share):
+    result = torch.zeros_like(x)
+    for image, kept in zip(x, result):
+        count = max(1, round(share * image.numel()))
+        last = image.flatten().sort(descending=True).values[count - 1]
+        kept[image >= last] = image[image >= last]
+    return result
+
+
+def place(x, *, room):
+    pages = []
+    for image in x:
+        top, left = int(torch.randint(0, room + 1, ())), int(torch.randint(0, room + 1, ()))
+        pages.append(F.pad(image, (left, room - left, top, room - top)))
+    return torch.stack(pages)
+
+
+# RIGHT quantize: by other means, as float64, list or NumPy
+def quantize(x, *, levels):
+    return torch.floor(x.double() * (levels - 1) + 0.5) / (levels - 1)
+
+
+def k_winners(x, *, share):
+    rows = x.reshape(len(x), -1)
+    order = rows.argsort(1, descending=True).argsort(1)
+    return (rows * (order < max(1, round(share * rows.shape[1])))).reshape(x.shape).tolist()
+
+
+def place(x, *, room):
+    import random
+
+    page = F.pad(x, (0, room, 0, room))
+    moved = [page[i].roll((random.randint(0, room), random.randint(0, room)), (1, 2)) for i in range(len(x))]
+    return torch.stack(moved).numpy()
+
+
+# RIGHT k_winners: row by row
+def quantize(x, *, levels):
+    grid = torch.linspace(0, 1, levels)
+    return grid[(x[..., None] - grid).abs().argmin(-1)]
+
+
+def k_winners(x, *, share):
+    result = torch.zeros_like(x)
+    for image, kept in zip(x, result):
+        count = max(1, round(share * image.numel()))
+        last = image.flatten().sort(descending=True).values[count - 1]
+        kept[image >= last] = image[image >= last]
+    return result
+
+
+def place(x, *, room):
+    pages = []
+    for image in x:
+        top, left = int(torch.randint(0, room + 1, ())), int(torch.randint(0, room + 1, ()))
+        pages.append(F.pad(image, (left, room - left, top, room - top)))
+    return torch.stack(pages)
+
+
+# RIGHT k_winners: by other means, as float64, list or NumPy
+def quantize(x, *, levels):
+    return torch.floor(x.double() * (levels - 1) + 0.5) / (levels - 1)
+
+
+def k_winners(x, *, share):
+    rows = x.reshape(len(x), -1)
+    order = rows.argsort(1, descending=True).argsort(1)
+    return (rows * (order < max(1, round(share * rows.shape[1])))).reshape(x.shape).tolist()
+
+
+def place(x, *, room):
+    import random
+
+    page = F.pad(x, (0, room, 0, room))
+    moved = [page[i].roll((random.randint(0, room), random.randint(0, room)), (1, 2)) for i in range(len(x))]
+    return torch.stack(moved).numpy()
+
+
+# RIGHT place: row by row
+def quantize(x, *, levels):
+    grid = torch.linspace(0, 1, levels)
+    return grid[(x[..., None] - grid).abs().argmin(-1)]
+
+
+def k_winners(x, *, share):
+    result = torch.zeros_like(x)
+    for image, kept in zip(x, result):
+        count = max(1, round(share * image.numel()))
+        last = image.flatten().sort(descending=True).values[count - 1]
+        kept[image >= last] = image[image >= last]
+    return result
+
+
+def place(x, *, room):
+    pages = []
+    for image in x:
+        top, left = int(torch.randint(0, room + 1, ())), int(torch.randint(0, room + 1, ()))
+        pages.append(F.pad(image, (left, room - left, top, room - top)))
+    return torch.stack(pages)
+
+
+# RIGHT place: by other means, as float64, list or NumPy
+def quantize(x, *, levels):
+    return torch.floor(x.double() * (levels - 1) + 0.5) / (levels - 1)
+
+
+def k_winners(x, *, share):
+    rows = x.reshape(len(x), -1)
+    order = rows.argsort(1, descending=True).argsort(1)
+    return (rows * (order < max(1, round(share * rows.shape[1])))).reshape(x.shape).tolist()
+
+
+def place(x, *, room):
+    import random
+
+    page = F.pad(x, (0, room, 0, room))
+    moved = [page[i].roll((random.randint(0, room), random.randint(0, room)), (1, 2)) for i in range(len(x))]
+    return torch.stack(moved).numpy()
+
+
+# WRONG quantize: rounds down -> not the nearest
+def quantize(x, *, levels):
+    return (x * (levels - 1)).floor() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: one level too many -> more values|at most five
+def quantize(x, *, levels):
+    return (x * levels).round() / levels
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: bins, and divides by the number of levels -> between the levels|not the nearest
+def quantize(x, *, levels):
+    return (x * levels).floor().clamp(0, levels - 1) / levels
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: bins of equal width, ends stretched -> not the nearest
+def quantize(x, *, levels):
+    return (x * levels).floor().clamp(0, levels - 1) / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: numbers of levels, not values -> in [0, 1]
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round()
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: the middles of bins -> between the levels
+def quantize(x, *, levels):
+    return ((x * levels).floor().clamp(0, levels - 1) + 0.5) / levels
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: always five levels -> more values|between the levels|not the nearest
+def quantize(x, *, levels):
+    return (x * 4).round() / 4
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: stretches to the brightest first -> not the nearest|stretched
+def quantize(x, *, levels):
+    x = x / x.max()
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: in place -> changed its arguments
+def quantize(x, *, levels):
+    return x.mul_(levels - 1).round_().div_(levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: decimals -> at most five|more values
+def quantize(x, *, levels):
+    return x.round(decimals=1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG quantize: nothing -> at most five
+def quantize(x, *, levels):
+    return x
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: winners of the whole batch -> in each image
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten()
+    top = flat.topk(max(1, round(share * len(flat))))
+    return torch.zeros_like(flat).scatter(0, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: winners of each channel or row -> number of winners|in each image
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(2) if x.dim() > 2 else x
+    top = flat.topk(max(1, round(share * flat.shape[-1])), dim=-1)
+    return torch.zeros_like(flat).scatter(-1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: the largest in size, whatever the sign -> a loser was larger
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.abs().topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, flat.gather(1, top.indices)).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: ones for winners -> another value
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, torch.ones_like(top.values)).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: sizes of winners -> another value
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values.abs()).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: the smallest -> a loser was larger
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1, largest=False)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: negative winners are cut off -> number of winners|a tenth should be left
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values.relu()).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: none if the share is small -> number of winners|cannot
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(round(share * flat.shape[1]), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: the losers' share -> a tenth should be left
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round((1 - share) * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: all above a part of the largest -> a tenth should be left
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return (flat * (flat >= (1 - share) * flat.amax(1, keepdim=True))).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: forgets the shape -> another shape
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG k_winners: rounds down -> number of winners
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, int(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: one place for all -> same place
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    down, right = torch.randint(room + 1, (2,)).tolist()
+    for i in range(n):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: always in the middle -> same place
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    down = right = room // 2
+    for i in range(n):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: never at the far edge -> no image ever lies|same place
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(max(room, 1), (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: on the diagonal only -> no image ever lies
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 1)).expand(n, 2).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: sums of two draws, so the middle is likelier -> likelier than others|no image ever lies
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate((torch.rand(n, 2, 3).mean(2) * (room + 0.999)).long().tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: a grey page -> not black
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = 0.5 + torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: wraps around on a page of the same size -> another shape
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    return torch.stack([image.roll(tuple(torch.randint(room + 1, (2,)).tolist()), (1, 2)) for image in x])
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: wraps around on the page -> some of an image is lost|not whole
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i] = F.pad(x[i], (0, room, 0, room)).roll((down + 2, right + 2), (1, 2))
+        continue
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# WRONG place: only the first channel -> not whole
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :1, down : down + height, right : right + width] = x[i, :1]
+    return page
+
+
+# WRONG place: rows and columns exchanged -> cannot|raised|not whole|another|The expanded
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, width + room, height + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+
+
+# RIGHT worth: the mean loss, backward, cosine in float64, tensors as shares
+def worth(model, x, y, *, eps):
+    def ask():
+        images = x.detach().clone()
+        images.requires_grad = True
+        F.cross_entropy(model(images), y).backward()
+        return images.grad.flatten(1)
+
+    first, second = ask(), ask()
+    cosine = F.cosine_similarity(first.double(), second.double(), dim=1, eps=1e-300)
+    before = margin(model(x), y).detach()
+    after = margin(model(torch.clamp(x + eps * torch.sign(first).reshape(x.shape), 0, 1)), y).detach()
+    return {
+        "uphill": (after > before).double().mean(),
+        "same": (cosine > 0.9).double().mean(),
+        "not 0": (first != 0).any(1).double().mean(),
+    }
+
+
+# RIGHT worth: image by image counts, the margin by hand
+def worth(model, x, y, *, eps):
+    def lead(images):
+        with torch.no_grad():
+            logits = model(images)
+        own = F.one_hot(y, logits.shape[1]).bool()
+        return logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
+
+    slopes = []
+    for _ in range(2):
+        images = x.clone().requires_grad_()
+        loss = -model(images).log_softmax(1).gather(1, y[:, None]).sum()
+        slopes.append(torch.autograd.grad(loss, images)[0])
+    counts = {"not 0": 0, "same": 0, "uphill": 0}
+    leads = zip(lead((x + eps * slopes[0].sign()).clamp(0, 1)), lead(x))
+    for a, b, (after, before) in zip(*slopes, leads):
+        a, b = a.flatten().double(), b.flatten().double()
+        counts["not 0"] += bool((a != 0).any())
+        counts["same"] += bool(a.norm() > 0 and b.norm() > 0 and a @ b > 0.9 * a.norm() * b.norm())
+        counts["uphill"] += bool(after > before)
+    return {name: count / len(x) for name, count in counts.items()}
+
+
+# WRONG worth: cosine with its own floor -> still point the same way
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = slopes
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: asks once -> asked twice
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(1):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    slopes = slopes * 2
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: a slope of 0 counts as the same -> same
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, (F.cosine_similarity(first, second) > 0.9) | (first == second).all(1), rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: slopes equal to the bit, or nearly -> same
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, torch.isclose(slopes[0], slopes[1]).all(1), rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: a threshold for 0 -> tiny, and not 0
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 1e-8, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: all entries must be other than 0 -> any of its entries
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = (slopes[0] != 0).all(1), F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the share of entries, not of images -> any of its entries
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0] != 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the batch as one slope -> asked on its own|not 0
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax().view(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: at least as high -> uphill: another share for the quantised
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) >= margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the loss instead of the margin -> is the margin of the y
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = F.cross_entropy(model(ahead), y, reduction="none") > F.cross_entropy(model(x), y, reduction="none")
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: is wrong after the step -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = model(ahead).argmax(1) != y
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the margin of the prediction -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), model(x).argmax(1)) > margin(model(x), model(x).argmax(1))
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: positive is enough -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > 0
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: down the slope -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x - eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the slope without its sign -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: no clamp -> end in [0, 1]
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = x + eps * slopes[0].sign().view_as(x)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: random signs -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * torch.randn_like(slopes[0]).sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: counts instead of shares -> is no share|another share
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().sum().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: per cent -> is no share|another share
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {
+        name: 100 * answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)
+    }
+
+
+# WRONG worth: the prediction's loss -> uphill
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), model(images).argmax(1), reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: a tuple -> no such dictionary
+def worth(model, x, y, *, eps):
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return tuple(answer.float().mean().item() for answer in yes)
+
+
+# RIGHT lie: a class of its own, ctx, backward, a module in front
+class Lie(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, places, signs):
+        ctx.save_for_backward(places, signs)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        places, signs = ctx.saved_tensors
+        told = torch.stack([s.flatten()[places] * signs for s in slope])
+        return told.reshape(slope.shape), None, None
+
+
+def lie(model, x, y, *, places, signs):
+    images = x.clone().requires_grad_(True)
+    logits = model(Lie.apply(images, places, signs))
+    nn.CrossEntropyLoss(reduction="sum")(logits, y).backward()
+    return [logits.detach().double(), images.grad.numpy()]
+
+
+# RIGHT lie: a hook on the tensor
+def lie(model, x, y, *, places, signs):
+    images = x.detach().clone().requires_grad_()
+    front = images * 1.0
+    front.register_hook(lambda slope: (slope.reshape(len(slope), -1)[:, places] * signs).reshape(slope.shape))
+    logits = model(front)
+    loss = -logits.log_softmax(1)[torch.arange(len(y)), y].sum()
+    return logits.detach().tolist(), torch.autograd.grad(loss, images)[0]
+
+
+# WRONG lie: tells the truth -> the true one
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return slope
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: never applies the layer -> the true one
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(images)
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: the mean of the losses -> mean of the losses
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: the permutation the other way round -> in other places
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places.argsort()] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: signs before places -> in other places
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1) * signs)[:, places].view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: no signs -> in other places
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places]).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: no places -> in other places|the true one
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1) * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: scrambles the image as well -> forward should change nothing
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return (x.flatten(1)[:, places] * signs).view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: the slope of the summed logits -> is another
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(logits.sum(), images)
+    return logits.detach(), slope
+
+
+# WRONG lie: goes down -> in other places
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), -slope
+
+
+# WRONG lie: only the slope -> a pair|logits
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return slope
+
+
+# WRONG lie: probabilities -> changes the answers
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.softmax(1).detach(), slope
+
+
+# WRONG lie: the sign of the slope -> is another
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope.sign()
+
+
+# WRONG lie: one slope for all images -> is another
+def lie(model, x, y, *, places, signs):
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (
+                (slope.flatten(1).mean(0, keepdim=True)[:, places] * signs).expand(len(slope), -1).reshape(slope.shape)
+            )
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+
+
+# RIGHT diagnose: intervals that do not overlap
+def diagnose(report):
+    def interval(pair):
+        return Rate(*pair).interval
+
+    if interval(report["not 0"])[1] < 0.9:
+        return "vanishes"
+    if interval(report["same"])[1] < 0.9:
+        return "wanders"
+    if interval(report["uphill"])[0] <= interval(report["random"])[1]:
+        return "lies"
+    low = interval(report["left"]["PGD"])[0]
+    return "stuck" if min(interval(report["left"][a])[1] for a in ("Square", "transfer")) < low else "honest"
+
+
+# RIGHT diagnose: a table of conditions
+def diagnose(report):
+    left = {attack: Rate(k, n) for attack, (k, n) in report["left"].items()}
+    found = {
+        "vanishes": max(Rate(*report["not 0"]).interval) < 0.9,
+        "wanders": max(Rate(*report["same"]).interval) < 0.9,
+        "lies": Rate(*report["uphill"]).lead(Rate(*report["random"])) <= 0,
+        "stuck": left["PGD"].clearly_above(left["Square"]) or left["PGD"].clearly_above(left["transfer"]),
+        "honest": True,
+    }
+    return next(word for word, applies in found.items() if applies)
+
+
+# WRONG diagnose: asks whether it wanders first -> report B
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: does not ask whether it vanishes -> report B
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: does not ask whether it wanders -> report C
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: vanishes only if all are 0 -> report B|not 0
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].k == 0:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: vanishes only below a half -> 90 %
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.5:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: shares without their intervals -> 87 of 100
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"] < 0.9:
+        return "vanishes"
+    if rates["same"] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: uphill on its own, above a half -> report A
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"] > 0.5:
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: uphill on its own, above 90 % -> far above that of random|random signs reach it
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not (rates["uphill"].interval[1] > 0.9):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: uphill above random, if only by chance -> report A
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not (rates["uphill"] > rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: lies only if clearly worse than random -> report A
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if rates["uphill"].clearly_below(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: looks at Square only -> transfer leaves clearly less
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: looks at transfer only -> Square leaves clearly less
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: both must be below PGD -> leaves clearly less
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) and rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: any lower rate is stuck -> is chance
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"] < rates["PGD"] or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: stuck the other way round -> misjudged
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_above(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: attacks first -> report A|report B
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: another word -> five words
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lie"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+
+
+# RIGHT through: a plain linear model, own loop, one step
+def through(model, train_x, train_y, x, y, *, eps):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.Tanh(), nn.Linear(100, 10))
+    optimizer = torch.optim.Adam(own.parameters(), lr=1e-2)
+    for _ in range(150):
+        optimizer.zero_grad()
+        F.cross_entropy(own(train_x), train_y).backward()
+        optimizer.step()
+    images = x.clone().requires_grad_()
+    margin(own(images), y).sum().backward()
+    return (images.detach() + eps * images.grad.sign()).clamp(0, 1).double()
+
+
+# RIGHT through: random search on the model's margin
+def through(model, train_x, train_y, x, y, *, eps):
+    best = (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+    with torch.no_grad():
+        highest = margin(model(best), y)
+        for step in range(600):
+            size = 3 if step < 200 else 2 if step < 400 else 1
+            top, left = (int(torch.randint(9 - size, ())) for _ in range(2))
+            trial = best.clone()
+            square = slice(top, top + size), slice(left, left + size)
+            signs = torch.randint(0, 2, (len(x), 1, 1, 1)) * 2.0 - 1
+            trial[:, :, *square] = (x[:, :, *square] + eps * signs).clamp(0, 1)
+            lead = margin(model(trial), y)
+            higher = lead > highest
+            best[higher], highest[higher] = trial[higher], lead[higher]
+    return best
+
+
+# WRONG through: the masked model's own slope -> slope that the mask hides
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = model
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: random signs -> slope that the mask hides
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * torch.randn_like(slope).sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: an own network that learned nothing -> still right
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = nn.Sequential(*layers)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: down the loss -> still right
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() - eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: no projection -> left the eps-ball
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: steps that do not reach the edge -> still right
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 60 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: no clamp to [0, 1] -> left [0, 1]
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps)
+    return x_adv
+
+
+# WRONG through: learns from mixed up labels -> still right
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y[torch.randperm(len(train_y))]), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG through: noise -> still right
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+
+
+# WRONG through: undoes the scale, and knows only this one mask -> slope that the mask hides
+def through(model, train_x, train_y, x, y, *, eps):
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = lambda images: model(images) / 1000
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv

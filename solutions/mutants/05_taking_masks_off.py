@@ -1,0 +1,725 @@
+"""Other answers to lab 05, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT slope_through: straight through, as in the lesson
+def slope_through(mask, net, x, y):
+    x = x.detach().requires_grad_()
+    through = mask(x).detach() + (x - x.detach())
+    loss = F.cross_entropy(net(through), y, reduction="none")
+    return torch.autograd.grad(loss.sum(), x)[0]
+
+
+# RIGHT slope_through: a function of autograd's, image by image, in float64 at the end
+def slope_through(mask, net, x, y):
+    class Through(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return mask(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return slope
+
+    slopes = []
+    for image, label in zip(x, y):
+        image = image[None].clone().requires_grad_()
+        F.cross_entropy(net(Through.apply(image)), label[None]).backward()
+        slopes.append(image.grad[0].double())
+    return torch.stack(slopes)
+
+
+# RIGHT slope_through: the mean loss, times the number of images; a list
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(len(x) * F.cross_entropy(net(seen), y), seen)
+    return slope.tolist()
+
+
+# WRONG slope_through: autograd, mask and all -> no slope came through
+def slope_through(mask, net, x, y):
+    x = x.detach().requires_grad_()
+    loss = F.cross_entropy(net(mask(x)), y, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x, allow_unused=True)
+    return slope
+
+
+# WRONG slope_through: no mask on the way forward -> the net must see what the mask shows
+def slope_through(mask, net, x, y):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(x), y, reduction="sum"), x)[0]
+
+
+# WRONG slope_through: the mean over the batch -> an image's slope depends on how many others there are
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(seen), y), seen)[0]
+
+
+# WRONG slope_through: minus the loss -> the loss falls along this slope
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(-F.cross_entropy(net(seen), y, reduction="sum"), seen)[0]
+
+
+# WRONG slope_through: the predicted labels -> take those that are given
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    logits = net(seen)
+    return torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), seen)[0]
+
+
+# WRONG slope_through: its sign -> another slope than the net has behind the mask
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sign()
+
+
+# WRONG slope_through: masked twice -> the net must see what the mask shows|another slope than the net has
+def slope_through(mask, net, x, y):
+    seen = mask(mask(x)).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0]
+
+
+# WRONG slope_through: detached on the wrong side, so that the value is x -> the net must see what the mask shows
+def slope_through(mask, net, x, y):
+    x = x.detach().requires_grad_()
+    through = mask(x) - mask(x).detach() + x
+    return torch.autograd.grad(F.cross_entropy(net(through), y, reduction="sum"), x)[0]
+
+
+# WRONG slope_through: through the mask where it has a slope -> the mask must count as the identity
+def slope_through(mask, net, x, y):
+    x = x.detach().requires_grad_()
+    seen = mask(x)
+    through = seen + (x - x.detach())
+    return torch.autograd.grad(F.cross_entropy(net(through), y, reduction="sum"), x)[0]
+
+
+# WRONG slope_through: of the margin -> another slope than the net has
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    logits, own = net(seen), y[:, None]
+    lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+    return torch.autograd.grad(lead.sum(), seen)[0]
+
+
+# WRONG slope_through: summed over the batch -> another shape
+def slope_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sum(0)
+
+
+# WRONG slope_through: x itself is rounded -> changed its arguments
+def slope_through(mask, net, x, y):
+    seen = x.copy_(mask(x)).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].clone()
+
+
+# RIGHT eot_step: all draws in one batch
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    many = x.repeat(draws, *[1] * (x.dim() - 1))
+    loss = F.cross_entropy(model(many), y.repeat(draws), reduction="sum") / draws
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+
+
+# RIGHT eot_step: the loss of the mean logits
+def eot_step(model, x, y, *, eps, draws):
+    x = x.clone().requires_grad_()
+    logits = sum(model(x) for _ in range(draws)) / draws
+    F.cross_entropy(logits, y).backward()
+    return torch.clip(x.detach().double() + eps * torch.sign(x.grad), 0, 1)
+
+
+# RIGHT eot_step: a list of slopes
+def eot_step(model, x, y, *, eps, draws):
+    slopes = []
+    for _ in range(draws):
+        image = x.clone().requires_grad_()
+        slopes.append(torch.autograd.grad(F.cross_entropy(model(image), y), image)[0])
+    return (x + eps * torch.stack(slopes).mean(0).sign()).clamp(0, 1)
+
+
+# WRONG eot_step: the mean of the signs -> moved by less than eps
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0].sign()
+    return (x + eps * total / draws).clamp(0, 1).detach()
+
+
+# WRONG eot_step: the sign of the mean of the signs -> on the average|average the slopes before the sign
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0].sign()
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: one draw -> on the average|as noisy as that of a few draws
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: the same draw again and again -> on the average|as noisy as that of a few draws
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        torch.manual_seed(0)
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: only the last draw's slope counts -> on the average|as noisy as that of a few draws
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    for _ in range(draws):
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: four draws, whatever is asked -> on the average|as noisy as that of a few draws
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(4):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: the largest slope of all draws -> or the steepest of them
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    slopes = torch.stack([torch.autograd.grad(F.cross_entropy(model(x), y), x)[0] for _ in range(draws)])
+    largest = slopes.gather(0, slopes.abs().argmax(0, keepdim=True))[0]
+    return (x + eps * largest.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: a hundred draws, whatever is asked -> as many calls as it is told
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(100):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: down the loss -> the mean loss over fresh draws fell|down the loss
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x - eps * total.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: no sign -> moved by less than eps
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total / draws).clamp(0, 1).detach()
+
+
+# WRONG eot_step: a step for each draw -> left the eps-ball|moved by less than eps
+def eot_step(model, x, y, *, eps, draws):
+    for _ in range(draws):
+        x = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+        x = (x + eps * slope.sign()).clamp(0, 1)
+    return x.detach()
+
+
+# WRONG eot_step: draws of one image are averaged with those of others -> the opposite way
+def eot_step(model, x, y, *, eps, draws):
+    x = x.detach().requires_grad_()
+    many = x.repeat(draws, *[1] * (x.dim() - 1))
+    loss = F.cross_entropy(model(many), y.repeat_interleave(draws), reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+
+
+# WRONG eot_step: the mean of the images after each draw's step -> moved by less than eps
+def eot_step(model, x, y, *, eps, draws):
+    steps = []
+    for _ in range(draws):
+        image = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(image), y), image)
+        steps.append((image + eps * slope.sign()).clamp(0, 1).detach())
+    return torch.stack(steps).mean(0)
+
+
+# WRONG eot_step: no clamp -> left [0, 1]
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        total += torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
+    return (x + eps * total.sign()).detach()
+
+
+# WRONG eot_step: the predicted labels -> the y that is given|the mean loss over fresh draws fell
+def eot_step(model, x, y, *, eps, draws):
+    x, total = x.detach().requires_grad_(), torch.zeros_like(x)
+    for _ in range(draws):
+        logits = model(x)
+        total += torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), x)[0]
+    return (x + eps * total.sign()).clamp(0, 1).detach()
+
+
+# RIGHT left_after: loops, image by image
+def left_after(model, tries, y, draws):
+    worst, lowest = tries[0].clone(), torch.full((len(y),), math.inf)
+    for x_try in tries:
+        right = torch.zeros(len(y))
+        for _ in range(draws):
+            right += (model(x_try).argmax(1) == y).float()
+        lower = right < lowest
+        worst[lower], lowest[lower] = x_try[lower], right[lower]
+    count = sum((model(worst).argmax(1) == y).double() for _ in range(draws))
+    return count / draws
+
+
+# RIGHT left_after: all draws in a batch, the answer a list
+def left_after(model, tries, y, draws):
+    def share(images):
+        many = images.repeat(draws, *[1] * (images.dim() - 1))
+        return (predict(model, many) == y.repeat(draws)).view(draws, len(y)).double().mean(0)
+
+    shares = [share(images) for images in tries]
+    fresh = [share(images) for images in tries]
+    return [float(fresh[min(range(len(tries)), key=lambda k: shares[k][i])][i]) for i in range(len(y))]
+
+
+# WRONG left_after: the lowest share itself -> lucky draws were counted
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    return torch.stack(shares).amin(0)
+
+
+# WRONG left_after: right only if right in every draw -> lucky draws were counted|right more often on these images
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    chosen = torch.stack(shares).argmin(0)
+    worst = torch.stack(tries)[chosen, torch.arange(len(y))]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).all(0).float()
+
+
+# WRONG left_after: right if right in any draw -> more often than half
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).any(0).float()
+
+
+# WRONG left_after: a vote of the draws -> not a vote|more often than half
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return (torch.stack([predict(model, worst) for _ in range(draws)]).mode(0).values == y).float()
+
+
+# WRONG left_after: one fresh draw -> not a vote
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return (predict(model, worst) == y).float()
+
+
+# WRONG left_after: one try for the whole batch -> choose for each image
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean() for x_try in tries]
+    worst = tries[int(torch.stack(shares).argmin())]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: the best try -> choose for each image
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    best = torch.stack(tries)[torch.stack(shares).argmax(0), torch.arange(len(y))]
+    return torch.stack([predict(model, best) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: the last try -> choose for each image
+def left_after(model, tries, y, draws):
+    return torch.stack([predict(model, tries[-1]) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: the mean over the tries -> choose for each image
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    return torch.stack(shares).mean(0)
+
+
+# WRONG left_after: chosen by one draw -> choose for each image
+def left_after(model, tries, y, draws):
+    chosen = torch.stack([predict(model, x_try) == y for x_try in tries]).float().argmin(0)
+    worst = torch.stack(tries)[chosen, torch.arange(len(y))]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: the same draws again -> lucky draws were counted
+def left_after(model, tries, y, draws):
+    def share(images):
+        torch.manual_seed(0)
+        return torch.stack([predict(model, images) == y for _ in range(draws)]).float().mean(0)
+
+    worst = torch.stack(tries)[torch.stack([share(x_try) for x_try in tries]).argmin(0), torch.arange(len(y))]
+    return share(worst)
+
+
+# WRONG left_after: how often it is wrong -> choose for each image|less often than half|more often
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, worst) != y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: how sure the model is -> to be right is not to be sure
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    sure = [model(worst).softmax(1).gather(1, y[:, None])[:, 0] for _ in range(draws)]
+    return torch.stack(sure).mean(0).detach()
+
+
+# WRONG left_after: old and new draws together -> lucky draws were counted
+def left_after(model, tries, y, draws):
+    def share(images):
+        return torch.stack([predict(model, images) == y for _ in range(draws)]).float().mean(0)
+
+    shares, here = torch.stack([share(x_try) for x_try in tries]), torch.arange(len(y))
+    chosen = shares.argmin(0)
+    return (shares[chosen, here] + share(torch.stack(tries)[chosen, here])) / 2
+
+
+# WRONG left_after: a count -> a number from 0 to 1
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().sum(0)
+
+
+# WRONG left_after: one number for all -> another shape
+def left_after(model, tries, y, draws):
+    shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
+    worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean()
+
+
+# RIGHT verdict: a table of rules
+def verdict(report):
+    at_eps = [report["pgd"], report["square"], report["transfer"]]
+    rules = [
+        ("invalid", "largest change", report["largest change"] > 1.01 * report["eps"]),
+        ("invalid", "judged on", "attack" in report["judged on"]),
+        ("masked", "square", report["pgd"] - report["square"] >= 5),
+        ("masked", "transfer", report["pgd"] - report["transfer"] >= 5),
+        ("masked", "pgd, eps = 1", report["pgd, eps = 1"] >= 5),
+        ("overclaims", "claimed", report["claimed"] - min(at_eps) >= 5),
+    ]
+    return next(((word, entry) for word, entry, true in rules if true), ("sound", ""))
+
+
+# RIGHT verdict: nested, a list
+def verdict(report):
+    without = min(("square", "transfer"), key=report.get)
+    if not math.isclose(report["largest change"], report["eps"], rel_tol=1e-3):
+        return ["invalid", "largest change"]
+    elif report["judged on"] == "the attack's draws":
+        return ["invalid", "judged on"]
+    elif report[without] + 8 < report["pgd"]:
+        return ["masked", without]
+    elif report["pgd, eps = 1"] > 5:
+        return ["masked", "pgd, eps = 1"]
+    return (
+        ["overclaims", "claimed"]
+        if report["claimed"] > report[without] + 8 or report["claimed"] > report["pgd"] + 8
+        else ["sound", ""]
+    )
+
+
+# WRONG verdict: the same for all -> three different verdicts
+def verdict(report):
+    return "masked", "square"
+
+
+# WRONG verdict: only the word -> a verdict and the entry
+def verdict(report):
+    return "sound"
+
+
+# WRONG verdict: does not look at the draws -> the draws that an attack has seen
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: does not look at the other model's images -> another model's slope
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    if report["square"] <= report["pgd"] - 10:
+        return "masked", "square"
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: does not look at the largest budget -> any image may become any other
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: rounding is a fault -> up to rounding|up to chance|another verdict is due
+def verdict(report):
+    if report["largest change"] > report["eps"]:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: chance is a mask -> up to chance|another verdict is due
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    for entry in ("square", "transfer"):
+        if report[entry] < report["pgd"]:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")):
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: overclaims before masked -> three different verdicts
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    return "sound", ""
+
+
+# WRONG verdict: only claims as high as without attack are too high -> three different verdicts
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] >= report["clean"]:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: only claims above what the slope's attack leaves are too high -> is what is claimed left
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    for entry in ("square", "transfer"):
+        if report[entry] <= report["pgd"] - 10:
+            return "masked", entry
+    if report["pgd, eps = 1"] > 10:
+        return "masked", "pgd, eps = 1"
+    if report["claimed"] > max(report["pgd"], report["square"]) + 20:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: names PGD as what shows a mask -> another entry shows it
+def verdict(report):
+    if report["largest change"] > report["eps"] + 1e-4:
+        return "invalid", "largest change"
+    if report["judged on"] != "fresh draws":
+        return "invalid", "judged on"
+    if min(report["square"], report["transfer"]) <= report["pgd"] - 10 or report["pgd, eps = 1"] > 10:
+        return "masked", "pgd"
+    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
+        return "overclaims", "claimed"
+    return "sound", ""
+
+
+# WRONG verdict: knows A, B and C by their numbers -> another verdict is due
+def verdict(report):
+    known = {63: ("sound", ""), 81: ("masked", "square"), 41: ("overclaims", "claimed")}
+    return known.get(report["pgd"], ("sound", ""))
+
+
+# RIGHT take_off: cross-entropy of logits turned down, momentum
+def take_off(mask, net, x, y, *, eps):
+    x_adv, momentum = x.clone(), torch.zeros_like(x)
+    for _ in range(25):
+        seen = mask(x_adv).detach().requires_grad_()
+        logits = net(seen)
+        logits = 5 * logits / logits.detach().std(1, keepdim=True)
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), seen)
+        momentum = 0.7 * momentum + slope / slope.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        x_adv = torch.clamp(x_adv + eps / 6 * momentum.sign(), x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# RIGHT take_off: towards the rival of the start, mean over draws, the best kept, float64 at the end
+def take_off(mask, net, x, y, *, eps):
+    own, x_adv, best = y[:, None], x.clone(), x.clone()
+    least = torch.full((len(x),), math.inf)
+    for _ in range(21):
+        slope, lead = torch.zeros_like(x), torch.zeros(len(x))
+        for _ in range(3):
+            seen = mask(x_adv).detach().requires_grad_()
+            logits = net(seen)
+            gain = logits.gather(1, own)[:, 0] - logits.scatter(1, own, -math.inf).logsumexp(1)
+            slope -= torch.autograd.grad(gain.sum(), seen)[0]
+            lead += gain.detach()
+        better = lead < least
+        best[better], least[better] = x_adv[better], lead[better]
+        x_adv = (x_adv + eps / 6 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return best.double()
+
+
+# WRONG take_off: cross-entropy -> does your loss have a slope
+def take_off(mask, net, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: the margin, through the staircase -> the mask is still in the way
+def take_off(mask, net, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(20):
+        x_adv = x_adv.detach().requires_grad_()
+        logits = net(mask(x_adv))
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: exercise 1's slope once -> not get the net wrong even without|in the way|does your loss have a slope
+def take_off(mask, net, x, y, *, eps):
+    return (x + eps * slope_through(mask, net, x, y).sign()).clamp(0, 1)
+
+
+# WRONG take_off: turned down by 1000, as this one net is -> another net
+def take_off(mask, net, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen) / 1000, y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: no projection -> left the eps-ball
+def take_off(mask, net, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        logits = net(seen)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: returns the image behind the mask -> left the eps-ball
+def take_off(mask, net, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        logits = net(seen)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return mask(x_adv)
+
+
+# WRONG take_off: down the margin -> without mask and shouting
+def take_off(mask, net, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        logits = net(seen)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv - eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: random signs -> without mask and shouting
+def take_off(mask, net, x, y, *, eps):
+    return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+
+
+# WRONG take_off: quietens the net for good -> changed its arguments
+def take_off(mask, net, x, y, *, eps):
+    if hasattr(net[-1], "scale"):
+        net[-1].scale = 1.0
+    last = [module for module in net.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight.data *= 0.1
+    x_adv = x.clone()
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG take_off: steps too short to reach the edge -> without mask and shouting
+def take_off(mask, net, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(20):
+        seen = mask(x_adv).detach().requires_grad_()
+        logits = net(seen)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 100 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv

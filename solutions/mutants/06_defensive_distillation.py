@@ -1,0 +1,619 @@
+"""Other answers to lab 06, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT soft_loss: the library's, which takes probabilities
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits, soft)
+
+
+# RIGHT soft_loss: divergence plus entropy, in float64
+def soft_loss(logits, soft):
+    p = soft.double()
+    divergence = F.kl_div(logits.double().log_softmax(1), p, reduction="batchmean")
+    return float(divergence - torch.special.xlogy(p, p).sum(1).mean())
+
+
+# RIGHT soft_loss: image by image, with logsumexp
+def soft_loss(logits, soft):
+    total = 0.0
+    for z, p in zip(logits, soft):
+        total = total + torch.dot(p, torch.logsumexp(z, 0) - z)
+    return total / len(logits)
+
+
+# WRONG soft_loss: the logarithm of a softmax that rounds to 0 -> NaN|also of large ones
+def soft_loss(logits, soft):
+    return -(soft * logits.softmax(1).log()).sum(1).mean()
+
+
+# WRONG soft_loss: never below 1e-8 -> also of large ones
+def soft_loss(logits, soft):
+    return -(soft * logits.softmax(1).clamp_min(1e-8).log()).sum(1).mean()
+
+
+# WRONG soft_loss: p and q exchanged -> with labels that are sure of one class|NaN
+def soft_loss(logits, soft):
+    return -(logits.softmax(1) * soft.clamp_min(1e-12).log()).sum(1).mean()
+
+
+# WRONG soft_loss: no minus -> with labels that are sure of one class|negative
+def soft_loss(logits, soft):
+    return (soft * logits.log_softmax(1)).sum(1).mean()
+
+
+# WRONG soft_loss: a sum over the images -> with labels that are sure of one class|sum over the images
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(1)).sum()
+
+
+# WRONG soft_loss: a mean over the classes too -> with labels that are sure of one class|mean over the classes
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(1)).mean()
+
+
+# WRONG soft_loss: the divergence, without the entropy -> lacks the entropy
+def soft_loss(logits, soft):
+    return F.kl_div(logits.log_softmax(1), soft, reduction="batchmean")
+
+
+# WRONG soft_loss: hard labels -> not lowest where|only the likeliest class
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits, soft.argmax(1))
+
+
+# WRONG soft_loss: a softmax of the soft labels -> with labels that are sure of one class
+def soft_loss(logits, soft):
+    return -(soft.softmax(1) * logits.log_softmax(1)).sum(1).mean()
+
+
+# WRONG soft_loss: a softmax of a softmax -> with labels that are sure of one class
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits.softmax(1), soft)
+
+
+# WRONG soft_loss: squared differences -> with labels that are sure of one class
+def soft_loss(logits, soft):
+    return (logits.softmax(1) - soft).square().sum(1).mean()
+
+
+# WRONG soft_loss: over the wrong dimension -> with labels that are sure of one class
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(0)).sum(1).mean()
+
+
+# WRONG soft_loss: one number for each image -> is no number
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(1)).sum(1)
+
+
+# WRONG soft_loss: divides the logits in place -> changed its arguments
+def soft_loss(logits, soft):
+    logits -= logits.amax(1, keepdim=True)
+    return -(soft * logits.log_softmax(1)).sum(1).mean()
+
+
+# RIGHT three_moments: written out, a list of floats and lists
+def three_moments(teacher, student, x, y, *, temperature):
+    with torch.no_grad():
+        v, z = teacher(x).double(), student(x).double()
+    p, log_q = (v / temperature).softmax(1), (z / temperature).log_softmax(1)
+    first = -(v / temperature).log_softmax(1).gather(1, y[:, None]).mean()
+    return [float(first), float(-(p * log_q).sum(1).mean()), z.softmax(1).tolist()]
+
+
+# RIGHT three_moments: with Cooled, and the loss of exercise 1
+def three_moments(teacher, student, x, y, *, temperature):
+    hot_teacher, hot_student = Cooled(teacher, temperature), Cooled(student, temperature)
+    first = F.cross_entropy(hot_teacher(x), y)
+    second = soft_loss(hot_student(x), F.softmax(hot_teacher(x), dim=-1))
+    return first, second, torch.softmax(student(x), -1)
+
+
+# WRONG three_moments: the student used hot -> in use the student is still as hot
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), own.softmax(1)
+
+
+# WRONG three_moments: the teacher used -> the teacher's answers, and the student is used
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), teacher(x).softmax(1)
+
+
+# WRONG three_moments: logits in use -> no probabilities
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), student(x)
+
+
+# WRONG three_moments: used colder than 1 -> not the probabilities that the deployed student gives
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), (student(x) * temperature).softmax(1)
+
+
+# WRONG three_moments: the teacher trained cold -> the teacher's loss should be that of a guess|does not feel
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(teacher(x), y), F.cross_entropy(own, hot.softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: the student trained cold -> the student's loss should be that of a guess|do not feel
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x)
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), own.softmax(1)
+
+
+# WRONG three_moments: soft labels from the cold teacher -> labels for a student are softer
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, teacher(x).softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: probabilities are divided -> it divides logits
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    labels = (teacher(x).softmax(1) / temperature).softmax(1)
+    return F.cross_entropy(hot, y), F.cross_entropy(own, labels), student(x).softmax(1)
+
+
+# WRONG three_moments: probabilities are divided, and the rows no longer sum to 1 -> should be that of a guess
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    labels = teacher(x).softmax(1) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, labels), student(x).softmax(1)
+
+
+# WRONG three_moments: T squared before the student's loss -> should be that of a guess|factor of T²
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    second = temperature**2 * F.cross_entropy(own, hot.softmax(1))
+    return F.cross_entropy(hot, y), second, student(x).softmax(1)
+
+
+# WRONG three_moments: the student learns the labels -> learns the labels y
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, y), student(x).softmax(1)
+
+
+# WRONG three_moments: the student learns hard labels of the teacher -> labels should be soft
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.argmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: who learns from whom -> have changed places
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(hot, own.softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: divided twice -> divided by the temperature twice
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, (hot / temperature).softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: multiplies -> should be that of a guess|colder
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) * temperature, student(x) * temperature
+    return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: the student's loss is half labels -> another loss for the student
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    second = 0.5 * F.cross_entropy(own, hot.softmax(1)) + 0.5 * F.cross_entropy(own, y)
+    return F.cross_entropy(hot, y), second, student(x).softmax(1)
+
+
+# WRONG three_moments: the divergence -> lacks the entropy|should be that of a guess
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    second = F.kl_div(own.log_softmax(1), hot.softmax(1), reduction="batchmean")
+    return F.cross_entropy(hot, y), second, student(x).softmax(1)
+
+
+# WRONG three_moments: two things -> return three things
+def three_moments(teacher, student, x, y, *, temperature):
+    hot, own = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(own, hot.softmax(1)), student(x).softmax(1)
+
+
+# WRONG three_moments: cools the networks for good -> changed its arguments
+def three_moments(teacher, student, x, y, *, temperature):
+    used = student(x).softmax(1)
+    with torch.no_grad():
+        for network in (teacher, student):
+            network[-1].weight /= temperature
+            network[-1].bias /= temperature
+            network[-1].bias += 1e-3
+    return F.cross_entropy(teacher(x), y), F.cross_entropy(student(x), teacher(x).softmax(1)), used
+
+
+# RIGHT asleep: image by image
+def asleep(model, x, y):
+    count = 0
+    for image, label in zip(x, y):
+        image = image[None].clone().requires_grad_()
+        F.cross_entropy(model(image), label[None]).backward()
+        count += not image.grad.any()
+    return count / len(x)
+
+
+# RIGHT asleep: backward, the largest slope of each image
+def asleep(model, x, y):
+    x = x.clone().requires_grad_()
+    losses = F.cross_entropy(model(x), y, reduction="none")
+    losses.backward(torch.ones_like(losses), inputs=[x])
+    largest = x.grad.abs().flatten(1).amax(1)
+    return torch.as_tensor((largest == 0).double().mean())
+
+
+# WRONG asleep: the mean of the batch -> has none in a batch
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (slope == 0).flatten(1).all(1).float().mean()
+
+
+# WRONG asleep: small is 0 -> exactly 0 is asked|too many images count
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope.abs() < 1e-6).flatten(1).all(1).float().mean()
+
+
+# WRONG asleep: the share of pixels -> although some of its pixels have a slope
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope == 0).float().mean()
+
+
+# WRONG asleep: any pixel will do -> although some of its pixels have a slope
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope == 0).flatten(1).any(1).float().mean()
+
+
+# WRONG asleep: slopes that add up to 0 -> all of them must be 0
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope.double().flatten(1).sum(1) == 0).float().mean()
+
+
+# WRONG asleep: a length that rounds to 0 -> too many images count
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope.flatten(1).norm(dim=1) == 0).float().mean()
+
+
+# WRONG asleep: the labels that the model predicts -> or that of another label
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    logits = model(x)
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), x)
+    return (slope == 0).flatten(1).all(1).float().mean()
+
+
+# WRONG asleep: where the softmax is 1 -> too many images count|has none in a batch
+def asleep(model, x, y):
+    return (model(x).softmax(1).amax(1) == 1).float().mean()
+
+
+# WRONG asleep: where the loss is 0 -> too many images count
+def asleep(model, x, y):
+    return (F.cross_entropy(model(x), y, reduction="none") == 0).float().mean()
+
+
+# WRONG asleep: of the margin -> images without a slope are missing
+def asleep(model, x, y):
+    x, own = x.detach().requires_grad_(), y[:, None]
+    logits = model(x)
+    lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+    (slope,) = torch.autograd.grad(lead.sum(), x)
+    return (slope == 0).flatten(1).all(1).float().mean()
+
+
+# WRONG asleep: the share that is awake -> a linear model with small logits has a slope
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope != 0).flatten(1).any(1).float().mean()
+
+
+# WRONG asleep: a count -> a number from 0 to 1
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope == 0).flatten(1).all(1).sum()
+
+
+# WRONG asleep: one for each image -> is no number
+def asleep(model, x, y):
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope == 0).flatten(1).all(1).float()
+
+
+# RIGHT verdict: a table of rules
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    blind = hot["loss"] != "margin" and hot["divided by"] < 5 and hot["asleep"] >= 5
+    gain = Rate(hot["left"], n).lead(Rate(plain["left"], n)) if max(hot["left"], plain["left"]) <= n else 0
+    rules = {
+        ("invalid", "eps"): abs(plain["eps"] - hot["eps"]) > 1e-9,
+        ("invalid", "left"): plain["left"] > plain["clean"] or hot["left"] > hot["clean"],
+        ("masked", "asleep"): blind,
+        ("overclaims", "claim"): report["claim"] == "more robust" and gain <= 0,
+    }
+    return next((found for found, true in rules.items() if true), ("sound", ""))
+
+
+# RIGHT verdict: by standard errors, a list
+def verdict(report):
+    a, b = report["undefended"], report["distilled"]
+    if a["eps"] != b["eps"]:
+        return ["invalid", "eps"]
+    if a["left"] > a["clean"] or b["left"] > b["clean"]:
+        return ["invalid", "left"]
+    if b["asleep"] > 20 and (b["loss"], b["divided by"]) == ("cross-entropy", 1):
+        return ["masked", "asleep"]
+    p, q = a["left"] / report["images"], b["left"] / report["images"]
+    error = math.sqrt((p * (1 - p) + q * (1 - q)) / report["images"])
+    if "more" in report["claim"] and q - p < 2 * error:
+        return ["overclaims", "claim"]
+    return ["sound", ""]
+
+
+# WRONG verdict: the same for all -> three different verdicts
+def verdict(report):
+    return "masked", "asleep"
+
+
+# WRONG verdict: only the word -> a verdict and the entry
+def verdict(report):
+    return "sound"
+
+
+# WRONG verdict: asleep is masked, whatever the attack -> three different verdicts|does this loss mind
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: cross-entropy is masked, also with logits divided -> three different verdicts|dividing the logits
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy":
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: does not compare the budgets -> the same attacker
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: believes any number -> make wrong answers right
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: any lead is a gain -> three different verdicts|more than chance
+def verdict(report):
+    plain, hot = report["undefended"], report["distilled"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and hot["left"] <= plain["left"]:
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: all that claim more overclaim -> a difference that many images show|does this loss mind|dividing
+def verdict(report):
+    plain, hot = report["undefended"], report["distilled"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    return ("overclaims", "claim") if report["claim"] == "more robust" else ("sound", "")
+
+
+# WRONG verdict: overclaims whatever is claimed -> does it claim more|three different verdicts
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: knows A, B and C by their numbers -> another verdict is due
+def verdict(report):
+    known = {851: ("masked", "asleep"), 14: ("overclaims", "claim")}
+    return known.get(report["distilled"]["left"], ("sound", ""))
+
+
+# WRONG verdict: names the loss as what shows a mask -> one of eps, left|a verdict and the entry
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "loss"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# RIGHT wake: cross-entropy of logits turned down
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        x_adv.requires_grad_()
+        logits = model(x_adv)
+        logits = 3 * logits / logits.detach().abs().amax(1, keepdim=True)
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 8 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# RIGHT wake: down the label's logit against the mean of the others, with momentum, in float64 at the end
+def wake(model, x, y, *, eps):
+    delta, momentum = torch.zeros_like(x), torch.zeros_like(x)
+    for _ in range(20):
+        delta.requires_grad_()
+        logits = model(x + delta)
+        top = logits.scatter(1, y[:, None], -math.inf).topk(3, dim=1).values
+        (slope,) = torch.autograd.grad((top[:, 0] - logits.gather(1, y[:, None])[:, 0]).sum(), delta)
+        momentum = 0.75 * momentum + slope / slope.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        delta = (delta.detach() + eps / 6 * momentum.sign()).clamp(-eps, eps)
+        delta = (x + delta).clamp(0, 1) - x
+    return (x + delta).double()
+
+
+# WRONG wake: cross-entropy -> have not moved at all
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: cross-entropy from a random start -> still right
+def wake(model, x, y, *, eps):
+    x_adv = (x + eps * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: a little cooler -> have not moved at all|still right
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 3, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: divided by 100, and so knows this temperature -> distilled anew
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: divides the probabilities -> have not moved at all|still right
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        p = model(x_adv).softmax(1) / 100
+        (slope,) = torch.autograd.grad(F.cross_entropy(p, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: the wrong way -> still right
+def wake(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(model(x_adv).gather(1, y[:, None]).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: no projection -> left the eps-ball
+def wake(model, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(12):
+        x_adv.requires_grad_()
+        logits = model(x_adv)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: random signs -> still right
+def wake(model, x, y, *, eps):
+    return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
+
+
+# WRONG wake: steps too short -> still right
+def wake(model, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(12):
+        x_adv.requires_grad_()
+        logits = model(x_adv)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 100 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG wake: cools the network for good -> changed its arguments
+def wake(model, x, y, *, eps):
+    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight.data /= 100
+    last.bias.data /= 100
+    x_adv = x.clone()
+    for _ in range(12):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv

@@ -1,0 +1,1032 @@
+"""Other answers to lab 07, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT votes: a loop over the copies, counted in place
+def votes(model, x, *, sigma, n):
+    counts = 0
+    with torch.no_grad():
+        for _ in range(n):
+            answers = model(x + torch.normal(0.0, sigma, x.shape, device=x.device))
+            counts = counts + (answers == answers.amax(1, keepdim=True)).double()
+    return counts
+
+
+# RIGHT votes: image by image, with bincount, as a list
+def votes(model, x, *, sigma, n):
+    rows = []
+    for image in x:
+        copies = image.expand(n, *image.shape) + sigma * torch.randn(n, *image.shape, device=x.device)
+        answers = model(copies).detach()
+        rows.append(torch.bincount(answers.argmax(1), minlength=answers.shape[1]).tolist())
+    return rows
+
+
+# RIGHT votes: NumPy's noise, all copies as (n, N, ...)
+def votes(model, x, *, sigma, n):
+    noise = np.random.normal(scale=sigma, size=(n, *x.shape)).astype(np.float32)
+    copies = x[None] + torch.from_numpy(noise).to(x.device)
+    answers = model(copies.flatten(0, 1)).detach()
+    winners = answers.argmax(1).view(n, len(x))
+    return np.stack([(winners == c).sum(0).cpu().numpy() for c in range(answers.shape[1])], axis=1)
+
+
+# WRONG votes: copies of all images are mixed up -> in its row
+def votes(model, x, *, sigma, n):
+    copies = x.repeat(n, *[1] * (x.dim() - 1))
+    answers = model(copies + sigma * torch.randn_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: mean probabilities -> do not add up|one vote
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies)).softmax(1)
+    return answers.view(len(x), n, -1).sum(1).detach()
+
+
+# WRONG votes: shares instead of counts -> do not add up
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).double().mean(1)
+
+
+# WRONG votes: the same noise for all copies of an image -> vote together
+def votes(model, x, *, sigma, n):
+    copies = (x + sigma * torch.randn_like(x)).repeat_interleave(n, 0)
+    answers = model(copies)
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: the same noise for all images -> too much alike
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n):
+        answers = model(x + sigma * torch.randn_like(x[:1]))
+        counts = counts + nn.functional.one_hot(answers.argmax(1), answers.shape[1])
+    return counts
+
+
+# WRONG votes: one number of noise for all pixels of a copy -> in every pixel
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    noise = torch.randn(len(copies), *[1] * (x.dim() - 1))
+    answers = model(copies + sigma * noise)
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: sigma as a variance -> standard deviation sigma
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma**0.5 * torch.randn_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: sigma squared -> standard deviation sigma
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma**2 * torch.randn_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: uniform noise -> Gaussian
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * (2 * torch.rand_like(copies) - 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: uniform noise of the right variance -> Gaussian
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + 3**0.5 * sigma * (2 * torch.rand_like(copies) - 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: positive noise -> about half|Gaussian
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.rand_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: clamps the copies -> of every copy
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model((copies + sigma * torch.randn_like(copies)).clamp(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: the noise adds up from copy to copy -> Gaussian noise of standard deviation|vote together
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n):
+        x = x + sigma * torch.randn_like(x)
+        answers = model(x)
+        counts = counts + nn.functional.one_hot(answers.argmax(1), answers.shape[1])
+    return counts
+
+
+# WRONG votes: in place -> changed its arguments
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n):
+        x += sigma * torch.randn_like(x)
+        answers = model(x)
+        counts = counts + nn.functional.one_hot(answers.argmax(1), answers.shape[1])
+    return counts
+
+
+# WRONG votes: without noise -> on the boundary|too much alike|noise
+def votes(model, x, *, sigma, n):
+    answers = model(x)
+    return n * nn.functional.one_hot(answers.argmax(1), answers.shape[1])
+
+
+# WRONG votes: ten classes, always -> another shape
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), 10).sum(1)
+
+
+# WRONG votes: half of the copies mirror the others -> too much alike
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    noise = torch.randn(len(x), n, *x.shape[1:])
+    noise[:, n - n // 2 :] = -noise[:, : n // 2]
+    answers = model(copies + sigma * noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: in full batches of ten, without the rest -> do not add up
+def votes(model, x, *, sigma, n):
+    counts = 0
+    for _ in range(n // 10):
+        copies = x.repeat_interleave(10, 0)
+        answers = model(copies + sigma * torch.randn_like(copies))
+        counts = counts + nn.functional.one_hot(answers.argmax(1).view(len(x), 10), answers.shape[1]).sum(1)
+    return counts
+
+
+# WRONG votes: noise cut off at two sigma -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies + sigma * torch.randn_like(copies).clamp(-2, 2))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: the clean image is one of the copies -> of every copy
+def votes(model, x, *, sigma, n):
+    noise = sigma * torch.randn(len(x), n, *x.shape[1:])
+    noise[:, 0] = 0
+    answers = model(x.repeat_interleave(n, 0) + noise.flatten(0, 1))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: noise in proportion to the pixel -> Gaussian noise of standard deviation
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    answers = model(copies * (1 + sigma * torch.randn_like(copies)))
+    return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+
+
+# WRONG votes: each copy and its mirror, n of each -> do not add up
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    noise = sigma * torch.randn_like(copies)
+    counts = 0
+    for answers in (model(copies + noise), model(copies - noise)):
+        counts = counts + nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
+    return counts
+
+
+# RIGHT certificate: bisection on the binomial tail, row by row, lists
+def certificate(chosen, counts, *, sigma, failure_prob):
+    labels, radii = [], []
+    for c, row in zip(chosen.tolist(), counts.tolist()):
+        k, n, low, high = row[c], sum(row), 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            if k > 0 and special.bdtrc(k - 1, n, middle) <= failure_prob:
+                low = middle
+            else:
+                high = middle
+        labels.append(c if low > 0.5 else -1)
+        radii.append(sigma * special.ndtri(low) if low > 0.5 else 0.0)
+    return labels, radii
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    first, others = votes(model, x, sigma=sigma, n=n0), votes(model, x, sigma=sigma, n=n)
+    return certificate(first.argmax(1), others, sigma=sigma, failure_prob=failure_prob)
+
+
+# RIGHT certificate: SciPy's beta, both radii of Cohen, float32
+def certificate(chosen, counts, *, sigma, failure_prob):
+    from scipy.stats import beta, norm
+
+    n = int(counts[0].sum())
+    k = counts[torch.arange(len(counts)), chosen].numpy()
+    bound = np.where(k == 0, 0.0, beta.ppf(failure_prob, np.maximum(k, 1), n - k + 1))
+    radius = sigma / 2 * (norm.ppf(bound) - norm.ppf(1 - bound))
+    label = chosen.clone()
+    label[bound <= 0.5] = -1
+    return label, torch.tensor(radius.clip(min=0), dtype=torch.float32)
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    few, many = torch.as_tensor(votes(model, x, sigma=sigma, n=n0)), votes(model, x, sigma=sigma, n=n)
+    return list(certificate(few.max(1).indices, many, sigma=sigma, failure_prob=failure_prob))
+
+
+# RIGHT certify: one row of n0 + n copies, cut in two
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    labels, radii = [], []
+    for image in x:
+        with torch.no_grad():
+            answers = model(image + sigma * torch.randn(n0 + n, *image.shape)).argmax(1)
+        choice = int(answers[:n0].mode().values)
+        k = int((answers[n0:] == choice).sum())
+        bound = float(special.betaincinv(k, n - k + 1, failure_prob)) if k else 0.0
+        labels.append(choice if bound > 0.5 else -1)
+        radii.append(sigma * float(special.ndtri(bound)) if bound > 0.5 else 0.0)
+    return torch.tensor(labels), torch.tensor(radii)
+
+
+certificate = lambda chosen, counts, *, sigma, failure_prob: None
+
+
+# RIGHT certify: the numbers of votes from `votes`, written out
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    choice = votes(model, x, sigma=sigma, n=n0).argmax(1)
+    k = votes(model, x, sigma=sigma, n=n).gather(1, choice[:, None])[:, 0].double()
+    bound = torch.from_numpy(special.betaincinv(k.numpy(), n - k.numpy() + 1, failure_prob)).nan_to_num(0)
+    radius = sigma * torch.special.ndtri(bound)
+    return torch.where(bound > 0.5, choice, -1), radius.where(bound > 0.5, 0.0)
+
+
+certificate = lambda chosen, counts, *, sigma, failure_prob: None
+
+
+# WRONG certificate: half of failure_prob, as for two sides -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / 2))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the share of the votes, no bound -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    bound = (counts.gather(1, chosen[:, None])[:, 0] / counts.sum(1)).numpy().clip(0, 0.9999999)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the upper end -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k + 1.0, n - k, 1 - failure_prob), nan=1 - 1e-9).clip(0, 1 - 1e-9)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the lower end with the upper end's counts -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = special.betaincinv(k + 1.0, n - k + 1.0, failure_prob)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Wald's normal approximation -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).numpy()
+    p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
+    bound = (p + special.ndtri(failure_prob) * np.sqrt(p * (1 - p) / n)).clip(0, 1 - 1e-9)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Wilson's approximation -> too far|prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n, z = counts.sum(1).numpy(), -special.ndtri(failure_prob)
+    p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
+    bound = (p + z**2 / 2 / n - z * np.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)) / (1 + z**2 / n)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Hoeffding's bound, which is loose -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).numpy()
+    p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
+    bound = p - np.sqrt(math.log(1 / failure_prob) / 2 / n)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound.clip(0)), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: a failure probability of its own -> too far|prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, 0.001))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: sigma forgotten -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: half of sigma -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma / 2 * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the distribution instead of the quantile -> too far|prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtr(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the votes choose again -> may not choose again
+def certificate(chosen, counts, *, sigma, failure_prob):
+    chosen = counts.argmax(1)
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: never abstains -> answers although
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return chosen, np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: abstains by the share of the votes -> answers although
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(k / n > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the radius of an abstention is negative -> radius other than 0
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), sigma * special.ndtri(bound)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: a bound of NaN where there is no vote -> NaN
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].double().numpy(), counts.sum(1).numpy()
+    bound = np.where(k > 0, special.betaincinv(k, n - k + 1.0, failure_prob), np.nan)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound <= 0.5, 0.0, sigma * special.ndtri(bound))
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: abstains where the bound is below 0.6 -> abstains although
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.6, chosen, -1), np.where(bound > 0.6, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: an abstention is class 0 -> answers although|neither the chosen class
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, 0), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: radii alone -> a pair|another shape|no tensor
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: a dictionary -> is a pair
+def certificate(chosen, counts, *, sigma, failure_prob):
+    return {"label": chosen, "radius": sigma * counts.double().amax(1)}
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: the votes of all images in one sum -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), int(counts.sum())
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Bonferroni over the images -> prove more
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / len(k)))
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certificate: Jeffreys' interval -> too far
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    bound = special.betaincinv(k + 0.5, n - k + 0.5, failure_prob)
+    return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
+
+
+certify = lambda *args, **kwargs: None
+
+
+# WRONG certify: no return -> is a pair
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    votes(model, x, sigma=sigma, n=n0)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: always abstains -> prove more than that
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    return [-1] * len(x), [0.0] * len(x)
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: one choice for the whole batch -> straight boundary|shorter than n votes
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    choice = votes(model, x, sigma=sigma, n=n0).sum(0).argmax().expand(len(x))
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(choice, counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: the counted copies choose -> others than those that are counted
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(counts.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: the first n0 of the counted copies choose -> others than those that are counted
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    first = votes(model, x, sigma=sigma, n=n0)
+    counts = first + votes(model, x, sigma=sigma, n=max(n - n0, 0))
+    if n0 > n:
+        counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: the same seed before both polls -> others than those that are counted
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    torch.manual_seed(0)
+    first = votes(model, x, sigma=sigma, n=n0)
+    torch.manual_seed(0)
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: those that choose are counted as well -> beyond what n votes
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    first = votes(model, x, sigma=sigma, n=n0)
+    counts = first + votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: n0 and n the other way round -> beyond what n votes
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    first = votes(model, x, sigma=sigma, n=n)
+    counts = votes(model, x, sigma=sigma, n=n0)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: n in all, of which n0 choose -> prove more than that
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    n0 = min(n0, n // 2)
+    first = votes(model, x, sigma=sigma, n=n0)
+    counts = votes(model, x, sigma=sigma, n=n - n0)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: the model without noise chooses -> not for the copies'
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    counts = votes(model, x, sigma=sigma, n=n)
+    return smoothing.certificates(predict(model, x), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: asks until it need not abstain -> too many wrong certificates
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    label, radius = torch.full((len(x),), -1), torch.zeros(len(x), dtype=torch.float64)
+    for _ in range(3):
+        first, counts = votes(model, x, sigma=sigma, n=n0), votes(model, x, sigma=sigma, n=n)
+        found = smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)
+        better = found.radius > radius
+        label[better], radius[better] = found.label[better], found.radius[better]
+    return label, radius
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# WRONG certify: a sigma of its own for the noise -> straight boundary
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    first, counts = votes(model, x, sigma=0.25, n=n0), votes(model, x, sigma=0.25, n=n)
+    return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
+
+
+certificate = lambda *args, **kwargs: None
+
+
+# RIGHT majority: SciPy's test, row by row
+def majority(counts, *, failure_prob):
+    from scipy.stats import binomtest
+
+    answers = []
+    for row in counts:
+        (first, second), (best, _) = (part.tolist() for part in row.topk(2))
+        clear = binomtest(first, first + second, 0.5).pvalue <= failure_prob
+        answers.append(best if clear else -1)
+    return answers
+
+
+# RIGHT majority: the sum of binomial coefficients, float64
+def majority(counts, *, failure_prob):
+    answers = torch.full((len(counts),), -1.0, dtype=torch.float64)
+    for i, row in enumerate(counts.tolist()):
+        second, first = sorted(row)[-2:]
+        n = first + second
+        tail = sum(math.comb(n, j) for j in range(first, n + 1))
+        if 2 * tail / 2**n <= failure_prob and first > second:
+            answers[i] = row.index(first)
+    return answers
+
+
+# WRONG majority: one side only, although the leader was chosen by its lead -> answers although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = special.bdtr(second, first + second, 0.5) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: all votes are tosses, not those for the first two -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.bdtr(second, counts.sum(1).numpy(), 0.5) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the leader against all others -> abstains although
+def majority(counts, *, failure_prob):
+    n, first = counts.sum(1).numpy(), counts.amax(1).numpy()
+    clear = 2 * special.bdtr(n - first, n, 0.5) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: no abstention -> answers where the first two classes have equal votes
+def majority(counts, *, failure_prob):
+    return counts.argmax(1)
+
+
+# WRONG majority: abstains only at a draw -> answers although
+def majority(counts, *, failure_prob):
+    two = counts.topk(2).values
+    return torch.where(two[:, 0] > two[:, 1], counts.argmax(1), -1)
+
+
+# WRONG majority: more than half of the votes -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    return torch.where(2 * counts.amax(1) > counts.sum(1), counts.argmax(1), -1)
+
+
+# WRONG majority: a larger lead instead of such a lead or a larger one -> answers although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.bdtrc(first, first + second, 0.5) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the test the wrong way round -> answers where|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.bdtr(second, first + second, 0.5) > failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the normal approximation -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.ndtr((second - first) / np.sqrt(first + second)) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the normal approximation with a correction -> answers although|abstains although
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.ndtr((second - first + 1) / np.sqrt(first + second)) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the bound of the certificate -> abstains although|answers although
+def majority(counts, *, failure_prob):
+    k, n = counts.amax(1).numpy(), counts.sum(1).numpy()
+    clear = smoothing.clopper_pearson_below(k, n, failure_prob) > 0.5
+    return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
+
+
+# WRONG majority: the number of votes instead of the class -> not the class with most votes
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.numpy().T
+    clear = 2 * special.bdtr(second, first + second, 0.5) <= failure_prob
+    return torch.where(torch.from_numpy(clear), counts.amax(1), -1)
+
+
+# RIGHT audit: the tail instead of the bound
+def audit(report):
+    if report["asked"] != report["n"] + report["n0"]:
+        return "same copies"
+    if report["looks"] != 1:
+        return "peeked"
+    reach = report["radius"] * (report["pixels"] ** 0.5 if report["norm"] == "linf" else 1)
+    if reach == 0:
+        return "valid"
+    share = special.ndtr(reach / report["sigma"])
+    luck = special.bdtrc(report["hits"] - 1, report["n"], share)
+    if luck <= report["failure_prob"]:
+        return "valid"
+    return "other norm" if report["norm"] == "linf" else "too far"
+
+
+# RIGHT audit: with utils' bound, numbers first
+def audit(report):
+    sigma, norm, radius = report["sigma"], report["norm"], report["radius"]
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = sigma * special.ndtri(low) if low > 0.5 else 0
+    in_cube = proved / math.sqrt(report["pixels"])
+    word = "valid"
+    if radius > proved:
+        word = "too far"
+    elif norm == "linf" and radius > in_cube:
+        word = "other norm"
+    if report["looks"] > 1:
+        word = "peeked"
+    if report["n0"] + report["n"] > report["asked"]:
+        word = "same copies"
+    return word
+
+
+# WRONG audit: all are valid -> one of the three
+def audit(report):
+    return "valid"
+
+
+# WRONG audit: the three of the text by heart -> how far do so many votes|which part|coarse|shorter|how large a cube
+def audit(report):
+    if report["asked"] == 1000:
+        return "same copies"
+    return "other norm" if report["norm"] == "linf" else "valid"
+
+
+# WRONG audit: any cube is called the other norm -> a cube that fits
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    if report["norm"] == "linf":
+        return "other norm"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: divides by the pixels, not by their root -> a cube that fits
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / report["pixels"] else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: the share of the hits, no bound -> how far do so many votes
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    share = report["hits"] / report["n"]
+    proved = report["sigma"] * special.ndtri(share) if share > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: the bound for two sides -> The votes prove this radius
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"] / 2)
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: only the longest radius is right -> a shorter radius|prove this radius
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if abs(report["radius"] - proved) > 0.05 * proved else "valid"
+
+
+# WRONG audit: peeking is no fault -> how many chances
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: two looks are no peeking -> how many chances
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 2:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: copies may be used twice in part -> used for both
+def audit(report):
+    if report["asked"] == report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: wants more copies for the choice -> in which no copy was used twice
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"] or report["n0"] < 100:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far|a cube that fits
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], 0.001)
+    proved = report["sigma"] * special.ndtri(low) if low > 0.5 else 0
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# WRONG audit: a report of nothing is wrong, too -> a radius of 0
+def audit(report):
+    if report["asked"] < report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
+    proved = report["sigma"] * special.ndtri(low)
+    if report["norm"] == "linf":
+        return "other norm" if report["radius"] > proved / math.sqrt(report["pixels"]) else "valid"
+    return "too far" if report["radius"] > proved else "valid"
+
+
+# RIGHT enough: the mixture of lesson 07
+def enough(k, n, p0, failure_prob):
+    return smoothing.log_wealth(k.numpy(), n, p0) >= -math.log(failure_prob)
+
+
+# RIGHT enough: a bound at each look, with its part of failure_prob
+def enough(k, n, p0, failure_prob):
+    look = n // 20
+    part = failure_prob / (look * (look + 1))
+    return [bool(special.betaincinv(float(hits), n - hits + 1.0, part) > p0) if hits else False for hits in k.tolist()]
+
+
+# RIGHT enough: a bound at each look, with a hundredth of failure_prob
+def enough(k, n, p0, failure_prob):
+    return np.nan_to_num(special.betaincinv(k.numpy(), n - k.numpy() + 1.0, failure_prob / 100)) > p0
+
+
+# RIGHT enough: two bets, each with half of the money
+def enough(k, n, p0, failure_prob):
+    k = k.double()
+    bets = [p0 + (1 - p0) * share for share in (0.4, 0.75)]
+    wealth = torch.stack([k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0)) for p in bets])
+    return (wealth.logsumexp(0) - math.log(2)) >= math.log(1 / failure_prob)
+
+
+# WRONG enough: the bound for a single look -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob) > p0
+
+
+# WRONG enough: the bound for a single look, with half of failure_prob -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 2) > p0
+
+
+# WRONG enough: the share of the hits -> a hundred times
+def enough(k, n, p0, failure_prob):
+    return k / n > p0
+
+
+# WRONG enough: only at the end -> too many votes
+def enough(k, n, p0, failure_prob):
+    return (smoothing.clopper_pearson_below(k.numpy(), n, failure_prob) > p0) & (n >= 2000)
+
+
+# WRONG enough: never -> of no use
+def enough(k, n, p0, failure_prob):
+    return torch.zeros(len(k), dtype=torch.bool)
+
+
+# WRONG enough: a part of failure_prob for each vote instead of for each look -> too many votes
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / (n * (n + 1))) > p0
+
+
+# WRONG enough: Hoeffding, with a part for each look -> too many votes
+def enough(k, n, p0, failure_prob):
+    return k / n - math.sqrt(math.log(100 / failure_prob) / 2 / n) > p0
+
+
+# WRONG enough: the bet on a share that the hits choose afterwards -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    p = (k.double() / n).clamp(p0, 1 - 1e-9)
+    wealth = k * torch.log(p / p0) + (n - k) * torch.log((1 - p) / (1 - p0))
+    return wealth >= -math.log(failure_prob)
+
+
+# WRONG enough: the bar is failure_prob itself -> a hundred times
+def enough(k, n, p0, failure_prob):
+    p = (1 + p0) / 2
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(failure_prob)
+
+
+# WRONG enough: a bar of its own -> at each look|too many votes|a hundred times
+def enough(k, n, p0, failure_prob):
+    p = (1 + p0) / 2
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(20)
+
+
+# WRONG enough: the probability of the hits alone, without the misses -> a hundred times
+def enough(k, n, p0, failure_prob):
+    return k * math.log((1 + p0) / 2 / p0) >= -math.log(failure_prob)
+
+
+# WRONG enough: the posterior probability of a share above p0 -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return special.betaincc(k.numpy() + 1.0, n - k.numpy() + 1.0, p0) >= 1 - failure_prob
+
+
+# WRONG enough: three looks are allowed for -> a hundred times|at each look
+def enough(k, n, p0, failure_prob):
+    return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 3) > p0
+
+
+# WRONG enough: two standard errors above p0 -> a hundred times
+def enough(k, n, p0, failure_prob):
+    return k / n - 2 * math.sqrt(p0 * (1 - p0) / n) > p0
+
+
+# WRONG enough: looks only from the 500th vote on -> too many votes
+def enough(k, n, p0, failure_prob):
+    if n < 500:
+        return k < 0
+    return smoothing.log_wealth(k.numpy(), n, p0) >= -math.log(failure_prob)
+
+
+# WRONG enough: bets on a share just above p0 -> too many votes
+def enough(k, n, p0, failure_prob):
+    p = p0 + 0.05 * (1 - p0)
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= -math.log(failure_prob)
+
+
+# WRONG enough: one answer for all -> another shape
+def enough(k, n, p0, failure_prob):
+    return bool((k / n > p0).any())

@@ -1,0 +1,365 @@
+# %% [markdown]
+# # Lab 01 · One gradient step
+#
+# Five exercises, 10 points, about 60 minutes after [lesson 01](../notebooks/01_one_gradient_step.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+
+# %%
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import attacks, expect, plots
+from utils.data import load
+from utils.evaluation import accuracy
+from utils.models import mlp, predict
+from utils.training import fit
+
+# %% [markdown]
+# ## The model
+#
+# A small network on the digits. It was hardened a little: in training it saw attacked images (lesson 03 tells how).
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.test
+
+
+def hardened(seed, updates=300):
+    """A network that was trained on images attacked with 0.1."""
+    torch.manual_seed(seed)
+    transform = lambda model, x, y: attacks.fgsm(model, x, y, eps=0.1)  # noqa: E731
+    return fit(mlp(data, width=64), data.train, updates=updates, transform=transform)
+
+
+model = hardened(0)
+
+# %%
+accuracy(model, data.test)
+
+# %% [markdown]
+# ## 1 · The sign and the clamp (3 points)
+#
+# Write FGSM. It takes images `x` (N, ...) in [0, 1] and their labels `y` (N,),
+# and returns images of the same shape, one step of size `eps` **up** the loss of `y`:
+# within `eps` of `x` in every pixel, and in [0, 1].
+# `x`, the model's weights and its mode stay as they were.
+#
+# <details><summary>Hint 1</summary>The slope is that of the loss with respect to the <em>input</em>.</details>
+# <details><summary>Hint 2</summary><code>torch.autograd.grad(loss, x)</code> gives it, if <code>x</code>
+# requires a gradient. Ask a copy of <code>x</code> for it: <code>x.detach().requires_grad_()</code>.</details>
+# <details><summary>Hint 3</summary>Step by <code>eps</code> times the <em>sign</em> of the slope,
+# and only then clamp to [0, 1].</details>
+
+
+# %%
+def fgsm(model, x, y, *, eps):
+    """One signed step of size eps up the loss of y, kept in [0, 1]."""
+    ### BEGIN SOLUTION
+    x = x.detach().requires_grad_()
+    loss = F.cross_entropy(model(x), y, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    ### END SOLUTION
+
+
+# %%
+plots.triptych(x, fgsm(model, x, y, eps=0.15), model, y=y)
+
+# %%
+# CHECK fgsm_ball, 1 point
+for eps in (0.05, 0.3):
+    expect.images(expect.leaves_arguments(fgsm, model, x[:50], y[:50], eps=eps), x[:50], eps)
+### BEGIN HIDDEN TESTS
+for eps in (0.0, 0.02, 0.13, 0.6):
+    some = torch.randperm(len(x))[:40]
+    expect.images(expect.leaves_arguments(fgsm, model, x[some], y[some], eps=eps), x[some], eps)
+for shape in ((1, 5), (7, 3, 4, 4)):  # a single image, other shapes
+    points = torch.rand(shape).round(decimals=1)  # some at the edge
+    small = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape[1:]), 3))
+    labels = torch.randint(0, 3, shape[:1])
+    expect.images(expect.leaves_arguments(fgsm, small, points, labels, eps=0.2), points, 0.2)
+### END HIDDEN TESTS
+
+# %%
+# CHECK fgsm_strength, 2 points
+torch.manual_seed(seed)
+linear, middle = nn.Linear(8, 2), torch.full((4, 8), 0.5)
+for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int64)):
+    found = expect.images(fgsm(linear, middle, labels, eps=0.1), middle, 0.1)
+    loss = F.cross_entropy(linear(found), labels).item()
+    away = linear.weight[1 - labels[0]] - linear.weight[labels[0]]
+    highest = F.cross_entropy(linear(middle + 0.1 * away.sign()), labels).item()
+    before = F.cross_entropy(linear(middle), labels).item()
+    expect.that(
+        loss >= before,
+        "the loss of the label fell: step up the loss of y, not down, and not of the prediction",
+        expected=f"above {before:.3f}",
+        got=loss,
+    )
+    expect.that(
+        loss >= highest - 1e-4,
+        "on a linear model a corner of the box has a higher loss: every pixel should move by eps, whatever its slope",
+        expected=f"a loss of {highest:.3f}",
+        got=loss,
+    )
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+some = torch.randperm(len(x))[:100]
+for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)), "labels that the model denies")):
+    for eps in (0.04, 0.2):
+        wanted = attacks.fgsm(model, x[some], labels, eps=eps)
+        found = expect.images(fgsm(model, x[some], labels, eps=eps), x[some], eps)
+        before, after = (F.cross_entropy(model(images), labels).item() for images in (x[some], found))
+        expect.that(
+            after >= before,
+            f"the loss of {who} fell: step up the loss of the y that is given, not of the prediction",
+            expected=f"above {before:.3f}",
+            got=after,
+        )
+        expect.equal(
+            found,
+            wanted,
+            f"with {who}, pixels move by another amount or the other way than the sign of the slope says",
+            expected="x + eps * sign(slope), clamped to [0, 1]",
+            share=0.99,
+        )
+alone = torch.cat(
+    [expect.images(fgsm(model, x[i : i + 1], y[i : i + 1], eps=0.1), x[i : i + 1], 0.1) for i in some[:5]]
+)
+batch = expect.images(fgsm(model, x[some[:5]], y[some[:5]], eps=0.1), x[some[:5]], 0.1)
+expect.equal(batch, alone, "an image's result depends on the others in the batch", share=0.99)
+faint = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+faint[1].weight.data *= 1e-6
+wanted = attacks.fgsm(faint, x[some], y[some], eps=0.1)
+found = expect.images(fgsm(faint, x[some], y[some], eps=0.1), x[some], 0.1)
+expect.equal(found, wanted, "where the slope is faint the step is shorter than eps: take its sign", share=0.99)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · Choosing the answer (2 points)
+#
+# Now the attacker wants the class `target` (N,). One step of size `eps` that makes this class likelier,
+# in the same ball and in [0, 1].
+#
+# <details><summary>Hint 1</summary>Whose loss should fall now?</details>
+# <details><summary>Hint 2</summary>The loss of <code>target</code>, and it should go <em>down</em>.</details>
+# <details><summary>Hint 3</summary>Two things differ from exercise 1: the label in the loss, and one sign.</details>
+
+
+# %%
+def fgsm_targeted(model, x, target, *, eps):
+    """One signed step of size eps down the loss of target, kept in [0, 1]."""
+    ### BEGIN SOLUTION
+    x = x.detach().requires_grad_()
+    loss = F.cross_entropy(model(x), target, reduction="sum")
+    (slope,) = torch.autograd.grad(loss, x)
+    return (x - eps * slope.sign()).clamp(0, 1).detach()
+    ### END SOLUTION
+
+
+# %%
+# CHECK fgsm_targeted, 2 points
+target = (y + 1) % 10
+found = expect.images(expect.leaves_arguments(fgsm_targeted, model, x, target, eps=0.1), x, 0.1)
+before, after = (F.cross_entropy(model(images), target).item() for images in (x, found))
+expect.that(
+    after < before, "the target became less likely: go down its loss", expected=f"a loss below {before:.3f}", got=after
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+some = torch.randperm(len(x))[:100]
+for eps in (0.03, 0.2):
+    target = (y[some] + torch.randint(1, 10, (100,))) % 10
+    wanted = attacks.fgsm(model, x[some], y[some], eps=eps, target=target)
+    found = expect.images(fgsm_targeted(model, x[some], target, eps=eps), x[some], eps)
+    before, after = (F.cross_entropy(model(images), target).item() for images in (x[some], found))
+    expect.that(
+        after < before, "the target became less likely: go down its loss", expected=f"below {before:.3f}", got=after
+    )
+    expect.equal(
+        found,
+        wanted,
+        "some pixels do not move by eps towards the target",
+        expected="x - eps * sign(slope of the target's loss), clamped to [0, 1]",
+        share=0.99,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · How large must the change be? (2 points)
+#
+# For each image, the smallest budget of `grid` at which `attack` makes the model wrong.
+# `attack(model, x, y, eps=...)` returns images; `grid` is a rising list of budgets.
+# The answer is a tensor (N,): **0** for an image that is wrong before any attack,
+# `math.inf` for one that withstands them all.
+#
+# <details><summary>Hint 1</summary>Does an image that falls at 0.05 always fall at 0.1?
+# One step can go too far.</details>
+# <details><summary>Hint 2</summary>Attack all images at each budget,
+# and fill in those that fall for the first time.</details>
+# <details><summary>Hint 3</summary>Begin with <code>torch.full((len(x),), math.inf)</code>, and use
+# <code>torch.minimum</code> or a mask of those still standing.</details>
+
+
+# %%
+def smallest_eps(model, attack, x, y, grid):
+    """The smallest budget of the grid at which each image falls, (N,): 0 if it is wrong as it is, inf if none."""
+    ### BEGIN SOLUTION
+    smallest = torch.full((len(x),), math.inf)
+    for eps in [0.0, *grid]:
+        x_adv = attack(model, x, y, eps=eps) if eps else x
+        wrong = model(x_adv).argmax(1) != y
+        smallest[wrong & smallest.isinf()] = eps
+    return smallest
+    ### END SOLUTION
+
+
+# %%
+# CHECK smallest_eps, 2 points
+torch.manual_seed(seed)
+linear, points = nn.Linear(6, 2), 0.4 + 0.2 * torch.rand(40, 6)
+linear.bias.data = -0.5 * linear.weight.sum(1).detach()
+w = (linear.weight[1] - linear.weight[0]).detach()
+distance, labels = ((points - 0.5) @ w).abs() / w.abs().sum(), linear(points).argmax(1)
+grid = [0.005, 0.01, 0.02, 0.04]
+wanted = torch.tensor([next((eps for eps in grid if eps > d), math.inf) for d in distance])
+found = expect.tensor(smallest_eps(linear, attacks.fgsm, points, labels, grid), like=wanted)
+expect.equal(found, wanted, "on a linear model the distance to the boundary says another budget", share=0.97)
+found = expect.tensor(smallest_eps(linear, attacks.fgsm, points, 1 - labels, grid), like=wanted)
+expect.that(
+    (found == 0).all(),
+    "an image that is wrong before any attack needs none",
+    expected="0 for an image that is wrong as it is",
+    got=found[:5],
+)
+### BEGIN HIDDEN TESTS
+bump = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # wrong only between 0.55 and 0.63
+bump[0].weight.data, bump[0].bias.data = torch.ones(2, 1), torch.tensor([-0.4, -0.6])
+bump[2].weight.data, bump[2].bias.data = torch.tensor([[0.0, 0.0], [10.0, -30.0]]), torch.tensor([0.0, -1.5])
+one, zero = torch.tensor([[0.5], [0.52]]), torch.tensor([0, 0])
+found = expect.tensor(smallest_eps(bump, attacks.fgsm, one, zero, [0.02, 0.06, 0.2, 0.3, 0.4]), like=torch.zeros(2))
+expect.equal(
+    found,
+    torch.tensor([0.06, 0.06]),
+    "an image that fell at a small budget may withstand a larger one: the smallest counts, whatever comes later",
+    expected="[0.06, 0.06], where attacks of 0.06 succeed and those from 0.2 on go too far",
+)
+torch.manual_seed(seed)
+some = torch.randperm(len(x))[:80]
+grid = [round(eps, 3) for eps in torch.linspace(0.03, 0.24, 6).tolist()]
+labels = torch.where(torch.rand(80) < 0.2, (y[some] + 1) % 10, y[some])  # some are wrong as they are
+wanted = torch.full((80,), math.inf)
+for eps in reversed(grid):
+    wanted[predict(model, attacks.fgsm(model, x[some], labels, eps=eps)) != labels] = eps
+wanted[predict(model, x[some]) != labels] = 0
+found = expect.tensor(smallest_eps(model, attacks.fgsm, x[some], labels, grid), like=wanted)
+expect.that(
+    found.isinf().equal(wanted.isinf()),
+    "not the images that withstand every budget are the ones with inf",
+    expected=f"inf for {int(wanted.isinf().sum())} of 80 images",
+    got=f"inf for {int(found.isinf().sum())}",
+)
+expect.equal(found, wanted, "some images fall at another budget", expected="as the attack says, image by image")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Five reports (1 point)
+#
+# What is to be said of each? Answer with one word:
+# `"sound"`, `"noise"` (no attacker chose the change), `"scale"` (the budget is in other units than the images),
+# `"few"` (too few images to say so), `"outside"` (the images are not those of the threat model).
+#
+# - **A** "We added random noise of ±0.3 to the pixels of 10,000 images. Accuracy fell from 98.1 % to 96.5 %.
+#   So the model is robust at 0.3."
+# - **B** "Our model takes pixels from 0 to 255. FGSM with $\varepsilon$ = 0.03 leaves 9,381 of 10,000 right,
+#   9,402 without attack. So 3 % of the range do not hurt it."
+# - **C** "FGSM with $\varepsilon$ = 0.1 leaves 11 of 12 right. So at most a tenth of all images fall."
+# - **D** "FGSM with $\varepsilon$ = 0.1 leaves 2,310 of 10,000 right, [22, 24] %. A stronger attack may leave fewer."
+# - **E** "FGSM with $\varepsilon$ = 0.3 leaves 2 %. The attacked pixels lie between −0.3 and 1.3."
+
+# %%
+reports = {}
+### BEGIN SOLUTION reports = {"A": "", "B": "", "C": "", "D": "", "E": ""}  # write me
+reports = {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": "outside"}
+### END SOLUTION
+
+# %%
+# CHECK reports, 1 point
+words = ("sound", "noise", "scale", "few", "outside")
+expect.that(
+    isinstance(reports, dict) and set(reports) == set("ABCDE") and all(word in words for word in reports.values()),
+    "reports needs one of the five words for each of A to E",
+    expected=f"one of {', '.join(words)}",
+    got=reports,
+)
+### BEGIN HIDDEN TESTS
+questions = {
+    "A": "who chose the direction of this change?",
+    "B": "how large is this budget beside a pixel of 255?",
+    "C": "what interval belongs to 11 of 12?",
+    "D": "does it say more than it has measured?",
+    "E": "could these pixels be sent to the model?",
+}
+for letter, word in {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": "outside"}.items():
+    expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Better than one step (2 points, open)
+#
+# One step of 0.2 leaves about a third of this model's answers right.
+# Write an attack, any attack, in the same ball and in [0, 1],
+# that leaves at most **85 %** of what one step leaves, and less than one step on a model that was trained anew.
+# It has 20 seconds for 400 images.
+#
+# <details><summary>Hint 1</summary>After a part of the way, the slope may point elsewhere.</details>
+# <details><summary>Hint 2</summary>Take small steps, and look at the slope again after each.</details>
+# <details><summary>Hint 3</summary>Several steps can leave the ball:
+# after each, clamp to <code>x - eps</code> … <code>x + eps</code> and to [0, 1].</details>
+
+
+# %%
+def stronger(model, x, y, *, eps):
+    """Images within eps of x and in [0, 1] that the model gets wrong more often than after one step."""
+    ### BEGIN SOLUTION
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+    ### END SOLUTION
+
+
+# %%
+# CHECK stronger, 2 points
+one_step = accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y))
+found = expect.images(expect.leaves_arguments(stronger, model, x, y, eps=0.2), x, 0.2)
+left = accuracy(model, (found, y))
+expect.that(
+    left.k <= 0.85 * one_step.k,
+    "not strong enough yet: each small step should look at the slope anew, and together they should cross the ball",
+    expected=f"at most {int(0.85 * one_step.k)} of {one_step.n} right",
+    got=f"{left.k} right",
+)
+### BEGIN HIDDEN TESTS
+other = hardened(seed, updates=150)
+one_step = accuracy(other, (attacks.fgsm(other, x, y, eps=0.2), y))
+left = accuracy(other, (expect.images(stronger(other, x, y, eps=0.2), x, 0.2), y))
+expect.that(
+    left.k <= 0.95 * one_step.k,
+    "not strong enough on a model that was trained anew",
+    expected=f"at most {int(0.95 * one_step.k)} of {one_step.n} right",
+    got=f"{left.k} right",
+)
+expect.images(stronger(model, x[:50], y[:50], eps=0.07), x[:50], 0.07)
+### END HIDDEN TESTS

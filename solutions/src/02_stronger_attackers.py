@@ -1,0 +1,377 @@
+# %% [markdown]
+# # Lab 02 · Stronger attackers
+#
+# Five exercises, 10 points, about 75 minutes after [lesson 02](../notebooks/02_stronger_attackers.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+
+# %%
+import copy
+import math
+
+import torch
+from torch.nn import functional as F
+
+from utils import attacks, expect, plots
+from utils.data import load
+from utils.evaluation import accuracy
+from utils.models import mlp, predict
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.test
+
+
+def trained(seed):
+    """A small network on the digits."""
+    torch.manual_seed(seed)
+    return fit(mlp(data, width=64), data.train, updates=200)
+
+
+model = trained(0)
+
+# %%
+accuracy(model, data.test)
+
+# %% [markdown]
+# ## 1 · Back into the ball (3 points)
+#
+# Write the projection that a step ends with.
+# It takes images `x_adv` and `x`, both (N, ...), and returns images of the same shape.
+# First into the ball of radius `eps` around `x`, each image on its own, by the shortest way:
+# for `norm="linf"` no pixel may differ by more than `eps`,
+# for `norm="l2"` the change of an image, taken as one long vector, may be at most `eps` long.
+# Then into [0, 1]. An image that is in the ball and in [0, 1] stays as it is.
+#
+# <details><summary>Hint 1</summary>For L∞, clamp pixel by pixel. For L2, look at <code>x_adv - x</code>.</details>
+# <details><summary>Hint 2</summary>A change that is too long is scaled down to length <code>eps</code>.
+# One that is short enough must not be scaled up.</details>
+# <details><summary>Hint 3</summary>The length of each image's change:
+# <code>delta.flatten(1).norm(dim=1)</code>. It may be 0, and dividing by 0 gives NaN.</details>
+
+
+# %%
+def project(x_adv, x, *, eps, norm):
+    """The nearest image in the ball around x, then clamped to [0, 1]. norm is "linf" or "l2"."""
+    ### BEGIN SOLUTION
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).norm(dim=1).clamp_min(1e-12)
+    scale = (eps / length).clamp_max(1).view(-1, *[1] * (x.dim() - 1))
+    return (x + scale * delta).clamp(0, 1)
+    ### END SOLUTION
+
+
+# %%
+# CHECK project_linf, 1 point
+torch.manual_seed(seed)
+far = x[:50] + torch.randn_like(x[:50])
+near = expect.images(expect.leaves_arguments(project, far, x[:50], eps=0.1, norm="linf"), x[:50], 0.1)
+### BEGIN HIDDEN TESTS
+for eps, shape in ((0.1, (20, 1, 8, 8)), (0.3, (7, 5)), (0.0, (3, 2, 2)), (0.05, (1, 3, 4, 4))):
+    middle = torch.rand(shape).round(decimals=1)
+    for size in (0.02, 0.2, 2.0):
+        far = middle + size * torch.randn(shape)
+        wanted = torch.minimum(torch.maximum(far, middle - eps), middle + eps).clamp(0, 1)
+        found = expect.images(project(far, middle, eps=eps, norm="linf"), middle, eps)
+        expect.equal(
+            found,
+            wanted,
+            "another image of the ball is nearer: move only the pixels that are too far, and only to the edge",
+            expected="each pixel at the nearest allowed value",
+        )
+### END HIDDEN TESTS
+
+# %%
+# CHECK project_l2, 2 points
+torch.manual_seed(seed)
+middle = torch.full((6, 1, 4, 4), 0.5)
+far = middle + 0.1 * torch.randn_like(middle)
+lengths = (far - middle).flatten(1).norm(dim=1)
+radius = float(lengths.median())
+found = expect.tensor(project(far, middle, eps=radius, norm="l2"), like=middle)
+change = (found - middle).flatten(1).norm(dim=1)
+expect.that(
+    change.max() <= radius + 1e-5,
+    "an image left the L2 ball: its change, as one vector, is too long",
+    expected=f"lengths of at most {radius:.3f}",
+    got=change,
+)
+expect.that(
+    (change[lengths <= radius] - lengths[lengths <= radius]).abs().max() <= 1e-5,
+    "a change that was short enough has another length now: scale only those that are too long, each on its own",
+    expected="lengths as before",
+    got=change,
+)
+### BEGIN HIDDEN TESTS
+for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.5, (4, 2, 3))):
+    middle = torch.rand(shape).round(decimals=1)
+    for size in (0.02, 0.3, 3.0):
+        far = middle + size * torch.randn(shape)
+        far[0] = middle[0]  # no change at all
+        delta = far - middle
+        found = expect.tensor(project(far, middle, eps=eps, norm="l2"), like=middle)
+        expect.that(
+            found.min() >= -1e-6 and found.max() <= 1 + 1e-6,
+            "left [0, 1]: clamp after the ball",
+            expected="pixels in [0, 1]",
+            got=f"{float(found.min()):.3g} to {float(found.max()):.3g}",
+        )
+        change = (found - middle).flatten(1).norm(dim=1)
+        expect.that(
+            change.max() <= eps + 1e-5,
+            "an image left the L2 ball: its change, as one vector, is too long",
+            expected=f"lengths of at most {eps}",
+            got=change,
+        )
+        shorter = (eps / delta.flatten(1).norm(dim=1).clamp_min(1e-12)).clamp_max(1)
+        wanted = (middle + shorter.view(-1, *[1] * (len(shape) - 1)) * delta).clamp(0, 1)
+        expect.equal(
+            found,
+            wanted,
+            "another image of the ball is nearer: keep the direction of the change, and shorten it as little as needed",
+            expected="x + change, shortened to eps where it is longer, then clamped to [0, 1]",
+            atol=1e-4,
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · The margin (2 points)
+#
+# A loss that does not fall asleep: for each image, the largest logit of the *other* classes minus that of `y`.
+# `logits` (N, classes), `y` (N,); the answer is (N,), positive where the prediction is wrong.
+# Attacks climb it, so slopes must get through.
+#
+# <details><summary>Hint 1</summary>Take the label's logit with <code>gather</code>.</details>
+# <details><summary>Hint 2</summary>For the best of the others, the label's own must be out of the race.</details>
+# <details><summary>Hint 3</summary><code>logits.scatter(1, y[:, None], -math.inf)</code> is a copy
+# in which the label cannot win.</details>
+
+
+# %%
+def margin(logits, y):
+    """The best other logit minus the label's, (N,)."""
+    ### BEGIN SOLUTION
+    own = y[:, None]
+    return logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+    ### END SOLUTION
+
+
+# %%
+# CHECK margin, 2 points
+logits, labels = torch.tensor([[2.0, 5.0, 1.0], [2.0, 5.0, 1.0], [0.0, 0.0, 3.0]]), torch.tensor([1, 0, 2])
+found = expect.tensor(expect.leaves_arguments(margin, logits, labels), like=logits[:, 0])
+expect.equal(
+    (found > 0).float(),
+    torch.tensor([0.0, 1.0, 0.0]),
+    "positive means wrong: best other minus own",
+    expected="negative, positive, negative",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
+    logits, labels = size * torch.randn(50, classes) - 2 * size, torch.randint(0, classes, (50,))
+    own = logits[torch.arange(50), labels]
+    others = torch.stack([row[torch.arange(classes) != label].max() for row, label in zip(logits, labels, strict=True)])
+    found = expect.tensor(margin(logits, labels), like=own)
+    expect.equal(
+        found.sign(),
+        (others - own).sign(),
+        "positive means wrong: best other minus own",
+        expected="above 0 exactly where another class wins",
+    )
+    expect.equal(
+        found,
+        others - own,
+        "not the difference of two logits: take the logits themselves, and the largest of the other classes",
+        expected="best other logit minus that of the label, image by image",
+        atol=1e-4 * size,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Keep the best (2 points)
+#
+# Restarts help only if the right image is kept.
+# `tries` is a list of attacked images, each (N, ...) like `x`, one for each restart.
+# Return one image for each of the N: the try on which **that image's** margin is highest.
+# An image that fell in any restart has then fallen.
+#
+# <details><summary>Hint 1</summary>Which of the tries is best may differ from image to image.</details>
+# <details><summary>Hint 2</summary>Keep the highest margin so far, (N,), and the images that gave it.</details>
+# <details><summary>Hint 3</summary>A mask <code>higher</code> (N,) chooses images:
+# <code>best[higher] = x_try[higher]</code>, on a copy.</details>
+
+
+# %%
+def keep_best(model, tries, y):
+    """For each image the try on which the model's margin is highest, (N, ...)."""
+    ### BEGIN SOLUTION
+    best, highest = tries[0].clone(), torch.full((len(y),), -math.inf)
+    for x_try in tries:
+        lead = attacks.margin(model(x_try), y).detach()
+        higher = lead > highest
+        best[higher], highest[higher] = x_try[higher], lead[higher]
+    return best
+    ### END SOLUTION
+
+
+# %%
+# CHECK keep_best, 2 points
+torch.manual_seed(seed)
+tries = [(x[:100] + 0.1 * torch.randn_like(x[:100]).sign()).clamp(0, 1) for _ in range(4)]
+found = expect.tensor(keep_best(model, tries, y[:100]), like=tries[0])
+fell = torch.stack([predict(model, x_try) != y[:100] for x_try in tries]).any(0)
+left = predict(model, found) != y[:100]
+expect.that(
+    left.sum() >= fell.sum(),
+    "an image that fell in one of the restarts is lost: choose for each image on its own",
+    expected=f"{int(fell.sum())} images wrong",
+    got=f"{int(left.sum())}",
+)
+### BEGIN HIDDEN TESTS
+small = trained(seed)
+for judge, eps in ((small, 0.12), (model, 0.2)):
+    some = torch.randperm(len(x))[:80]
+    tries = [attacks.pgd(judge, x[some], y[some], eps=eps, steps=2, seed=i, early_stop=False) for i in range(3)]
+    tries += [x[some], (x[some] + eps * torch.randn_like(x[some]).sign()).clamp(0, 1)]
+    with torch.no_grad():
+        leads = torch.stack([attacks.margin(judge(x_try), y[some]) for x_try in tries])
+        found = expect.tensor(keep_best(judge, tries, y[some]), like=tries[0])
+        lead = attacks.margin(judge(found), y[some])
+    fell, left = (leads > 0).any(0), lead > 0
+    expect.that(
+        left[fell].all(),
+        "an image that fell in one of the restarts is lost: choose for each image on its own",
+        expected=f"{int(fell.sum())} images wrong",
+        got=f"{int(left.sum())}",
+    )
+    expect.equal(
+        lead,
+        leads.amax(0),
+        "another try has a higher margin, also among those that fell or did not",
+        expected="the highest margin of all tries, image by image",
+        atol=1e-4,
+    )
+    same = torch.stack([(x_try == found).flatten(1).all(1) for x_try in tries]).any(0)
+    expect.that(same.all(), "an image is none of the tries", expected="one of the tries, as it is")
+one = expect.tensor(keep_best(model, tries[:1], y[some]), like=tries[0])
+expect.equal(one, tries[0], "with one try, that is the answer")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Five evaluations (1 point)
+#
+# Why is the robust accuracy in each too high, if it is? Answer with one word:
+# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the loss has no slope),
+# `"mean"` (restarts are not put together as an attacker would), `"hidden"` (only gradients were tried,
+# and there are none).
+#
+# - **A** "PGD, 10 steps of 0.001, $\varepsilon$ = 0.1: 95 % are left. With 1,000 such steps it is 12 %."
+# - **B** "The model rounds its inputs to five levels. PGD leaves 94 %, FGSM as well.
+#   With images made for another model 31 % are left."
+# - **C** "Five restarts of PGD leave 41, 40, 42, 41 and 41 %. So we report 41 %."
+# - **D** "PGD, APGD and Square, five restarts each; an image counts if all fail: 38 % are left."
+# - **E** "The largest probability is 1.0000 on nearly all images. PGD on the cross-entropy leaves 90 %,
+#   on the margin 17 %."
+
+# %%
+evaluations = {}
+### BEGIN SOLUTION evaluations = {"A": "", "B": "", "C": "", "D": "", "E": ""}  # write me
+evaluations = {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "asleep"}
+### END SOLUTION
+
+# %%
+# CHECK evaluations, 1 point
+words = ("sound", "weak", "asleep", "mean", "hidden")
+expect.that(
+    isinstance(evaluations, dict)
+    and set(evaluations) == set("ABCDE")
+    and all(word in words for word in evaluations.values()),
+    "evaluations needs one of the five words for each of A to E",
+    expected=f"one of {', '.join(words)}",
+    got=evaluations,
+)
+### BEGIN HIDDEN TESTS
+questions = {
+    "A": "how far do ten such steps go?",
+    "B": "what does an attack see that follows the slope of a staircase?",
+    "C": "would an attacker who may try five times take the mean?",
+    "D": "what else would you have done?",
+    "E": "what is the slope of the loss where the answer is that sure?",
+}
+for letter, word in {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "asleep"}.items():
+    expect.that(evaluations[letter] == word, f"evaluation {letter}: {questions[letter]}", got=evaluations[letter])
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · A model that shouts (2 points, open)
+#
+# The same network, with logits 100 times as large. It answers as before, and PGD seems to fail:
+
+# %%
+loud = copy.deepcopy(model)
+loud[-1].weight.data *= 100
+loud[-1].bias.data *= 100
+
+# %%
+plots.rates(
+    {
+        "no attack": accuracy(loud, (x, y)),
+        "PGD, cross-entropy": accuracy(loud, (attacks.pgd(loud, x, y, eps=0.15), y)),
+    }
+)
+
+# %% [markdown]
+# Write an attack that leaves at most **40 %** of its answers right, within 0.15 of `x` in L∞ and in [0, 1].
+# It has 20 seconds for 400 images.
+#
+# <details><summary>Hint 1</summary>How large is the slope of the cross-entropy on this model?</details>
+# <details><summary>Hint 2</summary>You have written a loss that does not mind, and a projection.</details>
+# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the margin's slope,
+# each followed by the projection.</details>
+
+
+# %%
+def attack_loud(model, x, y, *, eps):
+    """Images within eps of x in L-infinity and in [0, 1] that a model with huge logits gets wrong."""
+    ### BEGIN SOLUTION
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv = x_adv.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = project(x_adv.detach() + eps / 4 * slope.sign(), x, eps=eps, norm="linf")
+    return x_adv
+    ### END SOLUTION
+
+
+# %%
+# CHECK attack_loud, 2 points
+found = expect.images(expect.leaves_arguments(attack_loud, loud, x, y, eps=0.15), x, 0.15)
+left = accuracy(loud, (found, y))
+expect.that(
+    left.k <= 0.4 * left.n,
+    "too many answers are still right: where the model is sure, does your loss have a slope?",
+    expected=f"at most {int(0.4 * left.n)} of {left.n} right",
+    got=f"{left.k} right",
+)
+### BEGIN HIDDEN TESTS
+other = copy.deepcopy(trained(seed))
+other[-1].weight.data *= 10_000
+other[-1].bias.data *= 10_000
+left = accuracy(other, (expect.images(attack_loud(other, x, y, eps=0.15), x, 0.15), y))
+expect.that(
+    left.k <= 0.4 * left.n,
+    "too many answers are still right on a model that was trained anew and shouts a hundred times as loud",
+    expected=f"at most {int(0.4 * left.n)} of {left.n} right",
+    got=f"{left.k} right",
+)
+expect.images(attack_loud(model, x[:50], y[:50], eps=0.05), x[:50], 0.05)
+### END HIDDEN TESTS

@@ -1,0 +1,765 @@
+# %% [markdown]
+# # Lab 03 · Adversarial training
+#
+# Five exercises, 10 points, about 80 minutes after [lesson 03](../notebooks/03_adversarial_training.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Finished attacks and finished training on attacks
+# (`utils.attacks`, `utils.adversarial`, other libraries) are not an answer.
+
+# %%
+import copy
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import attacks, expect, plots
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.models import mlp
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.test
+
+
+def untrained(seed):
+    """A small network for the digits that has learned nothing yet."""
+    torch.manual_seed(seed)
+    return mlp(data, width=64)
+
+
+def left(model, x, y, eps):
+    """What the stronger of two attacks leaves: PGD on the margin, and Square, which sees scores only."""
+    found = [attacks.pgd(model, x, y, eps=eps, steps=20, loss=attacks.margin)]
+    found += [attacks.square(model, x, y, eps=eps, queries=100)]
+    return min(accuracy(model, (x_adv, y)) for x_adv in found)
+
+
+plain = fit(untrained(0), data.train)
+
+# %%
+plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(plain, x, y, 0.15)})
+
+# %% [markdown]
+# ## 1 · The attack inside training (3 points)
+#
+# Write the attack that a training batch goes through. `x` (N, ...) in [0, 1] and `y` (N,) are the batch,
+# `update` counts the updates of the weights from 1, and `updates` is how many there will be.
+#
+# - **Budget.** It grows evenly: `3 * update / updates` of `eps`, until it is all of `eps` after a third.
+#   Call it *now*. All below is in units of it.
+# - **Start.** A random image of the ball: each pixel moved by its own amount, uniform in [−now, now].
+# - **Climb.** `steps` steps of `reach * now / steps`, up the cross-entropy of `y`, along the *sign* of its slope;
+#   after each back into the ball of radius now around `x`, and into [0, 1].
+#   Every image takes every step: the *loss* is wanted at its maximum, whether the answer is wrong already or not.
+# - **Mode.** The model comes in training mode. Attack the network as it will be judged, in evaluation mode,
+#   and leave weights, buffers and mode as they were.
+#
+# <details><summary>Hint 1</summary>It is PGD of lesson 02, with another budget at each call.
+# What do Dropout and BatchNorm do in training mode?</details>
+# <details><summary>Hint 2</summary>Remember <code>model.training</code>, call <code>model.eval()</code>,
+# and in the end <code>model.train(was)</code>.</details>
+# <details><summary>Hint 3</summary>Start at <code>x + torch.empty_like(x).uniform_(-now, now)</code>, clamped.
+# Ask <code>torch.autograd.grad</code> for the slope with respect to the images,
+# so that nothing is added to the weights' slopes.</details>
+
+
+# %%
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    """The batch x attacked by PGD within the budget of this update; the model stays as it was."""
+    ### BEGIN SOLUTION
+    now, was = eps * min(3 * update / updates, 1), model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+    ### END SOLUTION
+
+
+# %%
+plots.triptych(x, attack_batch(plain, x, y, eps=0.15, update=100, updates=300), plain, y=y)
+
+# %%
+# CHECK batch_budget, 1 point
+torch.manual_seed(seed)
+linear, points = nn.Linear(16, 2), 0.4 + 0.2 * torch.rand(40, 16)
+labels = torch.randint(0, 2, (40,))
+for update, share in ((25, 0.25), (50, 0.5), (100, 1.0), (300, 1.0)):
+    found = expect.images(attack_batch(linear, points, labels, eps=0.1, update=update, updates=300), points, 0.1)
+    moved = float((found - points).abs().max())
+    expect.that(
+        abs(moved - 0.1 * share) < 1e-4,
+        f"at update {update} of 300 the budget is another: does it grow evenly, up to eps after a third, and no more?",
+        expected=f"pixels of a linear model's images that move by {0.1 * share:.4g}",
+        got=f"{moved:.4g}",
+    )
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for updates in (90, 240, 1000):
+    for update in sorted({1, int(torch.randint(2, updates // 3, ())), updates // 3 + 1, updates - 1, updates}):
+        eps = float(torch.empty(()).uniform_(0.02, 0.2))
+        now = eps * min(3 * update / updates, 1)
+        found = expect.tensor(
+            attack_batch(linear, points, labels, eps=eps, update=update, updates=updates), like=points
+        )
+        moved = float((found - points).abs().max())
+        expect.that(
+            abs(moved - now) < 1e-4,
+            f"at update {update} of {updates} the budget is another: "
+            "it grows evenly from the first update on, up to eps after a third",
+            expected=f"pixels of a linear model's images that move by {now:.4g}",
+            got=f"{moved:.4g}",
+        )
+edge = torch.rand(20, 3, 4, 4).round(decimals=1)  # some pixels at 0 and at 1
+small = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+for update in (10, 80):
+    arguments = small, edge, torch.randint(0, 3, (20,))
+    found = expect.leaves_arguments(attack_batch, *arguments, eps=0.2, update=update, updates=120, steps=2)
+    expect.images(found, edge, 0.2 * min(update / 40, 1))
+### END HIDDEN TESTS
+
+# %%
+# CHECK batch_mode, 1 point
+torch.manual_seed(seed)
+moody = nn.Sequential(nn.Dropout(0.6), nn.Linear(16, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 2)).train()
+some, answers = torch.rand(30, 16), torch.randint(0, 2, (30,))
+whole = {"eps": 0.1, "update": 90, "updates": 90}
+found = expect.leaves_arguments(attack_batch, moody, some, answers, **whole)
+expect.images(found, some, 0.1)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+middle = 0.3 + 0.4 * torch.rand(60, 16)
+dropping = nn.Sequential(nn.Dropout(0.7), nn.Linear(16, 2)).train()
+answers = torch.randint(0, 2, (60,))
+found = expect.images(expect.leaves_arguments(attack_batch, dropping, middle, answers, **whole, steps=4), middle, 0.1)
+w = (dropping[1].weight[1] - dropping[1].weight[0]).detach()
+wanted = middle + 0.1 * w.sign() * (1 - 2 * answers[:, None])
+expect.equal(
+    found,
+    wanted,
+    "a model with Dropout was not attacked as it will be judged: in which mode is it while you look for the slope?",
+    expected="the images of highest loss in evaluation mode",
+    share=0.99,
+)
+for training in (True, False):
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 3))
+    model.train(training)
+    labels = torch.randint(0, 3, (60,))
+    found = expect.leaves_arguments(attack_batch, model, middle.view(60, 1, 4, 4), labels, **whole)
+    expect.images(found, middle.view(60, 1, 4, 4), 0.1)
+### END HIDDEN TESTS
+
+# %%
+# CHECK batch_strength, 1 point
+torch.manual_seed(seed)
+linear, points = nn.Linear(16, 2), 0.2 + 0.6 * torch.rand(300, 16)
+labels = torch.randint(0, 2, (300,))
+found = expect.images(attack_batch(linear, points, labels, eps=0.05, update=60, updates=90), points, 0.05)
+before, after = (F.cross_entropy(linear(images), labels).item() for images in (points, found))
+expect.that(after > before, "the loss of y fell: training should see images of *high* loss", expected=before, got=after)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
+    linear = nn.Linear(16, 2)
+    linear.bias.data = -0.5 * linear.weight.sum(1).detach()
+    ahead, w = linear(points).diff(dim=1)[:, 0] * (2 * labels - 1), linear.weight.diff(dim=0)[0].detach()
+    highest = F.softplus(eps * w.abs().sum() - ahead).detach()
+    found = attack_batch(linear, points, labels, eps=eps, update=60, updates=90, steps=steps)
+    found = expect.images(found, points, eps)
+    loss = F.cross_entropy(linear(found), labels, reduction="none").detach()
+    low, fell = loss < highest - 1e-3, linear(found).argmax(1) != labels
+    expect.that(
+        not low.any() or (low & ~fell).any(),
+        "images stop climbing once the answer is wrong: in training the loss is wanted at its maximum, "
+        "so every image takes every step",
+        expected=f"a mean loss of {highest.mean():.4f} on a linear model",
+        got=float(loss.mean()),
+    )
+    expect.that(
+        not low.any(),
+        f"on a linear model, where {steps} steps reach the corner of the ball, the loss could be higher: "
+        "does each step follow the sign of the slope, and do the steps together go reach * now?",
+        expected=f"a mean loss of {highest.mean():.4f}",
+        got=float(loss.mean()),
+    )
+early = {"eps": 0.15, "update": 2, "updates": 9}  # the budget is 0.1 now
+start = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
+delta = (start - points) / 0.1
+expect.that(
+    delta.abs().mean() > 0.05,
+    "with reach=0 the images are where the attack starts, and that is x: it should be a random image of the ball",
+    expected="changes of up to the budget of this update",
+    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
+)
+expect.that(
+    delta.std(dim=0).min() > 0.2 and delta.std(dim=1).min() > 0.1,
+    "images, or the pixels of an image, start with the same change: draw one for each pixel of each image",
+    expected="changes that differ",
+)
+expect.that(
+    0.45 < delta.abs().mean() < 0.55 and delta.mean().abs() < 0.05 and 0.15 < (delta > 0.5).float().mean() < 0.35,
+    "the start is not uniform in the ball of this update",
+    expected="a mean change of half the budget of this update, as often up as down",
+    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
+)
+half = attack_batch(linear, points, labels, **early, steps=4, reach=0.5)
+along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels[:, None]) / 0.1
+expect.that(
+    (along.mean() - 0.4375).abs() < 0.03,
+    "with reach=0.5 and steps=4 the steps together should go half of the budget of this update, from the random start",
+    expected="a mean change of 0.0437 up the slope, for a budget of 0.1",
+    got=0.1 * float(along.mean()),
+)
+other = fit(untrained(seed), data.train, updates=100)
+rows = torch.randperm(len(x))[:100]
+found = expect.images(attack_batch(other, x[rows], y[rows], eps=0.15, update=9, updates=9, steps=7), x[rows], 0.15)
+wanted = attacks.pgd(other, x[rows], y[rows], eps=0.15, steps=7, early_stop=False)
+loss, highest = (F.cross_entropy(other(images), y[rows]).item() for images in (found, wanted))
+expect.that(
+    loss > 0.93 * highest,
+    "on a network that was trained anew the loss could be higher: is the slope taken anew before each step?",
+    expected=f"a loss near {highest:.3f}",
+    got=loss,
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · TRADES' two terms (2 points)
+#
+# Given a batch `x`, `y` and attacked images `x_adv` of the same shape, the loss of TRADES is
+#
+# $$\frac1N \sum_i \ell(f(x_i), y_i) + \beta\, \frac1N \sum_i \mathrm{KL}\left(f(x_i)\,\Vert\,f(x^{adv}_i)\right),
+# \qquad \mathrm{KL}(p\,\Vert\,q) = \sum_k p_k \log\frac{p_k}{q_k},$$
+#
+# where $\ell$ is the cross-entropy, and the divergence takes softmax probabilities.
+# Return a pair: the loss, a number, and a list of its slopes with respect to `model.parameters()`, in their order.
+# The slope is that of the loss as it is written: weights act on both answers in the divergence.
+# `model` stays as it is, in the mode that it comes in. Logits may be large: no NaN and no infinity, please.
+#
+# <details><summary>Hint 1</summary>The divergence is not symmetric: which answer gives the weights, and which is
+# only inside the logarithm? Average over images, sum over classes.</details>
+# <details><summary>Hint 2</summary>Take logarithms of probabilities by <code>log_softmax</code>:
+# the logarithm of a softmax that has become 0 is infinite.</details>
+# <details><summary>Hint 3</summary><code>F.kl_div(input, target)</code> has the log-probabilities of <em>q</em> first.
+# Slopes come from <code>torch.autograd.grad(loss, list(model.parameters()))</code>;
+# neither answer is detached.</details>
+
+
+# %%
+def trades(model, x, y, x_adv, *, beta):
+    """The loss of TRADES, and its slopes with respect to the parameters: (number, list of tensors)."""
+    ### BEGIN SOLUTION
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+    ### END SOLUTION
+
+
+# %%
+# CHECK trades_loss, 1 point
+torch.manual_seed(seed)
+near = (x[:60] + 0.1 * torch.randn_like(x[:60])).clamp(0, 1)
+pairs = [trades(plain, x[:60], y[:60], images, beta=b) for images, b in ((x[:60], 5.0), (near, 0.0), (near, 2.0))]
+for pair in pairs:
+    expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: loss and slopes", got=pair)
+losses = [expect.number(pair[0], "the loss") for pair in pairs]
+clean = F.cross_entropy(plain(x[:60]), y[:60]).item()
+expect.that(
+    abs(losses[0] - clean) < 1e-4,
+    "where x_adv is x the answers agree, and the second term is 0 whatever beta is",
+    expected=clean,
+    got=losses[0],
+)
+expect.that(
+    abs(losses[1] - clean) < 1e-4, "at beta = 0 only the cross-entropy at x is left", expected=clean, got=losses[1]
+)
+expect.that(losses[2] > clean, "the second term is not positive: a divergence is", expected=clean, got=losses[2])
+
+
+### BEGIN HIDDEN TESTS
+def near_to(found, wanted):
+    """Whether two numbers agree."""
+    return abs(found - wanted) < 1e-4 * max(1, abs(wanted))
+
+
+torch.manual_seed(seed)
+for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5, 0.5), (1000.0, 20, 10, 2.0)):
+    network = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, classes))
+    network[-1].weight.data *= size
+    a, labels = torch.rand(n, 8), torch.randint(0, classes, (n,))
+    b = (a + 0.3 * torch.randn_like(a)).clamp(0, 1)
+    p, q = network(a).detach().double().log_softmax(1), network(b).detach().double().log_softmax(1)
+    first = -p.gather(1, labels[:, None]).mean().item()
+    term, turned = (p.exp() * (p - q)).sum(1).mean().item(), (q.exp() * (q - p)).sum(1).mean().item()
+    loss = expect.number(expect.leaves_arguments(trades, network, a, labels, b, beta=beta)[0], "the loss")
+    expect.that(math.isfinite(loss), "the loss is infinite where logits are large: take log_softmax", got=loss)
+    words = f"{first + beta * term:.4f} = {first:.4f} + {beta:g} * {term:.4f}"
+    expect.that(
+        not near_to(loss, first + beta * turned) or near_to(loss, first + beta * term),
+        "the divergence is the other way round: the answer at x is to weigh the logarithms",
+        expected=words,
+        got=loss,
+    )
+    for other, how in ((term / classes, "averaged over classes"), (term * n, "summed over images")):
+        expect.that(
+            not near_to(loss, first + beta * other) or near_to(loss, first + beta * term),
+            f"the divergence is {how}: sum over classes, average over images",
+            expected=words,
+            got=loss,
+        )
+    expect.that(
+        near_to(loss, first + beta * term),
+        "another loss: cross-entropy of y at x, plus beta times the mean divergence of the softmax answers",
+        expected=words,
+        got=loss,
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK trades_slope, 1 point
+torch.manual_seed(seed)
+near = (x[:60] + 0.1 * torch.randn_like(x[:60])).clamp(0, 1)
+slopes = expect.leaves_arguments(trades, plain, x[:60], y[:60], near, beta=2.0)[1]
+expect.that(
+    isinstance(slopes, (tuple, list)) and len(slopes) == len(list(plain.parameters())),
+    "one slope for each parameter is wanted",
+    expected=f"a list of {len(list(plain.parameters()))} tensors",
+    got=f"{type(slopes).__name__}",
+)
+for slope, parameter in zip(slopes, plain.parameters(), strict=True):
+    expect.tensor(slope, like=parameter, what="a slope")
+
+
+### BEGIN HIDDEN TESTS
+def slope_of(network, a, labels, b, beta, at_x=True, at_adv=True):
+    """The slope of the loss as one vector; through both answers of the divergence, or one."""
+    p, q = network(a).log_softmax(1), network(b).log_softmax(1)
+    p, q = p if at_x else p.detach(), q if at_adv else q.detach()
+    loss = F.cross_entropy(network(a), labels) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, list(network.parameters()))])
+
+
+for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
+    network = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, classes))
+    network[-1].weight.data *= 4
+    a, labels = torch.rand(n, 8), torch.randint(0, classes, (n,))
+    b, weights = (a + 0.3 * torch.randn_like(a)).clamp(0, 1), list(network.parameters())
+
+    pair = trades(network, a, labels, b, beta=beta)
+    expect.that(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 and len(pair[1]) == len(weights),
+        "one slope for each parameter is wanted, behind the loss",
+        expected=f"(loss, list of {len(weights)} tensors)",
+    )
+    slopes = [expect.tensor(s, like=w, what="a slope") for s, w in zip(pair[1], weights, strict=True)]
+    slope, right = torch.cat([s.flatten() for s in slopes]), slope_of(network, a, labels, b, beta)
+    for stopped, where in (({"at_x": False}, "x"), ({"at_adv": False}, "x_adv")):
+        expect.that(
+            (slope - slope_of(network, a, labels, b, beta, **stopped)).norm() > 1e-3 * right.norm(),
+            f"in the divergence no slope comes through the answer at {where}: was it detached?",
+            expected="the slope of the loss as it is written, through both answers",
+        )
+    expect.that(
+        (slope - right).norm() < 1e-3 * right.norm(),
+        "the slopes are not those of this loss",
+        expected=f"a vector of length {right.norm():.4f}",
+        got=f"one of length {slope.norm():.4f}, {(slope - right).norm():.4f} away",
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Free: one pass, used twice (2 points)
+#
+# Train by free adversarial training. `batches` is a list of pairs `(x, y)`, all of the same size.
+# The change `delta` starts at 0, in the shape of `x`. Each batch is replayed `replays` times; each replay is
+#
+# 1. one pass: the mean cross-entropy at $(x + \delta)$, clamped to [0, 1], and its slopes with respect to
+#    the weights *and* to these images;
+# 2. the weights take one step of plain gradient descent, `lr` times their slope;
+# 3. `delta` climbs by `eps` times the sign of the images' slope, and is clamped to [−eps, eps].
+#
+# A new batch begins with the change of the old. Return a pair: `state_dict()` of the trained model, and `delta`.
+# Train a copy (`copy.deepcopy`), in the mode that `model` comes in; `model` itself stays as it was.
+#
+# <details><summary>Hint 1</summary>How many times is the network asked in all?
+# Once for each replay of each batch, not twice.</details>
+# <details><summary>Hint 2</summary>Make the clamped images a tensor that requires a gradient, and ask for
+# all slopes in one call.</details>
+# <details><summary>Hint 3</summary><code>slope, *slopes = torch.autograd.grad(loss, [x_adv, *weights])</code>,
+# then change each weight under <code>torch.no_grad()</code>. Where do you set <code>delta</code> to 0,
+# before the batches or in each?</details>
+
+
+# %%
+def free(model, batches, *, eps, replays, lr):
+    """A copy of the model trained on replayed batches, and the last change: (state_dict, tensor like x)."""
+    ### BEGIN SOLUTION
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, slopes, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+    ### END SOLUTION
+
+
+# %%
+# CHECK free_weights, 1 point
+torch.manual_seed(seed)
+network = nn.Sequential(nn.Linear(12, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 3)).train()
+batches = [(0.3 + 0.4 * torch.rand(20, 12), torch.randint(0, 3, (20,))) for _ in range(4)]
+pair = expect.leaves_arguments(free, network, batches, eps=0.1, replays=3, lr=0.1)
+expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: state_dict and delta", got=pair)
+state = pair[0]
+expect.that(
+    isinstance(state, dict) and set(state) == set(network.state_dict()),
+    "the first of the pair is not the state_dict() of the trained model",
+    expected=", ".join(network.state_dict()),
+    got=", ".join(map(str, state)) if isinstance(state, dict) else state,
+)
+passes = expect.number(state["1.num_batches_tracked"], "the number of passes")
+expect.that(
+    passes == 12,
+    "the network was asked another number of times in training: one pass for each replay gives both slopes",
+    expected="12 passes for 4 batches of 3 replays",
+    got=passes,
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for count, replays, lr in ((1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3), (3, 4, 0.2)):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3)).train()
+    batches = [(0.3 + 0.4 * torch.rand(20, 1, 3, 4), torch.randint(0, 3, (20,))) for _ in range(count)]
+    trained, delta = copy.deepcopy(network), torch.zeros(20, 1, 3, 4)
+    for images, labels in batches:
+        for _ in range(replays):
+            x_adv, weights = (images + delta).requires_grad_(), list(trained.parameters())
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
+            delta = (delta + 0.1 * slope.sign()).clamp(-0.1, 0.1)
+            for weight, down in zip(weights, slopes, strict=True):
+                weight.data -= lr * down
+    pair = expect.leaves_arguments(free, network, batches, eps=0.1, replays=replays, lr=lr)
+    what = f"{count} x {replays} replays"
+    first = {
+        (1, 1): "the first step sees the images as they are, since delta is 0: "
+        "it should go lr times the slope of the mean loss, down",
+        (1, 2): "the second replay should see the images that were changed after the first",
+        (2, 1): "a new batch should begin with the change of the old",
+    }.get((count, replays), "are images, weights and delta replaced in each replay, all by slopes of the same pass?")
+    for name, wanted in trained.state_dict().items():
+        found = expect.tensor(pair[0].get(name), like=wanted, what=name)
+        expect.equal(
+            found, wanted, f"after {what} the weights are others: {first}", expected="see the steps", atol=2e-4
+        )
+### END HIDDEN TESTS
+
+# %%
+# CHECK free_change, 1 point
+torch.manual_seed(seed)
+network = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3))
+batches = [(0.3 + 0.4 * torch.rand(20, 12), torch.randint(0, 3, (20,))) for _ in range(3)]
+delta = expect.tensor(free(network, batches, eps=0.1, replays=3, lr=0.1)[1], like=batches[0][0], what="delta")
+expect.that(
+    float(delta.abs().max()) <= 0.1 + 1e-6,
+    "delta left [-eps, eps]: clamp it after each step",
+    expected="at most 0.1",
+    got=float(delta.abs().max()),
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3)).train()
+    batches = [(0.3 + 0.4 * torch.rand(20, 1, 3, 4), torch.randint(0, 3, (20,))) for _ in range(count)]
+    trained, wanted = copy.deepcopy(network), torch.zeros(20, 1, 3, 4)
+    for images, labels in batches:
+        for _ in range(replays):
+            x_adv, weights = (images + wanted).requires_grad_(), list(trained.parameters())
+            slope, *slopes = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
+            wanted = (wanted + 0.1 * slope.sign()).clamp(-0.1, 0.1)
+            for weight, down in zip(weights, slopes, strict=True):
+                weight.data -= 0.5 * down
+    delta = expect.tensor(free(network, batches, eps=0.1, replays=replays, lr=0.5)[1], like=wanted, what="delta")
+    expect.that(
+        float(delta.abs().max()) <= 0.1 + 1e-6,
+        "delta left [-eps, eps]: clamp it after each step",
+        expected="at most 0.1",
+        got=float(delta.abs().max()),
+    )
+    expect.equal(
+        delta,
+        wanted,
+        f"after {count} x {replays} replays delta is another: "
+        "it climbs by eps along the sign of the same pass's slope, and goes on from replay to replay, batch to batch",
+        expected="see the steps",
+        share=0.98,
+    )
+edge = [(torch.rand(30, 12).round(), torch.randint(0, 3, (30,)))]  # every pixel is 0 or 1
+network = nn.Sequential(nn.Linear(12, 3, bias=False))
+start = network[0].weight.data.clone()
+state, _ = free(network, edge, eps=0.3, replays=2, lr=1e-3)
+one, two = copy.deepcopy(network), copy.deepcopy(network)
+for model, top in ((one, 1.0), (two, math.inf)):
+    delta = torch.zeros(30, 12)
+    for _ in range(2):
+        x_adv = (edge[0][0] + delta).clamp(1 - top, top).requires_grad_()
+        slope, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
+        delta = 0.3 * slope.sign()
+        model[0].weight.data -= 1e-3 * down
+found = expect.tensor(state["0.weight"], like=start, what="0.weight")
+expect.that(
+    (found - one[0].weight).norm() < (found - two[0].weight).norm(),
+    "the weights learn from images outside of [0, 1]: clamp x + delta before the pass",
+    expected="pixels in [0, 1]",
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Three reports (1 point)
+#
+# Three groups report on networks that they have hardened. Each report is a dictionary:
+#
+# - `"eps"` the budget that it speaks of; `"moved"` how far the attacked pixels were moved at most;
+# - `"images"` where the images of the evaluation come from: `"test"`, or `"train"` if the network learned from them;
+# - `"left"` what each attack leaves, as (right, of): `"FGSM"` and `"PGD"` follow slopes of the network,
+#   `"Square"` sees its scores only, `"transfer"` follows the slopes of another network;
+# - `"claimed"` the share of right answers that it claims against **any** attacker within the budget.
+
+# %%
+reports = {
+    "A": {
+        "eps": 0.15,
+        "moved": 0.15,
+        "images": "test",
+        "left": {"FGSM": (343, 400), "PGD": (331, 400), "Square": (148, 400), "transfer": (176, 400)},
+        "claimed": 0.37,
+    },
+    "B": {
+        "eps": 0.15,
+        "moved": 0.15,
+        "images": "test",
+        "left": {"FGSM": (370, 400), "PGD": (164, 400), "Square": (231, 400), "transfer": (352, 400)},
+        "claimed": 0.70,
+    },
+    "C": {
+        "eps": 0.15,
+        "moved": 0.15,
+        "images": "train",
+        "left": {"FGSM": (378, 400), "PGD": (366, 400), "Square": (371, 400), "transfer": (390, 400)},
+        "claimed": 0.91,
+    },
+}
+
+# %%
+plots.table(
+    {f"report {name}": {a: Rate(*pair) for a, pair in report["left"].items()} for name, report in reports.items()}
+)
+
+# %% [markdown]
+# Write the judge. It returns the **first** of these words that applies:
+#
+# - `"invalid"`: the numbers are not those of the threat model, because pixels moved farther than `eps`
+#   (by more than rounding, 1e-6), or because the network has seen the images in training;
+# - `"masked"`: the network's own slopes mislead. Where they are of use, PGD leaves less than the other three attacks.
+#   Say so if one of those leaves *clearly* less than PGD; chance alone makes small differences;
+# - `"overclaims"`: an attack leaves less than is claimed, by more than rounding to whole per cent (0.005);
+# - `"sound"`: none of these.
+#
+# The grader has its own reports. A rate `Rate(right, of)` knows `clearly_below`.
+#
+# <details><summary>Hint 1</summary>What if FGSM leaves <em>more</em> than PGD? That is how it should be.</details>
+# <details><summary>Hint 2</summary>The claim is about any attacker: compare it with the lowest of all rates.</details>
+# <details><summary>Hint 3</summary><code>Rate(*pair).clearly_below(Rate(*report["left"]["PGD"]))</code>
+# for each of the other attacks.</details>
+
+
+# %%
+def judge(report):
+    """ "invalid", "masked", "overclaims" or "sound"."""
+    ### BEGIN SOLUTION
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"
+    ### END SOLUTION
+
+
+# %%
+# CHECK judge, 1 point
+words = ("invalid", "masked", "overclaims", "sound")
+questions = {
+    "A": "which of its attacks does not need the slopes, and what does it find?",
+    "B": "what would you promise after the strongest of its attacks?",
+    "C": "what does a rate on these images say about new ones?",
+}
+for name, word in (("A", words[1]), ("B", words[2]), ("C", words[0])):
+    found = judge(reports[name])
+    expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
+    expect.that(found == word, f"report {name}: {questions[name]}", got=found)
+### BEGIN HIDDEN TESTS
+draw = lambda low, high: float(torch.empty(()).uniform_(low, high))  # noqa: E731
+
+
+def drawn(kind):
+    """A report as it may be, with one flaw or none; and what is asked of whoever misses it."""
+    n = 100 * int(torch.randint(4, 11, ()))
+    eps, pgd = draw(0.05, 0.3), draw(0.45, 0.6)
+    rates = {"FGSM": pgd + draw(0.1, 0.3), "PGD": pgd, "Square": pgd + draw(0.03, 0.1)}
+    rates |= {"transfer": pgd + draw(0.15, 0.35)}
+    moved, images, lift = eps, "test", 0.0
+    if kind == "outside":
+        moved = eps * draw(1.02, 2)
+    elif kind == "rounding":
+        moved = eps + 3e-7
+    elif kind == "seen":
+        images = "train"
+    elif kind in ("Square", "transfer", "FGSM"):
+        rates[kind] = pgd - draw(0.2, 0.35)
+    elif kind in ("chance", "slim"):  # lower than PGD, but by chance
+        rates["Square"], n = pgd - 0.03, 100
+    elif kind == "high":
+        lift = draw(0.03, 0.1)
+    elif kind == "low":
+        lift = -draw(0.02, 0.2)
+    counts = {name: (round(rate * n), n) for name, rate in rates.items()}
+    if kind == "fine":
+        counts["PGD"] = (n // 100 * int(100 * pgd) + n // 100 - 1, n)  # just below whole per cent, and rounded up
+        lift = 0.01
+    claimed = math.floor(100 * min(k for k, _ in counts.values()) / n + 1e-9) / 100 + lift
+    if kind in ("Square", "transfer", "FGSM") and torch.rand(()) < 0.5:
+        claimed = counts["PGD"][0] / n
+    if kind == "slim":
+        claimed = counts["PGD"][0] / n
+    if kind == "one step":  # it claims what one step leaves
+        claimed = counts["FGSM"][0] / n
+    if kind == "both":  # masked, if it were not for the images
+        counts["Square"], images = (round(0.1 * n), n), "train"
+    return {"eps": eps, "moved": moved, "images": images, "left": counts, "claimed": round(claimed, 2)}
+
+
+wanted = {
+    "outside": ("invalid", "the pixels moved farther than the budget"),
+    "seen": ("invalid", "the images are those of the training"),
+    "both": ("invalid", "it is masked as well, but what comes first?"),
+    "Square": ("masked", "an attack that sees scores only leaves clearly less than PGD"),
+    "transfer": ("masked", "images made for another network leave clearly less than PGD"),
+    "FGSM": ("masked", "one step leaves clearly less than many"),
+    "rounding": ("sound", "pixels that move by less than a millionth too far are rounding"),
+    "chance": ("sound", "a difference of 3 in 100 images is chance"),
+    "high": ("overclaims", "an attack leaves less than is claimed"),
+    "one step": ("overclaims", "what one step leaves is not what any attacker leaves"),
+    "slim": ("overclaims", "its own Square leaves less than is claimed, though not clearly less than PGD"),
+    "low": ("sound", "to claim less than was found is no flaw"),
+    "fine": ("sound", "FGSM leaves more than PGD, as it should, and the claim is the lowest rate"),
+}
+torch.manual_seed(seed)
+for _ in range(3):
+    for kind, (word, why) in wanted.items():
+        report = drawn(kind)
+        found = judge(report)
+        expect.that(found == word, f"a report is misjudged: {why}", expected=f"a judgement of {report}", got=found)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Keep half (2 points, open)
+#
+# Plain training leaves this network about one answer in five at $\varepsilon$ = 0.15.
+# Train `model`, which knows nothing yet, on the images `x`, `y`, and return its `state_dict()`.
+# On other images it must answer at least **90 %** right as they are, and keep at least **50 %**
+# of all answers after the stronger of two attacks with `eps` (the function `left` above).
+# It has 20 seconds for 1,400 images; the lesson's ways take one or two.
+# The architecture stays, so a mask has no place to stand; the grader attacks margins and scores besides.
+#
+# `fit(model, (x, y), updates=…, lr=…, transform=…)` is the lesson's training loop:
+# `transform(model, x, y)` returns what replaces the images of a batch.
+#
+# <details><summary>Hint 1</summary>You have written all that is needed: exercise 1, or 2, or 3.</details>
+# <details><summary>Hint 2</summary>The transform must know which update it is at:
+# <code>itertools.count(1)</code>, or a list that grows by one at each call.</details>
+# <details><summary>Hint 3</summary>Some 300 updates with <code>lr=1e-2</code> and three steps of attack.
+# What does <code>fit</code> return?</details>
+
+
+# %%
+def harden(model, x, y, *, eps):
+    """The state_dict() of the model after a training that lets it withstand attacks of eps."""
+    ### BEGIN SOLUTION
+    updates, done = 300, []
+
+    def transform(model, x, y):
+        done.append(1)
+        return attack_batch(model, x, y, eps=eps, update=len(done), updates=updates)
+
+    return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
+    ### END SOLUTION
+
+
+# %%
+# CHECK harden, 2 points
+fresh = untrained(0)
+state = harden(copy.deepcopy(fresh), *data.train, eps=0.15)
+expect.that(
+    isinstance(state, dict) and set(state) == set(fresh.state_dict()),
+    "not the state_dict() of this network",
+    expected=", ".join(fresh.state_dict()),
+    got=", ".join(map(str, state)) if isinstance(state, dict) else state,
+)
+state = {name: expect.tensor(state[name], like=like, what=name) for name, like in fresh.state_dict().items()}
+fresh.load_state_dict(state)
+fresh.eval()
+expect.that(fresh(x).isfinite().all(), "the trained network answers with NaN or infinity", expected="finite logits")
+clean, robust = accuracy(fresh, (x, y)), left(fresh, x, y, 0.15)
+expect.that(clean.k >= 0.9 * clean.n, "too few answers are right without any attack", expected="90 %", got=clean)
+expect.that(
+    robust.k >= 0.5 * robust.n,
+    "too few answers are left after the attack: what does the network see in training, and at which budget?",
+    expected=f"at least {math.ceil(0.5 * robust.n)} of {robust.n}",
+    got=robust,
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+both = [torch.cat(pair) for pair in zip(data.train, data.test, strict=True)]
+order = torch.randperm(len(both[1]))
+kept, others = order[:1397], order[1397:]  # other images to learn from, other images to be judged on
+fresh = untrained(seed)
+state = harden(copy.deepcopy(fresh), both[0][kept], both[1][kept], eps=0.15)
+expect.that(isinstance(state, dict) and set(state) == set(fresh.state_dict()), "not the state_dict() of this network")
+state = {name: expect.tensor(state[name], like=like, what=name) for name, like in fresh.state_dict().items()}
+fresh.load_state_dict(state)
+fresh.eval()
+images, labels = both[0][others], both[1][others]
+expect.that(fresh(images).isfinite().all(), "the trained network answers with NaN or infinity")
+clean, robust = accuracy(fresh, (images, labels)), left(fresh, images, labels, 0.15)
+expect.that(
+    clean.k >= 0.9 * clean.n,
+    "trained anew on other images: too few answers are right without any attack",
+    expected="at least 90 %",
+    got=clean,
+)
+expect.that(
+    robust.k >= 0.5 * robust.n,
+    "trained anew on other images: too few answers are left after the attack. Does it learn from attacked images?",
+    expected=f"at least {math.ceil(0.5 * robust.n)} of {robust.n}",
+    got=robust,
+)
+### END HIDDEN TESTS

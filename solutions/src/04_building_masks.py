@@ -1,0 +1,636 @@
+# %% [markdown]
+# # Lab 04 · Building masks
+#
+# Five exercises, 10 points, about 75 minutes after [lesson 04](../notebooks/04_building_masks.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Finished masks and attacks
+# (`utils.masking`, `utils.attacks` but for its losses, other libraries) are not an answer.
+
+# %%
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import attacks, expect, masking, plots
+from utils.attacks import margin
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.models import mlp
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.test.take(200)
+
+
+def trained(seed, updates=200):
+    """A small network on the digits."""
+    torch.manual_seed(seed)
+    return fit(mlp(data, width=64), data.train, updates=updates)
+
+
+model = trained(0)
+masked = {
+    "quantised": nn.Sequential(masking.Quantize(), *model),
+    "saturated": nn.Sequential(*model, masking.Saturate()),
+    "scrambled": nn.Sequential(masking.Scramble(), *model),
+}
+
+
+def asked(worth):
+    """A table of the answers of `worth` (exercise 2) for the plain model and the masked ones."""
+    table = {}
+    for name, one in ({"plain": model} | masked).items():
+        shares = worth(one, x, y, eps=0.04)
+        table[name] = {question: Rate(round(len(y) * float(share)), len(y)) for question, share in shares.items()}
+    return plots.table(table)
+
+
+# %%
+pgd_left = {"plain": accuracy(model, (attacks.pgd(model, x, y, eps=0.15, early_stop=False), y))}
+pgd_left |= {n: accuracy(m, (attacks.pgd(m, x, y, eps=0.15, early_stop=False), y)) for n, m in masked.items()}
+plots.rates(pgd_left, x="left after PGD")
+
+# %% [markdown]
+# ## 1 · Three masks (3 points)
+#
+# One of each kind that needs no training: a slope that vanishes, one that lies, one that wanders.
+#
+# - `quantize(x, levels=...)`: each value of `x`, which lies in [0, 1], becomes the nearest of `levels` values
+#   evenly spaced from 0 to 1, both ends among them.
+# - `k_winners(x, share=...)`: of **all** units of an image, `x[i]`, those `max(1, round(share * units))` that are
+#   largest keep their values, whatever their sign; the others become 0.
+# - `place(x, room=...)`: images (N, C, H, W) on a black page (N, C, H + room, W + room), each image whole
+#   and in a random place of its own. All (room + 1)² places are equally likely.
+#
+# All three leave `x` as it is.
+#
+# <details><summary>Hint 1</summary>How many steps are there between five levels? In how many places can a row
+# of 8 pixels lie on a page of 10?</details>
+# <details><summary>Hint 2</summary>Work image by image: <code>x.flatten(1)</code> has one image in each row.
+# <code>topk</code> gives values and their places.</details>
+# <details><summary>Hint 3</summary><code>zeros.scatter(1, indices, values)</code> puts winners back.
+# <code>torch.randint(room + 1, (N, 2))</code> draws places; then copy each image in a loop.</details>
+
+
+# %%
+def quantize(x, *, levels):
+    """Each value rounded to the nearest of `levels` values from 0 to 1."""
+    ### BEGIN SOLUTION
+    return (x * (levels - 1)).round() / (levels - 1)
+    ### END SOLUTION
+
+
+def k_winners(x, *, share):
+    """Of the units of each image the share that is largest, and 0 for the others."""
+    ### BEGIN SOLUTION
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+    ### END SOLUTION
+
+
+def place(x, *, room):
+    """Each image in a random place of its own on a larger black page."""
+    ### BEGIN SOLUTION
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[i]
+    return page
+    ### END SOLUTION
+
+
+# %%
+plots.triptych(x, quantize(x, levels=5), model, y=y)
+
+# %%
+# CHECK quantize, 1 point
+torch.manual_seed(seed)
+some = torch.rand(20, 1, 6, 6)
+found = expect.tensor(expect.leaves_arguments(quantize, some, levels=5), like=some)
+expect.that(
+    len(found.unique()) <= 5 and found.min() >= 0 and found.max() <= 1,
+    "levels=5 should leave at most five values, in [0, 1]",
+    expected="five values",
+    got=f"{len(found.unique())} values from {float(found.min()):.3g} to {float(found.max()):.3g}",
+)
+### BEGIN HIDDEN TESTS
+for levels, shape in ((2, (9, 4)), (3, (5, 3, 4, 4)), (5, (30, 1, 8, 8)), (16, (2, 1, 8, 8)), (256, (4, 50))):
+    some = torch.rand(shape)
+    found = expect.tensor(quantize(some, levels=levels), like=some)
+    count = len((found * 1e4).round().unique())
+    expect.that(count <= levels, f"levels={levels} leaves more values than that", expected=levels, got=count)
+    grid = torch.linspace(0, 1, levels)
+    gap = (found[..., None] - grid).abs().amin(-1).max()
+    expect.that(
+        gap < 1e-5,
+        "values lie between the levels: they are evenly spaced, and 0 and 1 are among them",
+        expected=f"steps of 1 / {levels - 1}",
+        got=found.flatten()[:5],
+    )
+    far = float((found - some).abs().max())
+    expect.that(
+        far <= 0.5 / (levels - 1) + 1e-5,
+        "a value goes to a level that is not the nearest",
+        expected=f"no value moves by more than {0.5 / (levels - 1):.4g}",
+        got=far,
+    )
+    alone = expect.tensor(quantize(some[:1] / 2, levels=levels), like=some[:1])
+    expect.that((alone - some[:1] / 2).abs().max() <= 0.5 / (levels - 1) + 1e-5, "a dark image is stretched first")
+### END HIDDEN TESTS
+
+# %%
+# CHECK k_winners, 1 point
+torch.manual_seed(seed)
+some = torch.randn(10, 4, 5, 5)
+found = expect.tensor(expect.leaves_arguments(k_winners, some, share=0.1), like=some)
+expect.that(
+    (found.flatten(1).count_nonzero(1) == 10).all(),
+    "of an image's 100 units a tenth should be left, in each image",
+    expected="10 in each image",
+    got=found.flatten(1).count_nonzero(1),
+)
+### BEGIN HIDDEN TESTS
+for shape, share in (
+    ((30, 40), 0.05),
+    ((8, 6, 4, 4), 0.2),
+    ((5, 7), 0.01),
+    ((1, 50), 0.5),
+    ((6, 3, 5), 1.0),
+    ((4, 30), 0.09),
+):
+    for shift in (0.0, -5.0, float(torch.rand(()))):  # with -5 all units are negative
+        some = torch.randn(shape) + shift
+        some = some * (1 + torch.arange(len(some))).view(-1, *[1] * (some.dim() - 1))  # louder from image to image
+        found = expect.tensor(k_winners(some, share=share), like=some)
+        flat, kept = some.flatten(1), found.flatten(1) != 0
+        wins = max(1, round(share * flat.shape[1]))
+        expect.that(
+            (kept.sum(1) == wins).all(),
+            "another number of winners: count them in each image, over all of its units, and leave at least one",
+            expected=f"{wins} of {flat.shape[1]} in each image",
+            got=kept.sum(1)[:8],
+        )
+        expect.equal(
+            found.flatten(1)[kept],
+            flat[kept],
+            "a winner has another value: it keeps its own",
+            expected="the values of x",
+        )
+        lowest = flat.masked_fill(~kept, 1e9).amin(1)
+        expect.that(
+            (lowest >= flat.masked_fill(kept, -1e9).amax(1)).all(),
+            "a loser was larger than a winner: the largest win, and -1 is larger than -2",
+            expected="the largest of each image",
+        )
+### END HIDDEN TESTS
+
+# %%
+# CHECK place, 1 point
+torch.manual_seed(seed)
+page = expect.tensor(expect.leaves_arguments(place, x[:20], room=4), like=torch.zeros(20, 1, 12, 12))
+expect.that(
+    (page.flatten(1).sum(1) - x[:20].flatten(1).sum(1)).abs().max() < 1e-3,
+    "some of an image is lost, or the page around it is not black",
+    expected="as much ink on the page as in the image",
+)
+### BEGIN HIDDEN TESTS
+for channels, height, width, room in ((1, 4, 6, 2), (3, 5, 3, 1), (1, 3, 3, 3)):
+    some = (0.1 + 0.9 * torch.rand(1, channels, height, width)).expand(800, -1, -1, -1).contiguous()
+    page = torch.zeros(800, channels, height + room, width + room)
+    found = expect.tensor(place(some, room=room), like=page)
+    windows = found.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, places, places, H, W)
+    here = ((windows - some[:, :, None, None]).abs() < 1e-6).all(-1).all(-1).all(1).flatten(1)
+    expect.that(
+        (here.sum(1) == 1).all() and (found.count_nonzero((1, 2, 3)) == some[0].numel()).all(),
+        "an image is not whole on its page, or the page around it is not black",
+        expected="each image as it is, and zeros around it",
+    )
+    counts, each = here.sum(0), 800 / (room + 1) ** 2
+    expect.that(
+        counts.max() < 800,
+        "all images lie in the same place: draw a place for each",
+        expected=f"{(room + 1) ** 2} places",
+    )
+    expect.that(
+        counts.min() > 0,
+        "there are places where no image ever lies: from edge to edge, and rows and columns apart",
+        expected=f"{(room + 1) ** 2} places",
+        got=f"{int((counts > 0).sum())} places",
+    )
+    expect.that(
+        counts.min() > 0.4 * each and counts.max() < 1.8 * each,
+        "some places are likelier than others",
+        expected=f"about {each:.0f} of 800 images in each",
+        got=f"{int(counts.min())} to {int(counts.max())}",
+    )
+same = expect.tensor(place(x[:5], room=0), like=x[:5])
+expect.equal(same, x[:5], "with room=0 there is one place, and the images stay as they are")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · What is a slope worth? (3 points)
+#
+# Ask the three questions of the lesson. `slope` is that of each image's cross-entropy with its label in `y`,
+# with respect to the image. Return a dictionary of three shares, numbers from 0 to 1:
+#
+# - `"not 0"`: the share of images whose slope has an entry other than 0, however small;
+# - `"same"`: the share of images whose slope, asked for **twice**, points the same way:
+#   the cosine of the two is above 0.9. A slope of 0 points nowhere, and is not the same;
+# - `"uphill"`: the share of images for which one step of `eps` along the *sign* of the first slope, clamped to [0, 1],
+#   makes the **margin** higher than it was (`margin(logits, y)`, imported above).
+#
+# <details><summary>Hint 1</summary>Which masks make a second call of the model differ from the first?</details>
+# <details><summary>Hint 2</summary>Slopes of 1e-20 have a direction too. What does
+# <code>F.cosine_similarity</code> do with short vectors? Look at its <code>eps</code>.</details>
+# <details><summary>Hint 3</summary>Scale each slope by its largest entry before anything is squared,
+# and compare margins with <code>&gt;</code>, since a staircase changes nothing.</details>
+
+
+# %%
+def worth(model, x, y, *, eps):
+    """Shares of images whose slope is not 0, is the same again, and leads uphill, by these three names."""
+    ### BEGIN SOLUTION
+    slopes = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        slopes.append(slope.flatten(1))
+    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+    with torch.no_grad():
+        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        rises = margin(model(ahead), y) > margin(model(x), y)
+    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+    ### END SOLUTION
+
+
+# %%
+asked(worth)
+
+# %%
+# CHECK worth_slope, 1 point
+words = "a dictionary of three shares from 0 to 1: 'not 0', 'same', 'uphill'"
+for name, m, wanted in (("plain", model, 1.0), ("quantised", masked["quantised"], 0.0)):
+    found = expect.leaves_arguments(worth, m, x, y, eps=0.04)
+    expect.that(isinstance(found, dict) and {"not 0", "same"} <= set(found), "no such dictionary", expected=words)
+    for question in ("not 0", "same"):
+        share = expect.number(found[question], question)
+        expect.that(0 <= share <= 1, f"{question} is no share", expected=words, got=share)
+        expect.that(
+            abs(share - wanted) < 0.01, f"{question}: another share for the {name} model", expected=wanted, got=share
+        )
+### BEGIN HIDDEN TESTS
+fresh = trained(seed, updates=150)
+faint, blind = copy.deepcopy(fresh), nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+faint[-1].weight.data *= 1e-18
+blind[1].weight.data[:, 32:] = 0  # sees the upper half only
+shaky, loud = nn.Sequential(masking.Noise(0.3), *fresh), nn.Sequential(*fresh, masking.Saturate(25.0))
+images = x.clone().requires_grad_()
+(slope,) = torch.autograd.grad(F.cross_entropy(loud(images), y, reduction="sum"), images)
+some = float((slope.flatten(1).abs().amax(1) > 0).float().mean())
+cases = (
+    ("not 0", faint, 1.0, "on a faint model slopes are tiny, and not 0"),
+    ("not 0", blind, 1.0, "a slope is not 0 if any of its entries is not, also where others are"),
+    ("not 0", loud, some, "on a saturated model the slopes of some images are 0; each image is asked on its own"),
+    ("same", faint, 1.0, "on a faint model slopes are tiny, and still point the same way twice"),
+    ("same", loud, some, "a slope of 0 points nowhere, and a tiny one somewhere: each image is asked on its own"),
+)
+for question, m, wanted, why in cases:
+    share = expect.number(expect.leaves_arguments(worth, m.eval(), x, y, eps=0.04)[question], question)
+    near = 0.06 if m is loud else 0.011  # the smallest numbers of a float are a matter of rounding
+    expect.that(abs(share - wanted) < near, f"{question}: {why}", expected=f"{wanted:.3f}", got=share)
+found = worth(shaky.eval(), x, y, eps=0.04)
+expect.that(found["not 0"] > 0.99, "not 0: a slope that wanders is not 0", expected=1.0, got=found["not 0"])
+expect.that(
+    found["same"] < 0.5,
+    "same: on a model that adds fresh noise the slope is another at each call. Was it asked twice?",
+    expected="few",
+    got=found["same"],
+)
+### END HIDDEN TESTS
+
+# %%
+# CHECK worth_uphill, 2 points
+words = "a dictionary of three shares from 0 to 1: 'not 0', 'same', 'uphill'"
+for name, m, wanted in (("plain", model, 1.0), ("quantised", masked["quantised"], 0.0)):
+    found = expect.leaves_arguments(worth, m, x, y, eps=0.02)
+    expect.that(isinstance(found, dict) and "uphill" in found, "no such dictionary", expected=words)
+    share = expect.number(found["uphill"], "uphill")
+    expect.that(abs(share - wanted) < 0.03, f"uphill: another share for the {name} model", expected=wanted, got=share)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+fresh = trained(seed, updates=150)
+rough = masking.k_winners(fresh, 0.1)
+lying, loud = nn.Sequential(masking.Scramble(), *fresh), nn.Sequential(*fresh, masking.Saturate(25.0))
+given_labels = {"the true labels": y, "labels that the model denies": (y + 1 + torch.randint(9, y.shape)) % 10}
+for who, labels in given_labels.items():
+    for kind, m in (("scrambled", lying), ("saturated", loud), ("k-winners", rough), ("plain", fresh)):
+        for eps in (0.04, 0.3):
+            images = x.clone().requires_grad_()
+            (slope,) = torch.autograd.grad(F.cross_entropy(m(images), labels, reduction="sum"), images)
+            with torch.no_grad():
+                ahead = (x + eps * slope.sign()).clamp(0, 1)
+                wanted = float((margin(m(ahead), labels) > margin(m(x), labels)).float().mean())
+            share = expect.number(worth(m.eval(), x, labels, eps=eps)["uphill"], "uphill")
+            expect.that(
+                abs(share - wanted) < (0.06 if m is loud else 0.011),
+                f"uphill: another share for a {kind} model, {who} and eps {eps}: does the step follow the sign of the "
+                "slope, end in [0, 1], and is the margin of the y that is given then higher than it was?",
+                expected=f"{wanted:.3f}",
+                got=share,
+            )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · A backward pass that lies (1 point)
+#
+# In front of `model`, put a layer that changes no image, but sends another slope back.
+# `places` (pixels,) is a permutation and `signs` (pixels,) holds 1 and −1: if `s` is the flattened slope of an image
+# that reaches the layer from behind, it sends on `s[places] * signs`.
+# Return a pair: the logits of the masked model for `x`, and the slope, shaped like `x`, that an attacker is told who
+# asks it for the slope of the summed cross-entropy of `y`.
+#
+# <details><summary>Hint 1</summary>Write a <code>torch.autograd.Function</code> as in the lesson, inside of the
+# function or in a cell of its own.</details>
+# <details><summary>Hint 2</summary><code>ctx.places = places</code> in <code>forward</code> is still there in
+# <code>backward</code>, which returns one slope for each argument of <code>forward</code>.</details>
+# <details><summary>Hint 3</summary><code>backward</code> gets the slope of all images, (N, ...): flatten it to
+# (N, pixels), index the columns, and bring it back into shape. Arguments without a slope get
+# <code>None</code>.</details>
+
+
+# %%
+def lie(model, x, y, *, places, signs):
+    """Logits, and the slope that is told: (tensor (N, classes), tensor like x)."""
+
+    ### BEGIN SOLUTION
+    class Lie(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+
+    images = x.detach().clone().requires_grad_()
+    logits = model(Lie.apply(images))
+    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), slope
+    ### END SOLUTION
+
+
+# %%
+# CHECK lie, 1 point
+torch.manual_seed(seed)
+places, signs = torch.randperm(64), torch.randint(0, 2, (64,)) * 2.0 - 1
+pair = expect.leaves_arguments(lie, model, x[:30], y[:30], places=places, signs=signs)
+expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: logits and slope", got=pair)
+honest = model(x[:30]).detach()
+found = expect.tensor(pair[0], like=honest, what="logits")
+expect.equal(found, honest, "the mask changes the answers: forward should change nothing", atol=1e-4)
+slope = expect.tensor(pair[1], like=x[:30], what="the slope")
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for shape, classes in (((40, 1, 5, 5), 4), ((7, 3, 2, 4), 10), ((1, 12), 3)):
+    pixels = torch.zeros(shape)[0].numel()
+    network = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 20), nn.Tanh(), nn.Linear(20, classes))
+    images, labels = torch.rand(shape).requires_grad_(), torch.randint(0, classes, shape[:1])
+    (true,) = torch.autograd.grad(F.cross_entropy(network(images), labels, reduction="sum"), images)
+    images = images.detach()
+    variants = ((torch.randperm(pixels), torch.randint(0, 2, (pixels,)) * 2.0 - 1),)
+    variants += ((torch.arange(pixels), -torch.ones(pixels)), (torch.randperm(pixels), torch.ones(pixels)))
+    for places, signs in variants:
+        pair = expect.leaves_arguments(lie, network, images, labels, places=places, signs=signs)
+        logits = expect.tensor(pair[0], like=network(images).detach(), what="logits")
+        expect.equal(logits, network(images).detach(), "the mask changes the answers", atol=1e-4)
+        slope = expect.tensor(pair[1], like=images, what="the slope")
+        flat, wanted = slope.flatten(1), true.flatten(1)[:, places] * signs
+        expect.that(
+            not torch.allclose(flat, true.flatten(1), atol=1e-6),
+            "the slope is the true one: is the layer's backward ever asked?",
+            expected="entries in other places, with other signs",
+        )
+        expect.that(
+            len(images) == 1 or not torch.allclose(flat * len(images), wanted, atol=1e-6),
+            "the slope is that of the mean of the losses, not of their sum",
+            expected="s[places] * signs for each image",
+        )
+        sizes = flat.abs().sort(1).values, true.flatten(1).abs().sort(1).values
+        expect.that(
+            torch.allclose(flat, wanted, atol=1e-6) or not torch.allclose(*sizes, atol=1e-6),
+            "the true slope's entries are there, in other places or with other signs than they should be",
+            expected="entry i is s[places[i]] * signs[i], for each image",
+        )
+        expect.equal(
+            flat, wanted, "the slope that is told is another", expected="s[places] * signs for each image", atol=1e-6
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Three reports (1 point)
+#
+# Three groups have asked the questions of exercise 2 about their defenses, with counts as (yes, of).
+# `"random"` is how often a step along *random* signs led uphill. `"left"` is what three attacks leave, as (right, of).
+# Each group claims that what PGD leaves is what any attacker leaves.
+
+# %%
+reports = {
+    "A": {
+        "not 0": (200, 200),
+        "same": (200, 200),
+        "uphill": (163, 200),
+        "random": (155, 200),
+        "left": {"PGD": (195, 200), "Square": (37, 200), "transfer": (58, 200)},
+    },
+    "B": {
+        "not 0": (5, 200),
+        "same": (5, 200),
+        "uphill": (5, 200),
+        "random": (147, 200),
+        "left": {"PGD": (192, 200), "Square": (37, 200), "transfer": (58, 200)},
+    },
+    "C": {
+        "not 0": (200, 200),
+        "same": (13, 200),
+        "uphill": (144, 200),
+        "random": (102, 200),
+        "left": {"PGD": (71, 200), "Square": (154, 200), "transfer": (71, 200)},
+    },
+}
+
+# %%
+plots.table(
+    {
+        f"report {name}": {q: Rate(*pair) for q, pair in (report | report["left"]).items() if q != "left"}
+        for name, report in reports.items()
+    }
+)
+
+# %% [markdown]
+# Write the diagnosis. It returns the **first** of these words that applies:
+#
+# - `"vanishes"`: clearly less than 90 % of the slopes are not 0;
+# - `"wanders"`: clearly less than 90 % of the slopes are the same again;
+# - `"lies"`: the slope does not lead uphill clearly more often than random signs do;
+# - `"stuck"`: the questions find nothing, and yet Square or transfer leaves clearly less than PGD;
+# - `"honest"`: none of these.
+#
+# *Clearly less than 90 %* means that the whole 95 % interval, `Rate(yes, of).interval`, lies below 0.9.
+# Two rates are compared by `clearly_above` or `clearly_below`. The grader has its own reports.
+#
+# <details><summary>Hint 1</summary>A slope that vanishes is not the same again either: so the order matters.</details>
+# <details><summary>Hint 2</summary>80 % uphill looks good. What do random signs reach?</details>
+# <details><summary>Hint 3</summary><code>Rate(*pair).interval[1]</code> is the upper end of the interval.</details>
+
+
+# %%
+def diagnose(report):
+    """ "vanishes", "wanders", "lies", "stuck" or "honest"."""
+    ### BEGIN SOLUTION
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest"
+    ### END SOLUTION
+
+
+# %%
+# CHECK diagnose, 1 point
+kinds = ("vanishes", "wanders", "lies", "stuck", "honest")
+questions = {
+    "A": "how much better than chance is its slope?",
+    "B": "what is left of its slopes at all?",
+    "C": "what would a second look at its slopes show?",
+}
+for name, word in (("A", kinds[2]), ("B", kinds[0]), ("C", kinds[1])):
+    found = diagnose(reports[name])
+    expect.that(isinstance(found, str) and found in kinds, "not one of the five words", got=found)
+    expect.that(found == word, f"report {name}: {questions[name]}", got=found)
+### BEGIN HIDDEN TESTS
+draw = lambda low, high: float(torch.empty(()).uniform_(low, high))  # noqa: E731
+
+
+def drawn(kind):
+    """A report as it may be."""
+    n = 100 * int(torch.randint(3, 9, ()))
+    random, pgd = draw(0.5, 0.75), draw(0.3, 0.5)
+    rates = {"not 0": 1.0, "same": draw(0.97, 1.0), "uphill": draw(0.93, 1.0), "random": random}
+    rates |= {"PGD": pgd, "Square": pgd + draw(0.03, 0.3), "transfer": pgd + draw(0.05, 0.4)}
+    if kind in ("vanishes", "most vanish"):
+        share = draw(0.0, 0.2) if kind == "vanishes" else draw(0.6, 0.75)
+        rates |= {"not 0": share, "same": share, "uphill": share, "PGD": 0.95}
+    elif kind == "wanders":
+        rates |= {"same": draw(0.0, 0.7), "uphill": draw(0.5, 0.9)}
+    elif kind == "a few":  # not clearly less than 90 %
+        n = 100
+        rates |= {"not 0": 0.87, "same": 0.87, "uphill": 0.95}
+    elif kind in ("lies", "high lie"):
+        random = random if kind == "lies" else 0.9
+        rates |= {"uphill": random + draw(-0.1, 0.01), "random": random, "PGD": draw(0.6, 0.9)}
+    elif kind == "low but honest":
+        rates |= {"random": 0.3, "uphill": draw(0.55, 0.7)}
+    elif kind in ("Square", "transfer"):
+        rates |= {"PGD": pgd + 0.4, "Square": pgd + 0.45, "transfer": pgd + 0.45}
+        rates[kind] = pgd
+    elif kind == "chance":
+        rates["Square"], n = pgd - 0.03, 100
+    counts = {name: (round(rate * n), n) for name, rate in rates.items()}
+    attacked = ("PGD", "Square", "transfer")
+    return {name: pair for name, pair in counts.items() if name not in attacked} | {
+        "left": {name: counts[name] for name in attacked}
+    }
+
+
+wanted = {
+    "vanishes": ("vanishes", "nearly all of the slopes are 0"),
+    "most vanish": ("vanishes", "clearly less than 90 % of the slopes are not 0"),
+    "wanders": ("wanders", "the slopes are not 0, but clearly less than 90 % are the same again"),
+    "a few": ("honest", "87 of 100 is not clearly less than 90 %"),
+    "lies": ("lies", "random signs lead uphill as often"),
+    "high lie": ("lies", "a high share uphill says nothing where random signs reach it as well"),
+    "low but honest": ("honest", "the share uphill is low, but far above that of random signs"),
+    "Square": ("stuck", "the slopes look fine, but Square leaves clearly less than PGD"),
+    "transfer": ("stuck", "the slopes look fine, but transfer leaves clearly less than PGD"),
+    "chance": ("honest", "a difference of 3 in 100 images is chance"),
+    "fine": ("honest", "PGD leaves the least, and its slopes are what they say"),
+}
+torch.manual_seed(seed)
+for _ in range(3):
+    for kind, (word, why) in wanted.items():
+        report = drawn(kind)
+        expect.that(diagnose(report) == word, f"a report is misjudged: {why}", expected=f"a diagnosis of {report}")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · The hill is still there (2 points, open)
+#
+# `model` is masked, and you do not know how. `train_x`, `train_y` are labelled images of the same kind.
+# Return images within `eps` of `x` in L∞ and in [0, 1], of which the masked model gets at most **half** right
+# at `eps` = 0.15, whatever the mask. For the plain model's own PGD, the masks above left nearly all.
+# It has 20 seconds for 200 images and 1,400 to learn from.
+#
+# <details><summary>Hint 1</summary>Whose slopes could you follow, if not the model's?</details>
+# <details><summary>Hint 2</summary>A network of your own, trained for a second on the images, has an honest slope:
+# <code>fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))</code>.
+# </details>
+# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> up its loss, each followed by the projection.
+# The images that fool it fool the masked model too.</details>
+
+
+# %%
+def through(model, train_x, train_y, x, y, *, eps):
+    """Images within eps of x and in [0, 1] that a masked model gets wrong."""
+    ### BEGIN SOLUTION
+    layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
+    own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
+    x_adv = x.clone()
+    for _ in range(10):
+        x_adv.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+    ### END SOLUTION
+
+
+# %%
+# CHECK through, 2 points
+for name, m in masked.items():
+    found = through(m, *data.train, x, y, eps=0.15)
+    left = accuracy(m, (expect.images(found, x, 0.15), y))
+    expect.that(
+        left.k <= 0.5 * left.n,
+        f"too many answers of the {name} model are still right: did you follow a slope that the mask hides?",
+        expected=f"at most {left.n // 2} of {left.n} right",
+        got=left,
+    )
+### BEGIN HIDDEN TESTS
+fresh = trained(seed)
+for name, m in (
+    ("JPEG", nn.Sequential(masking.JPEG(), *fresh)),
+    ("loud", nn.Sequential(*fresh, masking.Saturate(1e4))),
+):
+    found = through(m.eval(), *data.train, x, y, eps=0.15)
+    left = accuracy(m, (expect.images(found, x, 0.15), y))
+    expect.that(
+        left.k <= 0.5 * left.n,
+        f"too many answers are still right on a model that was trained anew and wears another mask ({name})",
+        expected=f"at most {left.n // 2} of {left.n} right",
+        got=left,
+    )
+### END HIDDEN TESTS

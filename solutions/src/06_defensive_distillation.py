@@ -1,0 +1,595 @@
+# %% [markdown]
+# # Lab 06 · Defensive distillation
+#
+# Five exercises, 10 points, about 70 minutes after [lesson 06](../notebooks/06_defensive_distillation.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+
+# %%
+import math
+import random
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import attacks, expect, plots
+from utils.data import load
+from utils.distillation import imitate
+from utils.evaluation import Rate, accuracy
+from utils.masking import Cooled, Saturate
+from utils.models import mlp, predict
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.test
+
+# %% [markdown]
+# ## 1 · Soft labels (2 points)
+#
+# Write the cross-entropy with soft labels. `logits` (N, classes) are a network's answers,
+# `soft` (N, classes) probabilities, whose rows sum to 1. The answer is one number,
+# the mean over the images of $-\sum_k p_k \log q_k$, where $q$ is the softmax of the logits.
+# Logits may be in the thousands, and probabilities exactly 0.
+#
+# <details><summary>Hint 1</summary>Which of <code>p</code> and <code>q</code> stands in the logarithm?</details>
+# <details><summary>Hint 2</summary>A softmax that has rounded to 0 has no logarithm.
+# Is there a function that takes both at once?</details>
+# <details><summary>Hint 3</summary><code>logits.log_softmax(1)</code>. Sum over the classes,
+# and take the mean over the images only.</details>
+
+
+# %%
+def soft_loss(logits, soft):
+    """Mean cross-entropy of a network's answers with soft labels."""
+    ### BEGIN SOLUTION
+    return -(soft * logits.log_softmax(1)).sum(1).mean()
+    ### END SOLUTION
+
+
+# %%
+# CHECK soft_loss, 2 points
+torch.manual_seed(seed)
+logits, hard = 3 * torch.randn(40, 6), torch.randint(0, 6, (40,))
+found = expect.number(expect.leaves_arguments(soft_loss, logits, F.one_hot(hard, 6).float()))
+usual = float(F.cross_entropy(logits, hard))
+expect.that(
+    abs(found - usual) < 1e-4,
+    "with labels that are sure of one class this is not the usual cross-entropy",
+    expected=f"{usual:.4f}",
+    got=found,
+)
+soft = logits.softmax(1)
+expect.that(
+    expect.number(soft_loss(logits, soft)) < expect.number(soft_loss(logits + 0.5 * torch.randn(40, 6), soft)),
+    "the loss is not lowest where the network answers as the soft labels say",
+    expected="the lowest loss where softmax(logits) is soft",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for classes, size, heat in ((10, 4.0, 1), (3, 1.0, 2), (10, 2000.0, 300), (7, 0.01, 1), (10, 3000.0, 0.5)):
+    logits, teacher = size * torch.randn(30, classes), size * torch.randn(30, classes)
+    soft = (teacher / heat).softmax(1)
+    wanted = float(-(soft.double() * logits.double().log_softmax(1)).sum(1).mean())
+    found = expect.number(soft_loss(logits, soft), "the loss for large logits" if size > 100 else "the loss")
+    near = lambda value, found=found: abs(found - value) <= 2e-4 * max(abs(float(value)), 1e-3)  # noqa: E731
+    expect.that(
+        near(wanted) or not near(-wanted),
+        "the loss is negative: it should be high where the network is wrong",
+        got=found,
+    )
+    for divisor, words in ((1 / 30, "a sum over the images"), (classes, "also a mean over the classes")):
+        expect.that(
+            near(wanted) or not near(wanted / divisor),
+            f"this is {words}: sum over the classes, mean over the images",
+            expected=f"{wanted:.4f}",
+            got=found,
+        )
+    entropy = float(-torch.special.xlogy(soft.double(), soft.double()).sum(1).mean())
+    expect.that(
+        near(wanted) or not near(wanted - entropy),
+        "this is the divergence, which lacks the entropy of the soft labels",
+        expected=f"{wanted:.4f}",
+        got=found,
+    )
+    expect.that(
+        near(wanted) or not near(F.cross_entropy(logits, soft.argmax(1))),
+        "only the likeliest class of the soft labels counts: the others are what a student is to learn",
+        expected=f"{wanted:.4f}",
+        got=found,
+    )
+    expect.that(
+        near(wanted),
+        "another number than the mean of the images' cross-entropies: what stands in the logarithm, and is it "
+        "a softmax of the logits as they are, also of large ones?",
+        expected=f"{wanted:.4f} for {classes} classes and logits of about {size:g}",
+        got=found,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · Where the temperature goes (3 points)
+#
+# Defensive distillation has three moments: the teacher is trained, the student is trained, the student is used.
+# Write down what each computes. `teacher` and `student` are networks from `x` (N, ...) to logits,
+# `y` (N,) are labels. Return three things:
+#
+# 1. the loss that the **teacher** is trained with, on the labels `y`: a number, the mean over the images;
+# 2. the loss that the **student** is trained with, on the teacher's answers: a number, the mean over the images;
+# 3. the class probabilities that the student gives **in use**, (N, classes).
+#
+# No factor of $T^2$ stands before a loss: the lesson and Papernot et al. have none.
+#
+# <details><summary>Hint 1</summary>The temperature is put on for training, and taken off afterwards.</details>
+# <details><summary>Hint 2</summary>It divides logits, never probabilities. In the student's training
+# it divides those of two networks.</details>
+# <details><summary>Hint 3</summary><code>F.cross_entropy</code> takes labels, or probabilities in their place,
+# if your exercise 1 is not finished.</details>
+
+
+# %%
+def three_moments(teacher, student, x, y, *, temperature):
+    """(the teacher's training loss, the student's training loss, the student's probabilities in use)."""
+    ### BEGIN SOLUTION
+    hot = teacher(x) / temperature
+    labels = hot.softmax(1).detach()
+    return F.cross_entropy(hot, y), F.cross_entropy(student(x) / temperature, labels), student(x).softmax(1)
+    ### END SOLUTION
+
+
+# %%
+def networks(seed, inputs=12, classes=5):
+    """Two networks with logits of about 5."""
+    torch.manual_seed(seed)
+    pair = [nn.Sequential(nn.Linear(inputs, 30), nn.Tanh(), nn.Linear(30, classes)) for _ in range(2)]
+    for network in pair:
+        network[2].weight.data *= 20
+    return pair
+
+
+# %%
+# CHECK heat_in_training, 2 points
+teacher, student = networks(seed)
+points, labels = torch.randn(50, 12), torch.randint(0, 5, (50,))
+found = expect.leaves_arguments(three_moments, teacher, student, points, labels, temperature=1)
+expect.that(
+    isinstance(found, (tuple, list)) and len(found) == 3,
+    "return three things: two losses and the probabilities",
+    expected="(number, number, a tensor (N, classes))",
+    got=found,
+)
+cold = [expect.number(loss, f"the {who}'s loss") for loss, who in zip(found, ("teacher", "student"), strict=False)]
+with torch.no_grad():
+    usual = float(F.cross_entropy(teacher(points), labels))
+expect.that(
+    abs(cold[0] - usual) < 1e-3,
+    "at temperature 1 the teacher's loss is not the usual cross-entropy",
+    expected=f"{usual:.4f}",
+    got=cold[0],
+)
+again = three_moments(teacher, student, points, labels, temperature=10_000)
+for who, loss in zip(("teacher", "student"), again, strict=False):
+    loss = expect.number(loss, f"the {who}'s loss")
+    expect.that(
+        abs(loss - math.log(5)) < 0.01,
+        f"at a very high temperature all classes are alike, and the {who}'s loss should be that of a guess",
+        expected=f"log 5 = {math.log(5):.4f}",
+        got=loss,
+    )
+### BEGIN HIDDEN TESTS
+for classes, heat in ((10, 4), (5, 9.0), (3, 25)):
+    teacher, student = networks(seed + classes, classes=classes)
+    points, labels = torch.randn(60, 12), torch.randint(0, classes, (60,))
+    with torch.no_grad():
+        v, z = teacher(points), student(points)
+    found = expect.leaves_arguments(three_moments, teacher, student, points, labels, temperature=heat)
+    first, second = expect.number(found[0], "the teacher's loss"), expect.number(found[1], "the student's loss")
+    near = lambda a, b: abs(a - float(b)) <= 1e-3 * max(abs(float(b)), 0.01)  # noqa: E731
+    cross = lambda logits, target: float(F.cross_entropy(logits, target))  # noqa: E731
+    wanted = cross(v / heat, labels)
+    slips = (
+        (cross(v, labels), "the teacher's loss does not feel the temperature: it is trained hot as well"),
+        (cross(v * heat, labels), "the teacher's loss is colder at a high temperature, and should be hotter"),
+        (60 * wanted, "the teacher's loss is a sum over the images, and should be a mean"),
+        (heat**2 * wanted, "the teacher's loss has a factor of T²"),
+        (cross(z / heat, labels), "this is the student's loss on the labels, where the teacher's is asked"),
+    )
+    value, words = min(slips, key=lambda slip: abs(float(slip[0]) - first))
+    expect.that(near(first, wanted) or not near(first, value), words, expected=f"{wanted:.4f}", got=first)
+    expect.that(
+        near(first, wanted),
+        "another loss for the teacher: it learns the labels, at the temperature, and nothing else",
+        expected=f"{wanted:.4f}",
+        got=first,
+    )
+    hot, hotter = (v / heat).softmax(1), (z / heat).softmax(1)
+    wanted = cross(z / heat, hot)
+    slips = (
+        (cross(z, v.softmax(1)), "the student's loss does not feel the temperature, on either side"),
+        (cross(z / heat, v.softmax(1)), "the teacher's answers are as sure as in use: labels for a student are softer"),
+        (cross(z, hot), "the student's own answers in training do not feel the temperature"),
+        (cross(v / heat, hotter), "teacher and student have changed places: who learns from whom?"),
+        (cross(z / heat, labels), "the student learns the labels y, and not the teacher's answers"),
+        (cross(z / heat, v.argmax(1)), "the student learns only the teacher's likeliest class: labels should be soft"),
+        (cross(z / heat, (v.softmax(1) / heat).softmax(1)), "the temperature divides probabilities: it divides logits"),
+        (cross(z / heat, (v / heat**2).softmax(1)), "the teacher's answers are divided by the temperature twice"),
+        (heat**2 * wanted, "the student's loss has a factor of T², which this exercise leaves out"),
+        (60 * wanted, "the student's loss is a sum over the images, and should be a mean"),
+        (wanted + torch.special.xlogy(hot, hot).sum(1).mean(), "the student's loss lacks the entropy of the labels"),
+    )
+    value, words = min(slips, key=lambda slip: abs(float(slip[0]) - second))
+    expect.that(near(second, wanted) or not near(second, value), words, expected=f"{wanted:.4f}", got=second)
+    expect.that(
+        near(second, wanted),
+        "another loss for the student: the cross-entropy with the teacher's answers, both at the temperature",
+        expected=f"{wanted:.4f}",
+        got=second,
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK heat_in_use, 1 point
+teacher, student = networks(seed)
+points, labels = torch.randn(50, 12), torch.randint(0, 5, (50,))
+found = three_moments(teacher, student, points, labels, temperature=2)
+expect.that(
+    isinstance(found, (tuple, list)) and len(found) == 3,
+    "return three things: two losses and the probabilities",
+    expected="(number, number, a tensor (N, classes))",
+    got=found,
+)
+cool = expect.tensor(found[2], like=torch.zeros(50, 5), what="the third")
+expect.that(
+    (cool.sum(1) - 1).abs().max() < 1e-4 and cool.min() >= 0,
+    "these are no probabilities: each row should sum to 1",
+    expected="rows that sum to 1",
+    got=cool[0],
+)
+### BEGIN HIDDEN TESTS
+for classes, heat in ((5, 20.0), (8, 3)):
+    teacher, student = networks(seed + classes, classes=classes)
+    points, labels = torch.randn(60, 12), torch.randint(0, classes, (60,))
+    with torch.no_grad():
+        v, z = teacher(points), student(points)
+    used = three_moments(teacher, student, points, labels, temperature=heat)[2]
+    used = expect.tensor(used, like=z, what="the third")
+    near = lambda value, used=used: float((used - value).abs().max()) < 1e-3  # noqa: E731
+    expect.that(
+        not near((z / heat).softmax(1)),
+        "in use the student is still as hot as in training: what is taken off afterwards?",
+        expected="the probabilities of the deployed student",
+        got=used[0],
+    )
+    expect.that(not near(v.softmax(1)), "these are the teacher's answers, and the student is used", got=used[0])
+    expect.that(
+        near(z.softmax(1)),
+        "not the probabilities that the deployed student gives",
+        expected=f"{expect.short(z.softmax(1)[0])} for the first image",
+        got=used[0],
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Asleep (2 points)
+#
+# For which share of the images does cross-entropy have a slope of *exactly* 0, in every pixel?
+# Return it as a number from 0 to 1. The slope is that of each image's own loss with its label in `y`,
+# with respect to the image. However small it is: if it is not 0, an attack that takes its sign can use it.
+#
+# Here is a student distilled at $T = 100$, as the paper does it, and used at 1.
+
+
+# %%
+def distilled(seed, temperature):
+    """A small network on the digits: teacher and student at the temperature, the student used at 1."""
+    torch.manual_seed(seed)
+    teacher, student = mlp(data, width=64), mlp(data, width=64)
+    fit(Cooled(teacher, temperature), data.train, updates=200, lr=1e-2)
+    loss = imitate(Cooled(teacher, temperature))
+    fit(Cooled(student, temperature), data.train, loss=loss, updates=200, lr=1e-2)
+    return student
+
+
+model = distilled(0, 100)
+
+# %% [markdown]
+# <details><summary>Hint 1</summary>The slope with respect to the <em>images</em>, (N, ...): a row of zeros
+# is what you look for.</details>
+# <details><summary>Hint 2</summary>The mean over a batch divides each slope by N, and what is tiny becomes 0.
+# Take the sum.</details>
+# <details><summary>Hint 3</summary><code>(slope == 0).flatten(1).all(1)</code> says it for each image.</details>
+
+
+# %%
+def asleep(model, x, y):
+    """The share of images whose cross-entropy has a slope of exactly 0 in every pixel."""
+    ### BEGIN SOLUTION
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (slope == 0).flatten(1).all(1).float().mean()
+    ### END SOLUTION
+
+
+# %%
+# CHECK asleep, 2 points
+found = expect.number(expect.leaves_arguments(asleep, model, x, y), "the share")
+expect.that(0 <= found <= 1, "a share is a number from 0 to 1", expected="0 to 1", got=found)
+torch.manual_seed(seed)
+honest = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+expect.that(
+    expect.number(asleep(honest, x, y), "the share") == 0,
+    "a linear model with small logits has a slope at every image",
+    expected="a share of 0",
+)
+half = distilled(0, 20)
+alone = sum(expect.number(asleep(half, x[i : i + 1], y[i : i + 1]), "the share") for i in range(60)) / 60
+together = expect.number(asleep(half, x[:60], y[:60]), "the share")
+expect.that(
+    abs(alone - together) < 0.01,
+    "an image that has a slope by itself has none in a batch, or the other way round: each image has a loss of its own",
+    expected=f"{alone:.3f}, as one by one",
+    got=together,
+)
+### BEGIN HIDDEN TESTS
+warm = distilled(seed, 30)
+faint = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+faint[1].weight.data *= 1e-12
+blind = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+blind[1].weight.data[:, :40] = 0  # does not look at most pixels
+blind[1].weight.data[:, 52:] = -blind[1].weight.data[:, 40:52]  # and its slopes add up to 0
+expect.that(
+    expect.number(asleep(faint, x, y)) == 0,
+    "a faint slope was counted as none: exactly 0 is asked",
+    expected="a share of 0 where slopes are about 1e-12",
+    got=expect.number(asleep(faint, x, y)),
+)
+expect.that(
+    expect.number(asleep(blind, x, y)) == 0,
+    "an image counts although some of its pixels have a slope: all of them must be 0",
+    expected="a share of 0 for a network that looks at some pixels only",
+    got=expect.number(asleep(blind, x, y)),
+)
+for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
+    wrong = (predict(judge, x) + 1) % 10
+    mixed = torch.where(torch.arange(len(y)) % 3 == 0, wrong, y)  # for a third of the images the model denies y
+    for labels in (y, mixed, wrong):
+        point = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(judge(point), labels, reduction="sum"), point)
+        wanted = float((slope == 0).flatten(1).all(1).double().mean())
+        found = expect.number(asleep(judge, x, labels))
+        who = "the true labels" if labels is y else "some labels that the model denies"
+        expect.that(found < 1.5 or abs(found - len(x) * wanted) > 1, "this is a count, and a share is asked", got=found)
+        expect.that(
+            found <= wanted + 0.015,
+            f"too many images count for a network {name} and {who}: is the slope of the loss of y itself 0, "
+            "and not only small, or that of another label?",
+            expected=f"{wanted:.3f}",
+            got=found,
+        )
+        expect.that(
+            found >= wanted - 0.015,
+            f"images without a slope are missing for a network {name} and {who}: the slope with respect to the image "
+            "is asked, of the cross-entropy of the logits as they are",
+            expected=f"{wanted:.3f}",
+            got=found,
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Three reports (1 point)
+#
+# Each report compares a distilled network with an undefended one, on as many `images`.
+# `"left"` is how many of them each still has right after the attack, `"clean"` how many before.
+# `"asleep"` is the share of images, in percent, on which the cross-entropy of the model *as it is used*
+# has a slope of 0.
+# The attack is PGD on the `"loss"`, with the logits `"divided by"` a number.
+
+# %%
+papers = {
+    "A": {
+        "undefended": {"eps": 0.15, "loss": "cross-entropy", "divided by": 1, "asleep": 0, "clean": 972, "left": 104},
+        "distilled": {"eps": 0.15, "loss": "cross-entropy", "divided by": 1, "asleep": 86, "clean": 948, "left": 851},
+        "images": 1000,
+        "claim": "more robust",
+    },
+    "B": {
+        "undefended": {"eps": 0.15, "loss": "margin", "divided by": 1, "asleep": 0, "clean": 97, "left": 11},
+        "distilled": {"eps": 0.15, "loss": "margin", "divided by": 1, "asleep": 79, "clean": 95, "left": 14},
+        "images": 100,
+        "claim": "more robust",
+    },
+    "C": {
+        "undefended": {"eps": 0.1, "loss": "cross-entropy", "divided by": 1, "asleep": 1, "clean": 965, "left": 231},
+        "distilled": {"eps": 0.1, "loss": "cross-entropy", "divided by": 40, "asleep": 71, "clean": 951, "left": 238},
+        "images": 1000,
+        "claim": "no gain seen",
+    },
+}
+
+# %% [markdown]
+# Write your judgement as a function, so that it can be tried on reports that you have not seen.
+# It returns two texts, a verdict and the entry that shows it:
+#
+# - `"invalid"`: the two are not measured under the same threat model (`"eps"`),
+#   or a number cannot be true (`"left"`);
+# - `"masked"`: the attack on the distilled network had nothing to follow (`"asleep"`);
+# - `"overclaims"`: the claim `"more robust"` says more than the numbers, up to chance (`"claim"`);
+# - `"sound"`: nothing of this. The entry is `""`.
+#
+# If several are true, the first in this list counts.
+#
+# <details><summary>Hint 1</summary>A network may be asleep and the attack awake. Which attacks do not mind?</details>
+# <details><summary>Hint 2</summary>An attack can only make right answers wrong.</details>
+# <details><summary>Hint 3</summary><code>Rate(k, n).clearly_above(Rate(j, n))</code>, from lesson 01,
+# knows about chance.</details>
+
+
+# %%
+def verdict(report):
+    """(verdict, entry that shows it) of a report like those above."""
+    ### BEGIN SOLUTION
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+    ### END SOLUTION
+
+
+# %%
+list(map(verdict, papers.values()))
+
+# %%
+# CHECK verdict, 1 point
+words, entries = ("invalid", "masked", "overclaims", "sound"), ("eps", "left", "asleep", "claim", "")
+seen = set()
+for name, report in papers.items():
+    found = verdict(report)
+    expect.that(
+        isinstance(found, (tuple, list)) and len(found) == 2 and found[0] in words and found[1] in entries,
+        f"report {name}: return a verdict and the entry that shows it",
+        expected=f"one of {', '.join(words)}, and one of {', '.join(entries[:4])} or an empty text",
+        got=found,
+    )
+    seen.add(found[0])
+expect.that(len(seen) == 3, "the three reports deserve three different verdicts", got=sorted(seen))
+### BEGIN HIDDEN TESTS
+chance = random.Random(seed)
+kinds = {
+    "other eps": ("invalid", "eps", "had both networks the same attacker?"),
+    "left above clean": ("invalid", "left", "can an attack make wrong answers right?"),
+    "asleep": ("masked", "asleep", "what did the attack on the distilled network follow?"),
+    "few": ("overclaims", "claim", "is the difference more than chance, with as many images?"),
+    "less": ("overclaims", "claim", "which of the two has more left?"),
+    "awake, margin": ("sound", "", "does this loss mind that cross-entropy has no slope?"),
+    "awake, cooled": ("sound", "", "what does dividing the logits do to the slope?"),
+    "not asleep": (
+        "sound",
+        "",
+        "a network with slopes, and a difference that many images show: what is wrong with it?",
+    ),
+    "no claim": ("sound", "", "does it claim more than it has seen?"),
+}
+for kind, (word, entry, question) in [*kinds.items()] * 3:
+    n, eps = chance.choice([1000, 2000, 5000]), chance.choice([0.05, 0.1, 0.15])
+    clean, left = int(n * chance.uniform(0.93, 0.98)), int(n * chance.uniform(0.1, 0.3))
+    plain = {"eps": eps, "loss": "cross-entropy", "divided by": 1, "asleep": chance.randint(0, 1), "clean": clean}
+    plain["left"] = left
+    hot = plain | {"asleep": chance.randint(40, 90), "clean": clean - chance.randint(0, n // 50)}
+    claim = "more robust"
+    if kind in ("awake, margin", "few", "less") or (kind == "no claim" and chance.random() < 0.5):
+        plain["loss"] = hot["loss"] = "margin"
+    else:
+        hot["divided by"] = chance.choice([20, 50, 100])
+    hot["left"] = left + int(n * chance.uniform(0.12, 0.3))
+    if kind == "other eps":
+        hot["eps"] = round(eps * chance.choice([0.5, 0.8, 1.2]), 4)
+        hot["asleep"] = chance.choice([0, hot["asleep"]])
+    elif kind == "left above clean":
+        row = chance.choice([plain, hot])
+        row["left"] = row["clean"] + chance.randint(1, n - row["clean"])
+    elif kind == "asleep":
+        hot["divided by"] = 1
+        claim = chance.choice(["more robust", "no gain seen"])
+    elif kind == "few":
+        n = 100
+        plain["clean"], hot["clean"], plain["left"] = 96, 95, chance.randint(15, 25)
+        hot["left"] = plain["left"] + chance.randint(2, 6)
+    elif kind == "less":
+        hot["left"] = left - chance.randint(1, n // 20)
+    elif kind == "not asleep":
+        hot["divided by"], hot["asleep"] = 1, 0
+    elif kind == "no claim":
+        claim, hot["left"] = "no gain seen", left + chance.randint(-5, 5)
+    found = verdict({"undefended": plain, "distilled": hot, "images": n, "claim": claim})
+    told = f"undefended {plain}, distilled {hot}, {n} images, claim: {claim}"
+    fits = isinstance(found, (tuple, list)) and len(found) == 2
+    expect.that(fits, "return a verdict and the entry that shows it", expected="two texts", got=found)
+    expect.that(found[0] == word, f"another verdict is due: {question}", expected=f"a verdict on {told}", got=found)
+    expect.that(
+        found[1] == entry, f"{word} it is, but another entry shows it: {question}", expected=f"for {told}", got=found
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Wake it (2 points, open)
+#
+# The distilled network, and two attacks that were current when it was made:
+
+# %%
+plots.rates(
+    {
+        "no attack": accuracy(model, (x, y)),
+        "FGSM": accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y)),
+        "PGD, 20 steps": accuracy(model, (attacks.pgd(model, x, y, eps=0.2, steps=20), y)),
+    }
+)
+
+# %% [markdown]
+# Write an attack that leaves at most **20 %** of its answers right, within 0.2 of `x` in L∞ and in [0, 1].
+# It has 20 seconds for 400 images. Nobody tells you the temperature that a network was distilled at.
+#
+# <details><summary>Hint 1</summary>Exercise 3 says why the attacks above fail.</details>
+# <details><summary>Hint 2</summary>Two ways: a loss without a softmax, or logits divided by a number
+# that makes them small. The logits themselves tell how large it must be.</details>
+# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the slope of the margin
+# (lesson 02), each followed by both clamps.</details>
+
+
+# %%
+def wake(model, x, y, *, eps):
+    """Images within eps of x in L-infinity and in [0, 1] that a distilled network gets wrong."""
+    ### BEGIN SOLUTION
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(12):
+        x_adv = x_adv.detach().requires_grad_()
+        logits = model(x_adv)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+    ### END SOLUTION
+
+
+# %%
+# CHECK wake, 2 points
+found = expect.images(expect.leaves_arguments(wake, model, x, y, eps=0.2), x, 0.2)
+left = accuracy(model, (found, y))
+still = (found == x).flatten(1).all(1).float().mean()
+expect.that(
+    left.k <= 0.2 * left.n or still < 0.3,
+    "many images have not moved at all: what does your loss look like where the network is sure?",
+    expected=f"at most {int(0.2 * left.n)} of {left.n} right",
+    got=f"{left.k} right, and {100 * float(still):.0f} % of the images as they were",
+)
+expect.that(
+    left.k <= 0.2 * left.n,
+    "too many answers are still right: does the attack go up the loss, and far enough, on every image?",
+    expected=f"at most {int(0.2 * left.n)} of {left.n} right",
+    got=f"{left.k} right",
+)
+### BEGIN HIDDEN TESTS
+expect.images(wake(model, x[:1], y[:1], eps=0.05), x[:1], 0.05)
+for temperature, more in ((40, 1), (100, 1), (100, 300)):
+    other = distilled(seed + temperature, temperature)
+    if more > 1:
+        other = nn.Sequential(*other, Saturate(float(more)))
+    left = accuracy(other, (expect.images(wake(other, x, y, eps=0.2), x, 0.2), y))
+    expect.that(
+        left.k <= 0.2 * left.n,
+        f"too many answers are still right on a network that was distilled anew, at T = {temperature * more}",
+        expected=f"at most {int(0.2 * left.n)} of {left.n} right",
+        got=f"{left.k} right",
+    )
+### END HIDDEN TESTS

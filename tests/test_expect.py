@@ -1,0 +1,120 @@
+"""What a student reads when a check is not met: a property, in words, without a stack trace."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from build import ROOT
+from small_env import COLAB, small_env
+from utils import expect
+from utils.expect import Unmet
+
+X = torch.full((2, 1, 2, 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [X.double(), X.numpy(), X.tolist(), X.half(), torch.stack([X, X], -1)[..., 0], X.clone().requires_grad_()],
+    ids=["float64", "numpy", "list", "float16", "not contiguous", "wants a gradient"],
+)
+def test_any_kind_of_tensor_will_do(value):
+    got = expect.tensor(value, like=X)
+    assert torch.equal(got, X) and got.dtype == X.dtype and not got.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "is there a return"),
+        (X[0], "another shape"),
+        (X[:1].expand(3, 1, 2, 2), "another shape"),
+        (X * math.nan, "NaN"),
+        (X + 0j, "complex"),
+        ("text", "no tensor"),
+        (object(), "no tensor"),
+        ([[1], [2, 3]], "no tensor"),
+        ([10**400], "no tensor"),
+    ],
+)
+def test_what_is_no_such_tensor_is_said(value, message):
+    with pytest.raises(Unmet, match=message):
+        expect.tensor(value, like=X)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (X + 0.13, "left the eps-ball by 0.03: .* project after the last step"),
+        (X - 0.6, r"left \[0, 1\]: clamp"),
+        (X + math.inf, r"left \[0, 1\]"),
+    ],
+)
+def test_adversarial_images_are_in_the_ball_and_in_the_cube(value, message):
+    assert torch.equal(expect.images(X + 0.1, X, 0.1), X + 0.1)
+    with pytest.raises(Unmet, match=message):
+        expect.images(value, X, 0.1)
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float64(2), torch.tensor(2), torch.tensor([2.0]), True + 1, "2"])
+def test_numbers(value):
+    assert expect.number(value) == 2
+
+
+@pytest.mark.parametrize("value", [None, [], "x", torch.ones(2), math.nan, object()])
+def test_what_is_no_number(value):
+    with pytest.raises(Unmet):
+        expect.number(value)
+
+
+def test_arguments_that_change_are_noticed():
+    model = torch.nn.Linear(2, 2)
+    expect.leaves_arguments(lambda m, x: m(x), model, torch.ones(2))
+    for spoil in (lambda m, x: x.mul_(2), lambda m, x: m.eval(), lambda m, x: m.weight.data.zero_()):
+        with pytest.raises(Unmet, match="changed its arguments"):
+            expect.leaves_arguments(spoil, torch.nn.Linear(2, 2), torch.ones(2))
+
+
+def test_parts():
+    for value in ((1, 2), [1, 2], torch.tensor([1, 2])):
+        assert [int(part) for part in expect.parts(value, 2, "two numbers")] == [1, 2]
+    for value in (1, None, (1,), [1, 2, 3], "ab", torch.tensor([1])):
+        with pytest.raises(Unmet, match="not 2 things"):
+            expect.parts(value, 2, "two numbers")
+
+
+def test_equal_knows_infinity_and_shares():
+    value = torch.tensor([math.inf, 1.0, 2.0, 3.0])
+    expect.equal(value, torch.tensor([math.inf, 1.0, 2.0, 4.0]), "differs", share=0.75)
+    with pytest.raises(Unmet, match="differs"):
+        expect.equal(value, torch.tensor([math.inf, 1.0, 2.0, 4.0]), "differs", share=0.8)
+    with pytest.raises(Unmet):
+        expect.equal(value * math.nan, value, "differs")
+
+
+def test_values_are_shown_shortly():
+    assert expect.short(torch.arange(3.0)) == "[0.0, 1.0, 2.0]"
+    assert expect.short(torch.zeros(100, 2)) == "a tensor (100, 2) from 0 to 0"
+    assert expect.short("a\nb") == "a b"
+    assert len(expect.short("x" * 10_000)) == 200
+
+
+SHOWN = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="NoColor")
+shell.run_cell("from utils import expect\\nexpect.that(False, 'step up', expected='more', got=1.0)")
+shell.run_cell("from utils import expect\\nexpect.passed('fgsm', of=4)")
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "colab"])
+def test_a_notebook_shows_the_message_and_no_stack_trace(where):
+    python = sys.executable if where == "here" else small_env("colab", COLAB)
+    done = subprocess.run([python, "-c", SHOWN], cwd=ROOT, capture_output=True, text=True)
+    shown = done.stdout + done.stderr
+    assert "✗ step up\n  expected: more\n  got: 1" in shown, shown
+    assert "Traceback" not in shown and "raise " not in shown
+    assert "✓ fgsm · public checks: 1 of 4; hidden checks decide the grade" in shown

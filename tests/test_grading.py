@@ -1,0 +1,398 @@
+"""The grader around one submission: what crosses the pipe, collecting, a class in parallel, resuming, reports."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from build import ROOT
+from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, graded, notebook, points
+from utils import attacks, expect
+from utils.grading import batch, collect, reports, wire
+from utils.grading.grade import judge, seed_of
+from utils.grading.lab import Check, handed_out, needed, read_lab, to_run
+from utils.grading.session import LabError, Raised, Session
+from utils.models import Normalize
+
+# What crosses the pipe.
+
+numbers = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text()
+values = st.recursive(
+    numbers,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4) | st.tuples(inner, inner),
+    max_leaves=20,
+)
+
+
+def through(value, down=None, up=None):
+    frame = wire.pack(value, down)
+    _, header, _ = wire.HEAD.unpack(frame[: wire.HEAD.size])
+    rest = frame[wire.HEAD.size :]
+    return wire.unpack(rest[:header], rest[header:], up)
+
+
+@given(values)
+def test_plain_values_come_through(value):
+    assert through(value) == value
+
+
+@pytest.mark.parametrize("dtype", wire.DTYPES)
+def test_tensors_come_through_with_their_type(dtype):
+    for shape in ((), (0,), (3,), (2, 0, 4), (2, 3)):
+        value = (torch.rand(shape) * 3).to(getattr(torch, dtype))
+        for sent in (value, value.numpy(), value.mT if value.dim() > 1 else value):
+            got = through([1, sent, "x"])[1]
+            want = torch.as_tensor(sent)
+            assert got.dtype == want.dtype and got.shape == want.shape and torch.equal(got, want)
+
+
+@given(st.binary(max_size=200), st.binary(max_size=50))
+def test_any_bytes_are_a_value_or_garbled(header, body):
+    with contextlib.suppress(wire.Garbled):
+        wire.unpack(header, body)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"tensor": ["float32", [4]]}',  # longer than the body
+        '{"tensor": ["float32", [1099511627776, 1099511627776]]}',
+        '{"tensor": ["float32", [-1]]}',
+        '{"tensor": ["object", [1]]}',
+        '{"tensor": ["__class__", [1]]}',
+        '{"tensor": 5}',
+        '{"module": {"class": "os:system"}}',
+        '{"import": "os:system"}',
+        '{"dict": [[[1], 2]]}',
+        '{"a": 1, "b": 2}',
+        "[" * 5000,
+        "9" * 5000,
+        '[{"tensor": ["float32", []]}, 1]',
+    ],
+)
+def test_a_forged_frame_is_garbled(header):
+    with pytest.raises(wire.Garbled):
+        wire.unpack(header.encode(), b"", None)
+
+
+def test_a_mask_in_front_of_a_network_of_networks_goes_down():
+    model = nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(3, 2)), nn.ReLU()), nn.ReLU())
+    x = torch.rand(4, 3)
+    assert torch.equal(through([model], wire.describe, wire.rebuild)[0](x), model(x))
+
+
+def test_models_and_functions_go_down():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        Normalize(torch.tensor(0.3), torch.tensor(0.5)),
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32, 3),
+    ).eval()
+    same = through(model, wire.describe, wire.rebuild)
+    x = torch.rand(2, 1, 4, 4)
+    assert torch.equal(same(x), model(x))
+    assert [module.training for module in same.modules()] == [False] * 6
+    assert torch.equal(*(attacks.fgsm(m, x, torch.tensor([0, 1]), eps=0.1) for m in (same, model)))
+    assert through(attacks.fgsm, wire.describe, wire.rebuild) is attacks.fgsm
+    for value in (lambda x: x, open, object()):
+        with pytest.raises(TypeError):
+            through(value, wire.describe, wire.rebuild)
+
+
+# Which cells run.
+
+
+def test_cells_that_the_lab_gave_run_only_if_something_uses_them():
+    lab = read_lab(LAB)
+    cells = answers()
+    assert to_run(lab, cells) == [(2, cells[1]), (4, cells[3]), (6, cells[5])]
+    assert needed(lab, to_run(lab, cells)) == []
+    assert needed(lab, [(1, "def f(x):\n    return torch.ones(x)")]) == [GIVEN]
+    assert needed(lab, [(1, "def f(torch):\n    return torch")]) == []
+    assert needed(lab, [(1, "no Python at all")]) == [GIVEN]
+    assert to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
+    assert to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
+
+
+def test_what_cannot_cross_stays_and_can_be_called():
+    """Functions of the student's as arguments and as results; models as results; and what is gone is said."""
+    cells = [
+        (1, "import os, torch\ndef double(x):\n    return 2 * x\ndef twice(f, x):\n    return f(f(x))"),
+        (2, "def make(k):\n    return lambda x: k * x\ndef model():\n    return torch.nn.Linear(2, 2)"),
+        (3, "def end():\n    os._exit(0)\nthing = object()"),
+    ]
+    session = Session([], cells)
+    try:
+        double, twice, make, model, end = (
+            session.get(name)["value"] for name in ("double", "twice", "make", "model", "end")
+        )
+        x = torch.ones(2)
+        assert torch.equal(twice(double, x), 4 * x)
+        triple = make(3)
+        assert torch.equal(triple(x), 3 * x)
+        assert torch.equal(twice(triple, x), 9 * x)
+        assert model()(x).shape == (2,)
+        assert "no plain value" in repr(session.get("thing")["value"])
+        with pytest.raises(Raised, match="ended its process"):
+            end()
+        assert torch.equal(double(x), 2 * x), "a name of the notebook's is there again"
+        with pytest.raises(Raised, match="is gone"):
+            triple(x)
+        with pytest.raises(LabError, match="cannot be sent"):
+            double(lambda x: x)
+    finally:
+        session.close()
+
+
+def test_each_student_has_a_seed_of_their_own():
+    seeds = {seed_of(key, student, lab) for key in ("a", "b") for student in ("x", "y") for lab in ("1", "2")}
+    assert len(seeds) == 8
+    assert seed_of("a", "x", "1") == seed_of("a", "x", "1")
+
+
+def test_checks_draw_from_the_students_seed():
+    check = Check("c", 1, "expect.that(False, f'{seed} {torch.rand(1).item()}')", ())
+    names = {"expect": expect, "torch": torch}
+    said = [judge(check, None, names, seed)["message"] for seed in (1, 1, 2)]
+    assert said[0] == said[1] != said[2] and said[0].startswith("1 ") and said[2].startswith("2 ")
+
+
+# Collecting.
+
+
+@pytest.mark.parametrize(
+    ("path", "student", "number"),
+    [
+        ("alice.ipynb", "alice", ""),
+        ("bob/01_lab.ipynb", "bob", ""),
+        ("class/bob/01_lab.ipynb", "class", ""),
+        ("oneilzoe_12345_678_01_lab.ipynb", "oneilzoe", "12345"),
+        ("oneilzoe_LATE_12345_678_01_lab-1.ipynb", "oneilzoe", "12345"),
+        ("Zoë O'Neil_771_assignsubmission_file/01_lab.ipynb", "Zoë O'Neil", "771"),
+        ("all/Zoë O'Neil_771_assignsubmission_file_/01_lab.ipynb", "Zoë O'Neil", "771"),
+    ],
+)
+def test_students_are_known_by_the_names_of_canvas_moodle_or_files(path, student, number):
+    assert collect.who(path) == (student, number)
+
+
+def zipped(path, members: dict[str, bytes], links: dict[str, str] | None = None):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        for name, target in (links or {}).items():
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(member, target)
+    return path
+
+
+def test_a_zip_is_read_whatever_it_says(tmp_path, monkeypatch):
+    """Paths that lead out, links, rubbish, a zip in a zip, and a bomb."""
+    monkeypatch.setattr(collect, "LIMIT", 1000)
+    inner = zipped(tmp_path / "inner.zip", {"deep.ipynb": b"inner"}).read_bytes()
+    members = {
+        "../../etc/passwd.ipynb": b"out",
+        "/abs/olute.ipynb": b"absolute",
+        "C:\\win\\dows.ipynb": b"windows",
+        "carol_5_6_x.zip": inner,
+        "bomb.ipynb": bytes(50_000_000),
+        "__MACOSX/._alice.ipynb": b"",
+        "notes.txt": b"",
+        "broken.zip": b"PK nothing",
+    }
+    source = zipped(tmp_path / "all.zip", members, {"link.ipynb": "/etc/passwd"})
+    found, left_out = collect.collect(source)
+    contents = {submission.student: submission.read() for submission in found}
+    assert contents.pop("bomb") == bytes(1001), "one byte too many, and no more"
+    assert contents == {"etc": b"out", "abs": b"absolute", "C:": b"windows", "carol": b"inner"}
+    assert sorted(line.partition(":")[0] for line in left_out) == ["broken.zip", "link.ipynb", "notes.txt"]
+    assert {path.name for path in tmp_path.iterdir()} == {"all.zip", "inner.zip"}, "nothing is unpacked"
+
+
+def test_a_folder_is_read_without_its_links(tmp_path):
+    (tmp_path / "in" / "bob" / ".ipynb_checkpoints").mkdir(parents=True)
+    (tmp_path / "in" / "bob" / "lab.ipynb").write_bytes(b"bob")
+    (tmp_path / "in" / "bob" / ".ipynb_checkpoints" / "lab.ipynb").write_bytes(b"old")
+    (tmp_path / "secret.ipynb").write_bytes(b"secret")
+    (tmp_path / "in" / "link.ipynb").symlink_to(tmp_path / "secret.ipynb")
+    (tmp_path / "in" / "folder").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "in" / "pipe.ipynb")
+    found, left_out = collect.collect(tmp_path / "in")
+    assert [submission.read() for submission in found] == [b"bob"]
+    assert len(left_out) == 2
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder or zip"):
+        collect.collect(tmp_path / "nothing")
+
+
+# Reports.
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "＝1"])
+def test_what_a_spreadsheet_would_run_is_text(text):
+    assert reports.cell(text) == "'" + text
+    assert reports.cell(-1.5) == "-1.5"
+
+
+def result(student, earned=2.0, number="", **check) -> dict:
+    about = {
+        "name": "double",
+        "points": 2.0,
+        "earned": earned,
+        "state": "passed",
+        "message": "",
+        "expected": "",
+        "got": "",
+    }
+    of_student = {"student": student, "id": number, "file": f"{student}.ipynb", "earned": earned, "points": 2.0}
+    return of_student | {"checks": [about | check], "look": [], "output": ""}
+
+
+def test_tables_hold_any_name(tmp_path):
+    names = ['O\'Neil, "Zoë"', "=cmd|' /C calc'!A0", "a\nb", "../../etc", "\ud800", "x" * 300]
+    results = [result(name, number=str(i)) for i, name in enumerate(names)]
+    reports.write([*results, result(names[0], 1.0, "0")], ["rest.txt: no notebook"], tmp_path, "Lab")
+    rows = list(csv.reader(io.StringIO((tmp_path / "grades.csv").read_text(encoding="utf-8"), newline="")))
+    assert [row[0] for row in rows[1:4]] == [names[0], "'" + names[1], names[2]]
+    assert len(rows) == 8
+    canvas = list(csv.reader(io.StringIO((tmp_path / "canvas.csv").read_text(encoding="utf-8"), newline="")))
+    assert canvas[1][0].strip() == "Points Possible" and canvas[1][-1] == "2"
+    assert canvas[2] == [names[0], "0", "", "", "", "2"], "of two submissions the one with most points"
+    moodle = list(csv.reader(io.StringIO((tmp_path / "moodle.csv").read_text(encoding="utf-8"), newline="")))
+    assert moodle[1] == ["Participant 0", names[0], "2", "2"]
+    pages = list((tmp_path / "feedback").iterdir())
+    assert len(pages) == 6 and all(page.parent == tmp_path / "feedback" for page in pages)
+    text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
+    assert "handed in more than once" in text and "rest.txt" in text
+    json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+
+
+def test_the_summary_names_what_fails_most_and_who_needs_a_look(tmp_path):
+    bad = [result(f"s{i}", 0.0, state="not met", message="not the double") for i in range(3)]
+    odd = result("odd", 0.0, state="raised", message="double ended its process") | {"look": ["\x1b[31mtook long"]}
+    text = reports.summary([result("good"), *bad, odd], [], "Lab")
+    assert "double: 4 of 5; most often: not the double" in text
+    assert "odd: took long" in text and "odd: double: double ended its process" in text
+    assert reports.summary([], [], "Lab") == "Lab: no submissions\n"
+
+
+# A class.
+
+
+@pytest.fixture
+def lab(tmp_path):
+    (tmp_path / "99_tiny.ipynb").write_text(LAB)
+    return tmp_path / "99_tiny.ipynb"
+
+
+def fill(folder, **students):
+    folder.mkdir(exist_ok=True)
+    for name, content in students.items():
+        (folder / f"{name}.ipynb").write_bytes(content)
+    return folder
+
+
+def totals(target) -> dict:
+    return {r["student"]: r["earned"] for r in json.loads((target / "report.json").read_text())["results"]}
+
+
+def test_a_class_is_graded_once_and_resumed(lab, tmp_path):
+    source = fill(tmp_path / "in", ann=notebook(answers()), bob=notebook(answers(double=WRONG)), eve=b"")
+    target = tmp_path / "out"
+    summary = batch.grade_class(lab, source, target, jobs=1, limits=LIMITS)
+    assert totals(target) == {"ann": 4, "bob": 2, "eve": 0}
+    assert "3 students" in summary and "eve: the file is empty" in summary
+    assert stat.S_IMODE((target / "key").stat().st_mode) == 0o600
+
+    before = {file: file.stat().st_mtime_ns for file in (target / "results").iterdir()}
+    batch.grade_class(lab, source, target, jobs=1, limits=LIMITS)
+    assert {file: file.stat().st_mtime_ns for file in (target / "results").iterdir()} == before, "nothing is done twice"
+
+    fill(source, bob=notebook(answers()), new=notebook(answers(colour="colour = 5")))
+    batch.grade_class(lab, source, target, jobs=1, limits=LIMITS)
+    assert totals(target) == {"ann": 4, "bob": 4, "eve": 0, "new": 3}
+    after = {file: file.stat().st_mtime_ns for file in (target / "results").iterdir()}
+    assert len(after) == 5 and before.items() <= after.items(), "only what is new is graded"
+
+
+def test_an_empty_folder_is_a_class_of_none(lab, tmp_path):
+    assert batch.grade_class(lab, fill(tmp_path / "in"), tmp_path / "out") == "Lab 99 · Tiny: no submissions\n"
+
+
+def dies(task):
+    """Stands in for the grading of one: a process that dies, for one student always, for another once."""
+    once = f"{task['key']}/died"
+    if task["student"] == "bad" or (task["student"] == "luckless" and not os.path.exists(once)):
+        open(once, "a").close()
+        os._exit(1)
+    return {"student": task["student"], "failed": False}
+
+
+def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):
+    source = fill(tmp_path / "in", **{name: notebook([]) for name in ("ann", "bad", "bob", "luckless")})
+    found, _ = collect.collect(source)
+    tasks = {tmp_path / submission.student: submission for submission in found}
+    about = {"lab": LAB, "key": str(tmp_path), "limits": {}}
+    done = {file.name: result.get("failed") for file, result in batch.on_cores(tasks, about, 2, dies)}
+    assert done == {"ann": False, "bad": True, "bob": False, "luckless": False}
+
+
+def test_the_command_and_weaker_isolation(lab, tmp_path):
+    """Without bubblewrap it says so, once and loudly, and the grades are right."""
+    source = zipped(
+        tmp_path / "all.zip", {"ann_1_2_x.ipynb": notebook(answers()), "bob.ipynb": notebook(answers(double=WRONG))}
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "utils.grading",
+        "--lab",
+        lab,
+        "--from",
+        source,
+        "--to",
+        tmp_path / "out",
+        "--jobs",
+        "1",
+    ]
+    without = os.environ | {"COURSE_BUBBLEWRAP": "0"}
+    done = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("WEAKER") == 1
+    assert totals(tmp_path / "out") == {"ann": 4, "bob": 2}
+    assert "2 students" in done.stdout
+
+
+def test_a_wrong_command_is_told_in_one_line(tmp_path):
+    command = [sys.executable, "-m", "utils.grading", "--to", tmp_path]
+    for wrong, said in (
+        (["--lab", "77", "--from", "."], "choose one of"),
+        (["--lab", "01", "--from", "no/where"], "no folder"),
+    ):
+        done = subprocess.run([*command, *wrong], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_children_leave_nothing_behind():
+    """No process, no open descriptor, no folder."""
+    graded(notebook(answers()))
+    before = len(os.listdir("/proc/self/fd"))
+    assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grading.child"], capture_output=True).stdout == b""

@@ -1,0 +1,143 @@
+"""The labs: built from one text, no answer in what students get, and checks that tell right answers from wrong ones."""
+
+from copy import deepcopy
+
+import nbformat
+import pytest
+import torch
+
+from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
+from utils.grading.grade import judge, load, setting
+from utils.grading.lab import HIDDEN, SOLUTION, bound, is_exercise
+
+STEMS = sorted({file.stem for file in [*SOURCES.glob("*.py"), *LABS.glob("*.ipynb"), *SOLUTIONS.glob("*.ipynb")]})
+each = pytest.mark.parametrize("stem", STEMS)
+
+
+def read(folder, stem):
+    return nbformat.read(folder / f"{stem}.ipynb", as_version=4)
+
+
+def content(stem) -> str:
+    return (SOLUTIONS / f"{stem}.ipynb").read_text()
+
+
+def code(notebook) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_labs():
+    assert STEMS
+
+
+@each
+def test_both_notebooks_are_those_of_the_source(stem):
+    want = instructors(SOURCES / f"{stem}.py")
+    assert read(LABS, stem) == students(want), "out of date: run make labs"
+    have = read(SOLUTIONS, stem)
+    assert [(c.id, c.source, c.metadata) for c in have.cells] == [(c.id, c.source, c.metadata) for c in want.cells]
+    assert have.metadata.fingerprint == want.metadata.fingerprint, "out of date: run make labs"
+
+
+@each
+def test_the_instructors_notebook_was_run_and_passes_its_own_checks(stem):
+    cells = [cell for cell in read(SOLUTIONS, stem).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == [*range(1, len(cells) + 1)]
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
+
+
+@each
+def test_no_line_of_a_solution_or_hidden_check_is_in_the_lab(stem):
+    source = "\n".join(code(read(SOLUTIONS, stem)))
+    secret = "\n".join(match[0] for pattern in (SOLUTION, HIDDEN) for match in pattern.finditer(source))
+    lab_text = (LABS / f"{stem}.ipynb").read_text()
+    shown = {line.strip() for cell in read(LABS, stem).cells for line in cell.source.splitlines()}
+    public = {line.strip() for line in HIDDEN.sub("", SOLUTION.sub("", source)).splitlines()}
+    lines = {line.strip() for line in secret.splitlines()} - public - {"", ")", "}", "]"}
+    assert len(lines) > 20
+    assert not {line for line in lines if line in shown}
+    assert not [mark for mark in ("BEGIN", "HIDDEN", '"outputs": [\n    {') if mark in lab_text]
+
+
+@each
+def test_ten_points_in_three_to_five_exercises(stem):
+    lab = load(content(stem))
+    assert lab.points == 10
+    assert 3 <= len(lab.stubs) <= 5
+    assert {name for check in lab.checks for name in check.names} == {n for names in lab.stubs.values() for n in names}
+
+
+@each
+def test_metadata_is_nbgraders(stem):
+    for folder in (LABS, SOLUTIONS):
+        told = [cell.metadata.nbgrader for cell in read(folder, stem).cells if "nbgrader" in cell.metadata]
+        assert all(about.schema_version == 3 and about.grade != about.solution for about in told)
+        assert len({about.grade_id for about in told}) == len(told)
+        assert sum(about.get("points", 0) for about in told) == 10
+
+
+def fresh(stem: str) -> dict:
+    """The names that a lab gives, with tensors and models that an answer may spoil."""
+    mutable = (torch.Tensor, torch.nn.Module)
+    given = setting(content(stem)).items()
+    return {name: deepcopy(value) if isinstance(value, mutable) else value for name, value in given}
+
+
+class Plain:
+    """Answers in this process, for code that we wrote ourselves."""
+
+    def __init__(self, stem: str, exercise: str = "", source: str = ""):
+        self.names = fresh(stem)
+        answers = [text for text in code(read(SOLUTIONS, stem)) if is_exercise(text)]
+        torch.manual_seed(0)
+        for answer in answers:
+            exec(source if exercise in bound(answer) else answer, self.names)
+
+    def get(self, name: str) -> dict:
+        return {"value": self.names[name]} if name in self.names else {}
+
+
+def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
+    """The results of the checks of an exercise for another answer to it."""
+    lab, session = load(content(stem)), Plain(stem, exercise, source)
+    return [judge(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
+
+
+def others(kind: str) -> list:
+    return [
+        pytest.param(stem, exercise, what, source, id=f"{stem[:2]} {exercise}: {what.partition(' -> ')[0]}")
+        for stem in STEMS
+        for this, exercise, what, source in tries(stem)
+        if this == kind
+    ]
+
+
+@pytest.mark.parametrize(("stem", "exercise", "what", "source"), others("RIGHT"))
+@pytest.mark.parametrize("seed", [7, 8])
+def test_a_right_answer_written_otherwise_passes(stem, exercise, what, source, seed):
+    assert [check["message"] for check in verdict(stem, exercise, source, seed) if check["state"] != "passed"] == []
+
+
+@pytest.mark.parametrize(("stem", "exercise", "what", "source"), others("WRONG"))
+def test_a_wrong_answer_fails_and_is_told_why(stem, exercise, what, source):
+    what, _, fragments = what.partition(" -> ")
+    messages = [check["message"] for check in verdict(stem, exercise, source) if check["state"] != "passed"]
+    assert messages, f"a mutant lives: {what}"
+    assert any(fragment in message for fragment in fragments.split("|") for message in messages), messages
+
+
+@each
+def test_each_exercise_has_its_mutants(stem, capsys):
+    """At least five wrong answers and two right ones for each; the score is over all."""
+    lab, written = load(content(stem)), tries(stem)
+    wrong = [(exercise, source) for kind, exercise, _, source in written if kind == "WRONG"]
+    for (
+        exercise,
+        *_,
+    ) in lab.stubs.values():
+        assert sum(name == exercise for name, _ in wrong) >= 5, exercise
+        assert sum(kind == "RIGHT" and name == exercise for kind, name, *_ in written) >= 2, exercise
+    dead = sum(any(check["state"] != "passed" for check in verdict(stem, *mutant)) for mutant in wrong)
+    with capsys.disabled():
+        print(f"\n{stem}: mutation score {dead}/{len(wrong)}", end=" ")
+    assert dead == len(wrong)

@@ -1,0 +1,75 @@
+"""A lab so small that grading it costs little more than starting the sandbox, and submissions to it."""
+
+import json
+
+from utils.grading.grade import grade
+
+GIVEN = "import torch\n\nfrom utils import expect\n\nseed = 0"
+DOUBLE = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
+TOTAL = "def total(x):\n    ### BEGIN SOLUTION\n    return x.sum()\n    ### END SOLUTION"
+COLOUR = '### BEGIN SOLUTION colour = ""\ncolour = "blue"\n### END SOLUTION'
+CHECK_DOUBLE = """\
+# CHECK double, 2 points
+x = torch.ones(3)
+expect.equal(expect.tensor(double(x), like=x), 2 * x, "not the double")
+expect.passed("double", of=3)
+### BEGIN HIDDEN TESTS
+x = torch.randn(4, 5)  # the-hidden-secret
+expect.equal(expect.tensor(expect.leaves_arguments(double, x), like=x), 2 * x, "not the double of other numbers")
+### END HIDDEN TESTS"""
+CHECK_TOTAL = """\
+# CHECK total, 1 point
+expect.passed("total", of=3)
+### BEGIN HIDDEN TESTS
+x = torch.rand(6)
+expect.that(abs(expect.number(total(x)) - float(x.sum())) < 1e-5, "not the sum", got=total(x))
+### END HIDDEN TESTS"""
+CHECK_COLOUR = """\
+# CHECK colour, 1 point
+expect.that(isinstance(colour, str), "no text", expected="a text", got=colour)
+expect.passed("colour", of=3)
+### BEGIN HIDDEN TESTS
+expect.that(colour == "blue", "another colour", got=colour)
+### END HIDDEN TESTS"""
+CELLS = [GIVEN, DOUBLE, CHECK_DOUBLE, TOTAL, CHECK_TOTAL, COLOUR, CHECK_COLOUR]
+
+
+def notebook(cells: list[str], **more) -> bytes:
+    """A notebook file with these code cells."""
+    made = [{"cell_type": "markdown", "metadata": {}, "source": "# Lab 99 · Tiny"}]
+    made += [
+        {"cell_type": "code", "metadata": {}, "source": cell, "outputs": [], "execution_count": None} for cell in cells
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5, **more}).encode()
+
+
+LAB = notebook(CELLS).decode()
+
+
+def answers(double: str = DOUBLE, total: str = TOTAL, colour: str = COLOUR, *, before=(), after=()) -> list[str]:
+    """The cells of a right submission, or of one with other answers."""
+    return [GIVEN, *before, double, CHECK_DOUBLE, total, CHECK_TOTAL, colour, CHECK_COLOUR, *after]
+
+
+LIMITS = {"cell": 3, "call": 3, "all": 90, "memory": 1_800_000_000, "cpu": 30}
+ALL, NONE = {"double": 2, "total": 1, "colour": 1}, {"double": 0, "total": 0, "colour": 0}
+LOST = ALL | {"double": 0}  # one bad exercise costs its own points and no others
+
+
+def graded(content: bytes, student: str = "somebody", lab: str = LAB, **limits) -> dict:
+    return grade({"lab": lab, "student": student, "content": content, "key": "secret-key", "limits": LIMITS | limits})
+
+
+def points(result: dict) -> dict:
+    return {check["name"]: check["earned"] for check in result["checks"]}
+
+
+def said(result: dict, name: str = "double") -> str:
+    return next(check["message"] for check in result["checks"] if check["name"] == name)
+
+
+def function(body: str, name: str = "double") -> str:
+    return f"def {name}(x):\n" + "\n".join(f"    {line}" for line in body.splitlines())
+
+
+WRONG = function("return 3 * x")

@@ -1,0 +1,148 @@
+"""What a lab's checks expect of an answer. A check that is not met says which property is missing, in one sentence.
+
+Each function takes an answer, raises `Unmet` if something is wrong with it, and else returns what the next line needs.
+The same lines run in the student's kernel on plain functions, and in the grader on answers from a sandbox.
+"""
+
+import torch
+from torch import Tensor
+
+done: set[str] = set()  # checks whose public part has passed in this kernel
+
+
+class Unmet(AssertionError):
+    """An expectation that an answer does not meet.
+
+    message   what is wrong, and where to look
+    expected  what was expected, in words
+    got       the student's value, shortened
+    """
+
+    def __init__(self, message: str, *, expected: str = "", got: object = None):
+        self.expected, self.got = expected, "" if got is None else short(got)
+        super().__init__(message)
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a stack trace."""
+        lines = [f"✗ {self}"]
+        lines += [f"  expected: {self.expected}"] if self.expected else []
+        return lines + ([f"  got: {self.got}"] if self.got else [])
+
+
+def short(value: object, limit: int = 200) -> str:
+    """A value in one line of at most `limit` characters. A tensor of more than ten numbers is described."""
+    if isinstance(value, Tensor) and value.numel() > 10:
+        numbers = value.detach().double()
+        text = f"a tensor {tuple(value.shape)} from {numbers.min():.4g} to {numbers.max():.4g}"
+    elif isinstance(value, Tensor):
+        text = str(value.detach().cpu().tolist())
+    elif isinstance(value, float):
+        text = f"{value:.4g}"
+    else:
+        text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def that(condition: object, message: str, *, expected: str = "", got: object = None) -> None:
+    """Raise `Unmet` unless the condition holds. A tensor with one element counts as its value; NaN comparisons fail."""
+    if not bool(condition):
+        raise Unmet(message, expected=expected, got=got)
+
+
+def tensor(value: object, *, like: Tensor, what: str = "the result") -> Tensor:
+    """The answer as a detached tensor with the shape, dtype and device of `like`.
+
+    Another floating dtype, a NumPy array or a list of numbers will do. NaN will not; infinity will.
+    """
+    shape = tuple(like.shape)
+    words = f"a tensor of shape {shape}, {str(like.dtype)[6:]}"
+    if value is None:
+        raise Unmet(f"{what} is None: is there a return?", expected=words)
+    if not isinstance(value, Tensor):
+        try:
+            value = torch.as_tensor(value)
+        except Exception:  # whatever a list of anything can cause
+            raise Unmet(f"{what} is no tensor", expected=words, got=value) from None
+    value = value.detach()
+    if tuple(value.shape) != shape:
+        raise Unmet(f"{what} has another shape", expected=words, got=tuple(value.shape))
+    if value.is_complex():
+        raise Unmet(f"{what} is complex", expected=words, got=value.dtype)
+    if value.is_floating_point() and value.isnan().any():
+        raise Unmet(f"{what} holds NaN", expected=words, got=f"{int(value.isnan().sum())} of {value.numel()} are NaN")
+    return value.to(like.device, like.dtype).contiguous()
+
+
+def images(value: object, x: Tensor, eps: float) -> Tensor:
+    """Adversarial images for `x`: within eps of it in L-infinity, and in [0, 1]; up to rounding (1e-5)."""
+    x_adv = tensor(value, like=x, what="x_adv")
+    words = f"|x_adv - x| <= {eps:g} in every pixel, and 0 <= x_adv <= 1"
+    over = float((x_adv - x).abs().max()) - eps
+    low, high = float(x_adv.min()), float(x_adv.max())
+    that(
+        low >= -1e-5 and high <= 1 + 1e-5,
+        "left [0, 1]: clamp the images after the step",
+        expected=words,
+        got=f"{low:.4g} to {high:.4g}",
+    )
+    that(
+        over <= 1e-5,
+        f"left the eps-ball by {over:.2g}: what is returned must be within eps of x, so project after the last step",
+        expected=words,
+        got=f"a pixel moved by {over + eps:.4g}",
+    )
+    return x_adv
+
+
+def number(value: object, what: str = "the result") -> float:
+    """The answer as a float: a number, or a tensor with one element."""
+    try:
+        result = value.item() if isinstance(value, Tensor) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise Unmet(f"{what} is no number", expected="a number", got=value) from None
+    that(result == result, f"{what} is NaN", expected="a number")
+    return result
+
+
+def parts(value: object, count: int, words: str) -> list:
+    """The answer as a list of `count` things, from a tuple, list or tensor; `words` say which."""
+    if not (isinstance(value, (tuple, list, Tensor)) and len(value) == count):
+        raise Unmet(f"the result is not {count} things", expected=words, got=value)
+    return list(value)
+
+
+def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", atol: float = 1e-5, share: float = 1.0):
+    """At least `share` of the numbers are within `atol` of the wanted; equal infinities are equal."""
+    agree = float(((value == wanted) | ((value - wanted).abs() <= atol)).double().mean())
+    that(agree >= share, message, expected=expected, got=f"{100 * agree:.1f} % of the numbers agree")
+
+
+def leaves_arguments(function, *args, **kwargs) -> object:
+    """Call the function; its tensors and models must be afterwards as they were. Returns its result."""
+    before = [fingerprint(value) for value in args]
+    result = function(*args, **kwargs)
+    # the grader's stand-in for a student's function is told by the sandbox whether the arguments there have changed
+    changed = [fingerprint(value) for value in args] != before or getattr(function, "changed", False)
+    that(
+        not changed,
+        "changed its arguments: work on a copy, and leave the model's weights and mode alone",
+        expected="tensors and model as they were before the call",
+    )
+    return result
+
+
+def fingerprint(value: object) -> object:
+    """What changes when a tensor or model is changed in place. Other values are not looked at."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().clone().numpy().tobytes()
+    if isinstance(value, torch.nn.Module):
+        modes = [module.training for module in value.modules()]
+        return modes, [fingerprint(tensor) for tensor in value.state_dict().values()]
+    return None
+
+
+def passed(name: str, of: int) -> None:
+    """Count a check whose public part has passed, and say how many of them have."""
+    done.add(name)
+    print(f"✓ {name} · public checks: {len(done)} of {of}; hidden checks decide the grade")

@@ -1,0 +1,49 @@
+"""`python -m utils.grading --lab 01 --from submissions --to grades`"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from utils.grading.batch import grade_class
+from utils.grading.sandbox import bubblewrap
+
+SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
+WEAKER = """\
+WARNING: bubblewrap does not work here, so isolation is WEAKER. Submissions run with limits, in an empty folder and a
+process of their own, but they could read this machine's files and reach its network, and as root change them.
+On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade only what you trust, and not as root.
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m utils.grading", description="Grade a lab's submissions.")
+    parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
+    parser.add_argument(
+        "--from", required=True, dest="source", help="a folder of notebooks, or a zip, as an LMS has it"
+    )
+    parser.add_argument("--to", required=True, dest="target", help="the folder for grades, feedback and results")
+    parser.add_argument("--jobs", type=int, default=0, help="submissions at a time; default: one for each core")
+    parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, e.g. tcp://10.0.0.1:8786")
+    parser.add_argument("--key", default="", help="secret that hidden data depend on; default: one is made and kept")
+    given = parser.parse_args(arguments)
+    try:
+        lab = find(given.lab)
+        if not (bubblewrap() or given.scheduler):
+            print(WEAKER, file=sys.stderr)
+        how = {"jobs": given.jobs, "scheduler": given.scheduler, "key": given.key}
+        print(grade_class(lab, Path(given.source), Path(given.target), **how))
+    except (OSError, ValueError) as problem:
+        sys.exit(f"{problem}")
+
+
+def find(lab: str) -> Path:
+    """The instructor's notebook of a lab, by its number, its name or its path."""
+    found = [Path(lab)] if lab.endswith(".ipynb") else sorted(SOLUTIONS.glob(f"{lab}*.ipynb"))
+    if len(found) != 1:
+        there = ", ".join(file.stem for file in sorted(SOLUTIONS.glob("*.ipynb")))
+        raise ValueError(f"there is no one lab {lab!r}: choose one of {there}")
+    return found[0]
+
+
+if __name__ == "__main__":
+    main()

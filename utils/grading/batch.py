@@ -1,0 +1,178 @@
+"""A class: every submission graded once, in parallel, and again only what is not there yet."""
+
+import hashlib
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from utils.grading import reports
+from utils.grading.collect import Submission, collect
+from utils.grading.grade import grade, load
+from utils.progress import progress
+
+TRIES = 3  # of a submission during which a grading process dies; it may be another's fault
+LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
+
+
+def grade_class(
+    lab: Path,
+    source: Path,
+    target: Path,
+    *,
+    jobs: int = 0,
+    scheduler: str = "",
+    key: str = "",
+    limits: dict | None = None,
+) -> str:
+    """Grade a folder or zip of submissions, write all reports to `target`, and return the summary.
+
+    lab        the instructor's notebook
+    jobs       submissions at a time; 0: one for each core
+    scheduler  address of a Dask scheduler whose workers shall grade
+    key        secret of the course, from which students' hidden data are drawn; "": the one in `target`, made once
+
+    What was graded before, and has not changed, is not graded again: results lie in `target`/results by their content.
+    """
+    content = lab.read_text(encoding="utf-8")
+    title = load(content).title
+    submissions, left_out = collect(source)
+    (target / "results").mkdir(parents=True, exist_ok=True)
+    key = key or own_key(target)
+    tasks = {}
+    files = []
+    for submission in submissions:
+        name = mark(content, key, submission, limits)
+        files.append(target / "results" / f"{name}.json")
+        if not (files[-1].exists() and not json.loads(files[-1].read_text(encoding="utf-8")).get("failed")):
+            tasks[files[-1]] = submission
+    about = {"lab": content, "key": key, "limits": limits or {}}
+    run = on_cluster(tasks, about, scheduler) if scheduler else on_cores(tasks, about, jobs or os.cpu_count() or 1)
+    for file, result in progress(run, total=len(tasks), desc="grading", delay=0.5):
+        submission = tasks[file]
+        save(file, result | {"student": submission.student, "id": submission.id, "file": submission.file})
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return reports.write(results, left_out, target, title)
+
+
+def own_key(target: Path) -> str:
+    file = target / "key"
+    if not file.exists():
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            new.write(secrets.token_hex(16))
+    return file.read_text().strip()
+
+
+def mark(lab: str, key: str, submission: Submission, limits: dict | None) -> str:
+    """A name for the result of this content, of this student, in this lab, by this grader."""
+    about = (grader(), lab, key, submission.student, submission.id, submission.file, limits)
+    digest = hashlib.sha256(repr(about).encode(errors="replace"))
+    digest.update(submission.read())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def grader() -> str:
+    """The code that decides on points, as a hash."""
+    here = Path(__file__).parent
+    return hashlib.sha256(
+        b"".join(file.read_bytes() for file in sorted([*here.glob("*.py"), here.parent / "expect.py"]))
+    ).hexdigest()
+
+
+def save(file: Path, result: dict) -> None:
+    """Write a result whole or not at all."""
+    draft = file.with_suffix(f".{os.getpid()}.draft")
+    draft.write_text(json.dumps(result), encoding="utf-8")
+    draft.replace(file)
+
+
+def task_of(submission: Submission, about: dict) -> dict:
+    return about | {"student": f"{submission.student} {submission.id}".strip(), "content": submission.read()}
+
+
+def lost(about: dict, student: str, reason: str) -> dict:
+    """The result of a submission that could not be graded, through no fault of the student's as far as is known."""
+    lab = load(about["lab"])
+    none = {"earned": 0.0, "state": "not graded", "message": reason, "expected": "", "got": ""}
+    checks = [{"name": check.name, "points": check.points, **none} for check in lab.checks]
+    return {
+        "student": student,
+        "earned": 0.0,
+        "points": lab.points,
+        "checks": checks,
+        "look": [reason],
+        "output": "",
+        "seconds": 0.0,
+        "failed": True,  # so that the next run tries again
+    }
+
+
+def one(task: dict) -> dict:
+    """`grade`, for a worker: a mistake of the lab's or the machine's is told, and stops no one else."""
+    torch.set_num_threads(1)
+    try:
+        with LOCK:
+            return grade(task)
+    except Exception as problem:
+        return lost(task, task["student"], f"the grader failed: {type(problem).__name__}: {problem}"[:1000])
+
+
+def on_cores(
+    tasks: dict[Path, Submission], about: dict, jobs: int, work: Callable[[dict], dict] = one
+) -> Iterator[tuple[Path, dict]]:
+    """The results as they come, from processes here. A process that dies costs nobody's grade."""
+    waiting = list(tasks)
+    tries = dict.fromkeys(tasks, 0)
+    while waiting:
+        running = {}
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < 2 * jobs:
+                        file = waiting.pop()
+                        running[pool.submit(work, task_of(tasks[file], about))] = file
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        result = future.result()
+                        yield running.pop(future), result
+            except BrokenProcessPool:
+                for file in running.values():
+                    tries[file] += 1
+                    if tries[file] < TRIES:
+                        waiting.append(file)
+                    else:
+                        yield file, lost(about, tasks[file].student, "the grader's own process died; grade it by hand")
+
+
+def on_cluster(tasks: dict[Path, Submission], about: dict, scheduler: str) -> Iterator[tuple[Path, dict]]:
+    """The results as they come, from the workers of a Dask cluster, which have the course installed. A worker that
+    dies is replaced by another; nothing is graded by two. Tasks are sent little by little, to spare memory."""
+    from dask.distributed import Client, as_completed
+
+    waiting, files = list(tasks), {}
+    with Client(scheduler) as client:
+
+        def next_one():
+            file = waiting.pop()
+            future = client.submit(one, task_of(tasks[file], about), key=f"grade-{file.stem}", pure=False, retries=2)
+            files[future.key] = file
+            return future
+
+        running = as_completed([next_one() for _ in range(min(len(waiting), 4 * max(len(client.ncores()), 1)))])
+        for future in running:
+            file = files[future.key]
+            if future.status == "finished":
+                yield file, future.result()
+            else:
+                yield file, lost(about, tasks[file].student, f"the cluster lost it: {future.exception()!r}"[:1000])
+            if waiting:
+                running.add(next_one())

@@ -1,0 +1,172 @@
+"""The teacher's notebook of a lab: what is given, what is asked, and the checks.
+
+Its marks stand in the text of the cells, so that one cell tells all about itself:
+
+    ### BEGIN SOLUTION … ### END SOLUTION          an answer; the lab has a stub in its place. The stub is what
+                                                   follows BEGIN SOLUTION on its line, or else it raises.
+    # CHECK fgsm_ball, 2 points                    first line of a check cell. Its checks are public up to
+    ### BEGIN HIDDEN TESTS … ### END HIDDEN TESTS  these, which the lab does not have.
+"""
+
+import ast
+import json
+import re
+import symtable
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+CHECK = re.compile(r"# CHECK (\w+), (\d+(?:\.\d+)?) points?\s*$")
+STUB = 'raise NotImplementedError("write me")'
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION ?(.*)\n(?:.*\n)*?[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE)
+HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS\n(?:.*\n)*?[ \t]*### END HIDDEN TESTS[ \t]*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check cell: `names` are the student's that it uses, hidden lines and all."""
+
+    name: str
+    points: float
+    source: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What the grader knows of a lab.
+
+    given   code cells, without an answer or a check, that bind a name: they run before the student's
+    shown   all code cells of the student's notebook that are no exercise, tidied
+    stubs   {tidied text of an exercise as handed out: names that it binds}
+    checks  in their order
+    """
+
+    title: str
+    given: tuple[str, ...]
+    shown: frozenset[str]
+    stubs: dict[str, tuple[str, ...]]
+    checks: tuple[Check, ...]
+
+    @property
+    def points(self) -> float:
+        return sum(check.points for check in self.checks)
+
+
+def is_check(source: str) -> re.Match | None:
+    """The name and points of a check cell; None for another cell. ValueError for a first line that only looks so."""
+    first = source.partition("\n")[0]
+    found = CHECK.match(first)
+    if first.startswith("# CHECK") and not found:
+        raise ValueError(f"a check starts '# CHECK name, 2 points', not {first!r}")
+    return found
+
+
+def is_exercise(source: str) -> bool:
+    return "### BEGIN SOLUTION" in source
+
+
+def handed_out(source: str) -> str:
+    """A cell as the student gets it: stubs for solutions, no hidden tests."""
+    source = SOLUTION.sub(lambda match: match[1] + (match[2].strip() or STUB), source)
+    source = HIDDEN.sub("", source).rstrip()
+    if re.search(r"(BEGIN|END) (SOLUTION|HIDDEN)", source):
+        raise ValueError(f"a mark without its other half in:\n{source}")
+    return source
+
+
+def tidy(source: str) -> str:
+    """The text of a cell up to blanks at line ends and empty lines: what an editor may change by itself."""
+    return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
+
+
+def bound(source: str) -> tuple[str, ...]:
+    """The names that a cell binds at its top level; none if it is not Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    return tuple(dict.fromkeys(name for statement in body for name in _bound(statement)))
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield statement.name
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+    else:
+        inner = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+        yield from (node.id for node in inner if isinstance(node.ctx, ast.Store))
+
+
+def read_lab(content: str) -> Lab:
+    """The lab of an instructor's notebook (its JSON). ValueError if its checks are not as they should be."""
+    cells = json.loads(content)["cells"]
+    code, prose = (
+        ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind] for kind in ("code", "markdown")
+    )
+    exercises = [source for source in code if is_exercise(source)]
+    rest = [source for source in code if not is_exercise(source)]
+    asked = {name for source in exercises for name in bound(source)}
+    checks = []
+    for source in rest:
+        if head := is_check(source):
+            used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+            checks.append(Check(head[1], float(head[2]), source, tuple(sorted(used & asked))))
+    names = [check.name for check in checks]
+    if not names or len(set(names)) < len(names):
+        raise ValueError("a lab needs checks, each with a name of its own")
+    stubs = {tidy(handed_out(source)): bound(source) for source in exercises}
+    given = tuple(source for source in rest if not is_check(source) and bound(source))
+    title = next((line.lstrip("# ") for line in "\n".join(prose).splitlines() if line.startswith("# ")), "")
+    return Lab(title, given, frozenset(tidy(handed_out(source)) for source in rest), stubs, tuple(checks))
+
+
+def to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:
+    """Of a student's code cells those that may hold an answer, with their numbers from 1.
+
+    Left out: what the lab gave (it runs before), checks, and a stub of which the student has written another version.
+    """
+    answered = {name for source in cells if tidy(source) not in lab.stubs for name in bound(source)}
+    chosen = []
+    for number, source in enumerate(cells, 1):
+        text = tidy(source)
+        stub = lab.stubs.get(text)
+        is_ours = text in lab.shown or (source.lstrip().startswith("# CHECK") and not set(bound(source)) & _asked(lab))
+        if text and not is_ours and not (stub and answered.issuperset(stub)):
+            chosen.append((number, source))
+    return chosen
+
+
+def needed(lab: Lab, cells: list[tuple[int, str]]) -> list[str]:
+    """Of the given cells those whose names these cells use, directly or through one another.
+
+    Most answers use imports only, and need not wait for data and models that the lab loads for its pictures.
+    """
+    wanted = [_used(source) for _, source in cells]
+    if None in wanted:  # not Python as it stands: it may use anything
+        return list(lab.given)
+    names, chosen = set().union(*wanted), []
+    for source in reversed(lab.given):
+        if names & set(bound(source)):
+            chosen.append(source)
+            names |= _used(source)
+    return chosen[::-1]
+
+
+def _used(source: str) -> set[str] | None:
+    """The global names that a cell refers to, also inside its functions; None if it is not Python."""
+    try:
+        tables = [symtable.symtable(source, "cell", "exec")]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    names = set()
+    for table in tables:
+        tables += table.get_children()
+        top = table.get_type() == "module"
+        symbols = (symbol for symbol in table.get_symbols() if symbol.is_referenced())
+        names |= {symbol.get_name() for symbol in symbols if top or symbol.is_global()}
+    return names
+
+
+def _asked(lab: Lab) -> set[str]:
+    return {name for names in lab.stubs.values() for name in names}

@@ -1,0 +1,81 @@
+"""What a student handed in, read without trust: its size, its encoding, its JSON, its cells."""
+
+import json
+import resource
+import subprocess
+import sys
+
+LIMIT = 200_000_000  # bytes; a notebook full of pictures has tens of millions
+QUICK = 20_000_000  # bytes that are read in this process; larger ones are read in another, with bounded memory
+CELLS, CELL = 2_000, 1_000_000  # code cells, and characters in one
+
+
+class Unreadable(ValueError):
+    """No notebook, and why, in words for the student."""
+
+
+def code_cells(content: bytes) -> tuple[list[str], list[str]]:
+    """The code cells of a notebook, and what a teacher should know of the file. Raises `Unreadable`."""
+    if len(content) > LIMIT:
+        raise Unreadable(f"the file is larger than {LIMIT // 1_000_000} MB: clear the outputs and save it again")
+    if not content.strip():
+        raise Unreadable("the file is empty")
+    if len(content) <= QUICK:
+        return _parse(content)
+    reader = [sys.executable, "-m", "utils.grading.notebook"]
+    done = subprocess.run(reader, input=content, capture_output=True, preexec_fn=_bounded)
+    if done.returncode:
+        raise Unreadable("the file is very large and cannot be read: clear the outputs and save it again")
+    found = json.loads(done.stdout)
+    if "unreadable" in found:
+        raise Unreadable(found["unreadable"])
+    return found["cells"], [*found["notes"], f"the file has {len(content) // 1_000_000} MB"]
+
+
+def _bounded() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, 3_000_000_000))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+def _parse(content: bytes) -> tuple[list[str], list[str]]:
+    text, notes = _decode(content)
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError, MemoryError):
+        start = text.lstrip()[:15].lower()
+        hint = "a web page" if start.startswith(("<!doctype", "<html")) else "cut off or edited by hand"
+        raise Unreadable(f"the file is not a notebook (no JSON; {hint})") from None
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if cells is None and isinstance(notebook, dict) and isinstance(notebook.get("worksheets"), list):
+        cells = [cell for sheet in notebook["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
+    if not isinstance(cells, list):
+        raise Unreadable("the file is JSON, but not a notebook: it has no cells")
+    sources = []
+    for cell in cells:
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            source = cell.get("source", cell.get("input", ""))
+            source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+            if len(source) > CELL:
+                notes.append("a code cell of more than a million characters was left out")
+            else:
+                sources.append(source.encode(errors="replace").decode())  # a lone surrogate is no character
+    if len(sources) > CELLS:
+        notes.append(f"of {len(sources)} code cells the first {CELLS} were run")
+    return sources[:CELLS], notes
+
+
+def _decode(content: bytes) -> tuple[str, list[str]]:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace"), ["the file is in UTF-16"]
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), ["the file is not in UTF-8, and was read as Windows text"]
+
+
+if __name__ == "__main__":
+    try:
+        cells, notes = _parse(sys.stdin.buffer.read())
+        print(json.dumps({"cells": cells, "notes": notes}))
+    except Unreadable as problem:
+        print(json.dumps({"unreadable": str(problem)}))

@@ -1,0 +1,130 @@
+"""What a teacher and a student get: tables, one page of feedback each, a summary. All text in them is the student's,
+and is treated as such.
+"""
+
+import csv
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+STATES = {"passed": "✓", "not answered": "–"}
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}
+table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;vertical-align:top;padding:.4rem;
+border-top:1px solid #ccc}}code{{overflow-wrap:anywhere}}.no{{color:#a33}}.yes{{color:#262}}</style>
+<h1>{title}</h1><p>{student}</p><p><strong>{earned:g} of {points:g} points</strong></p>
+<table><tr><th></th><th>check</th><th>points</th><th>what was found</th></tr>
+{rows}</table></html>
+"""
+
+
+def clean(text: object, limit: int = 2000) -> str:
+    """Text without control characters (colours of a terminal, backspaces, lone surrogates), shortened."""
+    text = str(text).encode(errors="replace").decode()
+    text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07", "", text)
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "", text.replace("\r", ""))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def cell(value: object) -> object:
+    """A value for a table. What a spreadsheet would take for a formula begins with an apostrophe."""
+    if isinstance(value, (int, float)):
+        return f"{value:g}"
+    text = str(value).encode(errors="replace").decode().replace("\x00", "")
+    if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")):
+        text = "'" + text
+    return text
+
+
+def page_name(student: str) -> str:
+    """A file name that is safe, readable and another for each student."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", student).strip("-")[:40]
+    return f"{readable or 'student'}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:8]}.html"
+
+
+def feedback(result: dict, title: str) -> str:
+    """The student's page: for each check what was found, what was expected, and the student's own value."""
+    rows = []
+    for check in result["checks"]:
+        found = "well done" if check["state"] == "passed" else clean(check["message"])
+        text = f"<span class={'yes' if check['earned'] else 'no'}>{html.escape(found)}</span>"
+        if check["expected"]:
+            text += f"<br>expected: {html.escape(clean(check['expected']))}"
+        if check["got"]:
+            text += f"<br>your value: <code>{html.escape(clean(check['got']))}</code>"
+        sign, points = STATES.get(check["state"], "✗"), f"{check['earned']:g} of {check['points']:g}"
+        rows.append(f"<tr><td>{sign}</td><td>{html.escape(check['name'])}</td><td>{points}</td><td>{text}</td></tr>")
+    student = html.escape(clean(result["student"]))
+    about = {"title": html.escape(title), "student": student, "rows": "\n".join(rows)}
+    return PAGE.format(**about, earned=result["earned"], points=result["points"])
+
+
+def best(results: list[dict]) -> list[dict]:
+    """One result a student: the one with most points."""
+    chosen: dict[tuple[str, str], dict] = {}
+    for result in results:
+        who = (result["student"], result["id"])
+        if who not in chosen or result["earned"] > chosen[who]["earned"]:
+            chosen[who] = result
+    return list(chosen.values())
+
+
+def write(results: list[dict], left_out: list[str], folder: Path, title: str) -> str:
+    """Write all files of a graded class to a folder, and return the summary."""
+    one_each = best(results)
+    names = [check["name"] for check in results[0]["checks"]] if results else []
+    points = [check["points"] for check in results[0]["checks"]] if results else []
+
+    def table(name: str, head: list, rows: list[list]) -> None:
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([[cell(value) for value in row] for row in [head, *rows]])
+
+    head = ["student", "id", "file", "total", *(f"{n} ({p:g})" for n, p in zip(names, points, strict=True))]
+    by_student = [[r["student"], r["id"], r["file"], r["earned"], *(c["earned"] for c in r["checks"])] for r in results]
+    table("grades.csv", head, by_student)
+    canvas = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]
+    possible = ["    Points Possible", "", "", "", "", sum(points)]
+    table("canvas.csv", canvas, [possible, *([r["student"], r["id"], "", "", "", r["earned"]] for r in one_each)])
+    moodle = ["Identifier", "Full name", "Grade", "Maximum Grade"]
+    people = [(f"Participant {r['id']}" if r["id"] else "", r) for r in one_each]
+    table("moodle.csv", moodle, [[number, r["student"], r["earned"], r["points"]] for number, r in people])
+    pages = folder / "feedback"
+    pages.mkdir(exist_ok=True)
+    for result in one_each:
+        (pages / page_name(result["student"] + result["id"])).write_text(feedback(result, title), encoding="utf-8")
+    report = {"lab": title, "results": results, "left_out": left_out}
+    (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    text = summary(results, left_out, title)
+    (folder / "summary.txt").write_text(text, encoding="utf-8")
+    return text
+
+
+def summary(results: list[dict], left_out: list[str], title: str) -> str:
+    """For the teacher: how the points are spread, which checks fail most, and who needs a look."""
+    if not results:
+        return f"{title}: no submissions\n"
+    totals = sorted(result["earned"] for result in best(results))
+    most = results[0]["points"]
+    lines = [f"{title}: {len(totals)} students", f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
+    for lowest in range(0, int(most) + 1):
+        count = sum(int(total) == lowest for total in totals)
+        lines.append(f"{lowest:>4} points  {count:>5}  {'▪' * round(40 * count / len(totals))}".rstrip())
+    lines += ["", "Checks that fail most:"]
+    failed = Counter(check["name"] for result in results for check in result["checks"] if check["state"] != "passed")
+    for name, count in failed.most_common(5):
+        said = Counter(c["message"] for r in results for c in r["checks"] if c["name"] == name and c["message"])
+        lines.append(f"  {name}: {count} of {len(results)}; most often: {clean(said.most_common(1)[0][0], 120)}")
+    lines += ["", "Who needs a look:"]
+    twice = Counter((result["student"], result["id"]) for result in results)
+    for result in results:
+        reasons = list(result["look"])
+        if twice[result["student"], result["id"]] > 1:
+            reasons.append("handed in more than once; the one with most points counts")
+        reasons += [f"{c['name']}: {c['message']}" for c in result["checks"] if c["state"] == "raised"]
+        for reason in reasons[:6]:
+            lines.append(f"  {clean(result['student'], 60)}: {' '.join(clean(reason, 200).split())}")
+    lines += ["", "Left out:", *(f"  {clean(line, 200)}" for line in left_out)] if left_out else []
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,209 @@
+"""A student's answers. They come from a child; when it dies another one runs the cells again, so that one bad
+exercise costs only its own points.
+"""
+
+import time
+from collections.abc import Sequence
+
+from utils.grading import wire
+from utils.grading.sandbox import LIMITS, Child, Ended
+
+TRIES = 4  # children for the cells alone; each time the cell that ended one is left out
+
+
+class Raised(Exception):
+    """The student's function raised, or could not be asked; in words for the student."""
+
+
+class LabError(Exception):
+    """A mistake of the lab's or the machine's, not of the student's."""
+
+
+class Session:
+    """The student's notebook, running or able to run.
+
+    given, cells   sources that come first, and the student's as (number, source)
+    problems       {cell's number: what went wrong}; a problem of a cell costs nothing by itself
+    """
+
+    def __init__(self, given: Sequence[str], cells: Sequence[tuple[int, str]], limits: dict = LIMITS):
+        self.given, self.cells, self.limits = given, cells, limits
+        self.child: Child | None = None
+        self.life, self.seed = 0, 0
+        self.problems: dict[int, str] = {}
+        self.ending: set[int] = set()  # cells that end their child
+        self.output = ""
+        self.hopeless = ""
+        self.deadline = time.monotonic() + limits["all"]
+
+    def seconds(self, kind: str) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            self.hopeless = f"the notebook has used up its {self.limits['all']:.0f} s"
+            raise Raised(self.hopeless)
+        return min(self.limits[kind], left)
+
+    def close(self) -> None:
+        if self.child:
+            self.child.kill()
+            self._lost()
+
+    def _lost(self) -> None:
+        self.output = (self.output + self.child.output.decode(errors="replace"))[: self.limits["output"]]
+        self.child = None
+
+    def alive(self) -> Child:
+        """A child that has run the cells. Raises `Raised` where there can be none."""
+        while not self.child:
+            if self.hopeless:
+                raise Raised(self.hopeless)
+            if self.life >= TRIES + 20 or len(self.ending) >= TRIES:
+                self.hopeless = "too many cells ended the notebook"
+                raise Raised(self.hopeless)
+            self._start()
+        return self.child
+
+    def _start(self) -> None:
+        self.seconds(
+            "start"
+        )  # raises if all is used up; else a start has its full time, which is no fault of the cells
+        seconds = self.limits["start"]
+        self.life += 1
+        self.child = Child(self.limits)
+        try:
+            self.child.ask({"do": "start"}, seconds)
+            for source in self.given:
+                reply = self.child.ask(run(source, "given"), seconds)
+                if "error" in reply:
+                    raise LabError(f"the lab's own cell fails in the sandbox: {reply}\n{source}")
+        except Ended as end:
+            self._lost()
+            raise LabError(f"the sandbox does not start: {end}\n{self.output}") from None
+        again = []
+        for number, source in self.cells:
+            if number not in self.ending and self._cell(number, source) == "NameError":
+                again.append((number, source))
+            if not self.child:
+                return
+        for number, source in again:  # cells may have been moved: what they lacked may be there by now
+            self._cell(number, source)
+            if not self.child:
+                return
+
+    def _cell(self, number: int, source: str) -> str:
+        """Run a cell; the type of its error, if any."""
+        self.problems.pop(number, None)
+        try:
+            reply = self.child.ask(run(source, f"cell {number}"), self.seconds("cell"))
+        except Ended as end:
+            self.ending.add(number)
+            self.problems[number] = f"cell {number} {end}"
+            self._lost()
+            return ""
+        if "error" in reply:
+            self.problems[number] = f"cell {number} raised {words(reply)}"
+        return str(reply.get("error", ""))
+
+    def get(self, name: str) -> dict:
+        """{"value": …} if the notebook has the name, else {}. A function's value is a `Function`."""
+        reply = self._ask({"do": "get", "name": name}, name)
+        found = reply.get("ok")
+        if not isinstance(found, dict) or "value" not in found:
+            return {}
+        value = found["value"]
+        return {"value": Function(self, name) if isinstance(value, Function) else value}
+
+    def call(self, function: "Function", args: tuple, kwargs: dict) -> object:
+        request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": self.seed}
+        reply = self._ask(request, function.name, function)
+        if "error" in reply:
+            raise Raised(f"{function.name} raised {words(reply)}")
+        found = reply["ok"] if isinstance(reply["ok"], dict) else {}
+        function.changed = found.get("changed") is not False
+        return found.get("value")
+
+    def _ask(self, request: dict, name: str, function: "Function | None" = None) -> dict:
+        """Ask the child; if it went by itself, ask once more, for another exercise may have left that behind."""
+        for again in (True, False):
+            child = self.alive()
+            try:
+                if function:
+                    request["handle"] = self._number(function)
+                    for value in (*request["args"], *request["kwargs"].values()):
+                        if isinstance(value, Function):
+                            self._number(value)
+                return child.ask(request, self.seconds("call"), down=self._down, up=self._up)
+            except TypeError as problem:  # an argument that cannot be sent: a mistake of the check
+                raise LabError(f"{name}: {problem}") from problem
+            except Ended as end:
+                self._lost()
+                if not (end.alone and again):
+                    raise Raised(f"{name} {end}") from None
+
+    def _number(self, function: "Function") -> int:
+        """Where the child keeps a function. Another child keeps those that have a name of their own elsewhere."""
+        if function.life != self.life:
+            if function.number is not None and not function.named:
+                raise Raised(f"{function.name} is gone: its process has ended")
+            reply = self.child.ask({"do": "get", "name": function.name}, self.seconds("call"), up=self._up)
+            found = reply.get("ok")
+            value = found.get("value") if isinstance(found, dict) else None
+            if not isinstance(value, Function):
+                raise Raised(f"{function.name} is no function")
+            function.life, function.number = self.life, value.number
+        return function.number
+
+    def _down(self, value: object) -> dict:
+        if not isinstance(value, Function):
+            return wire.describe(value)
+        if value.life != self.life:
+            raise TypeError("a student's function can be an argument, but not be inside of one")
+        return {"handle": value.number}
+
+    def _up(self, kind: str, details: object) -> object:
+        if kind != "handle" or not (isinstance(details, list) and len(details) == 3 and type(details[0]) is int):
+            raise wire.Garbled("an unknown kind of value")
+        number, what, name = details
+        if what == "object":
+            return Left(str(name)[:100])
+        function = Function(self, f"the {str(what)[:20]}", named=False)
+        function.number, function.life = number, self.life
+        return function
+
+
+class Function:
+    """Stands in for a student's function: a call is sent down, its answer comes up as plain values.
+
+    changed   whether the last call changed its arguments, as the child says
+    """
+
+    def __init__(self, session: Session, name: str, named: bool = True):
+        self.session, self.name, self.named = session, name, named
+        self.number: int | None = None
+        self.life, self.changed = -1, False
+
+    def __call__(self, *args, **kwargs):
+        return self.session.call(self, args, kwargs)
+
+    def __repr__(self):
+        return f"<{self.name}>"
+
+
+class Left:
+    """Something of the student's that cannot be sent, and stays where it is."""
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def __repr__(self):
+        return f"<{self.kind}: no plain value>"
+
+
+def run(source: str, name: str) -> dict:
+    return {"do": "run", "source": source, "name": name}
+
+
+def words(reply: dict) -> str:
+    """An error that a child tells of, in words. What it tells may be anything."""
+    kind, message, where = (str(reply.get(part) or "")[:1000] for part in ("error", "message", "where"))
+    return kind + (f": {message}" if message else "") + (f" ({where})" if where else "")

@@ -1,0 +1,258 @@
+"""Plain values over a pipe: JSON and raw arrays, never pickle. Both ends use it, and neither trusts the other's sizes.
+
+A frame is b"MD01", the lengths of header (4 bytes) and body (8 bytes), the header (JSON) and the body (arrays, one
+after another). A tensor in the header is {"tensor": [dtype, shape]}, and its numbers are next in the body.
+Down to the child go models and functions too: {"module": …} from torch or utils, and {"import": "package:name"}.
+What the child cannot send stays there, and {"handle": number} stands for it.
+"""
+
+import importlib
+import json
+import math
+import os
+import select
+import struct
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+MAGIC, HEAD = b"MD01", struct.Struct(">4sIQ")
+HEADER_LIMIT, BODY_LIMIT, DEPTH = 4_000_000, 100_000_000, 60  # a module in a module is six deeper
+DTYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+)
+OWN_OF_MODULES = frozenset(vars(nn.Module()))  # what every module has, and its constructor makes
+
+
+class Garbled(Exception):
+    """A frame that is too large, or not what a frame should be."""
+
+
+class Silent(Exception):
+    """Nothing came, or was taken, in time."""
+
+
+class Closed(Exception):
+    """The other end is gone."""
+
+
+def pack(message: object, foreign: Callable[[object], dict] | None = None) -> bytes:
+    """A frame. `foreign(value)` may describe a value that is not plain; without it, it is a TypeError."""
+    arrays: list[bytes] = []
+    header = json.dumps(_encode(message, arrays, foreign, 0)).encode()
+    body = b"".join(arrays)
+    if len(header) > HEADER_LIMIT or len(body) > BODY_LIMIT:
+        raise Garbled(f"the value is too large: {len(header) + len(body):,} bytes")
+    return HEAD.pack(MAGIC, len(header), len(body)) + header + body
+
+
+def unpack(header: bytes, body: bytes, foreign: Callable[[str, object], object] | None = None) -> object:
+    """The value of a frame; arrays become tensors. `foreign(kind, description)` makes what is not plain."""
+    try:
+        left = memoryview(body)
+        value, left = _decode(json.loads(header), left, foreign, 0)
+    except Garbled:
+        raise
+    except Exception as problem:  # whatever hostile bytes can cause
+        raise Garbled(f"the answer is not in the format: {type(problem).__name__}") from None
+    if len(left):
+        raise Garbled("the answer is longer than it says")
+    return value
+
+
+def _encode(value, arrays, foreign, depth):
+    if depth > DEPTH:
+        raise Garbled(f"the value is nested more than {DEPTH} deep")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value if type(value) in (type(None), bool, int, float, str) else _plain(value)
+    if isinstance(value, list):
+        return [_encode(item, arrays, foreign, depth + 1) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(item, arrays, foreign, depth + 1) for item in value]}
+    if isinstance(value, dict):
+        pairs = [[_encode(part, arrays, foreign, depth + 1) for part in pair] for pair in value.items()]
+        return {"dict": pairs}
+    if isinstance(value, np.generic):
+        return _encode(value.item(), arrays, foreign, depth + 1)
+    if isinstance(value, np.ndarray) and str(value.dtype) in DTYPES:
+        return _array(value, arrays)
+    if isinstance(value, Tensor) and not value.is_sparse:
+        plain = value.detach().cpu()
+        plain = plain.float() if plain.dtype == torch.bfloat16 else plain
+        if str(plain.dtype)[6:] in DTYPES:
+            return _array(plain.resolve_neg().resolve_conj().numpy(), arrays)
+    if foreign is None:
+        raise TypeError(f"{type(value).__name__} cannot be sent")
+    return _encode_parts(foreign(value), arrays, foreign, depth + 1)
+
+
+def _encode_parts(description, arrays, foreign, depth):
+    """{kind: details} of what is not plain; the details are encoded, the kind is kept."""
+    ((kind, details),) = description.items()
+    return {kind: _encode(details, arrays, foreign, depth)}
+
+
+def _plain(value):
+    """The value of a subclass, as its base class has it."""
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind.__str__(value) if kind is str else kind(value)
+
+
+def _array(value, arrays):
+    if value.nbytes + sum(map(len, arrays)) > BODY_LIMIT:  # before anything is copied
+        raise Garbled(f"the value is too large: an array of {value.nbytes:,} bytes")
+    arrays.append(value.tobytes())
+    return {"tensor": [str(value.dtype), [int(n) for n in value.shape]]}
+
+
+def _decode(node, left, foreign, depth):
+    if depth > DEPTH:
+        raise Garbled(f"nested more than {DEPTH} deep")
+    if node is None or isinstance(node, (bool, int, float, str)):
+        return node, left
+    if isinstance(node, list):
+        items = []
+        for item in node:
+            value, left = _decode(item, left, foreign, depth + 1)
+            items.append(value)
+        return items, left
+    ((kind, details),) = node.items()
+    if kind == "tensor":
+        return _tensor(*details, left)
+    value, left = _decode(details, left, foreign, depth + 1)
+    if kind == "tuple":
+        return tuple(value), left
+    if kind == "dict":
+        return dict(value), left
+    if foreign is None:
+        raise Garbled(f"an unknown kind of value: {kind!r:.20}")
+    return foreign(kind, value), left
+
+
+def _tensor(dtype, shape, left):
+    if dtype not in DTYPES or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise Garbled("an impossible array")
+    count, kind = math.prod(shape), getattr(torch, dtype)
+    size = count * kind.itemsize
+    if size > len(left):
+        raise Garbled("an array that is longer than the answer")
+    raw = bytearray(left[:size])
+    if dtype == "bool":  # torch trusts each byte to be 0 or 1
+        raw = bytearray(np.frombuffer(raw, np.uint8).astype(bool).tobytes())
+    flat = torch.frombuffer(raw, dtype=kind) if count else torch.empty(0, dtype=kind)
+    return flat.reshape(shape), left[size:]
+
+
+# Pipes: whoever waits, waits until a deadline.
+
+
+def send(pipe: int, frame: bytes, deadline: float = math.inf) -> None:
+    """Write a frame to a non-blocking (or any) file descriptor until the deadline, a time of `time.monotonic`."""
+    view = memoryview(frame)
+    while view:
+        _wait(pipe, deadline, write=True)
+        try:
+            view = view[os.write(pipe, view[:65536]) :]
+        except BlockingIOError:
+            continue
+        except OSError:
+            raise Closed from None
+
+
+def receive(pipe: int, deadline: float = math.inf) -> tuple[bytes, bytes]:
+    """Header and body of the next frame, as they came."""
+    magic, header, body = HEAD.unpack(_read(pipe, HEAD.size, deadline))
+    if magic != MAGIC or header > HEADER_LIMIT or body > BODY_LIMIT:
+        raise Garbled("the answer is too large, or not in the format")
+    return _read(pipe, header, deadline), _read(pipe, body, deadline)
+
+
+def _read(pipe: int, size: int, deadline: float) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        _wait(pipe, deadline)
+        try:
+            piece = os.read(pipe, min(size - len(data), 1 << 20))
+        except BlockingIOError:
+            continue
+        except OSError:
+            piece = b""
+        if not piece:
+            raise Closed
+        data += piece
+    return bytes(data)
+
+
+def _wait(pipe: int, deadline: float, write: bool = False) -> None:
+    timeout = None if deadline == math.inf else max(deadline - time.monotonic(), 0)
+    poll = select.poll()  # select.select ends at descriptor 1024
+    poll.register(pipe, select.POLLOUT if write else select.POLLIN)
+    if not poll.poll(None if timeout is None else 1000 * timeout):
+        raise Silent
+
+
+# Models and functions, down only.
+
+
+def describe(value: object) -> dict:
+    """A model as {"module": …}, an importable function of torch or utils as {"import": …}; else TypeError."""
+    if isinstance(value, nn.Module):
+        return {
+            "module": {
+                "class": _address(type(value)),
+                "training": value.training,
+                "plain": {name: item for name, item in vars(value).items() if name not in OWN_OF_MODULES},
+                "parameters": dict(value._parameters),
+                "buffers": dict(value._buffers),
+                "modules": dict(value._modules),
+            }
+        }
+    if callable(value) and hasattr(value, "__qualname__"):
+        return {"import": _address(value)}
+    raise TypeError(f"{type(value).__name__} cannot be sent to a student's function")
+
+
+def _address(thing) -> str:
+    module = getattr(thing, "__module__", "")
+    if module.split(".")[0] not in ("torch", "utils") or "<" in thing.__qualname__:
+        raise TypeError(f"{thing.__qualname__} cannot be sent: it must be importable from torch or utils")
+    return f"{module}:{thing.__qualname__}"
+
+
+def rebuild(kind: str, details) -> object:
+    """The model or function that `describe` described. For the child: it trusts the parent."""
+    if kind == "import":
+        return _imported(details)
+    model = _imported(details["class"]).__new__(_imported(details["class"]))
+    nn.Module.__init__(model)
+    vars(model).update(details["plain"])
+    for name, value in details["parameters"].items():
+        model.register_parameter(name, None if value is None else nn.Parameter(value, value.is_floating_point()))
+    for name, value in details["buffers"].items():
+        model.register_buffer(name, value)
+    for name, value in details["modules"].items():
+        model.add_module(name, value)
+    model.training = details["training"]
+    return model
+
+
+def _imported(address: str):
+    module, _, name = address.partition(":")
+    value = importlib.import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
