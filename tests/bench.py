@@ -8,6 +8,7 @@ import datetime
 import itertools
 import os
 import platform
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -46,10 +47,9 @@ def train(data: Dataset) -> Path:
 
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(0)
-        how = {"batch_size": 128, "lr": 3e-3}
-        save({"undefended": fit(small_cnn(data), data.train, updates=min(updates, 800), **how)}, folder)
-        how["lr"] = 1e-3
-        save({"trained": fit(small_cnn(data), data.train, transform=attacked, updates=updates, **how)}, folder)
+        on = partial(fit, train=data.train, batch_size=128)
+        save({"undefended": on(small_cnn(data), updates=min(updates, 800), lr=3e-3)}, folder)
+        save({"trained": on(small_cnn(data), transform=attacked, updates=updates, lr=1e-3)}, folder)
     return folder
 
 

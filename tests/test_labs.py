@@ -1,6 +1,7 @@
 """The labs: built from one text, no answer in what students get, and checks that tell right answers from wrong ones."""
 
 from copy import deepcopy
+from functools import cache
 
 import nbformat
 import pytest
@@ -97,8 +98,9 @@ class Plain:
         return {"value": self.names[name]} if name in self.names else {}
 
 
+@cache
 def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
-    """The results of the checks of an exercise for another answer to it."""
+    """The results of the checks of an exercise for another answer to it. The score below needs each once more."""
     lab, session = load(content(stem)), Plain(stem, exercise, source)
     return [judge(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
 
@@ -131,10 +133,7 @@ def test_each_exercise_has_its_mutants(stem, capsys):
     """At least five wrong answers and two right ones for each; the score is over all."""
     lab, written = load(content(stem)), tries(stem)
     wrong = [(exercise, source) for kind, exercise, _, source in written if kind == "WRONG"]
-    for (
-        exercise,
-        *_,
-    ) in lab.stubs.values():
+    for exercise, *_ in lab.stubs.values():
         assert sum(name == exercise for name, _ in wrong) >= 5, exercise
         assert sum(kind == "RIGHT" and name == exercise for kind, name, *_ in written) >= 2, exercise
     dead = sum(any(check["state"] != "passed" for check in verdict(stem, *mutant)) for mutant in wrong)
