@@ -182,13 +182,17 @@ def stamp(readme: str) -> str:
     return readme
 
 
-if __name__ == "__main__":
-    sources, named = sorted(LESSONS.glob("src/*.py")), set(sys.argv[1:])
+def asked_for(folder: Path) -> list[tuple[Path, bool]]:
+    """The texts in a folder that the command line asks for; and whether it names them, to be run in any case."""
+    sources, named = sorted(folder.glob("*.py")), set(sys.argv[1:])
     if unknown := named - {source.stem for source in sources}:
-        sys.exit(f"no such lesson: {', '.join(unknown)}; name one as its file in {LESSONS / 'src'}, without .py")
-    for source in sources:
-        if source.stem in named or not named:
-            build(source, LESSONS / f"{source.stem}.ipynb", run=source.stem in named)
+        sys.exit(f"there is no {', '.join(sorted(unknown))}: name a file in {folder}, without .py")
+    return [(source, source.stem in named) for source in sources if source.stem in named or not named]
+
+
+if __name__ == "__main__":
+    for source, run in asked_for(LESSONS / "src"):
+        build(source, LESSONS / f"{source.stem}.ipynb", run=run)
     (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))

@@ -6,14 +6,13 @@ solutions, without hidden tests, not executed. Both carry nbgrader's metadata, s
 """
 
 import re
-import sys
 from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from build import ROOT, assemble, fingerprint, write
+from build import ROOT, asked_for, assemble, fingerprint, write
 from utils.grading.lab import bound, handed_out, is_check, is_exercise, read_lab
 
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
@@ -75,9 +74,5 @@ def tries(stem: str) -> list[tuple[str, str, str, str]]:
 
 
 if __name__ == "__main__":
-    sources, named = sorted(SOURCES.glob("*.py")), set(sys.argv[1:])
-    if unknown := named - {source.stem for source in sources}:
-        sys.exit(f"no such lab: {', '.join(unknown)}; name one as its file in {SOURCES}, without .py")
-    for source in sources:
-        if source.stem in named or not named:
-            build(source, run=source.stem in named)
+    for source, run in asked_for(SOURCES):
+        build(source, run=run)
