@@ -20,6 +20,7 @@ from utils.attacks import (
     fab,
     fgsm,
     funnel,
+    gradient,
     margin,
     pgd,
     rays,
@@ -228,6 +229,23 @@ def test_a_random_start_fills_the_ball(norm):
     # In two dimensions the share of a box within r of its centre is r squared; L2 distances are uniform.
     for r in (0.3, 0.6, 0.9):
         assert abs((away <= r).double().mean() - (r**2 if norm == "linf" else r)) < 0.03
+
+
+def test_apgd_starts_on_the_rim_in_l2_and_in_the_box_in_linf(monkeypatch):
+    x, starts = torch.full((40, 1, 2, 2), 0.5), []
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+
+    def watched(model, x, labels, x_adv, **how):
+        starts.append(distance(how["norm"], x_adv, x))
+        return climb(model, x, labels, x_adv, **how)
+
+    monkeypatch.setattr(gradient, "climb", watched)
+    for attack in (apgd, apgd_t):
+        for norm in ("l2", "linf"):
+            starts.clear()
+            attack(model, x, model(x).argmax(1), eps=0.2, norm=norm, steps=2)
+            on_rim = (torch.cat(starts) - 0.2).abs() < 1e-5
+            assert on_rim.all() if norm == "l2" else on_rim.float().mean() < 0.1
 
 
 def test_the_steepest_direction_has_length_one_and_a_zero_slope_gives_none():
