@@ -330,6 +330,18 @@ def test_every_control_of_a_duel_moves_its_picture(duel):
     assert duel.picture.value != before and not duel.error.value
 
 
+def test_what_a_duel_holds_back_is_drawn_anew_when_it_changes(duel):
+    """After each moved control the quick picture is the one that is drawn from nothing."""
+    duel.lock()
+    moves = [(duel.certificate, "value", True), (duel.certificate, "value", False), (duel.budget, "index", 3)]
+    moves += [(duel.adapts, "value", False), (duel.knows, "value", "labels"), (duel.norm, "value", "l2")]
+    for control, name, value in moves:
+        setattr(control, name, value)
+        quick = duel.picture.value
+        duel.still.settle()
+        assert quick == duel.still.shot(), (control.description, value)
+
+
 def test_a_duel_says_what_was_measured(duel):
     duel.lock()
     curves = [side.left(duel.threat) for side in duel.sides]

@@ -6,13 +6,14 @@ import ipywidgets as ui
 from torch import nn
 
 from utils.data import Dataset
-from utils.duel import KNOWS, Defense, Side, Threat, budgets, measure, verdict
+from utils.duel import KNOWS, SHARES, Defense, Side, Threat, budgets, measure, verdict
 from utils.plots import BLUE, INK, RED, SOFT, house_style, percent_axis
 from utils.widgets.explorer import NORMS, Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
 NEITHER = "no clear difference"
-ROWS = ("unattacked", "left at this eps", "proved at this eps", "training", "one answer")
+AT_THIS_EPS = "at this eps"
+ROWS = ("unattacked", f"left {AT_THIS_EPS}", f"proved {AT_THIS_EPS}", "training", "one answer")
 
 
 class Ring(Stage):
@@ -45,7 +46,11 @@ class Ring(Stage):
                 ]
                 for row in range(len(ROWS))
             ]
-        self.moving = [*self.bands, *self.lines, self.here, self.title, *(cell for row in self.cells for cell in row)]
+        follows = [AT_THIS_EPS in name for name in ROWS]
+        self.moving = [self.here, *(cell for row, yes in zip(self.cells, follows, strict=True) if yes for cell in row)]
+        self.held = [*self.bands, *self.lines, self.title]
+        self.held += [cell for row, yes in zip(self.cells, follows, strict=True) if not yes for cell in row]
+        self.shown: tuple[Threat, bool] | None = None
         self.settle()
 
     def show(self, sides: tuple[Side, Side], threat: Threat, certificate: bool, at: int) -> str:
@@ -61,6 +66,9 @@ class Ring(Stage):
         for row, texts in zip(self.cells, zip(*table, strict=True), strict=True):
             for cell, text in zip(row, texts, strict=True):
                 cell.set_text(text)
+        if self.shown != (threat, certificate):
+            self.hold()
+            self.shown = threat, certificate
         said = verdict(self.names, *curves, self.eps, at)
         lines = (f"{name}: {a} against {b}" for name, a, b in zip(ROWS, *table, strict=True))
         self.text = "\n".join(
@@ -132,7 +140,7 @@ class Duel(Panel):
         self.certificate = choice("I need a proof", [("no", False), ("yes", True)])
         self.budget = ui.SelectionSlider(
             options=range(len(self.eps[norms[0]])),
-            index=2,
+            index=SHARES.index(1),
             description="Budget eps",
             layout=ui.Layout(width="340px"),
             style={"description_width": "75px"},

@@ -40,28 +40,42 @@ NORMS = {"linf": "L\u221e", "l2": "L2"}
 
 
 class Stage(Picture):
-    """A picture that is drawn again and again: the artists in `moving` over all that stands still."""
+    """A picture that is drawn again and again: the artists in `moving` over all that stands still.
+
+    What moves seldom is in `held`, and drawn by `hold`: text is slow to draw, and a slider should not wait for it.
+    """
 
     def __init__(self, width: float, height: float):
         super().__init__(width, height)
+        self.held: list[Artist] = []
         self.moving: list[Artist] = []
 
     def settle(self) -> None:
         """Draw what stands still and keep it. Needed once, and after a change to axes, ticks or titles."""
         with house_style():
-            for artist in self.moving:
+            for artist in self.held + self.moving:
                 artist.set_animated(True)  # matplotlib: leave it out on screen, draw it when saving
             self.figure.set_dpi(STYLE["savefig.dpi"])
             self.canvas = FigureCanvasAgg(self.figure)
             self.canvas.draw()
             self.figure.set_layout_engine("none")  # the axes stay where they are
-            self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+            self.still = self.canvas.copy_from_bbox(self.figure.bbox)
+        self.hold()
+
+    def hold(self) -> None:
+        """Draw what moves seldom, and keep it. Needed after a change to one of these."""
+        self.draw(self.held, on=self.still)
+        self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+
+    def draw(self, artists: list[Artist], on) -> None:
+        """Draw artists over a kept picture."""
+        self.canvas.restore_region(on)
+        for artist in artists:
+            self.figure.draw_artist(artist)
 
     def shot(self) -> bytes:
         """The picture of now as a PNG of 256 colours, quick to make."""
-        self.canvas.restore_region(self.background)
-        for artist in self.moving:
-            self.figure.draw_artist(artist)
+        self.draw(self.moving, on=self.background)
         image = Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert("RGB")
         image.quantize(256, method=Image.Quantize.FASTOCTREE).save(png := BytesIO(), format="png", compress_level=1)
         return png.getvalue()
