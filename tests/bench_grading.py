@@ -62,7 +62,7 @@ def bench(count: int = 200, jobs: int = 0) -> None:
     highest, done = [0.0], threading.Event()
 
     def watch():
-        while not done.wait(0.5):
+        while not done.wait(2):  # a look takes 20 ms
             highest[0] = max(highest[0], memory())
 
     with tempfile.TemporaryDirectory() as folder:
