@@ -1,6 +1,7 @@
-"""Lessons in real JupyterLab and a real browser: their widgets are visible, quick, and work from the keyboard.
+"""Notebooks in real JupyterLab and a real browser: widgets are visible, quick, and work from the keyboard.
 
-Lesson 02 has predictions and an explorer, lesson 06 a duel; SCREENSHOTS=DIR keeps pictures of their widgets.
+Lesson 02 has predictions and an explorer, lesson 06 a duel; lab 01 is answered as a student would.
+SCREENSHOTS=DIR keeps pictures.
 """
 
 import ast
@@ -12,7 +13,10 @@ import statistics
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
@@ -22,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 EXPLORER, DUEL = (
     ROOT / "notebooks" / f"{stem}.ipynb" for stem in ("02_stronger_attackers", "06_defensive_distillation")
 )
+LAB = ROOT / "labs" / "01_one_gradient_step.ipynb"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
@@ -92,35 +97,48 @@ def address(folder):
         server.wait(timeout=20)
 
 
+@contextmanager
+def opened(address: str, name: str) -> Iterator[Page]:
+    """A notebook of the server's folder in a new browser; what the console and the network saw is on `page.seen`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.seen = {"errors": [], "addresses": set()}
+        page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
+        page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
+        page.on("request", lambda request: page.seen["addresses"].add(request.url))
+        page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
+        alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
+        page.goto(f"{address}/{alone}/tree/{name}?token=course")
+        yield page
+        browser.close()
+
+
 @pytest.fixture(scope="module", params=[EXPLORER, DUEL], ids=lambda path: path.stem)
 def page(request, address, folder):
-    """A lesson, opened and run to its end; what the console and the network saw is on `page.seen`."""
+    """A lesson, opened and run to its end."""
     lesson = nbformat.read(request.param, 4)
     for cell in lesson.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None  # so that what is seen was made here
     nbformat.write(lesson, folder / request.param.name)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.lesson, page.seen = request.param, {"errors": [], "addresses": set()}
-        page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
-        page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
-        page.on("request", lambda request: page.seen["addresses"].add(request.url))
-        page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
-        alone = f"lab/workspaces/{page.lesson.stem}"  # the default workspace would open the other lesson as well
-        page.goto(f"{address}/{alone}/tree/{page.lesson.name}?token=course")
+    with opened(address, request.param.name) as page:
+        page.lesson = request.param
         run_all(page)
         yield page
-        browser.close()
 
 
-def run_all(page: Page) -> None:
-    """Run > Run All Cells, and wait until the last cell has its number and none shows a star."""
+def start_all(page: Page) -> None:
+    """Run > Run All Cells, as soon as there is a kernel."""
     expect(page.locator(".jp-NotebookPanel-toolbar").get_by_text("Python 3")).to_be_visible(timeout=30_000)
     expect(page.locator("[data-status=idle]").first).to_be_visible(timeout=30_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def run_all(page: Page) -> None:
+    """Run all cells, and wait until the last has its number and none shows a star."""
+    start_all(page)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
     expect(prompts.last).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
     assert not [text for text in prompts.all_text_contents() if not re.fullmatch(r"\[\d+\]:", text)]
@@ -128,7 +146,7 @@ def run_all(page: Page) -> None:
 
 def screenshot(page: Page, name: str) -> None:
     if "SCREENSHOTS" in os.environ:
-        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{page.lesson.stem[:2]}_{name}.png")
+        page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{urlsplit(page.url).path.split('/')[-1][:6]}_{name}.png")
 
 
 def test_every_widget_is_visible(page):
@@ -212,6 +230,32 @@ def test_every_choice_is_made_from_the_keyboard(page):
             expect(image).not_to_have_attribute("src", source)
         screenshot(page, f"choice_{i}")
     assert widget.locator("[role=alert]").count() == 0
+
+
+def test_a_student_answers_a_lab_and_is_told_what_is_missing(address, folder):
+    """The student's notebook of lab 01, answered by keyboard: a stub, a step too far, a right step."""
+    shutil.copy(LAB, folder / f"lab_{LAB.name}")
+    stub = "def fgsm(model, x, y, *, eps):"
+    lines = ["    x = x.detach().requires_grad_()", "    slope, = torch.autograd.grad(F.cross_entropy(model(x), y), x)"]
+    step = "    return (x + {} * eps * slope.sign()).clamp(0, 1).detach()"
+
+    def answer(far: int) -> Locator:
+        """Write the answer, and run its cell, the picture after it and the check; what the check says."""
+        cells = page.locator(".jp-CodeCell")
+        cells.filter(has_text=stub).first.locator(".cm-content").click()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text("\n".join([stub, *lines, step.format(far)]))
+        for _ in range(3):
+            page.keyboard.press("Shift+Enter")
+        return cells.filter(has_text="# CHECK fgsm_ball").locator(".jp-OutputArea-output")
+
+    with opened(address, f"lab_{LAB.name}") as page:
+        start_all(page)
+        expect(page.get_by_text("NotImplementedError: write me").first).to_be_visible(timeout=60_000)
+        expect(answer(2)).to_contain_text("left the eps-ball by")
+        expect(answer(1)).to_have_text(re.compile(r"public checks: 1 of \d.*hidden checks decide the grade", re.DOTALL))
+        screenshot(page, "lab")
+        assert page.seen["errors"] == []
 
 
 def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from build import LESSONS, REPOSITORY, ROOT
+from labs import SOLUTIONS
 from small_env import COLAB, small_env
 
 HERE = Path(__file__).parent
@@ -50,8 +51,9 @@ def test_on_colab(clone, tmp_path):
     content, home = tmp_path / "content", tmp_path / "root"
     content.mkdir()
     home.mkdir()
-    for name in (LESSON, "00_start_here.ipynb"):  # the second as after a restart of the runtime: the course is there
-        notebook = shutil.copy(LESSONS / name, content)
+    # All but the first as after a restart of the runtime: the course is there. The last is a lab with its answers.
+    for file in (LESSONS / LESSON, LESSONS / "00_start_here.ipynb", SOLUTIONS / LESSON):
+        notebook = shutil.copy(file, content)
         command = [colab, "-I", "-S", HERE / "play.py", "colab", notebook, own, INSTALLED]
         assert "played" in play(*command, cwd=content, env={**users, **git, "HOME": str(home)})
     assert (home / REPOSITORY.rpartition("/")[2] / "notebooks" / LESSON).exists()

@@ -5,22 +5,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from small_env import small_env
+from small_env import COLAB, small_env
 
 ROOT = Path(__file__).parents[1]
-VERSIONS = ("ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1")
 
 
 def run(*command) -> subprocess.CompletedProcess:
-    python = small_env("widgets7", VERSIONS)
+    python = small_env("colab", COLAB)
     where = os.environ | {"JUPYTER_PATH": f"{sys.prefix}/share/jupyter"}  # nbconvert's templates
     return subprocess.run([python, *command], cwd=ROOT, env=where, capture_output=True, text=True)
 
 
 def test_the_small_environment_has_colabs_versions():
-    names = [package.partition("==")[0] for package in VERSIONS]
+    names = [package.partition("==")[0] for package in COLAB]
     code = f"from importlib.metadata import version; print(*(f'{{name}}=={{version(name)}}' for name in {names}))"
-    assert run("-c", code).stdout.split() == list(VERSIONS)
+    assert run("-c", code).stdout.split() == list(COLAB)
 
 
 def test_the_widgets_pass_their_tests_there():
