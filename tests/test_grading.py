@@ -223,6 +223,27 @@ def test_a_zip_is_read_whatever_it_says(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"all.zip", "inner.zip"}, "nothing is unpacked"
 
 
+@pytest.mark.parametrize("in_a_zip", [True, False])
+def test_a_students_own_zip_stops_no_one_else(tmp_path, in_a_zip):
+    """Somebody's whole project with its environment, and somebody who tries to keep the grader busy."""
+    whole = {f"project/.venv/{i}.py": b"" for i in range(30_000)} | {"project/lab.ipynb": b"whole"}
+    zips = {
+        "ann_1_2_project.zip": zipped(tmp_path / "a", whole).read_bytes(),
+        "bob_3_4_many.zip": zipped(tmp_path / "b", {f"{i}.ipynb": b"bob" for i in range(3_000)}).read_bytes(),
+    }
+    source = tmp_path / "in"
+    if in_a_zip:
+        zipped(source, zips | {"carol.ipynb": b"carol"})
+    else:
+        source.mkdir()
+        for name, content in (zips | {"carol.ipynb": b"carol"}).items():
+            (source / name).write_bytes(content)
+    found, left_out = collect.collect(source)
+    read = [(submission.student, submission.read()) for submission in found]
+    assert read == [("ann", b"whole"), *[("bob", b"bob")] * collect.OWN, ("carol", b"carol")]
+    assert len(left_out) == 2 and "30000 other files" in left_out[0] and "more than 50 notebooks" in left_out[1]
+
+
 def test_a_folder_is_read_without_its_links(tmp_path):
     (tmp_path / "in" / "bob" / ".ipynb_checkpoints").mkdir(parents=True)
     (tmp_path / "in" / "bob" / "lab.ipynb").write_bytes(b"bob")

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from utils.grading.notebook import LIMIT
 
-COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of one zip
+COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of a class's zip
+OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files
 CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d+)_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
 MOODLE = re.compile(r"^(.+)_(\d+)_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file
 
@@ -76,21 +77,28 @@ def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[],
                 left_out.append(f"{shown}: no notebook")
 
 
-def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iterator[tuple[str, Callable[[], bytes]]]:
-    members = archive.infolist()
-    if len(members) > COUNT:
-        raise ValueError(f"the zip {outer} has {len(members):,} files, more than {COUNT:,}")
-    left = [TOTAL]
+def _zip(
+    archive: zipfile.ZipFile, left_out: list[str], outer: str = "", left: list[int] | None = None
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The notebooks of a class's zip, or of a student's own, `outer`, which can stop no one else. `left`: bytes."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > COUNT and not outer:
+        raise ValueError(f"the zip has {len(members):,} files, more than {COUNT:,}")
+    left, notebooks, others = [TOTAL] if left is None else left, 0, 0
     for member in members:
         path = "/".join(
             part for part in PurePosixPath(member.filename.replace("\\", "/")).parts if part not in ("/", "..")
         )
         name = path.rpartition("/")[2]
-        if member.is_dir() or _hidden(name) or "__MACOSX" in path:
+        if _hidden(name) or "__MACOSX" in path:
             continue
         if stat.S_ISLNK(member.external_attr >> 16):
             left_out.append(f"{outer} {path}: a link".strip())
         elif name.lower().endswith(".ipynb"):
+            notebooks += 1
+            if outer and notebooks > OWN:
+                left_out.append(f"{outer}: more than {OWN} notebooks; the first {OWN} are graded")
+                return
             yield path, lambda member=member: _unpack(archive, member, left)
         elif name.lower().endswith(".zip") and not outer:  # one zip in another, not more
             try:
@@ -98,10 +106,14 @@ def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iter
             except (zipfile.BadZipFile, ValueError):
                 left_out.append(f"{path}: a zip that cannot be read")
                 continue
-            for below, read in _zip(inner, left_out, path):
+            for below, read in _zip(inner, left_out, path, left):
                 yield f"{path}/{below}", read
+        elif outer:
+            others += 1
         else:
-            left_out.append(f"{outer} {path}: no notebook".strip())
+            left_out.append(f"{path}: no notebook")
+    if others:
+        left_out.append(f"{outer}: {others} other file{'s' * (others > 1)}")
 
 
 def _read(path: Path) -> bytes:
