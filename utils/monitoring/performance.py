@@ -1,0 +1,57 @@
+"""How good is the model now? Estimates before the labels come, and a decision by cost."""
+
+import math
+
+from scipy import optimize
+from torch import Tensor
+from torch.nn import functional as F
+
+from utils.evaluation import Rate
+
+
+def calibrate(logits: Tensor, y: Tensor) -> float:
+    """The temperature by which to divide logits (N, classes) so that confidences fit held-out labels y (N,).
+
+    Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy.
+    """
+    values = logits.detach().double().cpu()
+    labels = y.cpu()
+    found = optimize.minimize_scalar(
+        lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(), bounds=(-4, 4), method="bounded"
+    )
+    return math.exp(found.x)
+
+
+def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, tuple[float, float]]:
+    """The accuracy that the confidences promise, and its 95 % interval: their mean, and the spread of so many coins.
+
+    Built in lesson 12. Right where calibrated confidences are right; it knows nothing of a changed meaning of labels.
+    """
+    confidence = (logits.detach().double() / temperature).softmax(1).amax(1)
+    mean = float(confidence.mean())
+    half = 1.96 * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
+    return mean, (max(mean - half, 0.0), min(mean + half, 1.0))
+
+
+def bins_of_confidence(logits: Tensor, y: Tensor, temperature: float = 1.0, bins: int = 5) -> list[tuple[float, Rate]]:
+    """Mean confidence and accuracy in `bins` groups of equal size, from the least confident up: a look at calibration."""
+    probabilities = (logits.detach() / temperature).softmax(1)
+    confidence, answer = probabilities.max(1)
+    order = confidence.argsort()
+    return [
+        (float(confidence[part].mean()), Rate(int((answer[part] == y[part]).sum()), len(part)))
+        for part in order.tensor_split(bins)
+    ]
+
+
+def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) -> tuple[float, float]:
+    """What keeping the model costs until `events` more answers are given, from and to, at 95 % confidence.
+
+    Built in lesson 12. Retrain if all of it is above the price of retraining, and wait if all of it is below. If the price
+    lies between, label more.
+
+    before, now  accuracies when the model was new and now
+    error_cost   what one wrong answer costs, in the currency of the price
+    """
+    worst, best = before.lead(now), -now.lead(before)
+    return worst * events * error_cost, best * events * error_cost

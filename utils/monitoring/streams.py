@@ -1,0 +1,153 @@
+"""Streams: one value after another, an alarm at any time, and false alarms that are counted over the whole time.
+
+The functions take whole streams, (streams, time) or (time,), and return the height at each time that an alarm is judged
+by, so that many streams run side by side. `Adwin` reads one value at a time, in memory that hardly grows.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+BETS = (-0.75, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 0.75)  # shares of the stake that is at risk
+
+
+def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
+    """Page's two-sided cumulative sum: how far the values have gone away from `mean`, less `slack` each time.
+
+    Built in lesson 12. Page 1954. An alarm is raised where it reaches a bar that was chosen on streams without drift.
+
+    x  (..., T); the answer has the same shape, float64
+    """
+    up = down = torch.zeros(x.shape[:-1], dtype=torch.float64, device=x.device)
+    heights = []
+    for value in x.double().unbind(-1):
+        up = (up + value - mean - slack).clamp_min(0)
+        down = (down - value + mean - slack).clamp_min(0)
+        heights.append(torch.maximum(up, down))
+    return torch.stack(heights, -1)
+
+
+def e_detector(x: Tensor, *, mean: float) -> Tensor:
+    """Evidence that the mean of values in [0, 1] is `mean` no more, at each time: a gambler who may begin at any time.
+
+    Built in lesson 12. Shiryaev-Roberts with bets: M_t = (1 + M_(t-1)) (1 + b (x_t - mean) / worst case), averaged over
+    bets b up and down. While the mean is `mean`, M_t - t is a fair game. So an alarm at M >= A comes after A steps or
+    more on average, for *any* such values, however often one looks (Shin, Ramdas & Rinaldo 2024, arXiv:2203.03532).
+
+    x  (..., T) in [0, 1]; the answer has the same shape, float64
+    Raises ValueError if x or mean lies outside.
+    """
+    x = x.double()
+    if not 0 < mean < 1 or not (x >= 0).all() or not (x <= 1).all():
+        raise ValueError("e_detector needs values in [0, 1] and a mean between 0 and 1: scale them first")
+    bets = torch.tensor(BETS, dtype=torch.float64, device=x.device)
+    stake = torch.where(bets > 0, bets / mean, bets / (1 - mean))  # the worst x leaves 1 - |b|
+    wealth = torch.zeros(*x.shape[:-1], len(BETS), dtype=torch.float64, device=x.device)
+    evidence = []
+    for value in x.unbind(-1):
+        wealth = (1 + wealth) * (1 + stake * (value[..., None] - mean))
+        wealth = wealth.clamp_max(1e300)
+        evidence.append(wealth.mean(-1))
+    return torch.stack(evidence, -1)
+
+
+def first_alarm(height: Tensor, bar: float) -> Tensor:
+    """The first time at which each stream reaches the bar, (...,) int64, counted from 0; T where none does."""
+    there = height >= bar
+    time = there.int().argmax(-1)
+    return torch.where(there.any(-1), time, height.shape[-1])
+
+
+def bar_for(height: Tensor, run_length: float) -> float:
+    """The lowest bar at which streams without drift, (streams, T), run `run_length` steps on average to a false alarm.
+
+    Streams that reach no alarm count with all their T steps and no alarm: total steps / alarms, so T may be shorter
+    than the run length. The bar is one of the heights reached, by bisection.
+    """
+    tops = height.amax(-1).sort().values
+    low, high = 0, len(tops) - 1
+    while low < high:
+        middle = (low + high) // 2
+        bar = float(tops[middle])
+        alarms = first_alarm(height, bar)
+        false = (alarms < height.shape[-1]).sum()
+        if float((alarms + 1).clamp_max(height.shape[-1]).sum() / false) >= run_length:
+            high = middle
+        else:
+            low = middle + 1
+    return float(tops[low])
+
+
+class Adwin:
+    """A window that grows while its values agree, and forgets its older part when the two parts have other means.
+
+    Built in lesson 12. ADWIN2 of Bifet & Gavalda 2007: buckets of 1, 2, 4 ... values, at most `each` of a size, so a
+    window of W values needs memory of order log W. While the mean stays as it is, a look cuts the window with
+    probability at most `failure_prob` (their theorem 3.1, with the bound for variances that they use in practice).
+
+    mean, size  of the window now
+    """
+
+    def __init__(self, failure_prob: float = 0.002, *, each: int = 5, every: int = 32):
+        if not 0 < failure_prob < 1:
+            raise ValueError(f"failure_prob must lie between 0 and 1, got {failure_prob}")
+        self.failure_prob, self.each, self.every = failure_prob, each, every
+        self.rows: list[list[tuple[float, float]]] = []  # rows[i]: (sum, sum of squares) of 2 ** i values, oldest first
+        self.size, self.total, self.squares, self.seen = 0, 0.0, 0.0, 0
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.size if self.size else math.nan
+
+    def update(self, value: float) -> bool:
+        """Read a value in [0, 1]; True if the window was cut."""
+        if not 0 <= value <= 1:
+            raise ValueError(f"Adwin reads values in [0, 1], got {value}: scale them first")
+        self._add(value)
+        self.seen += 1
+        cut = False
+        while self.seen % self.every == 0 and self._parts_differ():
+            self._forget()
+            cut = True
+        return cut
+
+    def _add(self, value: float) -> None:
+        self.size, self.total, self.squares = self.size + 1, self.total + value, self.squares + value * value
+        bucket, i = (value, value * value), 0
+        while bucket:
+            if i == len(self.rows):
+                self.rows.append([])
+            self.rows[i].append(bucket)
+            bucket = None
+            if len(self.rows[i]) > self.each:
+                (a, aa), (b, bb) = self.rows[i].pop(0), self.rows[i].pop(0)
+                bucket, i = (a + b, aa + bb), i + 1
+
+    def _forget(self) -> None:
+        """Drop the oldest bucket."""
+        total, squares = self.rows[-1].pop(0)
+        self.size, self.total, self.squares = (
+            self.size - 2 ** (len(self.rows) - 1),
+            self.total - total,
+            self.squares - squares,
+        )
+        while self.rows and not self.rows[-1]:
+            self.rows.pop()
+
+    def _parts_differ(self) -> bool:
+        """Whether some older part of the window has another mean than the rest, beyond chance."""
+        variance = max(self.squares / self.size - self.mean**2, 0)
+        surprise = math.log(2 * self.size / self.failure_prob)  # one chance for each place to cut
+        n, total = 0, 0.0
+        for i in reversed(range(len(self.rows))):
+            for sum_, _ in self.rows[i]:
+                n, total = n + 2**i, total + sum_
+                left = self.size - n
+                if not left:
+                    return False
+                m = 1 / (1 / n + 1 / left)
+                bound = math.sqrt(2 / m * variance * surprise) + 2 / (3 * m) * surprise
+                if abs(total / n - (self.total - total) / left) > bound:
+                    return True
+        return False
