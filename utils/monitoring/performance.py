@@ -34,7 +34,7 @@ def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, 
 
 
 def bins_of_confidence(logits: Tensor, y: Tensor, temperature: float = 1.0, bins: int = 5) -> list[tuple[float, Rate]]:
-    """Mean confidence and accuracy in `bins` groups of equal size, from the least confident up: a look at calibration."""
+    """Mean confidence and accuracy in `bins` equal groups, from the least confident up: a look at calibration."""
     probabilities = (logits.detach() / temperature).softmax(1)
     confidence, answer = probabilities.max(1)
     order = confidence.argsort()
@@ -47,7 +47,7 @@ def bins_of_confidence(logits: Tensor, y: Tensor, temperature: float = 1.0, bins
 def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) -> tuple[float, float]:
     """What keeping the model costs until `events` more answers are given, from and to, at 95 % confidence.
 
-    Built in lesson 12. Retrain if all of it is above the price of retraining, and wait if all of it is below. If the price
+    Built in lesson 12. Retrain if all of it is above the price of retraining; wait if all of it is below. If the price
     lies between, label more.
 
     before, now  accuracies when the model was new and now
