@@ -262,4 +262,5 @@ print(same, same_target)
 # - Biggio et al. 2013, [arXiv:1708.06131](https://arxiv.org/abs/1708.06131). Gradient attacks on SVMs and
 #   shallow networks, a year earlier.
 #
-# Practise: [lab 01](../labs/01_one_gradient_step.ipynb). Next: [02 · Stronger attackers](02_stronger_attackers.ipynb)
+# Practise: [lab 01](../labs/01_one_gradient_step.ipynb).
+# Next: [02 · Stronger attackers](02_stronger_attackers.ipynb)

@@ -495,4 +495,5 @@ plots.rates({"worst case, here": table["worst case"], "worst case, utils": worst
 # - Andriushchenko et al. 2020, [arXiv:1912.00049](https://arxiv.org/abs/1912.00049): Square.
 # - Chen & Gu 2020, [arXiv:2006.12792](https://arxiv.org/abs/2006.12792): RayS.
 #
-# Practise: [lab 02](../labs/02_stronger_attackers.ipynb). Next: [03 · Adversarial training](03_adversarial_training.ipynb)
+# Practise: [lab 02](../labs/02_stronger_attackers.ipynb).
+# Next: [03 · Adversarial training](03_adversarial_training.ipynb)

@@ -544,4 +544,5 @@ print(larger("03_adversarial_training"))
 # - RobustBench, [robustbench.github.io](https://robustbench.github.io). In March 2025 the best model on CIFAR-10 kept
 #   75.28 %, with 93.60 % as they are.
 #
-# Practise: [lab 03](../labs/03_adversarial_training.ipynb). Next: [04 · Building masks](04_building_masks.ipynb)
+# Practise: [lab 03](../labs/03_adversarial_training.ipynb).
+# Next: [04 · Building masks](04_building_masks.ipynb)

@@ -526,4 +526,5 @@ print(larger("04_building_masks"))
 # - Papernot et al. 2017, [arXiv:1602.02697](https://arxiv.org/abs/1602.02697): attacks through a model of
 #   one's own, and the name *gradient masking*.
 #
-# Practise: [lab 04](../labs/04_building_masks.ipynb). Next: [05 · Taking masks off](05_taking_masks_off.ipynb)
+# Practise: [lab 04](../labs/04_building_masks.ipynb).
+# Next: [05 · Taking masks off](05_taking_masks_off.ipynb)

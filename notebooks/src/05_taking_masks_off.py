@@ -448,4 +448,5 @@ print(larger("05_taking_masks_off"))
 # - Tramèr et al. 2020, [arXiv:2002.08347](https://arxiv.org/abs/2002.08347): thirteen defenses, k winners among them,
 #   each with the attack that fits.
 #
-# Practise: [lab 05](../labs/05_taking_masks_off.ipynb). Next: [06 · Defensive distillation](06_defensive_distillation.ipynb)
+# Practise: [lab 05](../labs/05_taking_masks_off.ipynb).
+# Next: [06 · Defensive distillation](06_defensive_distillation.ipynb)

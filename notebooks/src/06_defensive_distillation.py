@@ -487,4 +487,5 @@ print(larger("06_defensive_distillation"))
 # - Zi et al. 2021, [arXiv:2108.07969](https://arxiv.org/abs/2108.07969). The same with robust soft labels
 #   in the attack as well.
 #
-# Practise: [lab 06](../labs/06_defensive_distillation.ipynb). Next: [07 · Randomized smoothing](07_randomized_smoothing.ipynb)
+# Practise: [lab 06](../labs/06_defensive_distillation.ipynb).
+# Next: [07 · Randomized smoothing](07_randomized_smoothing.ipynb)

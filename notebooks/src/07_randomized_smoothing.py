@@ -547,4 +547,5 @@ print(larger("07_randomized_smoothing"))
 #   56 / 41 / 28 / 19 %; without it 7 / 3 / 0 / 0 %.
 # - Waudby-Smith & Ramdas 2024, [arXiv:2010.09686](https://arxiv.org/abs/2010.09686): estimating means by betting.
 #
-# Practise: [lab 07](../labs/07_randomized_smoothing.ipynb). Next: [08 · What leaks](08_what_leaks.ipynb)
+# Practise: [lab 07](../labs/07_randomized_smoothing.ipynb).
+# Next: [08 · What leaks](08_what_leaks.ipynb)
