@@ -12,6 +12,7 @@
 
 # %%
 import math
+from functools import cache
 
 import torch
 from scipy import stats
@@ -273,11 +274,13 @@ guess.reveal(quiet)
 
 
 # %%
+@cache  # the pool is always the same
 def sureness(kind):
     """How sure the model is of its answer to each image of the pool, (N,)."""
     return answers(drift(kind, *pool)[0]).amax(1).double()
 
 
+@cache
 def mistakes(kind):
     """1 where the model's answer to an image of the pool is wrong, else 0, (N,)."""
     x, y = drift(kind, *pool)
