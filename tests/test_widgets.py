@@ -28,7 +28,7 @@ from utils.data import Dataset, Split
 from utils.duel import Defense, verdict
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets import AttackExplorer, Duel, MonitorConsole, predict
 from utils.widgets.explorer import own_norm, takes
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -370,6 +370,45 @@ def test_a_moved_control_of_a_duel_asks_no_model_and_takes_at_most_50_ms(duel, m
     assert statistics.median(times) < 0.05
 
 
+@pytest.fixture
+def console():
+    calm = torch.rand(8, 60, generator=torch.Generator().manual_seed(0)).double()
+    moved = torch.cat([calm[:, :30], calm[:, 30:] / 4], 1)
+    streams = {"none": {"at once": calm, "slowly": calm}, "fall": {"at once": moved, "slowly": moved.sqrt()}}
+    quiet = lambda x: torch.full((len(x),), x.shape[1])  # noqa: E731
+    low = lambda x: torch.where((x < 0.1).any(1), (x < 0.1).int().argmax(1), x.shape[1])  # noqa: E731
+    return MonitorConsole(streams, {"never": quiet, "low": low}, change=30, watched="values")
+
+
+def test_every_control_of_a_console_moves_its_picture(console):
+    for control, values in (
+        (console.detector, ("low", "never")),
+        (console.speed, ("slowly", "at once")),
+        (console.drift, ("none", "fall")),
+        (console.run, (3, 1)),
+    ):
+        for value in values:
+            before, control.value = console.picture.value, value
+            assert console.picture.value != before and not console.error.value, (control.description, value)
+
+
+def test_a_console_counts_false_and_true_alarms(console):
+    console.detector.value = "low"
+    x = console.streams["fall", "at once"]
+    first = [next((t for t, value in enumerate(row) if value < 0.1), 60) for row in x.tolist()]
+    false, true = sum(t < 30 for t in first), sum(30 <= t < 60 for t in first)
+    assert false and true
+    assert f"before the change: {false}/8" in console.sentence.value and f"after it: {true}/8" in console.still.text
+    console.detector.value = "never"
+    assert "after it: 0/8" in console.sentence.value and "delay" not in console.sentence.value
+
+
+def test_streams_of_several_shapes_are_turned_away():
+    one, other = torch.rand(2, 50), torch.rand(2, 40)
+    with pytest.raises(ValueError, match="one shape"):
+        MonitorConsole({"a": {"x": one, "y": other}}, {}, change=10, watched="values")
+
+
 def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):
     """No `Output`, whose content strict nbval cannot compare, and nothing beyond core ipywidgets."""
 
@@ -389,7 +428,7 @@ from utils import plots
 from utils.attacks import fgsm, pgd
 from utils.evaluation import Rate
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets import AttackExplorer, Duel, MonitorConsole, predict
 from test_widgets import tiny
 model, data = tiny()
 # ---
