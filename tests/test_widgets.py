@@ -376,7 +376,7 @@ def console():
     moved = torch.cat([calm[:, :30], calm[:, 30:] / 4], 1)
     streams = {"none": {"at once": calm, "slowly": calm}, "fall": {"at once": moved, "slowly": moved.sqrt()}}
     quiet = lambda x: torch.full((len(x),), x.shape[1])  # noqa: E731
-    low = lambda x: torch.where((x < 0.1).any(1), (x < 0.1).int().argmax(1), x.shape[1])  # noqa: E731
+    low = lambda x: torch.where((x < 0.02).any(1), (x < 0.02).int().argmax(1), x.shape[1])  # noqa: E731
     return MonitorConsole(streams, {"never": quiet, "low": low}, change=30, watched="values")
 
 
@@ -395,7 +395,7 @@ def test_every_control_of_a_console_moves_its_picture(console):
 def test_a_console_counts_false_and_true_alarms(console):
     console.detector.value = "low"
     x = console.streams["fall", "at once"]
-    first = [next((t for t, value in enumerate(row) if value < 0.1), 60) for row in x.tolist()]
+    first = [next((t for t, value in enumerate(row) if value < 0.02), 60) for row in x.tolist()]
     false, true = sum(t < 30 for t in first), sum(30 <= t < 60 for t in first)
     assert false and true
     assert f"before the change: {false}/8" in console.sentence.value and f"after it: {true}/8" in console.still.text
