@@ -88,14 +88,18 @@ def bound(source: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for statement in body for name in _bound(statement)))
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield statement.name
-    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
-        yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+def _bound(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):  # its variables are its own
+        yield from (inner.target.id for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr))
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
     else:
-        inner = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-        yield from (node.id for node in inner if isinstance(node.ctx, ast.Store))
+        for inner in ast.iter_child_nodes(node):
+            yield from _bound(inner)
 
 
 def read_lab(content: str) -> Lab:

@@ -1,0 +1,555 @@
+"""Other answers to lab 12, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT psi: with searchsorted
+def psi(reference, now, bins):
+    cuts = torch.quantile(reference.double(), torch.arange(1, bins).double() / bins)
+    p, q = (
+        torch.bincount(torch.searchsorted(cuts, s.double().contiguous()), minlength=bins).double() + 0.5
+        for s in (reference, now)
+    )
+    p, q = p / (len(reference) + bins / 2), q / (len(now) + bins / 2)
+    return float(((q - p) * torch.log(q / p)).sum())
+
+
+# RIGHT psi: bin by bin
+def psi(reference, now, bins):
+    cuts = [-math.inf, *reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1]).tolist(), math.inf]
+    total = 0.0
+    for low, high in zip(cuts, cuts[1:]):
+        p, q = (
+            (float(((s > low) & (s <= high)).sum()) + 0.5) / (len(s) + 0.5 * bins) for s in (reference, now)
+        )
+        total += (q - p) * math.log(q / p)
+    return total
+
+
+# WRONG psi: bins from the new sample -> equal shares of *now*
+def psi(reference, now, bins):
+    cuts = now.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: bins from both -> equal shares of both
+def psi(reference, now, bins):
+    cuts = torch.cat([reference, now]).quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: bins of equal width -> equally wide
+def psi(reference, now, bins):
+    cuts = torch.linspace(float(reference.min()), float(reference.max()), bins + 1)[1:-1]
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: nothing added -> infinite|NaN
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: a whole example added -> a whole example
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 1 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: empty bins only -> also where it is not empty
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
+    p, q = p.clamp_min(1e-4), q.clamp_min(1e-4)
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: counts, not shares -> give 0|another number
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: the shares do not add up to 1 -> another number
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = ((torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5) / len(s) for s in (reference, now))
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: the divergence of one from the other -> another number
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return (q * (q / p).log()).sum()
+
+
+# WRONG psi: the other sign -> never below 0
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (p / q).log()).sum()
+
+
+# WRONG psi: logarithm to the base 2 -> base 2
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log2()).sum()
+
+
+# WRONG psi: a mean over the bins -> a mean over the bins
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).mean()
+
+
+# WRONG psi: a value that equals a cut lies above it -> equal a cut
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] >= cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: one bin too few -> another number
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins - 1) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: sorts its argument in place -> changed its arguments
+def psi(reference, now, bins):
+    reference.copy_(reference.sort().values)
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# RIGHT permutation_p: one shuffle after another
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# RIGHT permutation_p: sums of one group, from ranks of random numbers
+def permutation_p(a, b, permutations):
+    pile, n, m = torch.cat([a, b]).double(), len(a), len(b)
+    z = torch.zeros(permutations, n + m, dtype=torch.float64)
+    z.scatter_(1, torch.rand(permutations, n + m).argsort(1)[:, :n], 1)
+    sums = z @ pile
+    distance = (sums / n - (pile.sum() - sums) / m).abs()
+    observed = (pile[:n].mean() - pile[n:].mean()).abs()
+    return torch.tensor([(1 + int((distance > observed - 1e-9).sum())) / (1 + permutations)])
+
+
+# RIGHT permutation_p: with Python's own shuffling
+def permutation_p(a, b, permutations):
+    import random
+
+    pile, observed, as_large = [*a.tolist(), *b.tolist()], abs(float(a.mean() - b.mean())), 0
+    for _ in range(permutations):
+        random.shuffle(pile)
+        one, other = pile[: len(a)], pile[len(a) :]
+        as_large += abs(sum(one) / len(one) - sum(other) / len(other)) >= observed - 1e-6
+    return (1 + as_large) / (1 + permutations)
+
+
+# WRONG permutation_p: can be 0 -> p is 0
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 0
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) >= observed - 1e-6
+    return count / permutations
+
+
+# WRONG permutation_p: one more above, not below -> every split is as large|one of 1/100|1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) >= observed - 1e-6
+    return count / permutations
+
+
+# WRONG permutation_p: each sample shuffled for itself, not pooled -> p should be 1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    observed, count = abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        one, other = a[torch.randperm(len(a))], b[torch.randperm(len(b))]
+        count += abs(float(one.mean() - other.mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: draws with replacement from each -> p should be 1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    observed, count = abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        one, other = a[torch.randint(len(a), (len(a),))], b[torch.randint(len(b), (len(b),))]
+        count += abs(float(one.mean() - other.mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: one side only -> a fall is not seen|p should be 1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), float(b.mean() - a.mean()), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += float(pile[len(a) :].mean() - pile[: len(a)].mean()) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: halves, whatever the sizes -> keep their sizes|small too often|large too often
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    half = len(pile) // 2
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[:half].mean() - pile[half:].mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: as small, not as large -> p should be 1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) <= observed + 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: strictly larger only -> every split is as large
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) > observed + 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: the same shuffle each time -> one of 1/100|small too often|large too often
+def permutation_p(a, b, permutations):
+    pile, observed = torch.cat([a, b]), abs(float(a.mean() - b.mean()))
+    pile = pile[torch.randperm(len(pile))]
+    as_large = abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) >= observed - 1e-6
+    return (1 + permutations * as_large) / (1 + permutations)
+
+
+# WRONG permutation_p: the p-value of a normal distribution -> p should be 1 / (1 + permutations)
+def permutation_p(a, b, permutations):
+    z = float((a.mean() - b.mean()).abs() / (a.var() / len(a) + b.var() / len(b) + 1e-12).sqrt())
+    return math.erfc(z / math.sqrt(2))
+
+
+# RIGHT alarms: step by step
+def alarms(p, level):
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    for j, i in enumerate(p.argsort()):
+        if p[i] > level / (len(p) - j):
+            break
+        answer[i] = True
+    return answer
+
+
+# RIGHT alarms: by adjusted p-values, as a list
+def alarms(p, level):
+    ordered, order = p.double().sort()
+    adjusted = (ordered * torch.arange(len(p), 0, -1)).cummax(0).values
+    answer = [False] * len(p)
+    for i, value in zip(order.tolist(), adjusted.tolist()):
+        answer[i] = value <= level + 1e-12
+    return answer
+
+
+# WRONG alarms: no correction -> the alarm was too early|tests counted|order
+def alarms(p, level):
+    return p <= level
+
+
+# WRONG alarms: Bonferroni -> one less each time
+def alarms(p, level):
+    return p <= level / len(p)
+
+
+# WRONG alarms: Benjamini and Hochberg, which bounds another rate -> too early
+def alarms(p, level):
+    k = len(p)
+    ordered, order = p.sort()
+    passes = ordered <= level * torch.arange(1, k + 1) / k
+    last = int(passes.nonzero().max()) + 1 if passes.any() else 0
+    answer = torch.zeros(k, dtype=torch.bool)
+    answer[order[:last]] = True
+    return answer
+
+
+# WRONG alarms: Hochberg's, which goes down from the largest -> stops at the first|too early
+def alarms(p, level):
+    k = len(p)
+    ordered, order = p.sort()
+    passes = ordered <= level / torch.arange(k, 0, -1)
+    last = int(passes.nonzero().max()) + 1 if passes.any() else 0
+    answer = torch.zeros(k, dtype=torch.bool)
+    answer[order[:last]] = True
+    return answer
+
+
+# WRONG alarms: does not stop -> stops at the first|too early
+def alarms(p, level):
+    ordered, order = p.sort()
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = ordered <= level / torch.arange(len(p), 0, -1)
+    return answer
+
+
+# WRONG alarms: in the sorted order -> in the order of the p-values given
+def alarms(p, level):
+    ordered, _ = p.sort()
+    return (ordered <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+
+
+# WRONG alarms: put back by the order, not by its inverse -> in the order|the order
+def alarms(p, level):
+    ordered, order = p.sort()
+    return (ordered <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()[order]
+
+
+# WRONG alarms: one test too few at the start -> stands alone|tests counted|too early|other alarms
+def alarms(p, level):
+    ordered, order = p.sort()
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = (ordered <= level / torch.arange(len(p) - 1, -1, -1)).int().cumprod(0).bool()
+    return answer
+
+
+# WRONG alarms: from the largest down -> order
+def alarms(p, level):
+    ordered, order = p.sort(descending=True)
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = (ordered <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    return answer
+
+
+# WRONG alarms: below the limit only -> equal their limit
+def alarms(p, level):
+    ordered, order = p.sort()
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = (ordered < level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    return answer
+
+
+# RIGHT reports: made from pairs
+reports = dict(zip("ABCDE", ["peeking", "blind", "sound", "tuned", "future"]))
+
+
+# RIGHT reports: letter by letter
+reports = {"E": "future"}
+reports.update(A="peeking", B="blind")
+reports |= {"C": "sound", "D": "tuned"}
+
+
+# WRONG reports: trusts an alarm -> report A
+reports = {"A": "sound", "B": "blind", "C": "sound", "D": "tuned", "E": "future"}
+
+
+# WRONG reports: trusts silence -> report B
+reports = {"A": "peeking", "B": "sound", "C": "sound", "D": "tuned", "E": "future"}
+
+
+# WRONG reports: trusts nobody -> report C
+reports = {"A": "peeking", "B": "blind", "C": "tuned", "D": "tuned", "E": "future"}
+
+
+# WRONG reports: trusts a bar that fits -> report D
+reports = {"A": "peeking", "B": "blind", "C": "sound", "D": "sound", "E": "future"}
+
+
+# WRONG reports: trusts a replay -> report E
+reports = {"A": "peeking", "B": "blind", "C": "sound", "D": "tuned", "E": "sound"}
+
+
+# WRONG reports: two exchanged -> report D|report E
+reports = {"A": "peeking", "B": "blind", "C": "sound", "D": "future", "E": "tuned"}
+
+
+# WRONG reports: a word of its own -> one of the five words
+reports = {"A": "wrong", "B": "blind", "C": "sound", "D": "tuned", "E": "future"}
+
+
+# RIGHT detect: a likelihood ratio for three times the rate, in plain Python
+def detect(calm, streams):
+    rate = max(float(calm.mean()), 0.01)
+    new = min(3 * rate, 0.6)
+
+    def heights(x):
+        up, found = 0.0, []
+        for value in x.tolist():
+            up = max(0.0, up + (math.log(new / rate) if value else math.log((1 - new) / (1 - rate))))
+            found.append(up)
+        return found
+
+    bar = sorted(max(heights(row)) for row in calm)[int(0.97 * len(calm))]
+    return [next((t for t, height in enumerate(heights(row)) if height > bar), -1) for row in streams]
+
+
+# RIGHT detect: mistakes among the last 60
+def detect(calm, streams):
+    def counts(x):
+        return torch.nn.functional.conv1d(torch.nn.functional.pad(x[:, None], (59, 0)), torch.ones(1, 1, 60))[:, 0]
+
+    bar = counts(calm).amax(1).sort().values[int(0.96 * len(calm))] + 0.5
+    there = counts(streams) > bar
+    return torch.where(there.any(1), there.int().argmax(1), torch.tensor(-1))
+
+
+# WRONG detect: the bar is set on the stream itself -> knew the future
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T:
+        up = (up + value - calm.mean() - 0.06).clamp_min(0)
+        heights.append(up)
+    heights = torch.stack(heights, 1)
+    top = heights.amax(1, keepdim=True)
+    there = (heights > 0.5 * top) & (top > 3)
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: the mean of the whole stream is known from the start -> knew the future
+def detect(calm, streams):
+    times = []
+    for stream in streams:
+        up, time = 0.0, -1
+        for t, value in enumerate(stream.tolist()):
+            up = max(0.0, up + value - float(stream.mean()) - 0.01)
+            if up > 3 and time < 0:
+                time = t
+        times.append(time)
+    return torch.tensor(times)
+
+
+# WRONG detect: the mean of all streams is known -> the other streams|knew the future
+def detect(calm, streams):
+    rate, times = float(streams.mean()), []
+    for stream in streams:
+        up, time = 0.0, -1
+        for t, value in enumerate(stream.tolist()):
+            up = max(0.0, up + value - rate)
+            if up > 3.5 and time < 0:
+                time = t
+        times.append(time)
+    return torch.tensor(times)
+
+
+# WRONG detect: the last alarm, not the first -> knew the future
+def detect(calm, streams):
+    times = []
+    for stream in streams:
+        up, time = 0.0, -1
+        for t, value in enumerate(stream.tolist()):
+            up = max(0.0, up + value - 0.11)
+            time = t if up > 3.5 else time
+        times.append(time)
+    return torch.tensor(times)
+
+
+# WRONG detect: the place of the highest sum -> knew the future
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T:
+        up = (up + value - calm.mean() - 0.06).clamp_min(0)
+        heights.append(up)
+    heights = torch.stack(heights, 1)
+    return torch.where(heights.amax(1) > 3.5, heights.argmax(1), -1)
+
+
+# WRONG detect: the first mistake -> too many
+def detect(calm, streams):
+    return torch.where((streams > 0).any(1), (streams > 0).int().argmax(1), -1)
+
+
+# WRONG detect: half of the calm streams reach the bar -> too many
+def detect(calm, streams):
+    def heights(x):
+        up, found = torch.zeros(len(x)), []
+        for value in x.T:
+            up = (up + value - calm.mean() - 0.06).clamp_min(0)
+            found.append(up)
+        return torch.stack(found, 1)
+
+    there = heights(streams) > heights(calm).amax(1).median()
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: a usual rate and a bar that are written down -> calm streams say
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T:
+        up = (up + value - 0.11).clamp_min(0)
+        heights.append(up)
+    there = torch.stack(heights, 1) > 4.1
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: no slack, so the sum wanders up -> too many
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T:
+        up = (up + value - calm.mean()).clamp_min(0)
+        heights.append(up)
+    there = torch.stack(heights, 1) > 3.5
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: never forgets -> too late|seldom seen
+def detect(calm, streams):
+    there = (streams - calm.mean() - 0.06).cumsum(1) > 3.5
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: a bar that is reached late -> too late|seldom|there is no alarm
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T:
+        up = (up + value - calm.mean() - 0.06).clamp_min(0)
+        heights.append(up)
+    there = torch.stack(heights, 1) > 12
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: never an alarm -> there is no alarm
+def detect(calm, streams):
+    return torch.full((len(streams),), -1)
+
+
+# WRONG detect: always at the same time -> without a single mistake
+def detect(calm, streams):
+    return torch.full((len(streams),), 260)
+
+
+# WRONG detect: the stream read backwards -> from 0 to 499|knew the future|too many
+def detect(calm, streams):
+    up, heights = torch.zeros(len(streams)), []
+    for value in streams.T.flip(0):
+        up = (up + value - calm.mean() - 0.06).clamp_min(0)
+        heights.append(up)
+    there = torch.stack(heights, 1) > 3.5
+    return torch.where(there.any(1), 500 - there.int().argmax(1), -1)
