@@ -32,6 +32,7 @@ larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
+	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)
