@@ -48,6 +48,9 @@ ALL = {
     "rates of eight": lambda: plots.rates({f"attack {i}": Rate(i, 9) for i in range(8)}),
     "table": lambda: plots.table({f"row {i}": {"clean": Rate(9, 9), "PGD": Rate(i, 9)} for i in range(10)}),
     "lines": lambda: plots.lines({"margin": {1: Rate(5, 9), 20: Rate(4, 9)}}, x="steps", log=True),
+    "roc": lambda: plots.roc({"ours": (torch.tensor([0, 0.5, 1]), torch.tensor([0.2, 0.9, 1]))}),
+    "gallery": lambda: plots.gallery({"a row": X[:9], "another": X[:4]}, {"another": ["one", "two", "three", "four"]}),
+    "gallery of photographs": lambda: plots.gallery({f"row {i}": COLOR_X[:3] for i in range(5)}),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
 }
@@ -232,3 +235,24 @@ def test_a_table_has_every_rate_in_its_row_and_column():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
     assert picture.text.splitlines()[1] == "masked: PGD 96/100 = 96 % [90, 98]"
+
+
+# Leaks.
+
+
+def test_a_curve_of_accusations_says_what_is_found_at_the_mark():
+    curves = {"sure": (torch.tensor([0, 0, 0.01, 1]), torch.tensor([0, 0.2, 0.4, 1]))}
+    picture = plots.roc(curves)
+    assert "sure 40 %" in picture.text and "1 %" in picture.text
+    [axes] = axes_of(picture)
+    assert axes.get_xscale() == axes.get_yscale() == "log" and len(axes.lines) == 3  # guessing, the curve, the mark
+
+
+def test_a_gallery_names_rows_and_shows_each_image_once():
+    picture = plots.gallery({"first": X[:5], "second": X[:2]}, {"second": ["20 dB", "40 dB"]})
+    assert picture.text == "first; second: 20 dB, 40 dB"
+    shown = [axes for axes in axes_of(picture) if axes.images]
+    assert len(shown) == 7 and shown[0].get_ylabel() == "first" and shown[6].get_title() == "40 dB"
+    assert shown[0].images[0].get_cmap().name == "gray_r"
+    faces = plots.gallery({"faces": images((1, 64, 64), 2)})
+    assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink
