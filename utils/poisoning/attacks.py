@@ -49,9 +49,7 @@ def flip_labels(train: tuple[Tensor, Tensor], rate: float, classes: int) -> Pois
     return Poisoned(x, y, which)
 
 
-def backdoor(
-    train: tuple[Tensor, Tensor], rate: float, trigger: Callable[[Tensor], Tensor], target: int
-) -> Poisoned:
+def backdoor(train: tuple[Tensor, Tensor], rate: float, trigger: Callable[[Tensor], Tensor], target: int) -> Poisoned:
     """Put the trigger on round(rate * N) examples of other classes and label them `target`.
 
     Gu et al. 2017 (arXiv:1708.06733), BadNets. trigger: images (K, C, H, W) -> images in [0, 1], like `stamp`.
@@ -82,9 +80,7 @@ def clean_label(
     return Poisoned(x, y, which)
 
 
-def success(
-    model: nn.Module, test: tuple[Tensor, Tensor], trigger: Callable[[Tensor], Tensor], target: int
-) -> Rate:
+def success(model: nn.Module, test: tuple[Tensor, Tensor], trigger: Callable[[Tensor], Tensor], target: int) -> Rate:
     """How many images of other classes the model reads as `target` once they carry the trigger."""
     x, y = test
     x = x[y != target]

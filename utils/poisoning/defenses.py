@@ -111,10 +111,6 @@ def group_bound(p: float, changes: int, privacy_eps: float, privacy_delta: float
     example added or taken away, each change turns p into exp(eps) p + delta at most; this is k such steps. A replaced
     example is two changes: one taken away, one added. A bound of 1 says nothing.
     """
-    if not (0 <= p <= 1 and changes >= 0 and privacy_eps >= 0 and 0 <= privacy_delta <= 1):
-        raise ValueError("p and privacy_delta must lie in [0, 1]; changes and privacy_eps may not be negative")
-    if changes * privacy_eps > 700:  # beyond what a float holds
-        return 1.0 if p + privacy_delta > 0 else 0.0
-    factor = math.exp(changes * privacy_eps)
-    often = changes if privacy_eps == 0 else (factor - 1) / (math.exp(privacy_eps) - 1)
-    return min(1.0, factor * p + often * privacy_delta)
+    growth = min(changes * privacy_eps, 700)  # exp of more would overflow, and is more than enough
+    often = math.expm1(growth) / math.expm1(privacy_eps) if privacy_eps else changes
+    return min(1.0, math.exp(growth) * p + often * privacy_delta)
