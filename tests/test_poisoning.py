@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from build import LESSONS
 from utils import poisoning
 from utils.data import load
-from utils.evaluation import accuracy
+from utils.evaluation import Rate, accuracy
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import (
     activity,
@@ -34,6 +34,7 @@ from utils.poisoning import (
     success,
 )
 from utils.training import fit
+from utils.widgets.poisoning import PoisonExplorer
 
 seeds = st.integers(0, 10_000)
 
@@ -319,6 +320,26 @@ def test_the_bound_covers_a_group_seen_through_gaussian_noise():
 def test_a_huge_group_gives_a_vacuous_bound_and_no_overflow():
     assert group_bound(0.01, 10_000, 5.0, 1e-5) == 1.0
     assert group_bound(0.0, 10_000, 5.0, 0.0) == 0.0
+
+
+# The widget.
+
+
+def test_every_control_of_the_explorer_moves_its_picture_and_says_what_was_measured():
+    pairs = [(size, rate) for size in (1, 2) for rate in (0.01, 0.05)]
+    rates = {(size, rate): {"works": Rate(10 * size, 40), "seen": Rate(int(100 * rate), 9)} for size, rate in pairs}
+    explorer = PoisonExplorer(rates, {size: stamp(torch.zeros(1, 8, 8), size) for size in (1, 2)})
+    seen = {}
+    for size, rate in pairs:
+        explorer.size.value, explorer.rate.value = size, rate
+        assert not explorer.error.value
+        assert all(str(value) in explorer.still.text for value in rates[size, rate].values())
+        seen[size, rate] = explorer.picture.value
+    assert len(set(seen.values())) == 4
+    explorer.size.value, explorer.rate.value = pairs[0]
+    assert explorer.picture.value == seen[pairs[0]]
+    data, _ = explorer._repr_mimebundle_()
+    assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= data.keys()
 
 
 # The lesson in small.

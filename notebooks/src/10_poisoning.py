@@ -29,6 +29,7 @@ from utils.larger import larger
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import Poisoned
 from utils.training import fit
+from utils.widgets.poisoning import PoisonExplorer
 
 # %% [markdown]
 # The defender keeps one image in seven apart. Somebody has checked these, label by label: they are *trusted*.
@@ -403,6 +404,23 @@ plots.lines(curves, x="share thrown away", y="images")
 # With trusted images, and a budget that is generous enough, this filter wins.
 # Neither comes free, and the defender must have guessed the rate before.
 #
+# ## Play
+#
+# The networks of the sweep above, and what the trusted model, with a budget for 4 %, would have caught.
+
+# %%
+measured = {}
+for (size, rate), (worked, kept) in grid.items():
+    torch.manual_seed(0)  # the same poisons as in the sweep
+    found = backdoor(collected, rate, partial(stamp, size=size), target)
+    thrown = highest(losses(judge, found.x, found.y), torch.zeros_like(found.y), budget)
+    found_out = caught(thrown, found.which)
+    measured[size, rate] = {"trigger works": worked, "accuracy": kept, "poisons caught": found_out}
+PoisonExplorer(measured, {size: stamp(test.x, size)[0] for size in sizes})
+
+# %% [markdown]
+# **Try.** Which is the smallest attack that works on most images? Would anybody have seen it in the accuracy?
+#
 # ## Repair the model
 #
 # What if there is only the model, bought or inherited? *Fine-pruning*:
@@ -503,7 +521,7 @@ def group_bound(p, changes, privacy_eps, privacy_delta):
 
 
 # %%
-step = {"clip": 1.0, "rate": min(0.2, 2000 / len(collected.y)), "updates": 60, "lr": 1.0}
+step = {"clip": 1.0, "rate": min(0.2, 500 / len(collected.y)), "updates": 60, "lr": 1.0}
 sets = {"no poison": (collected, stamp), "4 % trigger": (poison, stamp), "10 % trigger": (greedy, wide)}
 private = {}
 for noise in (0, 2, 8):
