@@ -1,0 +1,474 @@
+"""Differential privacy: gradients one by one, noise of the right size, an epsilon that is never too kind."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import integrate, special, stats
+from torch import nn
+from torch.nn import functional as F
+
+from utils.data import load
+from utils.evaluation import accuracy
+from utils.models import mlp, small_cnn
+from utils.privacy import (
+    accountant,
+    audit,
+    clipped_sum,
+    dp_sgd,
+    dpsgd,
+    eps_lower,
+    gaussian_eps,
+    per_example_gradients,
+    privacy_eps,
+    rdp,
+    rdp_eps,
+)
+
+few = settings(deadline=None, max_examples=25)
+noises, deltas = st.floats(0.4, 8), st.sampled_from([1e-3, 1e-5, 1e-8])
+counts = st.integers(1, 500)
+
+
+# The accountant.
+
+
+@pytest.mark.parametrize(
+    "rate, updates, by_rdp, by_pld", [(256 / 10_000, 585, 3.606, 3.246), (256 / 60_000, 3515, 1.281, 1.134)]
+)
+def test_known_values(rate, updates, by_rdp, by_pld):
+    assert rdp_eps(1.1, rate, updates, 1e-5) == pytest.approx(by_rdp, abs=6e-4)
+    assert privacy_eps(1.1, rate, updates, 1e-5) == pytest.approx(by_pld, abs=1.1e-3)
+
+
+def test_whole_orders_alone_are_looser():
+    assert rdp_eps(1.1, 256 / 10_000, 585, 1e-5, np.arange(2, 64)) == pytest.approx(3.615, abs=6e-4)
+
+
+@few
+@given(st.floats(0.3, 10), st.floats(1e-4, 1), st.integers(2, 100))
+def test_at_whole_orders_the_divergence_is_the_binomial_sum(sigma, rate, order):
+    """Mironov et al. 2019, section 3.3."""
+    k = np.arange(order + 1)
+    log_binomial = special.gammaln(order + 1) - special.gammaln(k + 1) - special.gammaln(order - k + 1)
+    terms = log_binomial + special.xlogy(k, rate) + special.xlog1py(order - k, -rate) + k * (k - 1) / (2 * sigma**2)
+    assert rdp(sigma, rate, np.array([order])) == pytest.approx(
+        special.logsumexp(terms) / (order - 1), rel=1e-9, abs=1e-12
+    )
+
+
+@few
+@given(st.floats(0.5, 5), st.floats(0.01, 0.9), st.floats(1.05, 12))
+def test_between_whole_orders_the_divergence_is_the_integral(sigma, rate, order):
+    def integrand(z):
+        return (1 - rate + rate * math.exp((2 * z - 1) / (2 * sigma**2))) ** order * stats.norm.pdf(z, scale=sigma)
+
+    value, _ = integrate.quad(
+        integrand, -15 * sigma, order + 15 * sigma, limit=500, epsabs=0, epsrel=1e-11, points=[0, order]
+    )
+    assert rdp(sigma, rate, np.array([order])) == pytest.approx(math.log(value) / (order - 1), rel=1e-7, abs=1e-9)
+
+
+@few
+@given(noises, deltas)
+def test_one_update_without_sampling_is_the_gaussian_mechanism(sigma, delta):
+    exact = gaussian_eps(sigma, delta)
+    assert accountant.gaussian_delta(sigma, exact) == pytest.approx(delta, rel=1e-6) or exact == 0
+    assert exact - 1e-9 <= privacy_eps(sigma, 1, 1, delta) <= exact * 1.002 + 1e-6
+
+
+@few
+@given(st.floats(2, 20), counts, deltas)
+def test_many_updates_without_sampling_are_one_gaussian_with_less_noise(sigma, updates, delta):
+    exact = gaussian_eps(sigma / math.sqrt(updates), delta)
+    assert exact - 1e-9 <= privacy_eps(sigma, 1, updates, delta) <= exact * 1.005 + 1e-6
+
+
+@few
+@given(st.floats(0.4, 8), st.floats(0.001, 0.999), deltas)
+def test_one_update_with_sampling_has_the_delta_of_its_two_tails(sigma, rate, delta):
+    """Closed form: where the mixture is more than exp(eps) times as likely, and the other way round."""
+    eps = privacy_eps(sigma, rate, 1, delta)
+
+    def exact(eps):
+        at = 0.5 + sigma**2 * math.log(math.expm1(eps) / rate + 1)
+        q, p = special.ndtr(-at / sigma), special.ndtr((1 - at) / sigma)
+        removed = (1 - rate) * q + rate * p - math.exp(eps) * q
+        inside = math.expm1(-eps) / rate + 1  # the loss of an addition is bounded by -log(1 - rate)
+        if inside <= 0:
+            return removed
+        at = 0.5 + sigma**2 * math.log(inside)
+        q, p = special.ndtr(at / sigma), special.ndtr((at - 1) / sigma)
+        return max(removed, q - math.exp(eps) * ((1 - rate) * q + rate * p))
+
+    assert exact(eps) <= delta * (1 + 1e-6)
+    assert eps <= 1e-5 or exact(eps * 0.99 - 1e-5) > delta * (1 - 1e-6)
+
+
+@settings(deadline=None, max_examples=12)
+@given(noises, st.floats(0.01, 1), counts, deltas, st.floats(1, 2))
+def test_epsilon_falls_with_noise_and_grows_with_updates_and_rate(sigma, rate, updates, delta, more):
+    for eps in (privacy_eps, rdp_eps):
+        here, slack = eps(sigma, rate, updates, delta), 1.003
+        assert eps(more * sigma, rate, updates, delta) <= here * slack + 1e-6
+        assert here <= eps(sigma, rate, math.ceil(more * updates), delta) * slack + 1e-6
+        assert here <= eps(sigma, min(more * rate, 1), updates, delta) * slack + 1e-6
+        assert eps(sigma, rate, updates, min(more * delta, 0.5)) <= here * slack + 1e-6
+
+
+def rounded_down(sigma, rate, removed, step):
+    """The privacy loss with each cell's mass at its lower end: a lower bound on delta, and so on epsilon."""
+
+    def loss(z):
+        return np.logaddexp(np.log1p(-rate) if rate < 1 else -np.inf, math.log(rate) + (2 * z - 1) / (2 * sigma**2))
+
+    z = np.linspace(-9 * sigma, 1 + 9 * sigma, 400_001)
+    base, shifted = (np.diff(stats.norm.cdf(z, at, sigma)) for at in (0, 1))
+    p = (1 - rate) * base + rate * shifted if removed else base
+    low = np.floor((loss(z[:-1]) if removed else -loss(z[1:])) / step).astype(int)
+    return accountant.Losses(step, low.min(), np.bincount(low - low.min(), p), 0.0)
+
+
+@settings(deadline=None, max_examples=12)
+@given(noises, st.floats(0.01, 1), counts, deltas)
+def test_the_loss_distribution_is_between_a_lower_bound_and_renyi(sigma, rate, updates, delta):
+    eps = privacy_eps(sigma, rate, updates, delta)
+    assume(1e-3 < eps < 100)
+    assert eps <= rdp_eps(sigma, rate, updates, delta) * (1 + 1e-9)
+    for removed in (True, False):
+        step = accountant.losses(sigma, rate, removed=removed).step
+        lower = accountant.compose(rounded_down(sigma, rate, removed, step / 10), updates, tail=1e-12)
+        assert accountant.smallest_eps(lower, delta * (1 + 1e-4)) <= eps
+
+
+@pytest.mark.parametrize("sigma, rate, updates", [(1.0, 0.1, 30), (2.0, 0.5, 10), (0.8, 0.01, 100)])
+def test_delta_is_that_of_simulated_training_runs(sigma, rate, updates):
+    """The mean of max(0, 1 - exp(eps - loss)) over 200,000 runs, at an epsilon where that is about 0.01."""
+    rng = np.random.default_rng(0)
+    eps = privacy_eps(sigma, rate, updates, 0.01)
+    z = sigma * rng.standard_normal((200_000, updates), dtype=np.float32) + (rng.random((200_000, updates)) < rate)
+    loss = np.log1p(rate * np.expm1((2 * z - 1) / (2 * sigma**2))).sum(1)
+    share = np.maximum(0, -np.expm1(eps - loss))
+    assert float(share.mean()) == pytest.approx(0.01, abs=4 * float(share.std()) / math.sqrt(200_000) + 1e-4)
+
+
+def test_the_grid_keeps_both_probabilities():
+    for removed in (True, False):
+        one = accountant.losses(1.1, 0.05, removed=removed)
+        loss = one.step * (one.first + np.arange(len(one.mass)))
+        assert one.mass.min() >= 0 and one.mass.sum() == pytest.approx(1, abs=1e-12)
+        assert (one.mass * np.exp(-loss)).sum() == pytest.approx(1, abs=1e-9)
+
+
+def test_edges_of_the_accountant():
+    assert privacy_eps(0, 0.1, 10, 1e-5) == rdp_eps(0, 0.1, 10, 1e-5) == gaussian_eps(0, 1e-5) == math.inf
+    assert privacy_eps(1, 0, 10, 1e-5) == privacy_eps(1, 0.1, 0, 1e-5) == 0
+    assert privacy_eps(0.4, 0.5, 1000, 1e-5) == pytest.approx(1426, rel=0.01)  # where exp(epsilon) is no number
+    for wrong in (
+        (-1, 0.1, 10, 1e-5),
+        (1, 64, 10, 1e-5),
+        (1, 0.1, 2.5, 1e-5),
+        (1, 0.1, 10, 0),
+        (math.nan, 0.1, 1, 1e-5),
+    ):
+        with pytest.raises(ValueError, match="must"):
+            privacy_eps(*wrong)
+
+
+# Gradients.
+
+
+def looped(model, x, y):
+    """The gradient of each example by a loop."""
+    grads = []
+    for i in range(len(y)):
+        model.zero_grad(set_to_none=True)
+        F.cross_entropy(model(x[i : i + 1]), y[i : i + 1]).backward()
+        grads.append({name: p.grad.clone() for name, p in model.named_parameters()})
+    model.zero_grad(set_to_none=True)
+    return {name: torch.stack([g[name] for g in grads]) for name in grads[0]} if grads else {}
+
+
+def clipped_by_hand(grads, clip):
+    lengths = sum(g.flatten(1).square().sum(1) for g in grads.values()).sqrt()
+    weight = (clip / lengths).clamp(max=1)
+    return {name: (weight.view(-1, *[1] * (g.dim() - 1)) * g).sum(0) for name, g in grads.items()}, lengths
+
+
+def same(found, want, within=1e-13):
+    assert set(found) == set(want)
+    for name, g in want.items():
+        assert found[name].shape == g.shape
+        assert float((found[name] - g).abs().max()) <= within * max(1.0, float(g.abs().max()))
+
+
+@pytest.mark.parametrize("network", [small_cnn, mlp])
+def test_gradients_one_by_one_are_those_of_a_loop(network):
+    data = load("digits")
+    torch.manual_seed(0)
+    model, (x, y) = network(data).double(), data.train.take(20)
+    grads, want = per_example_gradients(model, x.double(), y), looped(model, x.double(), y)
+    same(grads, want, 1e-14)
+    clip = float(clipped_by_hand(want, 1.0)[1].median())
+    total, lengths = clipped_sum(model, x.double(), y, clip)
+    by_hand, by_loop = clipped_by_hand(want, clip)
+    same(total, by_hand, 1e-14)
+    assert float((lengths - by_loop).abs().max()) < 1e-13
+    assert all(p.grad is None for p in model.parameters()) and not any(m._forward_hooks for m in model.modules())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_book_keeping_is_right_for_every_kind_of_convolution(data):
+    draw = data.draw
+    torch.manual_seed(draw(st.integers(0, 99)))
+    c_in, c_out, side = draw(st.integers(1, 3)), draw(st.integers(1, 9)), draw(st.integers(5, 9))
+    how = {name: draw(st.integers(1, 2)) for name in ("stride", "dilation")}
+    how |= {"padding": draw(st.integers(0, 2)), "bias": draw(st.booleans())}
+    first = nn.Conv2d(c_in, c_out, (draw(st.integers(1, 3)), 2), **how)
+    body = nn.Sequential(first, nn.ReLU(), nn.Conv2d(c_out, 20, 2), nn.Flatten())
+    features = body(torch.zeros(1, c_in, side, side)).shape[1]
+    model = nn.Sequential(body, nn.Linear(features, 4, bias=draw(st.booleans()))).double()
+    n = draw(st.integers(1, 5))
+    x, y = torch.rand(n, c_in, side, side, dtype=torch.float64), torch.randint(0, 4, (n,))
+    assert dpsgd.plain_layers(model)
+    clip = draw(st.floats(0.01, 10))
+    total, lengths = clipped_sum(model, x, y, clip)
+    want, by_loop = clipped_by_hand(looped(model, x, y), clip)
+    same(total, want, 1e-12)
+    assert torch.allclose(lengths, by_loop, rtol=1e-10)
+
+
+class Twice(nn.Module):
+    """One layer, called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(self.layer(self.layer(x).relu()))
+
+
+class Own(nn.Module):
+    """A parameter that belongs to no layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.last = nn.Parameter(torch.ones(6)), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(x * self.scale)
+
+
+class Tied(nn.Module):
+    """Two layers with one matrix."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.last = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.b.weight = self.a.weight
+
+    def forward(self, x):
+        return self.last(self.b(self.a(x).relu()))
+
+
+class Sequence(nn.Module):
+    """A linear layer on each of three places."""
+
+    def __init__(self):
+        super().__init__()
+        self.each, self.last = nn.Linear(2, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.last(self.each(x.view(len(x), 3, 2)).relu().mean(1))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Twice(),
+        Own(),
+        Tied(),
+        Sequence(),
+        nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4), nn.Linear(4, 3)),
+        nn.Sequential(nn.Unflatten(1, (2, 3, 1)), nn.Conv2d(2, 4, 1, groups=2), nn.Flatten(), nn.Linear(12, 3)),
+        nn.Sequential(
+            nn.Unflatten(1, (2, 3, 1)),
+            nn.Conv2d(2, 4, 3, padding=1, padding_mode="circular"),
+            nn.Flatten(),
+            nn.Linear(12, 3),
+        ),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_other_models_are_clipped_right_too(model):
+    torch.manual_seed(0)
+    model, x, y = model.double(), torch.rand(5, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    total, lengths = clipped_sum(model, x, y, 0.5)
+    want, by_loop = clipped_by_hand(looped(model, x, y), 0.5)
+    same(total, want)
+    assert torch.allclose(lengths, by_loop, rtol=1e-12)
+
+
+def test_frozen_layers_have_no_part_in_the_length():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).double()
+    model[0].requires_grad_(False)
+    x, y = torch.rand(5, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    total, lengths = clipped_sum(model, x, y, 1e9)
+    assert set(total) == {"2.weight", "2.bias"}
+    grads = per_example_gradients(model, x, y)
+    assert torch.allclose(lengths, sum(g.flatten(1).square().sum(1) for g in grads.values()).sqrt())
+    before = model[0].weight.clone()
+    dp_sgd(model, (x, y), updates=3)
+    assert torch.equal(model[0].weight, before)
+
+
+def test_a_layer_that_mixes_examples_is_refused():
+    model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
+    with pytest.raises(ValueError, match=r"BatchNorm1d mixes examples.*use GroupNorm"):
+        dp_sgd(model, (torch.rand(20, 6), torch.zeros(20, dtype=torch.int64)))
+
+
+@few
+@given(st.floats(1e-3, 100), st.integers(0, 99), st.floats(0.1, 30))
+def test_no_example_counts_for_more_than_the_clip(clip, seed, size):
+    """Adding one example moves the sum by at most the clip, whatever the example."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+    x, y = size * torch.randn(9, 6, dtype=torch.float64), torch.randint(0, 3, (9,))
+    with_it, lengths = clipped_sum(model, x, y, clip)
+    without, _ = clipped_sum(model, x[1:], y[1:], clip)
+    moved = sum((with_it[name] - without[name]).square().sum() for name in without).sqrt()
+    assert moved <= clip * (1 + 1e-9)
+    assert moved == pytest.approx(min(clip, float(lengths[0])), rel=1e-6)
+
+
+# Training.
+
+
+def moved(model, train, **how):
+    """What one update adds to the weights, as one vector."""
+    before = nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+    dp_sgd(model, train, updates=1, **how)
+    change = nn.utils.parameters_to_vector(model.parameters()).detach() - before
+    nn.utils.vector_to_parameters(before, model.parameters())
+    return change
+
+
+@pytest.mark.parametrize("clip, noise_multiplier, rate", [(0.3, 2.0, 0.2), (5.0, 0.7, 0.5), (1.0, 1.0, 1.0)])
+def test_the_noise_has_the_stated_size_in_every_weight(clip, noise_multiplier, rate):
+    data = load("digits")
+    torch.manual_seed(1)
+    model, lr = mlp(data), 0.1
+    n = len(data.train.y)
+    torch.manual_seed(0)
+    noisy = moved(model, data.train, clip=clip, noise_multiplier=noise_multiplier, rate=rate, lr=lr)
+    torch.manual_seed(0)  # the same batch
+    noise = (noisy - moved(model, data.train, clip=clip, noise_multiplier=0, rate=rate, lr=lr)).double()
+    z = noise / (lr * noise_multiplier * clip / (rate * n))
+    assert stats.chi2.ppf(1e-4, len(z)) < float(z.square().sum()) < stats.chi2.ppf(1 - 1e-4, len(z))
+    assert abs(float(z.mean())) < 4 / math.sqrt(len(z))
+    torch.manual_seed(1)  # and another draw
+    assert not torch.allclose(
+        noisy, moved(model, data.train, clip=clip, noise_multiplier=noise_multiplier, rate=rate, lr=lr)
+    )
+
+
+def test_each_example_is_drawn_on_its_own_and_the_expected_size_divides(monkeypatch):
+    drawn, n = [], 200
+    x, y = torch.arange(n).float()[:, None] / n, torch.zeros(n, dtype=torch.int64)
+    model = nn.Linear(1, 2)
+
+    def watch(model, x, y, clip):
+        drawn.append((x[:, 0] * n).round().long())
+        return {name: torch.ones_like(p) for name, p in model.named_parameters()}, x[:, 0]
+
+    monkeypatch.setattr(dpsgd, "clipped_sum", watch)
+    torch.manual_seed(0)
+    before = model.bias.detach().clone()
+    dp_sgd(model, (x, y), noise_multiplier=0, rate=0.1, updates=2000, lr=1.0)
+    assert torch.allclose(model.bias, before - 2000 / (0.1 * n), rtol=1e-4)
+    assert all(len(batch.unique()) == len(batch) for batch in drawn)
+    sizes = np.array([len(batch) for batch in drawn])
+    assert abs(sizes.mean() - 20) < 4 * math.sqrt(18 / 2000)  # binomial: mean 20, variance 18
+    assert stats.chi2.ppf(1e-4, 1999) < 1999 * sizes.var(ddof=1) / 18 < stats.chi2.ppf(1 - 1e-4, 1999)
+    each = torch.cat(drawn).bincount(minlength=n).numpy()
+    assert stats.chi2.ppf(1e-4, n) < ((each - 200) ** 2 / 180).sum() < stats.chi2.ppf(1 - 1e-4, n)
+
+
+def test_an_empty_batch_is_an_update_of_noise():
+    torch.manual_seed(0)
+    model, x, y = nn.Linear(50, 50), torch.rand(3, 50), torch.tensor([0, 1, 2])
+    assert moved(model, (x, y), rate=1e-9).abs().min() > 0
+    assert moved(model, (x, y), rate=1e-9, noise_multiplier=0).abs().max() == 0
+
+
+def test_private_training_learns_the_digits():
+    data = load("digits")
+    left = {}
+    for noise_multiplier in (0.0, 1.0):
+        torch.manual_seed(0)
+        how = {"rate": 128 / 1400, "updates": 300, "lr": 2.0, "noise_multiplier": noise_multiplier}
+        left[noise_multiplier] = accuracy(dp_sgd(mlp(data, 64), data.train, **how), data.test)
+    assert left[0.0] > 0.93 and left[1.0] > 0.85
+
+
+def test_same_seed_same_weights_and_evaluation_mode():
+    data, found = load("digits"), []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = dp_sgd(mlp(data, 16), data.train, updates=3)
+        assert not model.training and all(p.grad is None for p in model.parameters())
+        found.append(nn.utils.parameters_to_vector(model.parameters()))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"clip": 0}, {"clip": math.inf}, {"noise_multiplier": -1}, {"rate": 64}, {"rate": 0}]
+)
+def test_wrong_arguments_are_named(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must"):
+        dp_sgd(nn.Linear(2, 2), (torch.rand(4, 2), torch.zeros(4, dtype=torch.int64)), **wrong)
+
+
+# The audit.
+
+
+@pytest.mark.parametrize("hits, alarms, n", [(90, 3, 100), (100, 0, 100), (480, 20, 500)])
+def test_the_bound_is_that_of_exact_binomials(hits, alarms, n):
+    low, high = stats.binomtest(hits, n).proportion_ci(0.95).low, stats.binomtest(alarms, n).proportion_ci(0.95).high
+    assert float(eps_lower(hits, n, alarms, n, 1e-5)) == pytest.approx(math.log((low - 1e-5) / high), rel=1e-6)
+
+
+def test_no_evidence_bounds_nothing():
+    assert eps_lower(5, 10, 5, 10, 1e-5) == 0 and eps_lower(0, 10, 10, 10, 1e-5) == 0
+    with pytest.raises(ValueError, match="hits"):
+        eps_lower(11, 10, 0, 10, 1e-5)
+
+
+@pytest.mark.parametrize("sigma, share", [(0.4, 0.25), (1.0, 0.2), (3.0, 0.0)])
+def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
+    rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
+    found = [audit(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)]
+    assert np.mean(np.array(found) > true) <= 0.05
+    assert np.median(found) > share * true
+
+
+def test_the_votes_that_chose_do_not_count():
+    """Two equal worlds, in which every test is luck."""
+    rng = np.random.default_rng(0)
+    found = np.array([audit(rng.standard_normal(200), rng.standard_normal(200), 1e-5) for _ in range(1000)])
+    assert stats.binomtest(int((found > 0).sum()), 1000, 0.05, alternative="greater").pvalue > 1e-3
+
+
+def test_the_audit_finds_any_side():
+    rng = np.random.default_rng(0)
+    low, high = rng.standard_normal(400) - 4, rng.standard_normal(400) + 4
+    assert min(audit(low, high, 1e-5), audit(high, low, 1e-5)) > 3
+    twos = np.where(rng.random(400) < 0.5, 9.0, rng.standard_normal(400))  # only one event is telling
+    assert audit(twos, rng.standard_normal(400), 1e-5) > 2 and audit(rng.standard_normal(400), twos, 1e-5) > 2

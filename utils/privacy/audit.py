@@ -1,0 +1,55 @@
+"""Epsilon from below: what a distinguisher of two worlds proves about a mechanism. Built in lesson 09."""
+
+import numpy as np
+from numpy import ndarray
+
+from utils.smoothing import clopper_pearson_below
+
+
+def eps_lower(
+    hits: int | ndarray, n_in: int, alarms: int | ndarray, n_out: int, privacy_delta: float, failure_prob: float = 0.05
+) -> ndarray:
+    """The largest epsilon that the counts of a test refute: hits of n_in runs with an example, alarms of n_out without.
+
+    Under (epsilon, delta)-privacy, P(hit) <= exp(epsilon) P(alarm) + delta. Each share is bounded from its count
+    (Clopper & Pearson 1934), wrongly with probability failure_prob / 2: with probability at least 1 - failure_prob the
+    true epsilon is not below the answer, a number >= 0 (or an array, for arrays of counts). Jagielski et al. 2020
+    (arXiv:2006.07709). It holds for a test that was fixed before these runs.
+    """
+    hits, alarms = np.asarray(hits, float), np.asarray(alarms, float)
+    if not (
+        n_in >= 1 and n_out >= 1 and ((0 <= hits) & (hits <= n_in)).all() and ((0 <= alarms) & (alarms <= n_out)).all()
+    ):
+        raise ValueError(
+            f"need 0 <= hits <= n_in and 0 <= alarms <= n_out, got {hits} of {n_in} and {alarms} of {n_out}"
+        )
+    hit = clopper_pearson_below(hits, n_in, failure_prob / 2)  # surely not above the share of hits
+    alarm = 1 - clopper_pearson_below(n_out - alarms, n_out, failure_prob / 2)  # surely not below that of alarms
+    return np.log(np.maximum((hit - privacy_delta) / alarm, 1))
+
+
+def audit(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, failure_prob: float = 0.05) -> float:
+    """A lower bound on epsilon from a score of each run, (n_in,) with the example and (n_out,) without it.
+
+    One half of the runs choose the test: above or below which score to say "in", or "out". The others count, so that
+    the answer exceeds the true epsilon with probability at most failure_prob. The runs are independent, in any order
+    that does not depend on their scores.
+    """
+    scores = np.asarray(scores_in, float), np.asarray(scores_out, float)
+    (in_choose, in_count), (out_choose, out_count) = (np.array_split(s, 2) for s in scores)
+
+    def bounds(a, b, side, thresholds):
+        """The epsilon from the event side * score >= threshold in the worlds a and b, for each threshold."""
+        counts = [len(s) - np.searchsorted(np.sort(side * s), thresholds) for s in (a, b)]
+        return eps_lower(counts[0], len(a), counts[1], len(b), privacy_delta, failure_prob)
+
+    tests = []
+    for swapped in (False, True):
+        a, b = (out_choose, in_choose) if swapped else (in_choose, out_choose)
+        for side in (1, -1):
+            thresholds = np.unique(side * np.concatenate([a, b]))
+            found = bounds(a, b, side, thresholds)
+            tests.append((found.max(), thresholds[found.argmax()], side, swapped))
+    _, threshold, side, swapped = max(tests)
+    a, b = (out_count, in_count) if swapped else (in_count, out_count)
+    return float(bounds(a, b, side, threshold))
