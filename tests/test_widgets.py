@@ -28,7 +28,8 @@ from utils.data import Dataset, Split
 from utils.duel import Defense, verdict
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, MonitorConsole, predict
+from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -428,7 +429,8 @@ from utils import plots
 from utils.attacks import fgsm, pgd
 from utils.evaluation import Rate
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, MonitorConsole, predict
+from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets.console import MonitorConsole
 from test_widgets import tiny
 model, data = tiny()
 # ---

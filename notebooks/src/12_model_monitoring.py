@@ -25,6 +25,7 @@ from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.models import logits, small_cnn
 from utils.training import fit
+from utils.widgets.console import MonitorConsole
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
@@ -552,7 +553,7 @@ grid = {
     kind: {name: streams(kind, sureness, part=0.2, over=over, runs=50, seed=70) for name, over in speeds.items()}
     for kind in shown
 }
-widgets.MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="sureness of the model")
+MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="sureness of the model")
 
 # %% [markdown]
 # **Try.** Find a drift that the windows see sooner than the gambler.

@@ -1,12 +1,11 @@
-"""What a learner moves: `predict`, `AttackExplorer`, `Duel`, `MonitorConsole`.
+"""What a learner moves: `predict`, `AttackExplorer`, `Duel`. What one lesson alone shows has a module of its own here.
 
 Core ipywidgets only, alike on versions 7.7 and 8.1.
 Each is a `Panel`: alive in JupyterLab and Colab, a picture on a code host, on paper and in a converted notebook.
 """
 
-from utils.widgets.console import MonitorConsole
 from utils.widgets.duel import Duel
 from utils.widgets.explorer import AttackExplorer
 from utils.widgets.prediction import predict
 
-__all__ = ["AttackExplorer", "Duel", "MonitorConsole", "predict"]
+__all__ = ["AttackExplorer", "Duel", "predict"]
