@@ -315,8 +315,7 @@ for name, (worked, kept) in table["4 % trigger"].items():
 plots.table(price)
 
 # %% [markdown]
-# The right column is the price: clean images that were taken for poison, and not at random:
-# the rare and the hard ones go first.
+# The right column is the price: clean images that were taken for poison.
 #
 # ## An attacker who knows the filters
 #
@@ -382,7 +381,7 @@ plots.table(headline)
 
 # %% [markdown]
 # Above, what is caught; here, how often the trigger still works.
-# The clean labels get past filters that stop plain labels from lying,
+# The clean labels get past most of the filters,
 # and meet their match in the trusted model, to which a pushed digit looks wrong.
 # The greedy attacker overruns every budget, and is too many for a "small" cluster.
 #
@@ -554,7 +553,7 @@ print(*lines, sep="\n")
 # %% [markdown]
 # A bound of 100 % is *vacuous*: it says nothing. It grows with every poison, as debt does with interest,
 # so it can speak of single poisons, and has nothing to say of a few percent.
-# Between the two lies what was measured: often better than the bound, and without its guarantee.
+# What the table above measured is better than a vacuous bound, and comes without a guarantee.
 #
 # ## Verdict
 

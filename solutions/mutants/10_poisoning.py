@@ -1,0 +1,625 @@
+"""Other answers to lab 10, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT backdoor: with Python's random and a list of places
+def backdoor(x, y, *, rate, target, trigger):
+    places = [i for i, label in enumerate(y.tolist()) if label != target]
+    chosen = sorted(random.sample(places, round(rate * len(y))))
+    new, labels = x.clone(), y.tolist()
+    if chosen:
+        new[chosen] = trigger(x[chosen])
+    for i in chosen:
+        labels[i] = target
+    return new, labels, chosen
+
+
+# RIGHT backdoor: with torch.where and a mask
+def backdoor(x, y, *, rate, target, trigger):
+    luck = torch.rand(len(y)).masked_fill(y == target, -1)
+    mask = torch.zeros(len(y), dtype=torch.bool)
+    mask[luck.topk(round(rate * len(y))).indices] = True
+    images = torch.where(mask[:, None, None, None], trigger(x), x)
+    return images, torch.where(mask, target, y), mask.nonzero().flatten()
+
+
+# WRONG backdoor: drawn with replacement -> drawn twice|another number of places
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randint(len(places), (round(rate * len(y)),))]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: the rate counts the other classes only -> another number of places
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(places))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: from all classes -> not those that have changed|of the target class
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    which = torch.randperm(len(y))[: round(rate * len(y))]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: the caller's images are changed -> changed its arguments
+def backdoor(x, y, *, rate, target, trigger):
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: the first ones, not at random -> draw at random
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    which = (y != target).nonzero()[:, 0][: round(rate * len(y))]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: the same draw at each call -> draw at random
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
+    which = places[order[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: labels as they were -> does not have the target's label
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which] = trigger(x[which])
+    return x, y, which
+
+
+# WRONG backdoor: labels only, no trigger -> not what the trigger makes of it
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    y[which] = target
+    return x, y, which
+
+
+# WRONG backdoor: every image gets the trigger -> not those that have changed
+def backdoor(x, y, *, rate, target, trigger):
+    y = y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    y[which] = target
+    return trigger(x), y, which
+
+
+# WRONG backdoor: always a corner of ones, whatever the trigger -> not what the trigger makes of it
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = poisoning.stamp(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: places among the other classes -> not those that have changed
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    order = torch.randperm(len(places))[: round(rate * len(y))]
+    x[places[order]], y[places[order]] = trigger(x[places[order]]), target
+    return x, y, order
+
+
+# WRONG backdoor: one too many, rounded up -> another number of places
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: int(rate * len(y)) + 1]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# RIGHT success: image by image
+def success(model, x, y, *, target, trigger):
+    hits = counted = 0
+    for image, label in zip(x, y):
+        if int(label) != target:
+            counted += 1
+            hits += int(predict(model, trigger(image[None]))[0]) == target
+    return hits, counted
+
+
+# RIGHT success: by masks, as tensors
+def success(model, x, y, *, target, trigger):
+    with torch.no_grad():
+        read = model(trigger(x)).argmax(1) == target
+    others = y != target
+    return (read & others).sum(), others.sum()
+
+
+# WRONG success: measured on images of the target class too -> other images count
+def success(model, x, y, *, target, trigger):
+    return int((predict(model, trigger(x)) == target).sum()), len(x)
+
+
+# WRONG success: hits of all classes, counted over the others -> more hits than|another number of hits
+def success(model, x, y, *, target, trigger):
+    return int((predict(model, trigger(x)) == target).sum()), int((y != target).sum())
+
+
+# WRONG success: the stamp comes before the label is read off the image -> other images count
+def success(model, x, y, *, target, trigger):
+    x = trigger(x)
+    y = predict(model, x)
+    return int(((predict(model, x) == target) & (y != target)).sum()), int((y != target).sum())
+
+
+# WRONG success: only images that the model gets right -> other images count
+def success(model, x, y, *, target, trigger):
+    right = (predict(model, x) == y) & (y != target)
+    return int((predict(model, trigger(x[right])) == target).sum()), int(right.sum())
+
+
+# WRONG success: no trigger -> another number of hits
+def success(model, x, y, *, target, trigger):
+    others = x[y != target]
+    return int((predict(model, others) == target).sum()), len(others)
+
+
+# WRONG success: any wrong answer is a hit -> another number of hits
+def success(model, x, y, *, target, trigger):
+    others = y != target
+    return int((predict(model, trigger(x[others])) != y[others]).sum()), int(others.sum())
+
+
+# WRONG success: how many resist -> another number of hits
+def success(model, x, y, *, target, trigger):
+    others = y != target
+    return int((predict(model, trigger(x[others])) == y[others]).sum()), int(others.sum())
+
+
+# WRONG success: a share -> is not 2 things
+def success(model, x, y, *, target, trigger):
+    return float((predict(model, trigger(x[y != target])) == target).float().mean())
+
+
+# RIGHT spectral_scores: by the covariance's eigenvectors
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y))
+    for label in set(y.tolist()):
+        own = features[y == label].double()
+        own = own - own.mean(0, keepdim=True)
+        main = torch.linalg.eigh(own.T @ own).eigenvectors[:, -1]
+        scores[y == label] = (own @ main).square().float()
+    return scores
+
+
+# RIGHT spectral_scores: from U and S, in NumPy
+def spectral_scores(features, y):
+    import numpy as np
+
+    values, labels = features.double().numpy(), y.numpy()
+    scores = np.zeros(len(labels))
+    for label in np.unique(labels):
+        own = values[labels == label]
+        u, s, _ = np.linalg.svd(own - own.mean(axis=0), full_matrices=False)
+        scores[labels == label] = (u[:, 0] * s[0]) ** 2
+    return scores
+
+
+# WRONG spectral_scores: no centering -> is each class centered
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return scores
+
+
+# WRONG spectral_scores: over all classes at once -> a mean and a direction of its own|each class
+def spectral_scores(features, y):
+    own = features.double() - features.double().mean(0)
+    return (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+
+
+# WRONG spectral_scores: each class around the mean of all -> each class has a mean
+def spectral_scores(features, y):
+    scores, mean = torch.zeros(len(y), dtype=torch.float64), features.double().mean(0)
+    for label in y.unique():
+        own = features[y == label].double() - mean
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return scores
+
+
+# WRONG spectral_scores: one direction for all, each class centered -> main direction
+def spectral_scores(features, y):
+    own = features.double().clone()
+    for label in y.unique():
+        own[y == label] -= own[y == label].mean(0)
+    return (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+
+
+# WRONG spectral_scores: the last singular vector -> which singular vector
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[-1]) ** 2
+    return scores
+
+
+# WRONG spectral_scores: a column of V transposed in place of a row -> which singular vector
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[:, 0]) ** 2
+    return scores
+
+
+# WRONG spectral_scores: not squared -> should be a square
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = own @ torch.linalg.svd(own, full_matrices=False).Vh[0]
+    return scores
+
+
+# WRONG spectral_scores: lengths, not squares -> squares are asked
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]).abs()
+    return scores
+
+
+# WRONG spectral_scores: the distance to the mean -> which singular vector
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        scores[y == label] = (own - own.mean(0)).square().sum(1)
+    return scores
+
+
+# WRONG spectral_scores: in the order of the classes -> rows those of the class
+def spectral_scores(features, y):
+    scores = []
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores.append((own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2)
+    return torch.cat(scores)
+
+
+# RIGHT dormant: with topk, dimension by dimension
+def dormant(model, layer, x, *, count):
+    with torch.no_grad():
+        outputs = model[layer](model[:layer](x) if layer else x).clamp_min(0)
+    if outputs.dim() == 4:
+        outputs = outputs.sum((2, 3))
+    return outputs.sum(0).topk(count, largest=False).indices
+
+
+# RIGHT dormant: a list, sorted by Python
+def dormant(model, layer, x, *, count):
+    out = model[: layer + 2](x).transpose(0, 1).flatten(1).mean(1).tolist()
+    return sorted(range(len(out)), key=out.__getitem__)[:count]
+
+
+# WRONG dormant: the most active -> awake while others sleep
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x)
+    return outputs.mean([0, *range(2, outputs.dim())]).argsort(descending=True)[:count]
+
+
+# WRONG dormant: before the ReLU -> by the mean after the ReLU
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 1](x)
+    return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
+
+
+# WRONG dormant: the smallest weights -> awake while others sleep
+def dormant(model, layer, x, *, count):
+    return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
+
+
+# WRONG dormant: on one image only -> awake while others sleep
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x[:1])
+    return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
+
+
+# WRONG dormant: the highest output, not the mean -> awake while others sleep
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x).transpose(0, 1).flatten(1)
+    return outputs.amax(1).argsort()[:count]
+
+
+# WRONG dormant: the next layer's units -> awake while others sleep|different units|None|numbers of
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 3](x).flatten(1)
+    return outputs.mean(0).argsort()[:count]
+
+
+# WRONG dormant: places, not channels -> different units|awake while others sleep
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x)
+    return outputs.flatten(1).mean(0).argsort()[:count]
+
+
+# WRONG dormant: the unit with the least, count times -> different units
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x)
+    return outputs.mean([0, *range(2, outputs.dim())]).argmin().repeat(count)
+
+
+# RIGHT group_bound: in closed form
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    growth = min(2 * replaced * privacy_eps, 600)
+    often = math.expm1(growth) / math.expm1(privacy_eps)
+    return min(1, math.exp(growth) * p + often * privacy_delta)
+
+
+# RIGHT group_bound: by recursion, as a tensor
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    p, factor = torch.tensor(float(p), dtype=torch.float64), math.exp(privacy_eps)
+    for _ in range(replaced):
+        if p >= 1:
+            break
+        p = factor * (factor * p + privacy_delta) + privacy_delta
+    return p.clamp(max=1)
+
+
+# WRONG group_bound: without the factor k -> for one change
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    return min(1.0, math.exp(privacy_eps) * p + privacy_delta) if replaced else p
+
+
+# WRONG group_bound: a replaced example counts once -> one taken away and one added
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+# WRONG group_bound: delta without its factor -> another bound
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p + privacy_delta * (replaced > 0))
+
+
+# WRONG group_bound: delta times the number only -> another bound
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    k = 2 * replaced
+    return min(1.0, math.exp(min(k * privacy_eps, 600)) * p + k * privacy_delta)
+
+
+# WRONG group_bound: delta forgotten -> another bound
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p)
+
+
+# WRONG group_bound: grows in proportion, not by powers -> another bound
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    k = 2 * replaced
+    return min(1.0, (1 + k * (math.exp(privacy_eps) - 1)) * p + k * privacy_delta)
+
+
+# WRONG group_bound: above 1 -> never above 1
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    k = 2 * replaced
+    return math.exp(min(k * privacy_eps, 600)) * p + math.expm1(min(k * privacy_eps, 600)) / math.expm1(privacy_eps) * privacy_delta
+
+
+# WRONG group_bound: the number is squared -> another bound
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    growth = min((2 * replaced) ** 2 * privacy_eps, 600)
+    return min(1.0, math.exp(growth) * p + math.expm1(growth) / math.expm1(privacy_eps) * privacy_delta)
+
+
+# RIGHT verdict: as a chain of questions
+def verdict(report):
+    n = report["images"]
+    now, before = Rate(report["hits"], n), Rate(report["hits before"], n)
+    if report["counted"] != "other classes":
+        word = "counts its own"
+    elif report["threshold"] != "chosen before":
+        word = "knows the poison"
+    elif before.lead(now) > 0:
+        word = "works"
+    else:
+        word = "not shown"
+    return word
+
+
+# RIGHT verdict: with a test of the difference
+def verdict(report):
+    a, b, n = report["hits before"], report["hits"], report["images"]
+    spread = math.sqrt(max((a / n * (1 - a / n) + b / n * (1 - b / n)) / n, 1e-12))
+    checks = {
+        "counts its own": report["counted"] == "all classes",
+        "knows the poison": report["threshold"] == "all poisons caught",
+        "not shown": (a - b) / n <= 1.96 * spread,
+    }
+    return next((word for word, holds in checks.items() if holds), "works")
+
+
+# WRONG verdict: does not look at who is counted -> what do images of the target class prove
+def verdict(report):
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
+
+
+# WRONG verdict: a filter that uses the true places of the poisons is fine -> who knows where the poisons are
+def verdict(report):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    n = report["images"]
+    return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
+
+
+# WRONG verdict: any difference will do -> more than chance|three different verdicts
+def verdict(report):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    return "works" if report["hits"] < report["hits before"] else "not shown"
+
+
+# WRONG verdict: any clear difference, also upward or none -> more often than without|more than chance
+def verdict(report):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    return "not shown" if report["images"] < 100 else "works"
+
+
+# WRONG verdict: the other order -> what do images of the target class prove
+def verdict(report):
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    if report["counted"] == "all classes":
+        return "counts its own"
+    n = report["images"]
+    return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
+
+
+# WRONG verdict: asks for success below one tenth -> does it show a difference
+def verdict(report):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    return "works" if report["hits"] <= 0.1 * report["images"] else "not shown"
+
+
+# RIGHT quiet: with the margin as loss, twenty steps
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[:, 0]
+    which = which[torch.randperm(len(which))][: round(rate * len(y))]
+    base, delta = x[which], torch.zeros_like(x[which])
+    for _ in range(20):
+        delta.requires_grad_()
+        logits = model(base + delta)
+        rivals = logits.clone()
+        rivals[:, target] = -math.inf
+        (slope,) = torch.autograd.grad((rivals.amax(1) - logits[:, target]).sum(), delta)
+        delta = ((base + delta.detach() + eps / 6 * slope.sign()).clamp(0, 1) - base).clamp(-eps, eps)
+    new = x.clone()
+    new[which] = poisoning.stamp(base + delta)
+    return new, y
+
+
+# RIGHT quiet: from a random start
+def quiet(x, y, model, *, rate, target, eps):
+    which = torch.tensor(random.sample((y == target).nonzero()[:, 0].tolist(), round(rate * len(y))))
+    low, high = (x[which] - eps).clamp_min(0), (x[which] + eps).clamp_max(1)
+    point = low + torch.rand_like(low) * (high - low)
+    for _ in range(15):
+        point = point.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(-model(point).log_softmax(1)[:, target].sum(), point)
+        point = torch.minimum(torch.maximum(point.detach() + eps / 4 * slope.sign(), low), high)
+    images = x.clone()
+    images[which] = poisoning.stamp(point)
+    return images, y.clone()
+
+
+# WRONG quiet: takes other classes and changes their labels -> labels have changed
+def quiet(x, y, model, *, rate, target, eps):
+    return poisoning.backdoor((x, y), rate, poisoning.stamp, target)[:2]
+
+
+# WRONG quiet: other classes with their own labels -> other classes have changed
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y != target).nonzero()[: round(rate * len(y)), 0]
+    new = x.clone()
+    new[which] = poisoning.stamp(x[which])
+    return new, y.clone()
+
+
+# WRONG quiet: images as they were, and the stamp -> hard to read
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    new = x.clone()
+    new[which] = poisoning.stamp(x[which])
+    return new, y.clone()
+
+
+# WRONG quiet: noise -> hard to read
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    new = x.clone()
+    new[which] = poisoning.stamp((x[which] + eps * torch.randn_like(x[which]).sign()).clamp(0, 1))
+    return new, y.clone()
+
+
+# WRONG quiet: down the loss, so that they are easy to read -> hard to read
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    start, moved = x[which], x[which].clone()
+    for _ in range(15):
+        moved = moved.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() - eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+    new = x.clone()
+    new[which] = poisoning.stamp(moved)
+    return new, y.clone()
+
+
+# WRONG quiet: never projected -> by more than eps
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    moved = x[which].clone()
+    for _ in range(15):
+        moved = moved.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(0, 1)
+    new = x.clone()
+    new[which] = poisoning.stamp(moved)
+    return new, y.clone()
+
+
+# WRONG quiet: no stamp -> does not carry the whole trigger
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    start = x[which].requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[which], reduction="sum"), start)
+    new = x.clone()
+    new[which] = (start + eps * slope.sign()).clamp(0, 1).detach()
+    return new, y.clone()
+
+
+# WRONG quiet: the whole class -> more images have changed than the rate allows
+def quiet(x, y, model, *, rate, target, eps):
+    own = (y == target).nonzero()[:, 0]
+    start = x[own].requires_grad_()
+    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[own], reduction="sum"), start)
+    new = x.clone()
+    new[own] = poisoning.stamp((start + eps * slope.sign()).clamp(0, 1).detach())
+    return new, y.clone()
+
+
+# WRONG quiet: the caller's images -> changed its arguments
+def quiet(x, y, model, *, rate, target, eps):
+    which = (y == target).nonzero()[: round(rate * len(y)), 0]
+    x[which] = poisoning.stamp(x[which])
+    return x, y

@@ -1,0 +1,633 @@
+# %% [markdown]
+# # Lab 10 · Poisoning and backdoors
+#
+# Five exercises, 10 points, about 75 minutes after [lesson 10](../notebooks/10_poisoning.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm.
+# `utils.poisoning` has a finished version of most of this: it is for afterwards, not an answer.
+
+# %%
+import math
+import random
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils import expect, plots, poisoning
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.models import mlp, predict
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.train
+
+
+def learn(x, y, seed=0):
+    """A small network trained on these images and labels."""
+    torch.manual_seed(seed)
+    return fit(mlp(data, width=64), (x, y), updates=200, lr=1e-2)
+
+
+# %% [markdown]
+# ## 1 · Plant it, and see whether it works (3 points)
+#
+# **`backdoor`** poisons a training set. `x` (N, C, H, W) are images, `y` (N,) their labels.
+# Of the images that are *not* of class `target`, draw at random as many as `rate` says: `round(rate * N)`
+# for N images in all, no image twice. They get the trigger, `trigger(images)`, and the label `target`.
+# Return three things: the new images, the new labels, and which places (K,) were poisoned.
+# The caller's `x` and `y` stay as they were.
+#
+# **`success`** returns two whole numbers: on how many images the trigger works,
+# and how many images count. An image counts if its label in `y` is another than `target`.
+# The trigger works if the model then reads `target`.
+#
+# <details><summary>Hint 1</summary>Copy first: <code>x.clone()</code>. What does an image of the target class
+# prove, with or without a trigger?</details>
+# <details><summary>Hint 2</summary><code>(y != target).nonzero()[:, 0]</code> are the places
+# that may be drawn.</details>
+# <details><summary>Hint 3</summary>The first K of <code>torch.randperm(len(places))</code>
+# are a draw without replacement.</details>
+
+
+# %%
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    ### BEGIN SOLUTION
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+    ### END SOLUTION
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    ### BEGIN SOLUTION
+    others = x[y != target]
+    return int((predict(model, trigger(others)) == target).sum()), len(others)
+    ### END SOLUTION
+
+
+# %%
+torch.manual_seed(0)
+found_x, found_y, _ = backdoor(x, y, rate=0.04, target=7, trigger=poisoning.stamp)
+owned = learn(found_x, found_y)
+works = Rate(*success(owned, *data.test, target=7, trigger=poisoning.stamp))
+plots.rates({"trigger works": works, "accuracy": accuracy(owned, data.test)}, x="images")
+
+
+# %%
+def three(found, x, y):
+    """The three parts of a poisoned training set, as they should be."""
+    images, labels, which = expect.parts(found, 3, "three things: images, labels, poisoned places")
+    images = expect.tensor(images, like=x, what="the images")
+    labels = expect.tensor(labels, like=y, what="the labels")
+    which = torch.as_tensor(which).long().flatten().cpu()
+    return images, labels, which
+
+
+# %%
+# CHECK backdoor, 2 points
+torch.manual_seed(seed)
+found = expect.leaves_arguments(backdoor, x, y, rate=0.1, target=3, trigger=poisoning.stamp)
+images, labels, which = three(found, x, y)
+changed = ((images != x).flatten(1).any(1) | (labels != y)).nonzero()[:, 0]
+expect.that(
+    len(which) == round(0.1 * len(y)),
+    "another number of places than round(rate * N), where N counts all images",
+    expected=f"{round(0.1 * len(y))} places",
+    got=len(which),
+)
+expect.that(
+    sorted(changed.tolist()) == sorted(which.tolist()),
+    "the places that you return are not those that have changed, or some were drawn twice",
+    expected="each poisoned place once, and no other change",
+    got=f"{len(changed)} examples changed",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0), (37, 3, 0.4)):
+    some, names = torch.rand(n, 2, 4, 5) * 0.8 + 0.1, torch.randint(0, classes, (n,))
+    names[:classes] = torch.arange(classes)
+    target, count = classes - 1, round(rate * n)
+    count = min(count, int((names != target).sum()))
+    rate = count / n
+    for trigger in (poisoning.stamp, torch.zeros_like):
+        found = expect.leaves_arguments(backdoor, some, names, rate=rate, target=target, trigger=trigger)
+        images, labels, which = three(found, some, names)
+        changed = ((images != some).flatten(1).any(1) | (labels != names)).nonzero()[:, 0]
+        about = f"{n} images of {classes} classes at rate {rate:.3f}"
+        expect.that(
+            len(which.unique()) == len(which),
+            f"an image was drawn twice: draw without replacement ({about})",
+            expected="different places",
+            got=f"{len(which)} places, {len(which.unique())} different",
+        )
+        expect.that(
+            len(which) == count,
+            f"another number of places than round(rate * N), where N counts all images ({about})",
+            expected=count,
+            got=len(which),
+        )
+        expect.that(
+            (names[which] != target).all(),
+            "images of the target class were poisoned: they teach the model nothing new",
+            expected=f"places of other classes than {target}",
+            got=f"{int((names[which] == target).sum())} of the target class",
+        )
+        expect.that(
+            (labels[which] == target).all(),
+            "a poisoned image does not have the target's label",
+            expected=f"label {target} at each poisoned place",
+            got=labels[which][:10],
+        )
+        expect.that(
+            torch.allclose(images[which], trigger(some[which])),
+            "a poisoned image is not what the trigger makes of it",
+            expected="trigger(x) at each poisoned place",
+        )
+        expect.that(
+            sorted(changed.tolist()) == sorted(which.tolist()),
+            "examples have changed that are not among the places returned",
+            expected="all others as they were",
+            got=f"{len(changed)} examples changed, {len(which)} places returned",
+        )
+many, names, drawn = torch.rand(40, 1, 3, 3), torch.arange(40) % 4, torch.zeros(40)
+for _ in range(150):
+    drawn[three(backdoor(many, names, rate=0.25, target=0, trigger=poisoning.stamp), many, names)[2]] += 1
+often = drawn[names != 0]
+expect.that(
+    (often - 50).abs().max() < 5.5 * math.sqrt(150 * 2 / 9),
+    "not every image of another class is drawn as often as the next: draw at random, anew at each call",
+    expected="each about 50 times in 150 calls",
+    got=f"{int(often.min())} to {int(often.max())} times",
+)
+### END HIDDEN TESTS
+
+# %%
+# CHECK success, 1 point
+found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.stamp), 2, "two whole numbers")
+hits, counted = (expect.number(part, "a count") for part in found)
+others = int((data.test.y != 7).sum())
+expect.that(counted == others, "other images count: those whose label is not the target", expected=others, got=counted)
+expect.that(0 <= hits <= counted, "more hits than images that count", expected="0 to all of them", got=hits)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for classes in (2, 4, 7):
+    some, names = torch.rand(80, 1, 4, 4), torch.randint(0, classes, (80,))
+    some[:, :, -1, -1] *= 0.5
+    line = nn.Sequential(nn.Flatten(), nn.Linear(16, classes))
+    for target, pull in ((0, 3.0), (classes - 1, -3.0), (classes - 1, 0.3)):
+        weight = 0.7 * torch.randn(classes, 16)
+        weight[target, -1] += pull
+        line[1].weight.data = weight
+        for trigger in (poisoning.stamp, torch.zeros_like):
+            stamped = predict(line, trigger(some))
+            wanted = int(((stamped == target) & (names != target)).sum())
+            given = line, some, names
+            found = expect.leaves_arguments(success, *given, target=target, trigger=trigger)
+            hits, counted = (expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers"))
+            expect.that(
+                counted == int((names != target).sum()),
+                "other images count than those whose label in y is not the target: "
+                "the target's own prove nothing, and what the model says of an image does not matter",
+                expected=int((names != target).sum()),
+                got=counted,
+            )
+            expect.that(
+                hits == wanted,
+                "another number of hits: how often does the model read the target on images of other classes "
+                "that carry the trigger?",
+                expected=wanted,
+                got=hits,
+            )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · The spectral signature (2 points)
+#
+# `features` (N, d) are what the last layer of a network sees, `y` (N,) the labels *as they came*, poison and all.
+# For each class by itself: subtract the class's mean, find the direction in which its features vary most
+# (the first right singular vector), and score each example by its *squared* component along it.
+# Return the scores, (N,), in the order of the examples.
+#
+# <details><summary>Hint 1</summary>Three steps for each label: take the rows, center them, project them.</details>
+# <details><summary>Hint 2</summary><code>torch.linalg.svd(own, full_matrices=False).Vh[0]</code>
+# is the direction, of length 1.</details>
+# <details><summary>Hint 3</summary><code>scores[y == label] = (own @ direction) ** 2</code>. In float64 nothing is
+# lost.</details>
+
+
+# %%
+def spectral_scores(features, y):
+    """How far each example lies along the main direction of its own class, squared, (N,)."""
+    ### BEGIN SOLUTION
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return scores
+    ### END SOLUTION
+
+
+# %%
+def signatures(features, y):
+    """The scores by another way: the covariance's first eigenvector, class by class."""
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.eigh(own.T @ own).eigenvectors[:, -1]) ** 2
+    return scores
+
+
+def two_classes(seed, n=90, d=6):
+    """Features of three classes that lie apart; a few of the last class lie aside of it."""
+    torch.manual_seed(seed)
+    y = torch.arange(n) % 3
+    spread = torch.tensor([3.0, 1, 2, 1.5, 1, 1, 1, 1])[:d]
+    features = torch.randn(n, d) * spread + 8 * torch.randn(3, d)[y]
+    features[2:24:3] += 7 * F.one_hot(torch.tensor(1), d)
+    return features, y
+
+
+# %%
+# CHECK spectral, 2 points
+features, labels = two_classes(seed)
+rows = torch.zeros(len(labels), dtype=torch.float64)
+found = expect.tensor(expect.leaves_arguments(spectral_scores, features, labels), like=rows, what="the scores")
+expect.that((found >= 0).all(), "a score is negative: it should be a square", expected="scores >= 0", got=found.min())
+moved = expect.tensor(spectral_scores(features + 50.0, labels), like=rows, what="the scores")
+expect.equal(
+    moved / found.max(),
+    found / found.max(),
+    "the scores change when all features move together: is each class centered?",
+    expected="the same scores",
+    atol=1e-3,
+)
+### BEGIN HIDDEN TESTS
+for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
+    features, labels = two_classes(seed + extra, n, d)
+    order = torch.randperm(n)
+    features, labels = features[order], 4 * labels[order]  # labels need not be 0, 1, 2
+    rows, wanted = torch.zeros(n, dtype=torch.float64), signatures(features, labels)
+    found = expect.tensor(spectral_scores(features, labels), like=rows, what="the scores")
+    apart = features + 100.0 * (labels[:, None] == 4)  # one class moves away
+    after = expect.tensor(spectral_scores(apart, labels), like=rows, what="the scores")
+    scale = wanted.max()
+    expect.that(
+        ((after - found).abs() / scale).max() < 1e-3,
+        "the scores change when one class moves away from the others: each class has a mean and a direction of its own",
+        expected="the same scores",
+        got=f"{float(((after - found).abs() / scale).max()):.3g} of the largest score",
+    )
+    expect.that(
+        float(((found.square() - wanted).abs() / scale).max()) > 1e-3
+        or float(((found - wanted).abs() / scale).max()) < 1e-3,
+        "these are lengths along the direction, and their squares are asked",
+        got=found[:5],
+    )
+    expect.equal(
+        found / scale,
+        wanted / scale,
+        "not the squared components along each class's own main direction: "
+        "which singular vector is it, and are the rows those of the class?",
+        expected=f"{expect.short(wanted[:5])} for the first five",
+        atol=1e-3,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Who sleeps? (1 point)
+#
+# For fine-pruning: which `count` units of `model[layer]` are the *least* active on the images `x`?
+# `model` is a `Sequential`, `model[layer]` a linear layer or a convolution, and a ReLU follows it.
+# The activity of a unit is its mean output after the ReLU, over all images, and for a convolution over all places.
+# Return the units' numbers (count,), in any order.
+#
+# <details><summary>Hint 1</summary><code>model[: layer + 2](x)</code> is what comes out of the ReLU.</details>
+# <details><summary>Hint 2</summary>Of an output (N, units, H, W), all dimensions but the second are averaged.</details>
+# <details><summary>Hint 3</summary><code>activity.argsort()</code> begins with the least.</details>
+
+
+# %%
+def dormant(model, layer, x, *, count):
+    """The numbers of the least active units, (count,)."""
+    ### BEGIN SOLUTION
+    with torch.no_grad():
+        outputs = model[: layer + 2](x)
+    activity = outputs.mean([0, *range(2, outputs.dim())])
+    return activity.argsort()[:count]
+    ### END SOLUTION
+
+
+# %%
+def sleepers(seed, conv):
+    """A network with units of clearly different activity, the layer in question, and images."""
+    torch.manual_seed(seed)
+    if conv:
+        model, layer = nn.Sequential(nn.Conv2d(1, 9, 3), nn.ReLU(), nn.Flatten(), nn.Linear(9 * 9, 3)), 0
+    else:
+        body = [nn.Flatten(), nn.Linear(25, 12), nn.ReLU(), nn.Linear(12, 11), nn.ReLU(), nn.Linear(11, 3)]
+        model, layer = nn.Sequential(*body), 3
+    units = model[layer].bias.shape[0]
+    model[layer].bias.data = torch.randn(units)
+    model[layer].weight.data *= (torch.rand(units) * 4).view(-1, *[1] * (model[layer].weight.dim() - 1))
+    return model.requires_grad_(False).eval(), layer, torch.rand(40, 1, 5, 5)
+
+
+# %%
+# CHECK dormant, 1 point
+model, layer, images = sleepers(seed, conv=False)
+found = torch.as_tensor(expect.leaves_arguments(dormant, model, layer, images, count=4)).long().flatten()
+expect.that(
+    len(found.unique()) == 4 and 0 <= found.min() and found.max() < 11,
+    "return the numbers of `count` different units",
+    expected="4 different numbers from 0 to 10",
+    got=found,
+)
+### BEGIN HIDDEN TESTS
+for extra in range(6):
+    model, layer, images = sleepers(seed + 10 + extra, conv=extra % 2 == 0)
+    outputs = model[: layer + 2](images)
+    activity = outputs.mean([0, *range(2, outputs.dim())])
+    for count in (1, 3, 5):
+        found = torch.as_tensor(dormant(model, layer, images, count=count)).long().flatten()
+        expect.that(
+            len(found.unique()) == count and 0 <= found.min() and found.max() < len(activity),
+            "return the numbers of `count` different units",
+            expected=f"{count} different numbers",
+            got=found,
+        )
+        limit = activity.sort().values[count - 1]
+        expect.that(
+            activity[found].max() <= limit + 1e-6,
+            "these units are awake while others sleep: the least active are asked, "
+            "by the mean after the ReLU, over images and places",
+            expected=f"activities up to {limit:.4f}",
+            got=activity[found],
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · What a proof says, and what a report says (2 points)
+#
+# **`group_bound`** A training is $(\varepsilon, \delta)$-private: one example *added or taken away* turns
+# the probability $p$ of any outcome into at most $e^{\varepsilon} p + \delta$.
+# An attacker *replaces* `replaced` examples.
+# To what can the probability of an outcome rise at most, from `p`? A probability is never above 1.
+#
+# **`verdict`** judges a report on a defense against a backdoor. Its entries:
+
+# %%
+reports = {
+    "A": {"counted": "other classes", "threshold": "chosen before", "hits": 12, "images": 360, "hits before": 340},
+    "B": {"counted": "all classes", "threshold": "chosen before", "hits": 48, "images": 400, "hits before": 380},
+    "C": {"counted": "other classes", "threshold": "chosen before", "hits": 8, "images": 20, "hits before": 11},
+}
+
+# %% [markdown]
+# `"counted"` says which test images the trigger was tried on, `"threshold"` how the filter's cut was found:
+# `"chosen before"`, or `"all poisons caught"`, if it was set where the known poisons end.
+# The trigger works on `"hits"` of `"images"` with the defense, and on `"hits before"` without. Return a text:
+#
+# - `"counts its own"` if images of the target class were counted;
+# - `"knows the poison"` if the cut was found with the poisons' true places, which no defender has;
+# - `"not shown"` if, up to chance, the defense has not made the trigger work less often;
+# - `"works"` otherwise.
+#
+# If several are true, the first in this list counts.
+#
+# <details><summary>Hint 1</summary>A replaced example is how many examples added or taken away?</details>
+# <details><summary>Hint 2</summary>Put the step <code>p = exp(eps) * p + delta</code> in a loop.
+# What if a number overflows?</details>
+# <details><summary>Hint 3</summary><code>Rate(k, n).clearly_below(Rate(j, n))</code> knows about chance.</details>
+
+
+# %%
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    """The highest probability that an outcome of probability p can get from so many replaced examples."""
+    ### BEGIN SOLUTION
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+    ### END SOLUTION
+
+
+def verdict(report):
+    """What a report like those above is worth."""
+    ### BEGIN SOLUTION
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    less = Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n))
+    return "works" if less else "not shown"
+    ### END SOLUTION
+
+
+# %%
+print({replaced: group_bound(0.01, replaced, 0.5, 1e-5) for replaced in (0, 1, 2, 5, 10)})
+print({name: verdict(report) for name, report in reports.items()})
+
+# %%
+# CHECK group_bound, 1 point
+expect.that(
+    abs(expect.number(group_bound(0.02, 0, 1.0, 1e-5)) - 0.02) < 1e-9,
+    "without a replaced example nothing changes",
+    expected="p itself",
+    got=group_bound(0.02, 0, 1.0, 1e-5),
+)
+expect.that(
+    expect.number(group_bound(0.5, 50, 2.0, 1e-5)) == 1,
+    "a probability is never above 1",
+    expected="1",
+    got=group_bound(0.5, 50, 2.0, 1e-5),
+)
+### BEGIN HIDDEN TESTS
+chance = random.Random(seed)
+for _ in range(12):
+    replaced, eps = chance.choice([1, 2, 3, 4]), chance.uniform(0.05, 0.4)
+    p, delta = chance.uniform(1e-4, 0.02), chance.choice([0.0, 1e-4, 1e-3])
+    wanted, single, factor = p, p, math.exp(eps)
+    for _ in range(2 * replaced):
+        wanted = factor * wanted + delta
+    for _ in range(replaced):
+        single = factor * single + delta
+    found = expect.number(group_bound(p, replaced, eps, delta), "the bound")
+    about = f"p = {p:.4f}, {replaced} replaced, eps {eps:.2f}, delta {delta:g}"
+    near = lambda value, found=found: abs(found - value) < 1e-6 * max(value, 1e-3)  # noqa: E731
+    expect.that(
+        near(wanted) or not near(single),
+        f"a replaced example is one taken away and one added: count both ({about})",
+        expected=f"{wanted:.6f}",
+        got=found,
+    )
+    expect.that(
+        near(wanted) or not near(factor * p + delta),
+        f"this is the bound for one change, whatever the number of poisons ({about})",
+        expected=f"{wanted:.6f}",
+        got=found,
+    )
+    expect.that(
+        near(wanted),
+        f"another bound: each change multiplies by exp(eps) and adds delta, one after the other ({about})",
+        expected=f"{wanted:.6f}",
+        got=found,
+    )
+expect.that(
+    expect.number(group_bound(0.01, 40_000, 3.0, 1e-6), "the bound") == 1,
+    "many poisons: the bound is 1, which says nothing",
+    expected="1",
+    got=group_bound(0.01, 40_000, 3.0, 1e-6),
+)
+### END HIDDEN TESTS
+
+# %%
+# CHECK verdict, 1 point
+words = ("counts its own", "knows the poison", "not shown", "works")
+found = [verdict(report) for report in reports.values()]
+expect.that(all(word in words for word in found), "return one of the four texts", expected=words, got=found)
+expect.that(len(set(found)) == 3, "the three reports deserve three different verdicts", got=found)
+### BEGIN HIDDEN TESTS
+chance = random.Random(seed + 1)
+for kind in [*words, "barely", "more"] * 4:
+    n = chance.choice([360, 500, 900])
+    before = int(n * chance.uniform(0.6, 0.95))
+    report = {"counted": "other classes", "threshold": "chosen before", "hits": int(before * chance.uniform(0, 0.5))}
+    report |= {"images": n, "hits before": before}
+    wanted = kind
+    if kind == "counts its own":
+        report["counted"], report["threshold"] = "all classes", chance.choice(["chosen before", "all poisons caught"])
+        question = "what do images of the target class prove?"
+    elif kind == "knows the poison":
+        report["threshold"], question = "all poisons caught", "who knows where the poisons are?"
+        report["hits"] = chance.choice([report["hits"], before])
+    elif kind in ("not shown", "barely"):
+        report |= {"images": 60, "hits before": 40, "hits": 40 - chance.randint(1, 5)}
+        wanted, question = "not shown", "is the difference more than chance, with as many images?"
+    elif kind == "more":
+        report["hits"] = min(n, before + chance.randint(1, n // 20))
+        wanted, question = "not shown", "with the defense the trigger works more often than without"
+    else:
+        question = "what is wrong with it, and does it show a difference?"
+    found = verdict(dict(report))
+    expect.that(found == wanted, f"another verdict is due: {question}", expected=f"a verdict on {report}", got=found)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Without a wrong label (2 points, open)
+#
+# Write a poison whose labels are all right. `model` is a network of the attacker's own.
+# Of class `target` take `round(rate * N)` images, move each pixel by at most `eps`, keep them in [0, 1],
+# and *then* put `poisoning.stamp` on them.
+# Return new images and labels, (N, ...) and (N,), like `backdoor`'s first two.
+# A network trained on the result must read the target on at least **35 %** of the other classes' stamped test images.
+# With images that are not moved it does on about a tenth.
+#
+# <details><summary>Hint 1</summary>If the digit explains the label, nobody needs the trigger.
+# Make it hard to read.</details>
+# <details><summary>Hint 2</summary>Go <em>up</em> the model's loss for the image's own label: one step is too little,
+# and random noise teaches nothing.</details>
+# <details><summary>Hint 3</summary>Fifteen steps of <code>eps / 5</code> along the sign of the slope, each followed
+# by both clamps; then <code>poisoning.stamp</code>.</details>
+
+
+# %%
+def quiet(x, y, model, *, rate, target, eps):
+    """(new images, labels): a share of the target's own images, made hard to read and stamped."""
+    ### BEGIN SOLUTION
+    places = (y == target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    start, own = x[which], y[which]
+    moved = start.clone()
+    for _ in range(15):
+        moved = moved.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+    new = x.clone()
+    new[which] = poisoning.stamp(moved)
+    return new, y.clone()
+    ### END SOLUTION
+
+
+# %%
+def looked_at(found, x, y, rate, target, eps):
+    """The images and labels of a quiet poison, after a look at what it may change."""
+    images, labels = expect.parts(found, 2, "two things: images and labels")
+    images = expect.tensor(images, like=x, what="the images")
+    labels = expect.tensor(labels, like=y, what="the labels")
+    expect.that(
+        torch.equal(labels, y),
+        "labels have changed, and none may",
+        expected="the labels as they were",
+        got=f"{int((labels != y).sum())} other labels",
+    )
+    change = (images - x).abs()
+    changed = change.flatten(1).any(1)
+    expect.that(
+        (y[changed] == target).all(),
+        "images of other classes have changed: with their own labels they teach the trigger nothing",
+        expected=f"changes to images of class {target} only",
+        got=f"{int((y[changed] != target).sum())} others",
+    )
+    expect.that(
+        0 < int(changed.sum()) <= round(rate * len(y)),
+        "more images have changed than the rate allows, or none",
+        expected=f"at most {round(rate * len(y))}",
+        got=int(changed.sum()),
+    )
+    expect.that(
+        torch.equal(images[changed], poisoning.stamp(images[changed])),
+        "a poison does not carry the whole trigger: put the stamp on last",
+        expected="poisoning.stamp on each image that changes",
+    )
+    change[..., -2:, -2:] = 0
+    expect.that(
+        change.max() <= eps + 1e-5 and images.min() >= -1e-6 and images.max() <= 1 + 1e-6,
+        "a pixel beside the trigger has moved by more than eps, or left [0, 1]",
+        expected=f"changes up to {eps:g}",
+        got=f"{float(change.max()):.3f}; pixels {float(images.min()):.3f} to {float(images.max()):.3f}",
+    )
+    return images, labels
+
+
+# %%
+# CHECK quiet, 2 points
+own = learn(x, y, seed=100)
+torch.manual_seed(seed)
+found = expect.leaves_arguments(quiet, x, y, own, rate=0.06, target=7, eps=0.3)
+images, labels = looked_at(found, x, y, 0.06, 7, 0.3)
+reached = poisoning.success(learn(images, labels), data.test, poisoning.stamp, 7)
+expect.that(
+    reached >= 0.35,
+    "a network trained on it does not follow the trigger often enough: are the digits hard to read?",
+    expected="at least 35 %",
+    got=str(reached),
+)
+### BEGIN HIDDEN TESTS
+looked_at(quiet(x, y, own, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
+best = []
+for extra in (1, 2):
+    own = learn(x, y, seed=seed + 200 + extra)
+    torch.manual_seed(seed + extra)
+    images, labels = looked_at(quiet(x, y, own, rate=0.06, target=7, eps=0.3), x, y, 0.06, 7, 0.3)
+    best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.stamp, 7))
+expect.that(
+    max(best) >= 0.35,
+    "networks trained on it do not follow the trigger often enough, with another network of the attacker's",
+    expected="at least 35 % on the better of two",
+    got=", ".join(map(str, best)),
+)
+### END HIDDEN TESTS
