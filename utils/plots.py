@@ -181,6 +181,38 @@ def lines(
     return picture
 
 
+def curves(
+    series: Mapping[str, Mapping[float, float]],
+    *,
+    x: str,
+    y: str,
+    log: tuple[bool, bool] = (False, False),
+    mark: float | None = None,
+    mark_label: str = "",
+) -> Picture:
+    """Numbers that are computed, not sampled, against a number: {name: {number: value}}, one line for each name.
+
+    x, y  what the axes show
+    log   whether each of them is logarithmic
+    mark  a value to point out by a level line, with `mark_label` written on it
+    """
+    text = f"{y} against {x}"
+    for name, line in series.items():
+        text += f"\n{name}: " + ", ".join(f"{value:.3g} at {number:g}" for number, value in line.items())
+    picture = Picture(7, 2.7, text)
+    with house_style():
+        axes = picture.figure.subplots()
+        for name, line in series.items():
+            axes.plot(line.keys(), line.values(), label=name)
+        axes.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis, yes in zip("xy", log, strict=True) if yes})
+        if mark is not None:
+            axes.axhline(mark, color=SOFT, linestyle=":", zorder=0)
+            at = axes.get_xlim()[0]
+            axes.annotate(mark_label, (at, mark), (4, 2), color=SOFT, textcoords="offset points")
+        picture.figure.legend(loc="outside right upper")
+    return picture
+
+
 def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = None, x: str = "budget eps") -> Picture:
     """Accuracy left against the budget, with 95 % bands; `mark` points out the customary budget."""
     several = sweep if isinstance(sweep, Mapping) else {"": sweep}
