@@ -220,6 +220,30 @@ def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = N
     return lines(series, x=x, mark=mark, mark_label=f"eps = {mark}")
 
 
+def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> Picture:
+    """Members found against others accused, on logarithmic scales: what an area under the curve averages away.
+
+    curves  {name: (fpr, tpr)}, as `leakage.roc` returns them
+    mark    the share of false accusations to point out
+    """
+    found = {name: float(tpr[(fpr <= mark + 1e-12).nonzero()[-1]].item()) for name, (fpr, tpr) in curves.items()}
+    text = ", ".join(f"{name} {percent(share)}" for name, share in found.items())
+    picture = Picture(7, 2.8, f"members found where {percent(mark)} of the others are accused: {text}")
+    with house_style():
+        axes = picture.figure.subplots()
+        axes.plot([1e-3, 1], [1e-3, 1], color=SOFT, marker="", linestyle=":", label="guessing")
+        for color, (name, (fpr, tpr)) in zip(COLORS, curves.items(), strict=False):
+            axes.step(fpr.cpu(), tpr.cpu(), where="post", color=color, marker="", label=name)
+        axes.axvline(mark, color=SOFT, linewidth=0.8, zorder=0)
+        axes.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(1e-3, 1))
+        ticks = [0.001, 0.01, 0.1, 1]
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+        axes.set(xlabel="non-members accused", ylabel="members found")
+        picture.figure.legend(loc="outside right upper")
+    return picture
+
+
 # Images.
 
 
@@ -250,6 +274,37 @@ def show_change(axes: Axes, delta: Tensor, scale: float) -> AxesImage:
     """Draw one perturbation (C, H, W): a single channel from blue (less) over white to red (more)."""
     frame(axes)
     return axes.imshow(change_pixels(delta, scale), cmap=CHANGE, vmin=-1, vmax=1)
+
+
+def gallery(
+    rows: Mapping[str, Tensor], captions: Mapping[str, Sequence[str]] | None = None, *, photos: bool | None = None
+) -> Picture:
+    """Rows of images under each other, each with its name on the left: {name: (N, C, H, W)} in [0, 1].
+
+    captions  {name: N short texts}, written over a row's images
+    photos    show a single channel as light, not as ink; None: if images are larger than 32 pixels
+    """
+    captions, count = captions or {}, max(map(len, rows.values()))
+    width = max(images.shape[-1] for images in rows.values())
+    over = 0.17 * len(captions)
+    side = min(5.6 / count, (2.85 - over) / len(rows), 0.8)
+    names = max(map(len, rows)) * 0.068 + 0.1  # inches for the names
+    text = "; ".join(name + (f": {', '.join(captions[name])}" if name in captions else "") for name in rows)
+    picture = Picture(min(side * count + names + 0.1, 7), side * len(rows) + over + 0.1, text)
+    with house_style():
+        grid = picture.figure.subplots(len(rows), count, squeeze=False)
+        picture.figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+        for line, (name, images) in zip(grid, rows.items(), strict=True):
+            for axes in line[len(images) :]:
+                axes.set_axis_off()
+            for i, (axes, image) in enumerate(zip(line, images, strict=False)):
+                drawn = show_image(axes, image)
+                if len(image) == 1 and (width > 32 if photos is None else photos):
+                    drawn.set_cmap("gray")
+                if name in captions:
+                    axes.set_title(captions[name][i], fontsize=7, pad=2)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return picture
 
 
 def informative(before: Tensor, after: Tensor, right: Tensor, count: int) -> list[int]:

@@ -72,7 +72,7 @@ def fit_many(
     width: int = 64,
     updates: int = 300,
     batch_size: int = 32,
-    lr: float = 2e-2,
+    lr: float | None = None,
     seed: int = 0,
     transform: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
 ) -> Networks:
@@ -81,6 +81,7 @@ def fit_many(
     x, y       inputs (N, ...) and labels (N,) of the pool
     inside     (K, N) bool
     width      units of the hidden layer; updates, batch_size, lr as for `fit` (Adam, one cycle)
+    lr         None: 0.02 for the 64 pixels of a digit, and less for more features, since a step moves all their weights
     seed       network k starts and shuffles by seed + k: alone, `fit_many(x, y, inside[k:k + 1], seed=seed + k)`, it
                becomes the same, but for rounding. The caller's random state is left as it was
     transform  transform(networks, x, y) -> x on batches (K, B, ...) and (K, B): what replaces the inputs, if anything
@@ -88,6 +89,7 @@ def fit_many(
     In float64 if x is. Raises ValueError that names the argument at fault.
     """
     check_pool(x, y, inside)
+    lr = lr or 0.02 * (64 / x[0].numel()) ** 0.75
     networks = Networks(x.shape[1:], width, int(y.max()) + 1, range(seed, seed + len(inside))).to(x)
     order = [plan(row.nonzero()[:, 0], updates, batch_size, seed + k) for k, row in enumerate(inside)]
     optimizer = torch.optim.Adam(networks.parameters(), lr=lr)

@@ -1,0 +1,552 @@
+# %% [markdown]
+# # 08 · What leaks
+#
+# > *"Masked gradients keep training data from leaking."* ·
+# > *"Machine-learning security includes data leakage and model inversion."*
+#
+# Until now somebody changed an image. Now somebody only looks:
+# what does a model tell about the data that it was made from? Four leaks, and a count for each.
+#
+# **You will build** the likelihood-ratio attack, the inversion of a gradient, a sum that hides its parts, and a thief.
+# *About 50 minutes; the cells run in 30 s on two CPU cores.*
+
+# %%
+import torch
+from scipy import stats
+from sklearn import metrics
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional as F
+
+from utils import attacks, leakage, plots, widgets
+from utils.claims import claim
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.larger import larger
+from utils.leakage import auc, fit_many, roc
+from utils.masking import Quantize, StraightThrough
+from utils.models import logits, mlp, small_cnn
+from utils.training import fit
+
+data = load()  # the digits; load("mnist") runs the same cells
+order = torch.randperm(len(data.train.y), generator=torch.Generator().manual_seed(0)).to(data.train.y.device)
+size = min(600, len(order) // 2)
+x, y = (part[order[:size]] for part in data.train)  # the pool: half of it is in a model's training set
+elsewhere = data.train.x[order[size : size + 1000]]  # images from the same source, in nobody's training set
+print(f"pool: {len(x)} images, of which a model sees {len(x) // 2}; others: {len(elsewhere)}")
+
+# %% [markdown]
+# ## Four attackers
+#
+# | | sees | wants | wins when |
+# |---|---|---|---|
+# | **membership** | confidences | who was trained on | right more often than chance, *when sure* |
+# | **gradient inversion** | a gradient that a client sends | its images | nearer to them than any other image is |
+# | **model inversion** | weights, or confidences | a training image | it is one |
+# | **extraction** | answers to queries | the model | a copy answers alike |
+
+# %%
+guess = widgets.predict("A client shares one gradient, not its image. How many images can be read back?", unit="%")
+guess
+
+# %% [markdown]
+# ## Who was there?
+#
+# A network is surer of what it has seen. We measure how sure by $\phi = \log \frac{p_y}{1 - p_y}$,
+# which, unlike $p_y$, does not pile up at 1.
+#
+# To learn what is usual we train *shadows*: 128 networks, each on its own random half of the pool,
+# all in one program whose weights are stacks of 128 matrices (`fit_many`).
+
+
+# %%
+def confidence(logits, y):
+    """The log-odds of the label y (N,), from logits (..., N, classes): (..., N)."""
+    label = y.expand(logits.shape[:-1])[..., None]
+    others = logits.scatter(-1, label, -torch.inf)
+    return logits.gather(-1, label)[..., 0] - others.logsumexp(-1)
+
+
+chance = torch.Generator().manual_seed(0)
+inside = (torch.rand(128, len(x), generator=chance).argsort(1) < len(x) // 2).to(x.device)  # (K, N)
+networks = fit_many(x, y, inside)
+right = networks(x).argmax(-1) == y
+print("trained on:", Rate(int(right[inside].sum()), int(inside.sum())))
+print("held out:  ", Rate(int(right[~inside].sum()), int((~inside).sum())))
+single = fit_many(x, y, inside[5:6], seed=5)[0]
+print("network 5 and the same one trained alone agree:", leakage.agreement(networks[5], single, data.test.x))
+
+# %% [markdown]
+# The simple attack accuses whomever the target is sure of, above one threshold for all.
+# How good is it? Not on average: an accuser must not accuse the innocent.
+# So we ask how many members it finds while it accuses at most 1 % of the others.
+
+
+# %%
+def tpr_at(scores, members, fpr=0.01):
+    """Members found at the lowest threshold that accuses at most a share fpr of the others."""
+    others = scores[~members].sort(descending=True).values
+    allowed = int(fpr * len(others) + 1e-9)
+    found = scores[members] > others[allowed] if allowed < len(others) else members[members]
+    return Rate(int(found.sum()), len(found))
+
+
+sure, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
+members = inside[:targets]
+print("members found at 1 % false accusations:", tpr_at(sure[:targets], members))
+print(f"area under the curve: {auc(sure[:targets], members):.3f}")
+reference = metrics.roc_auc_score(members.flatten().cpu(), sure[:targets].flatten().cpu())
+print(f"scikit-learn's: {reference:.3f}")
+
+# %% [markdown]
+# Hardly more than chance, and it would be easy to stop here: "no leak".
+# But images differ. An easy one gets high confidence from every network, whether it was there or not.
+# So ask for each image what the shadows say that saw it, and those that did not:
+#
+# $$\Lambda_i = \log \frac{\mathcal N(\phi_i;\ \mu_i^{\text{in}}, \sigma_i^{\text{in}})}
+# {\mathcal N(\phi_i;\ \mu_i^{\text{out}}, \sigma_i^{\text{out}})}$$
+
+
+# %%
+def lira(target, shadows, inside):
+    """How much likelier the target's confidences (N,) are if it saw the examples. Carlini et al. 2022."""
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def judged(sure, inside, targets):
+    """Scores of each target against all other networks, (targets, N)."""
+    others = ~torch.eye(len(sure), dtype=torch.bool, device=sure.device)
+    return torch.stack([lira(sure[k], sure[others[k]], inside[others[k]]) for k in range(targets)])
+
+
+scores = judged(sure, inside, targets)
+print("members found at 1 % false accusations:", tpr_at(scores, members))
+plots.roc({"one threshold": roc(sure[:targets], members), "likelihood ratio": roc(scores, members)})
+
+# %% [markdown]
+# Same confidences, another question. At the right end the curves are close, and an average looks there.
+# At the left end, where an accusation means something, they are far apart: look at both axes, they are logarithmic.
+#
+# Who is exposed? Those whom a network knows by heart or not at all:
+
+
+# %%
+def moments(sure, side):
+    """Mean and variance of each example's confidences on one side, (N,) each."""
+    mean = torch.where(side, sure, 0).sum(0) / side.sum(0)
+    return mean, torch.where(side, (sure - mean) ** 2, 0).sum(0) / side.sum(0)
+
+
+(mean_in, var_in), (mean_out, var_out) = (moments(sure, side) for side in (inside, ~inside))
+gap = (mean_in - mean_out) / ((var_in + var_out) / 2).sqrt()  # in standard deviations
+ranked = gap.argsort(descending=True)
+most, least = ranked[:9], ranked[-9:]
+named = {"most exposed": most, "least exposed": least}
+captions = {name: [f"{data.classes[y[i]].split()[-1]}: {gap[i]:.1f} sd" for i in who] for name, who in named.items()}
+plots.gallery({name: x[who] for name, who in named.items()}, captions)
+
+# %% [markdown]
+# Above the odd ones: to get them right, a network must remember them. Below those that look like many others.
+#
+# ## Do defenses change that?
+#
+# Hide the gradient behind a quantised input (lesson 04); but this attack asks for none.
+# Or train on attacked images: does that leak more? The attacker may ask about attacked images, too.
+
+
+# %%
+def attacked(eps):
+    """A transform for fit_many: FGSM from a random start (lesson 03), for all networks at once."""
+
+    def transform(networks, x, y):
+        start = (x + eps * (2 * torch.rand_like(x) - 1)).requires_grad_()
+        loss = F.cross_entropy(networks(start).flatten(0, -2), y.flatten(), reduction="sum")
+        (slope,) = torch.autograd.grad(loss, start)
+        return (start + eps * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1).detach()
+
+    return transform
+
+
+torch.manual_seed(0)
+robust = fit_many(x, y, inside, transform=attacked(data.eps))
+x_own = attacked(data.eps)(robust, x.expand(len(robust), *x.shape), y.expand(len(robust), -1))  # (K, N, ...)
+asked = {
+    "as it is": networks(x),
+    "behind a mask": networks(Quantize()(x)),
+    "adversarially trained": robust(x),
+    "the same, attacked images": robust(x_own),
+}
+found = {name: judged(confidence(answer, y), inside, targets) for name, answer in asked.items()}
+exposed = {name: tpr_at(score, members) for name, score in found.items()}
+plots.rates(exposed, x="members found at 1 % false accusations")
+
+# %%
+lines, bare = [], torch.tensor([auc(*pair) for pair in zip(scores, members, strict=True)])
+for name, score in found.items():
+    area = torch.tensor([auc(*pair) for pair in zip(score, members, strict=True)])
+    low, high = stats.ttest_1samp((area - bare).numpy(), 0).confidence_interval(0.95)  # target by target
+    change = f", by {(area - bare).mean():+.3f} [{low:+.3f}, {high:+.3f}]" if name != "as it is" else ""
+    lines.append(f"{name}: area {area.mean():.3f}{change}")
+print(*lines, sep="\n")
+
+# %% [markdown]
+# The mask is no obstacle: confidences go forwards, masks stand in the way back.
+# For adversarial training read the intervals: only one that leaves out 0 shows a change.
+# (All targets share this pool; on another the figures move.)
+#
+# ## Images from a gradient
+#
+# In *federated learning* a client sends a gradient instead of its data. For one image $x$,
+# a linear layer $z = Wx + b$ has $\partial \ell / \partial W_i = \delta_i\, x^\top$ and
+# $\partial \ell / \partial b_i = \delta_i$. So divide one by the other.
+
+
+# %%
+def linear_input(weight, bias):
+    """The input of a linear layer from its gradients, (..., out, in) and (..., out). Phong et al. 2017."""
+    row = bias.abs().argmax(-1, keepdim=True)  # the one that rounding hurts least
+    ours = weight.gather(-2, row[..., None].expand(*row.shape, weight.shape[-1]))
+    return (ours / bias.gather(-1, row)[..., None])[..., 0, :]
+
+
+def gradients(model, x, y):
+    """What M clients send for their batches (M, B, ...): {weight's name: (M, *its shape)}."""
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+
+    def loss(weights, x, y):
+        return F.cross_entropy(functional_call(model, weights, (x,)), y)
+
+    return vmap(grad(loss), (None, 0, 0))(weights, x, y)
+
+
+private, labels = elsewhere[:16, None], data.train.y[order[size : size + 16], None]  # 16 clients, one image each
+sent = gradients(networks[0], private, labels)
+read = linear_input(sent["1.weight"], sent["1.bias"]).view_as(private)
+print(f"off by {(read - private).abs().max():.1e} at most")
+read = linear_input(sent["1.weight"].flip(1), sent["1.bias"].flip(1)).view_as(private)
+print(f"with scrambled rows: {(read - private).abs().max():.1e}")
+
+# %% [markdown]
+# Exact, in one division, and scrambling the units is no help: every row holds the image.
+# A convolution adds up many places, and a batch many images. Then *search*:
+# change a random image until *its* gradient points where the observed one points.
+#
+# $$\min_x\ 1 - \cos\left(\nabla_\theta \ell(x, y),\ g\right) + \lambda\, \mathrm{TV}(x)$$
+#
+# TV, the total variation, prefers images to noise. We take the labels as known: gradients give them away first.
+
+
+# %%
+def invert_gradient(model, observed, y, shape, *, as_sent=dict, steps=100, lr=0.1, smooth=3e-3, seed=0):
+    """Images (M, B, *shape) whose gradients point where M observed ones do. Geiping et al. 2020."""
+    start = torch.rand(*y.shape, *shape, generator=torch.Generator().manual_seed(seed))
+    x = start.to(y.device).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+    for _ in range(steps):
+        angle = 1 - leakage.cosine(as_sent(gradients(model, x, y)), observed)
+        loss = (angle + smooth * leakage.roughness(x).mean(1)).sum()
+        x.grad = torch.autograd.grad(loss, x)[0].sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+
+
+# %%
+torch.manual_seed(0)
+cnn = small_cnn(data).requires_grad_(False)  # as it is at the start of training
+few, steps = (16, 100) if x[0].numel() < 1000 else (4, 300)  # clients in the tables below, steps of each search
+shape, results = x.shape[1:], {"private": private[:, 0]}
+for batch in (1, 4, 16):
+    groups = private.view(-1, batch, *shape), labels.view(-1, batch)
+    pictures = invert_gradient(cnn, gradients(cnn, *groups), groups[1], shape, steps=steps)
+    results[f"batch of {batch}"] = leakage.match(groups[0], pictures).flatten(0, 1)  # a batch has no order
+quality = {name: leakage.psnr(private[:, 0], found) for name, found in results.items() if name != "private"}
+captions = {name: [f"{value:.0f} dB" for value in row.tolist()] for name, row in quality.items()}
+plots.gallery({name: row[:9] for name, row in results.items()}, captions)
+
+# %% [markdown]
+# One image comes back as it was (40 dB: pixels are off by 0.01; 20 dB: by 0.1).
+# The more images share a gradient, the less is left of each.
+# When is an image *recovered*? We say: when the result is nearer to it than any other image of the data set.
+#
+# ## Against it
+#
+# What a sender may do, and what an attacker who knows it does about it (`as_sent`: the same, with a slope):
+#
+# - a **mask** at the input, of no slope: put the straight-through one into your own copy;
+# - **signs** only, or the largest 1 % (**pruned**): do so to your own gradient, too;
+# - **clipped** to length 1, and **noise** on every entry: nothing to know.
+
+
+# %%
+def of_each(change):
+    """Apply a function to each client's gradient of each layer."""
+    return lambda sent: {name: vmap(change)(g) for name, g in sent.items()}
+
+
+def largest(g, share=0.01):
+    """All but the largest entries set to 0."""
+    bound = g.abs().flatten().topk(max(int(share * g.numel()), 1)).values[-1]
+    return torch.where(g.abs() >= bound, g, 0)
+
+
+def clipped_noisy(sent, clip, noise_multiplier):
+    """Each client's gradient no longer than clip, with normal noise of noise_multiplier * clip."""
+    length = sum(g.flatten(1).square().sum(1) for g in sent.values()).sqrt()
+    short = {k: g * (clip / length).clamp_max(1).view(-1, *[1] * (g.dim() - 1)) for k, g in sent.items()}
+    return {k: g + noise_multiplier * clip * torch.randn_like(g) for k, g in short.items()}
+
+
+# %%
+torch.manual_seed(0)
+groups = private[:few], labels[:few]
+plain, masked = gradients(cnn, *groups), torch.nn.Sequential(Quantize(), cnn)
+signs, pruned = of_each(torch.sign)(plain), of_each(largest)(plain)
+behind = gradients(masked, *groups)  # what is sent
+copy = torch.nn.Sequential(StraightThrough(Quantize()), cnn)
+how = {
+    "hidden slope": (behind, (masked, {}), (copy, {})),
+    "signs only": (signs, (cnn, {}), (cnn, {"as_sent": of_each(lambda g: torch.tanh(g / g.abs().mean()))})),
+    "largest 1 %": (
+        pruned,
+        (cnn, {}),
+        (cnn, {"as_sent": lambda own: {k: g * (pruned[k] != 0) for k, g in own.items()}}),
+    ),
+    "noise 0.01": (clipped_noisy(plain, 1, 0.01), (cnn, {})),
+    "noise 0.1": (clipped_noisy(plain, 1, 0.1), (cnn, {})),
+}
+
+# %%
+everything = torch.cat([data.train.x, data.test.x]).flatten(1)
+
+
+def recovered(x, found):
+    """How many of x (N, ...) the result is nearer to than any other image of the data set is."""
+    gaps = torch.cdist(x.flatten(1), everything)
+    rival = gaps.where(gaps > 1e-3, torch.inf).min(1).values  # not the image itself
+    return Rate(int(((x - found).flatten(1).norm(dim=1) < rival).sum()), len(x))
+
+
+alone = recovered(private[:few, 0], results["batch of 1"][:few])
+kept = {"nothing done": {"naive": alone, "adapted": alone}}
+for name, (observed, *attempts) in how.items():
+    read = [invert_gradient(m, observed, groups[1], shape, steps=steps, **more)[:, 0] for m, more in attempts]
+    rates = [recovered(groups[0][:, 0], images) for images in read]
+    kept[name] = {"naive": rates[0], "adapted": rates[-1]}
+plots.table(kept)
+
+# %% [markdown]
+# Hidden slopes, signs, one entry in a hundred: they stop an attacker who has not looked.
+# Enough noise stops this attack; lesson 09 says what it costs.
+#
+# ## A sum that hides its parts
+#
+# *Secure aggregation*: the server gets the sum of all updates. Each pair of clients shares secret random numbers;
+# one adds them, the other subtracts them, modulo a prime $p$, so that every result is equally likely:
+#
+# $$u_i = x_i + \sum_{j > i} s_{ij} - \sum_{j < i} s_{ji} \pmod p$$
+
+
+# %%
+def masks(secrets, field=leakage.FIELD):
+    """What each of n clients adds, (n, size), from the secrets (n, n, size) of pairs i < j. They sum to 0."""
+    shared = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64, device=secrets.device).triu(1)[..., None]
+    return (shared.sum(1) - shared.sum(0)) % field
+
+
+four = {name: g[:4] for name, g in plain.items()}  # the gradients of four clients
+updates = torch.cat([g.flatten(1) for g in four.values()], 1)
+torch.manual_seed(0)
+secrets = torch.randint(leakage.FIELD, (4, *updates.shape)).to(x.device)
+sent_masked = (leakage.encode(updates) + masks(secrets)) % leakage.FIELD
+total = leakage.decode(sent_masked.sum(0) % leakage.FIELD)
+print(f"the sum is off by {(total - updates.double().sum(0)).abs().max():.0e} (rounding)")
+share = sent_masked[0].double().cpu() / leakage.FIELD
+print(f"one upload against uniform random numbers: p = {stats.kstest(share.numpy(), 'uniform').pvalue:.2f}")
+
+
+# %%
+def as_gradients(rows):
+    """Rows (M, size) of numbers as gradients of the network."""
+    pieces = rows.float().split([g[0].numel() for g in four.values()], 1)
+    return {name: piece.view(-1, *g.shape[1:]) for (name, g), piece in zip(four.items(), pieces, strict=True)}
+
+
+def read_back(observed, labels):
+    return invert_gradient(cnn, as_gradients(observed), labels, shape, steps=steps)
+
+
+image, batch = private[:4, 0], labels[:4].view(1, 4)
+insiders = leakage.decode((sent_masked.sum(0) - leakage.encode(updates[1:]).sum(0)) % leakage.FIELD)
+views = {
+    "one upload": read_back(leakage.decode(sent_masked), labels[:4])[:, 0],
+    "the sum": leakage.match(image[None], read_back(total[None], batch))[0],
+    "sum, less three insiders'": read_back(insiders[None], labels[:1])[0],
+}
+for name, view in views.items():
+    kept[name] = {"adapted": recovered(image[: len(view)], view)}
+print(*(f"{name}: {kept[name]['adapted']}" for name in views), sep="\n")
+plots.gallery({"private": image} | views)
+
+# %% [markdown]
+# One upload is noise. The sum is a batch, and gives away what a batch of that size does.
+# If all clients but one belong to the attacker, the rest is the victim.
+#
+# ## What a class looks like
+#
+# *Model inversion* asks for an image on which the model is as sure as can be.
+# With the weights, follow the slope. With confidences only, estimate it from answers at random points around.
+
+
+# %%
+def guess_slope(loss, x, pairs=25, sigma=0.1):
+    """An estimate of the loss's slope from 2 * pairs answers for each image."""
+    slope = torch.zeros_like(x)
+    for _ in range(pairs):
+        u = torch.randn_like(x)
+        rise = loss(x + sigma * u) - loss(x - sigma * u)
+        slope += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
+    return slope / (2 * sigma * pairs)
+
+
+torch.manual_seed(0)
+classes = torch.arange(len(data.classes), device=x.device)
+white = leakage.portraits(networks, classes.expand(len(networks), -1), shape)  # (K, classes, ...)
+black = leakage.portraits(networks[0], classes, shape, slope=guess_slope)
+gaps = torch.cdist(white.flatten(2).flatten(0, 1), x.flatten(1)).view(*white.shape[:2], -1)  # (K, classes, N)
+nearest = gaps.where(y == classes[:, None], torch.inf).argmin(2)
+mean = torch.stack([x[y == c].mean(0) for c in classes])
+rows = {"with weights": white[0], "confidences only": black}
+rows = {name: row / row.amax((1, 2, 3), keepdim=True) for name, row in rows.items()}  # at full contrast
+rows |= {"nearest in the pool": x[nearest[0]], "mean of the class": mean}
+plots.gallery({name: row[:10] for name, row in rows.items()})
+
+# %%
+for name, picture in {"with weights": white[0], "confidences only": black}.items():
+    print(
+        f"{name}: sure of the class to {float(logits(networks[0], picture).softmax(1).diagonal().min()):.2f} at least"
+    )
+members_near = inside.gather(1, nearest)
+print("nearest image is a member:", Rate(int(members_near.sum()), members_near.numel()))
+a_member = recovered(x[nearest[members_near]], white[members_near])
+print("it is that member:", a_member)
+
+# %% [markdown]
+# The model is sure, and the portrait is nobody's: it shows what tells the class from others.
+# If it leans towards members, that is membership again, on average.
+# But where a class is *one person*, what the class has in common is a face.
+#
+# ## The model itself
+#
+# Every answer is a labelled example for a *copy*. The thief asks about images of the same kind, or about noise.
+# A copy is also a map: what deceives it may deceive the victim (lesson 02).
+
+
+# %%
+def steal(victim, copy, queries, labels_only=False):
+    """Train copy to answer the queries as the victim does. Tramèr et al. 2016."""
+    said = leakage.answers(victim, queries, labels_only=labels_only)  # (N, classes)
+
+    def loss(model, x, said):
+        return -(said * model(x).log_softmax(1)).sum(1).mean()
+
+    return fit(copy, (queries, said), loss=loss, updates=150)
+
+
+x_test, y_test = data.test.take(400)  # agreement is counted where nobody asked
+victim, copies, curves = networks[0], {}, {"probabilities": {}, "labels only": {}, "labels only, noise": {}}
+for asks in (10, 30, 100, 300, len(elsewhere)):
+    for name, curve in curves.items():
+        torch.manual_seed(0)
+        queries = torch.rand_like(elsewhere) if "noise" in name else elsewhere
+        copies[name] = steal(victim, mlp(data, 100), queries[:asks], labels_only="labels" in name)
+        curve[asks] = leakage.agreement(copies[name], victim, x_test)
+right = {name: accuracy(copy, (x_test, y_test)) for name, copy in copies.items()}
+print("accuracy of the victim:", accuracy(victim, (x_test, y_test)))
+print(*(f"of the copy, by {name}: {rate}" for name, rate in right.items()), sep="\n")
+plots.lines(curves, x="queries", y="agreement", log=True)
+
+# %%
+budget = {"eps": data.eps, "steps": 20}
+left = {"no attack": accuracy(victim, (x_test, y_test))}
+for name, copy in copies.items():
+    x_adv = attacks.transfer(victim, x_test, y_test, surrogate=copy, **budget)
+    left[f"transfer, copy by {name}"] = accuracy(victim, (x_adv, y_test))
+left["white box"] = accuracy(victim, (attacks.pgd(victim, x_test, y_test, **budget), y_test))
+plots.rates(left, x="accuracy of the victim")
+
+# %% [markdown]
+# Some hundred questions, and the copy answers like the victim, as often right, and points at its weak places.
+# Probabilities teach no less than labels, and often more. Noise teaches little: what one asks about matters.
+#
+# ## Verdict
+
+# %%
+headline = {f"members, {name}": rate for name, rate in exposed.items()}
+headline |= {f"images, {name}": rates["adapted"] for name, rates in kept.items()}
+headline |= {"portraits that are a training image": a_member}
+headline |= {f"copy by {name}": curve[len(elsewhere)] for name, curve in curves.items()}
+guess.reveal(kept["nothing done"]["adapted"])
+
+# %%
+accused = Rate(members.numel() // 200, members.numel() // 2)  # of the others, 1 %
+leaks = exposed["behind a mask"].clearly_above(accused), kept["hidden slope"]["adapted"].clearly_above(accused)
+claim(
+    "Masked gradients keep training data from leaking",
+    holds=not any(leaks),
+    because=f"behind a mask, membership finds {exposed['behind a mask']} (without: {exposed['as it is']}) "
+    f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden slope']['naive']} images "
+    f"are read by an attacker who trusts the mask, {kept['hidden slope']['adapted']} by one who replaces it",
+)
+
+# %%
+leaks = exposed["as it is"].clearly_above(accused) and kept["nothing done"]["adapted"].clearly_above(accused)
+claim(
+    "Machine-learning security includes data leakage and model inversion",
+    holds=None if leaks and not a_member.clearly_above(accused) else leaks,
+    because=f"data leak: {exposed['as it is']} members found at 1 % false accusations, "
+    f"{kept['nothing done']['adapted']} images read from gradients, a copy that agrees in "
+    f"{curves['probabilities'][len(elsewhere)]}. But model inversion draws a class, not a training image "
+    f"(it is one in {a_member}): it depends on whether a class is a person",
+)
+
+# %% [markdown]
+# **To take to work.** Count leaks at few false accusations, with an interval, and by the most exposed.
+# Give labels or rounded confidences only if that is all users need, and limit and log queries: it delays a thief.
+# Train a gradient's receiver out of business: sum over many clients, then add noise (09).
+#
+# **What it costs.** The attacks: 128 small networks; a hundred steps an image; a few hundred queries. All cheap.
+#
+# ## The same in `utils`, and at a larger scale
+
+# %%
+pairs = {
+    "log-odds": (leakage.confidence(networks(x), y), sure),
+    "likelihood ratio": (leakage.lira(sure[0], sure[1:], inside[1:]), scores[0].double()),
+    "inversion": (
+        leakage.invert_gradient(cnn, plain, groups[1], shape, steps=steps)[:, 0],
+        results["batch of 1"][:few],
+    ),
+}
+for name, (shared, here) in pairs.items():
+    print(f"{name}: {(shared - here).abs().max():.0e} apart at most")
+print("", larger("08_what_leaks"), larger("08_what_leaks", "olivetti"), sep="\n\n")
+
+# %% [markdown]
+# ## Further
+#
+# - Carlini et al. 2022, [arXiv:2112.03570](https://arxiv.org/abs/2112.03570): the likelihood-ratio attack.
+#   The authors' public demo, 16 shadows on CIFAR-10: area 0.668; at 0.1 % false accusations 1.7 % found,
+#   by one threshold 0.09 %.
+# - Geiping et al. 2020, [arXiv:2003.14053](https://arxiv.org/abs/2003.14053): gradients, inverted by their angle.
+# - Bonawitz et al. 2017, [eprint 2017/281](https://eprint.iacr.org/2017/281): secure sums, also when clients drop out.
+#
+# Next: 09 · Differential privacy

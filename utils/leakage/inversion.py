@@ -1,0 +1,149 @@
+"""Inversion: images from gradients, and what a class looks like to a network. Built in lesson 08."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional as F
+
+Gradients = Mapping[str, Tensor]
+
+
+def gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """What M clients send: the gradient of each one's mean loss, {weight's name: (M, *its shape)}.
+
+    x, y  M batches of B images and labels, (M, B, ...) and (M, B)
+    """
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+
+    def loss(weights, x, y):
+        return F.cross_entropy(functional_call(model, weights, (x,)), y)
+
+    return vmap(grad(loss), (None, 0, 0))(weights, x, y)
+
+
+def linear_input(weight: Tensor, bias: Tensor) -> Tensor:
+    """The input of a linear layer, from the gradients of its weight (..., out, in) and bias (..., out): (..., in).
+
+    Exact for one input: row i of the weight's gradient is the input times the bias's gradient i. Taken from the row
+    that rounding hurts least. Of a batch it is a mixture. NaN where the whole gradient is 0. Phong et al. 2017.
+    """
+    row = bias.abs().argmax(-1, keepdim=True)
+    ours = weight.gather(-2, row[..., None].expand(*row.shape, weight.shape[-1]))
+    return (ours / bias.gather(-1, row)[..., None])[..., 0, :]
+
+
+def cosine(a: Gradients, b: Gradients) -> Tensor:
+    """The cosine of the angle between M pairs of gradients, (M,)."""
+
+    def dot(a, b):
+        return sum((a[name] * b[name]).flatten(1).sum(1) for name in a)
+
+    return dot(a, b) / (dot(a, a) * dot(b, b)).clamp_min(1e-24).sqrt()
+
+
+def roughness(x: Tensor) -> Tensor:
+    """Total variation: how much neighbouring pixels differ on average, for images (..., C, H, W) a number each."""
+    return sum(x.diff(dim=side).abs().mean((-3, -2, -1)) for side in (-1, -2))
+
+
+def invert_gradient(
+    model: nn.Module,
+    observed: Gradients,
+    y: Tensor,
+    shape: Sequence[int],
+    *,
+    as_sent: Callable[[Gradients], Gradients] = dict,
+    steps: int = 100,
+    lr: float = 0.1,
+    smooth: float = 3e-3,
+    seed: int = 0,
+) -> Tensor:
+    """Images (M, B, *shape) whose gradients point where M observed ones point. Geiping et al. 2020 (arXiv:2003.14053).
+
+    observed  {weight's name: (M, *its shape)}, as `gradients` returns them
+    y         the labels (M, B), which the attacker is taken to know
+    shape     of one image, (C, H, W)
+    as_sent   what the sender did to its gradients, as a function that has a slope: an adapted attack does it, too
+    smooth    weight of the total variation, which prefers images to noise
+
+    Signed Adam from random images, with a falling step. The model's weights and the caller's random state stay as they
+    were; the M groups do not touch each other. Pixels stay in [0, 1].
+    """
+    start = torch.rand(*y.shape, *shape, generator=torch.Generator().manual_seed(seed))
+    x = start.to(y.device).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=lr)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+    for _ in range(steps):
+        angle = 1 - cosine(as_sent(gradients(model, x, y)), observed)
+        loss = (angle + smooth * roughness(x).mean(1)).sum()
+        x.grad = torch.autograd.grad(loss, x)[0].sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+
+
+def match(x: Tensor, found: Tensor) -> Tensor:
+    """`found` (M, B, ...) with each group in the order that fits x best: a gradient does not tell the order."""
+    error = (x[:, :, None] - found[:, None]).flatten(3).square().mean(3)  # (M, B, B)
+    order = [linear_sum_assignment(group)[1].tolist() for group in error.cpu().numpy()]
+    return torch.stack([group[i] for group, i in zip(found, order, strict=True)])
+
+
+def psnr(x: Tensor, found: Tensor, dims: int = 3) -> Tensor:
+    """Peak signal-to-noise ratio of each image (its last `dims` dimensions) in dB: 10 log10(1 / mean square error).
+
+    20 dB: pixels are off by 0.1; 40 dB: by 0.01. Infinite where the two are equal.
+    """
+    return -10 * (x - found).square().flatten(-dims).mean(-1).log10()
+
+
+# What a class looks like.
+
+
+def climb(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The slope of a loss (one number for each image) at images x, by going backwards through the model: white box."""
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(loss(x).sum(), x)[0]
+
+
+def guess(loss: Callable[[Tensor], Tensor], x: Tensor, *, pairs: int = 25, sigma: float = 0.1) -> Tensor:
+    """An estimate of the same slope from 2 * pairs answers an image, at random points around it; no gradients.
+
+    Ilyas et al. 2018 (arXiv:1804.08598): steps in opposite directions, weighed by how the loss differs between them.
+    """
+    slope = torch.zeros_like(x)
+    for _ in range(pairs):
+        u = torch.randn_like(x)
+        rise = loss(x + sigma * u) - loss(x - sigma * u)
+        slope += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
+    return slope / (2 * sigma * pairs)
+
+
+def portraits(
+    model: nn.Module, y: Tensor, shape: Sequence[int], *, slope: Callable = climb, steps: int = 60, smooth: float = 1.0
+) -> Tensor:
+    """An image for each class in y, on which the model is as sure of it as can be. Fredrikson et al. 2015.
+
+    model   images (..., C, H, W) to logits (..., classes): a model, or `Networks`, for which y is (K, N)
+    y       the classes
+    slope   slope(loss, x): `climb` with the weights, `guess` with confidences only
+    smooth  weight of the total variation
+
+    Adam from a black image, pixels kept in [0, 1]. It finds what the class looks like to the model, on the whole.
+    """
+
+    def loss(x):
+        unsure = F.cross_entropy(model(x).flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
+        return unsure + smooth * roughness(x)
+
+    x = torch.zeros(*y.shape, *shape, device=y.device, requires_grad=True)
+    optimizer = torch.optim.Adam([x], lr=0.05)
+    for _ in range(steps):
+        x.grad = slope(loss, x.detach())
+        optimizer.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
