@@ -48,6 +48,9 @@ ALL = {
     "rates of eight": lambda: plots.rates({f"attack {i}": Rate(i, 9) for i in range(8)}),
     "table": lambda: plots.table({f"row {i}": {"clean": Rate(9, 9), "PGD": Rate(i, 9)} for i in range(10)}),
     "lines": lambda: plots.lines({"margin": {1: Rate(5, 9), 20: Rate(4, 9)}}, x="steps", log=True),
+    "curves": lambda: plots.curves(
+        {"noise 1": {1: 0.1, 10: 1.0, 100: 30}, "noise 2": {1: 0.01}}, x="updates", y="epsilon", log=(True, True)
+    ),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
 }
@@ -232,3 +235,13 @@ def test_a_table_has_every_rate_in_its_row_and_column():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
     assert picture.text.splitlines()[1] == "masked: PGD 96/100 = 96 % [90, 98]"
+
+
+def test_curves_draw_the_numbers_on_the_axes_asked_for():
+    numbers = {"a": {1: 0.1, 10: 1.0, 100: 30.0}, "b": {1: 2.0}}
+    for log in ((True, False), (False, True)):
+        (axes,) = axes_of(plots.curves(numbers, x="updates", y="epsilon", log=log))
+        assert (axes.get_xscale() == "log", axes.get_yscale() == "log") == log
+        for line, wanted in zip(axes.lines, numbers.values(), strict=True):
+            assert dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) == wanted
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10", "100"]

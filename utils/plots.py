@@ -182,19 +182,12 @@ def lines(
 
 
 def curves(
-    series: Mapping[str, Mapping[float, float]],
-    *,
-    x: str,
-    y: str,
-    log: tuple[bool, bool] = (False, False),
-    mark: float | None = None,
-    mark_label: str = "",
+    series: Mapping[str, Mapping[float, float]], *, x: str, y: str, log: tuple[bool, bool] = (False, False)
 ) -> Picture:
     """Numbers that are computed, not sampled, against a number: {name: {number: value}}, one line for each name.
 
     x, y  what the axes show
-    log   whether each of them is logarithmic
-    mark  a value to point out by a level line, with `mark_label` written on it
+    log   which of the two axes are logarithmic
     """
     text = f"{y} against {x}"
     for name, line in series.items():
@@ -205,10 +198,13 @@ def curves(
         for name, line in series.items():
             axes.plot(line.keys(), line.values(), label=name)
         axes.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis, yes in zip("xy", log, strict=True) if yes})
-        if mark is not None:
-            axes.axhline(mark, color=SOFT, linestyle=":", zorder=0)
-            at = axes.get_xlim()[0]
-            axes.annotate(mark_label, (at, mark), (4, 2), color=SOFT, textcoords="offset points")
+        for axis, yes in zip((axes.xaxis, axes.yaxis), log, strict=True):
+            if yes:
+                axis.set_major_formatter("{x:g}")
+        numbers = sorted({number for line in series.values() for number in line})
+        if len(numbers) <= 8:
+            axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
+            axes.set_xticks([], minor=True)
         picture.figure.legend(loc="outside right upper")
     return picture
 

@@ -1,4 +1,4 @@
-"""What a learner moves: `predict`, `AttackExplorer`, `Duel` and `PrivacyBudget`. Core ipywidgets only, on 7.7 and 8.1 alike.
+"""What a learner moves: `predict`, `AttackExplorer`, `Duel`, `PrivacyBudget`. Core ipywidgets, alike on 7.7 and 8.1.
 
 Each is a `Panel`: alive in JupyterLab and Colab, a picture on a code host, on paper and in a converted notebook.
 """

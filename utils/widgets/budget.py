@@ -23,7 +23,7 @@ class Setting(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of it: epsilon (infinite without noise), right answers on test images, and members found by an attack."""
+    """What came of it: epsilon (infinite without noise), right answers on test images, members that an attack found."""
 
     privacy_eps: float
     accuracy: Rate
@@ -47,15 +47,15 @@ class Plane(Stage):
                 self.lines += axes.plot([1, 2], [0, 0], color=color, marker="o")
                 self.bars += axes.plot([1, 1], [0, 0], color=INK, marker="_", linewidth=1.2)
                 self.here += axes.plot(1, 0, color=color, marker="o", markersize=9, clip_on=False)
-                axes.set(xscale="log", xlabel="epsilon")
+                axes.set(xscale="log", xlabel="epsilon", xlim=(min(finite) / 1.5, 1.5 * self.none))
                 places = [p for p in (0.1, 1, 10, 100, 1000) if min(finite) / 2 < p < max(finite) * 2]
                 axes.set_xticks([*places, self.none], [*(f"{p:g}" for p in places), "no\nnoise"])
                 axes.set_xticks([], minor=True)
             percent_axis(panels[0].yaxis)
             panels[0].set(ylabel="accuracy")
             top = max(1.1 * most, 3 * fpr)
-            panels[1].set(ylabel=f"members found at {100 * fpr:g} % others", ylim=(0, top))
-            panels[1].set_yticks([top * i / 4 for i in range(5)], [f"{100 * top * i / 4:.1f} %" for i in range(5)])
+            panels[1].set(ylabel="members found", ylim=(0, top))
+            panels[1].yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
             panels[1].axhline(fpr, color=SOFT, linestyle=":")
             panels[1].annotate("guessing", (self.none, fpr), (2, 2), color=SOFT, textcoords="offset points", ha="right")
             self.titles = [axes.set_title("-", loc="left") for axes in panels]
@@ -126,7 +126,9 @@ class PrivacyBudget(Panel):
         noises = [o for s, o in self.grid.items() if s[1:] == setting[1:]]
         self.still.show(outcome, noises)
         eps = f"{outcome.privacy_eps:.2f}" if outcome.privacy_eps < float("inf") else "infinite"
-        chosen = ", ".join(f"{NAMES[name].lower()} {value:g}" for name, value in zip(Setting._fields, setting, strict=True))
+        chosen = ", ".join(
+            f"{NAMES[name].lower()} {value:g}" for name, value in zip(Setting._fields, setting, strict=True)
+        )
         self.still.text = (
             f"{chosen}: epsilon {eps} at delta {self.privacy_delta:g}, accuracy {outcome.accuracy}, "
             f"members found {outcome.found}"
