@@ -151,7 +151,7 @@ print(*(f"{name}: {1000 * s:.1f} ms an update" for name, s in seconds.items()), 
 # %%
 how |= {"updates": updates}
 private = {}
-for noise_multiplier, lr in {0.0: 3.0, 1.0: 1.0, 2.0: 0.5}.items():  # more noise, smaller steps
+for noise_multiplier, lr in {0.0: 3.0, 1.0: 1.0}.items():  # more noise, smaller steps
     network = fresh()
     private[noise_multiplier] = privacy.dp_sgd(
         network, data.train, **how | {"noise_multiplier": noise_multiplier, "lr": lr}
@@ -357,7 +357,7 @@ grid, kept = {}, {}
 for batch_size in (64, 128):
     members = int(inside[0].sum())
     epochs = {round(e * members / batch_size): e for e in (10, 40)}  # updates: epochs
-    for clip in (0.1, 1.0, 10.0):
+    for clip in (1.0, 10.0):
         for noise in (0.0, 0.5, 1.0, 2.0):
             torch.manual_seed(0)
             how = {"clip": clip, "noise_multiplier": noise, "batch": batch_size, "updates": epochs}
@@ -402,15 +402,17 @@ def sent(model, x, y, *, clip, noise_multiplier):
 
 
 torch.manual_seed(0)
-model, (x, y), images = ordinary[0], data.test.take(8), {}
+model, (x, y) = ordinary[0], data.test.take(8)
 levels = {"as it is": (1e9, 0.0), "clipped": (1.0, 0.0), "noise 0.001": (1.0, 0.001), "noise 0.01": (1.0, 0.01)}
 levels |= {"noise 0.1": (1.0, 0.1), "noise 1": (1.0, 1.0)}
-for name, (clip, noise) in levels.items():
-    seen = sent(model, x, y, clip=clip, noise_multiplier=noise)
-    divided = leakage.linear_input(seen["1.weight"], seen["1.bias"]).view_as(x).clamp(0, 1)
-    searched = leakage.invert_gradient(model, seen, y[:, None], x.shape[1:], steps=100)[:, 0]
-    better = leakage.psnr(x, divided) > leakage.psnr(x, searched)
-    images[name] = torch.where(better[:, None, None, None], divided, searched)
+seen = [sent(model, x, y, clip=clip, noise_multiplier=noise) for clip, noise in levels.values()]
+seen = {name: torch.cat([one[name] for one in seen]) for name in seen[0]}  # all levels at once
+divided = leakage.linear_input(seen["1.weight"], seen["1.bias"]).view(-1, *x.shape[1:]).clamp(0, 1)
+searched = leakage.invert_gradient(model, seen, y.repeat(len(levels))[:, None], x.shape[1:], steps=100)[:, 0]
+true = x.repeat(len(levels), 1, 1, 1)
+better = leakage.psnr(true, divided) > leakage.psnr(true, searched)
+found = torch.where(better[:, None, None, None], divided, searched)
+images = dict(zip(levels, found.split(len(x)), strict=True))
 quality = {name: leakage.psnr(x, found).clamp(max=99) for name, found in images.items()}
 print(*(f"{name}, median: {found.median():.0f} dB" for name, found in quality.items()), sep="\n")
 plots.gallery({"private": x} | images)
@@ -555,7 +557,7 @@ claim(
 # %%
 rows = headline.items()
 headline = {f"{name}, {column}": rate_left for name, row in rows for column, rate_left in row.items()} | right
-headline |= {f"epsilon of DP-SGD, noise {noise:g}": eps_of(noise, rate, updates, privacy_delta) for noise in (1.0, 2.0)}
+headline["epsilon of DP-SGD, noise 1"] = eps_of(1.0, rate, updates, privacy_delta)
 headline |= {f"audit of {claimed:.2f}, {name}": f"{eps:.2f} or more" for name, eps in audited.items()}
 print(f"epsilon of DP-SGD, noise 1: {headline['epsilon of DP-SGD, noise 1']:.1f}")
 
