@@ -31,6 +31,7 @@ larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes
 
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_privacy.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 

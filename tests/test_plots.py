@@ -51,6 +51,9 @@ ALL = {
     "roc": lambda: plots.roc({"ours": (torch.tensor([0, 0.5, 1]), torch.tensor([0.2, 0.9, 1]))}),
     "gallery": lambda: plots.gallery({"a row": X[:9], "another": X[:4]}, {"another": ["one", "two", "three", "four"]}),
     "gallery of photographs": lambda: plots.gallery({f"row {i}": COLOR_X[:3] for i in range(5)}),
+    "curves": lambda: plots.curves(
+        {"noise 1": {1: 0.1, 10: 1.0, 100: 30}, "noise 2": {1: 0.01}}, x="updates", y="epsilon", log=(True, True)
+    ),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
 }
@@ -256,3 +259,11 @@ def test_a_gallery_names_rows_and_shows_each_image_once():
     assert shown[0].images[0].get_cmap().name == "gray_r"
     faces = plots.gallery({"faces": images((1, 64, 64), 2)})
     assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink
+def test_curves_draw_the_numbers_on_the_axes_asked_for():
+    numbers = {"a": {1: 0.1, 10: 1.0, 100: 30.0}, "b": {1: 2.0}}
+    for log in ((True, False), (False, True)):
+        (axes,) = axes_of(plots.curves(numbers, x="updates", y="epsilon", log=log))
+        assert (axes.get_xscale() == "log", axes.get_yscale() == "log") == log
+        for line, wanted in zip(axes.lines, numbers.values(), strict=True):
+            assert dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) == wanted
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10", "100"]

@@ -1,6 +1,8 @@
 """Differential privacy: gradients one by one, noise of the right size, an epsilon that is never too kind."""
 
+import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from utils.privacy import (
     rdp_eps,
 )
 
+ROOT = Path(__file__).resolve().parents[1]
 few = settings(deadline=None, max_examples=25)
 noises, deltas = st.floats(0.4, 8), st.sampled_from([1e-3, 1e-5, 1e-8])
 counts = st.integers(1, 500)
@@ -225,7 +228,7 @@ def test_gradients_one_by_one_are_those_of_a_loop(network):
 def test_book_keeping_is_right_for_every_kind_of_convolution(data):
     draw = data.draw
     torch.manual_seed(draw(st.integers(0, 99)))
-    c_in, c_out, side = draw(st.integers(1, 3)), draw(st.integers(1, 9)), draw(st.integers(5, 9))
+    c_in, c_out, side = draw(st.integers(1, 3)), draw(st.integers(1, 9)), draw(st.integers(8, 11))
     how = {name: draw(st.integers(1, 2)) for name in ("stride", "dilation")}
     how |= {"padding": draw(st.integers(0, 2)), "bias": draw(st.booleans())}
     first = nn.Conv2d(c_in, c_out, (draw(st.integers(1, 3)), 2), **how)
@@ -451,7 +454,7 @@ def test_no_evidence_bounds_nothing():
         eps_lower(11, 10, 0, 10, 1e-5)
 
 
-@pytest.mark.parametrize("sigma, share", [(0.4, 0.25), (1.0, 0.2), (3.0, 0.0)])
+@pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
     rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
     found = [audit(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)]
@@ -472,3 +475,30 @@ def test_the_audit_finds_any_side():
     assert min(audit(low, high, 1e-5), audit(high, low, 1e-5)) > 3
     twos = np.where(rng.random(400) < 0.5, 9.0, rng.standard_normal(400))  # only one event is telling
     assert audit(twos, rng.standard_normal(400), 1e-5) > 2 and audit(rng.standard_normal(400), twos, 1e-5) > 2
+
+
+# The lesson.
+
+
+def functions(path: str) -> dict[str, str]:
+    """Each function of a file as code, without docstrings and annotations."""
+    found = {}
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            for part in ast.walk(node):
+                if isinstance(part, ast.FunctionDef):
+                    part.body = part.body[1:] if ast.get_docstring(part) else part.body
+                    part.returns = None
+                if isinstance(part, ast.arg):
+                    part.annotation = None
+            found[node.name] = ast.unparse(node)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name, module",
+    [("per_example_gradients", "dpsgd"), ("factor", "dpsgd"), ("gaussian_delta", "accountant")],
+)
+def test_the_lesson_and_utils_hold_the_same_cell(name, module):
+    lesson, shared = functions("notebooks/src/09_differential_privacy.py"), functions(f"utils/privacy/{module}.py")
+    assert lesson[name] == shared[name]

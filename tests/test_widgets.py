@@ -5,6 +5,8 @@
 
 import inspect
 import io
+import itertools
+import math
 import statistics
 import sys
 import time
@@ -29,6 +31,7 @@ from utils.duel import Defense, verdict
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
 from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
 
@@ -430,7 +433,6 @@ from utils.attacks import fgsm, pgd
 from utils.evaluation import Rate
 from utils.plots import BLUE, LIGHT, RED
 from utils.widgets import AttackExplorer, Duel, predict
-from utils.widgets.console import MonitorConsole
 from test_widgets import tiny
 model, data = tiny()
 # ---
@@ -500,3 +502,75 @@ def test_without_its_view_a_code_host_shows_the_picture(executed):
         output = cell.outputs[0]
         assert f"data:image/png;base64,{output.data['image/png']}".replace("\n", "") in html.replace("\n", "")
     assert "model_id" not in html
+
+
+# The privacy budget.
+
+
+def paid(noise, clip, epochs, batch):
+    """An invented outcome that differs for every setting."""
+    eps = math.inf if noise == 0 else epochs * batch / (100 * noise)
+    right = round(900 - 100 * noise - 30 * clip + epochs - batch / 32)
+    return eps, Rate(right, 1000), Rate(round(200 / (1 + 5 * noise) + 9 * clip + epochs + batch / 32), 1000)
+
+
+GRID = {s: paid(*s) for s in itertools.product((0.0, 0.5, 2.0), (0.1, 1.0), (10, 40), (64, 128))}
+
+
+@pytest.fixture
+def budget():
+    return PrivacyBudget(GRID, privacy_delta=1e-5)
+
+
+def test_every_slider_of_the_budget_moves_the_picture_and_says_what_was_measured(budget):
+    for name, slider in budget.sliders.items():
+        for _, value in slider.options:
+            if slider.value != value:
+                before = budget.picture.value
+                slider.value = value
+                assert budget.picture.value != before, f"{name} = {value} changed nothing"
+            eps, right, found = GRID[budget.setting]
+            assert getattr(budget.setting, name) == value
+            assert [title.get_text() for title in budget.still.titles] == [str(right), str(found)]
+            assert ("infinite" if eps == math.inf else f"{eps:.2f}") in budget.sentence.value
+            assert str(right) in budget.still.text and str(found) in budget.still.text
+            at = min(eps, budget.still.none)
+            places = [(mark.get_xdata()[0], mark.get_ydata()[0]) for mark in budget.still.here]
+            assert places == [(at, float(right)), (at, float(found))]
+    assert budget.error.value == ""
+
+
+def test_the_budgets_line_is_that_of_the_noises(budget):
+    budget.sliders["epochs"].value, budget.sliders["clip"].value = 10, 0.1
+    _, clip, epochs, batch = budget.setting
+    wanted = sorted((min(paid(s, clip, epochs, batch)[0], budget.still.none), s) for s in (0.0, 0.5, 2.0))
+    assert list(budget.still.lines[0].get_xdata()) == [at for at, _ in wanted]
+    assert list(budget.still.lines[0].get_ydata()) == [float(paid(s, clip, epochs, batch)[1]) for _, s in wanted]
+
+
+def test_moving_and_returning_gives_the_budgets_first_picture(budget):
+    start, where = budget.picture.value, {name: slider.value for name, slider in budget.sliders.items()}
+    for slider in budget.sliders.values():
+        slider.value = slider.options[0][1]
+    assert budget.picture.value != start
+    for name, value in where.items():
+        budget.sliders[name].value = value
+    assert budget.picture.value == start
+
+
+def test_a_budget_with_a_hole_is_refused():
+    with pytest.raises(ValueError, match="23 of 24 combinations"):
+        PrivacyBudget(dict(list(GRID.items())[1:]), privacy_delta=1e-5)
+
+
+def test_the_budget_is_quick_and_a_small_picture(budget):
+    times = []
+    for value in (0.5, 2.0, 0.0) * 5:
+        begin = time.process_time()
+        budget.sliders["noise_multiplier"].value = value
+        times.append(time.process_time() - begin)
+    assert statistics.median(times) < 0.1
+    data, _ = budget._repr_mimebundle_()
+    assert VIEW in data and len(b64decode(data["image/png"])) < 60_000
+    width, height = budget.still.figure.get_size_inches()
+    assert width <= 7 and height <= 3

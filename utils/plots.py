@@ -181,6 +181,34 @@ def lines(
     return picture
 
 
+def curves(
+    series: Mapping[str, Mapping[float, float]], *, x: str, y: str, log: tuple[bool, bool] = (False, False)
+) -> Picture:
+    """Numbers that are computed, not sampled, against a number: {name: {number: value}}, one line for each name.
+
+    x, y  what the axes show
+    log   which of the two axes are logarithmic
+    """
+    text = f"{y} against {x}"
+    for name, line in series.items():
+        text += f"\n{name}: " + ", ".join(f"{value:.3g} at {number:g}" for number, value in line.items())
+    picture = Picture(7, 2.7, text)
+    with house_style():
+        axes = picture.figure.subplots()
+        for name, line in series.items():
+            axes.plot(line.keys(), line.values(), label=name)
+        axes.set(xlabel=x, ylabel=y, **{f"{axis}scale": "log" for axis, yes in zip("xy", log, strict=True) if yes})
+        for axis, yes in zip((axes.xaxis, axes.yaxis), log, strict=True):
+            if yes:
+                axis.set_major_formatter("{x:g}")
+        numbers = sorted({number for line in series.values() for number in line})
+        if len(numbers) <= 8:
+            axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
+            axes.set_xticks([], minor=True)
+        picture.figure.legend(loc="outside right upper")
+    return picture
+
+
 def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = None, x: str = "budget eps") -> Picture:
     """Accuracy left against the budget, with 95 % bands; `mark` points out the customary budget."""
     several = sweep if isinstance(sweep, Mapping) else {"": sweep}

@@ -55,16 +55,17 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
 def plain_layers(model: nn.Module) -> dict[str, nn.Module]:
     """The Linear and Conv2d layers by name; none if they do not hold all parameters, or not in the plain way."""
     layers = {name: m for name, m in model.named_modules() if type(m) in (nn.Linear, nn.Conv2d)}
-    plain = all(m.groups == 1 and m.padding_mode == "zeros" for m in layers.values() if isinstance(m, nn.Conv2d))
     held = [p for m in layers.values() for p in m.parameters()]
-    whole = {id(p) for p in held} == {id(p) for p in model.parameters()} and len(held) == len({id(p) for p in held})
-    return layers if plain and whole and all(p.requires_grad for p in held) else {}
+    once = {id(p) for p in held} == {id(p) for p in model.parameters()} and len(held) == len(list(model.parameters()))
+    convolutions = [m for m in layers.values() if isinstance(m, nn.Conv2d)]
+    plain = all(m.groups == 1 and m.padding_mode == "zeros" and m.padding != "same" for m in convolutions)
+    return layers if once and plain and all(p.requires_grad for p in held) else {}
 
 
 def outer_factors(model: nn.Module, layers: dict[str, nn.Module], x: Tensor, y: Tensor) -> list:
-    """For each layer: name, module, inputs (N, in, L) and the loss's gradients by outputs (N, out, L).
+    """For each layer: name, module, the loss's gradients by its outputs (N, out, L), and its inputs (N, L, in).
 
-    A per-example gradient of the weights is outputs @ inputs.T; a convolution is a linear layer on L patches.
+    One example's gradient of the weights is their product. A convolution is a linear layer on L patches.
     """
     seen = []
     hooks = [
@@ -80,36 +81,44 @@ def outer_factors(model: nn.Module, layers: dict[str, nn.Module], x: Tensor, y: 
         return []  # a layer that is called twice or never, or on sequences
     slopes = torch.autograd.grad(loss, [out for *_, out in seen])
     return [
-        (name, m, patches(m, a.detach()), g.flatten(2) if g.dim() == 4 else g[:, :, None])
+        (name, m, g.flatten(2) if g.dim() == 4 else g[:, :, None], patches(m, a.detach()))
         for (name, m, a, _), g in zip(seen, slopes, strict=True)
     ]
 
 
-def patches(layer: nn.Module, inputs: Tensor) -> Tensor:
-    """What each output place of a layer sees, (N, in, L)."""
+def patches(layer: nn.Module, x: Tensor) -> Tensor:
+    """What each output place of a layer sees, (N, L, in), in the order row, column, channel: `F.unfold`, but quick."""
     if isinstance(layer, nn.Linear):
-        return inputs[:, :, None]
-    size = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
-    return F.unfold(inputs, layer.kernel_size, **size)
+        return x[:, None]
+    up, left = (0, 0) if layer.padding == "valid" else layer.padding
+    x = F.pad(x, (left, left, up, up)).movedim(1, -1).contiguous()  # (N, H, W, C)
+    n, *sides, c = x.shape
+    step, reach = layer.stride, [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+    rows, columns = ((side - r - 1) // s + 1 for side, r, s in zip(sides, reach, step, strict=True))
+    image, row, column, _ = x.stride()
+    moves = (step[0] * row, step[1] * column, layer.dilation[0] * row, layer.dilation[1] * column)
+    return x.as_strided((n, rows, columns, *layer.kernel_size, c), (image, *moves, 1)).reshape(n, rows * columns, -1)
 
 
 def book_keeping(seen: list, clip: float) -> tuple[dict[str, Tensor], Tensor]:
     """`clipped_sum` from the factors: lengths by the cheaper of two ways, then one weighted sum a layer."""
     squares, whole = 0, {}
-    for name, m, a, g in seen:
-        if 2 * a.shape[2] ** 2 < a.shape[1] * g.shape[1]:  # from products of places, without the gradient
-            squares = squares + ((a.mT @ a) * (g.mT @ g)).sum((1, 2))
+    for name, m, g, a in seen:
+        if 2 * a.shape[1] ** 2 < g.shape[1] * a.shape[2]:  # few places: from their products, without the gradient
+            squares = squares + ((g.mT @ g) * (a @ a.mT)).sum((1, 2))
         else:
-            whole[name] = g @ a.mT
-            squares = squares + whole[name].flatten(1).square().sum(1)
+            whole[name] = (g @ a).flatten(1)
+            squares = squares + whole[name].square().sum(1)
         if m.bias is not None:
             squares = squares + g.sum(2).square().sum(1)
     lengths = squares.sqrt()
-    weight = factor(lengths, clip)
-    total = {}
-    for name, m, a, g in seen:
-        w = (weight @ whole[name].flatten(1)) if name in whole else torch.einsum("n,nol,nil->oi", weight, g, a)
-        total[f"{name}.weight"] = w.view_as(m.weight)
+    weight, total = factor(lengths, clip), {}
+    for name, m, g, a in seen:
+        sum_over = ([0, 2], [0, 1])  # examples and places
+        w = weight @ whole[name] if name in whole else torch.tensordot(weight[:, None, None] * g, a, sum_over)
+        if isinstance(m, nn.Conv2d):
+            w = w.view(m.out_channels, *m.kernel_size, m.in_channels).movedim(-1, 1)
+        total[f"{name}.weight"] = w
         if m.bias is not None:
             total[f"{name}.bias"] = weight @ g.sum(2)
     return total, lengths

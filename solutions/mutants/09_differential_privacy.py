@@ -1,0 +1,508 @@
+"""Other answers to lab 09, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT draws: NumPy's binomial, as 0 and 1
+def draws(n, rate, updates):
+    return np.random.default_rng().binomial(1, rate, (updates, n))
+
+
+# RIGHT draws: update by update, in a list
+def draws(n, rate, updates):
+    return [torch.bernoulli(torch.full((n,), rate)).bool() for _ in range(updates)]
+
+
+# WRONG draws: sampling without replacement, of a fixed size -> same size|vary too little
+def draws(n, rate, updates):
+    batches = torch.zeros(updates, n, dtype=torch.bool)
+    for row in batches:
+        row[torch.randperm(n)[: round(rate * n)]] = True
+    return batches
+
+
+# WRONG draws: shuffled epochs, cut into batches -> same size|vary too little
+def draws(n, rate, updates):
+    size, batches, order = round(rate * n), torch.zeros(updates, n, dtype=torch.bool), []
+    for row in batches:
+        if len(order) < size:
+            order = torch.randperm(n).tolist()
+        row[order[:size]] = True
+        order = order[size:]
+    return batches
+
+
+# WRONG draws: with replacement, so that some count once for twice -> rate * n|vary too little
+def draws(n, rate, updates):
+    batches = torch.zeros(updates, n, dtype=torch.bool)
+    for row in batches:
+        row[torch.randint(n, (round(rate * n),))] = True
+    return batches
+
+
+# WRONG draws: the first batch again and again -> batch before|many more batches|vary too little|rate * n
+def draws(n, rate, updates):
+    return (torch.rand(1, n) < rate).expand(updates, n)
+
+
+# WRONG draws: one coin for a whole batch -> vary too much|rate * n
+def draws(n, rate, updates):
+    return (torch.rand(updates, 1) < rate).expand(updates, n)
+
+
+# WRONG draws: who is left out is drawn -> rate * n
+def draws(n, rate, updates):
+    return torch.rand(updates, n) > rate
+
+
+# WRONG draws: a size by chance, then the first so many -> many more batches
+def draws(n, rate, updates):
+    sizes = torch.from_numpy(np.random.default_rng().binomial(n, rate, updates))
+    return torch.arange(n) < sizes[:, None]
+
+
+# WRONG draws: a random size, and then rounds of the same shuffled order -> same number of batches|batch before
+def draws(n, rate, updates):
+    sizes = np.random.default_rng().binomial(n, rate, updates)
+    batches, order, start = torch.zeros(updates, n, dtype=torch.bool), torch.randperm(n), 0
+    for row, size in zip(batches, sizes):
+        row[order[(start + torch.arange(size)) % n]] = True
+        start += size
+    return batches
+
+
+# RIGHT private_mean: a loop over the examples
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = torch.zeros(gradients.shape[1])
+    for g in gradients:
+        length = float(g.norm())
+        total = total + (g if length <= clip else g * (clip / length))
+    return (total + torch.normal(0.0, 1.0, total.shape) * noise_multiplier * clip) / size
+
+
+# RIGHT private_mean: NumPy, in float64
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    g = gradients.detach().numpy().astype(np.float64)
+    g = g / np.maximum(1, np.linalg.norm(g, axis=1, keepdims=True) / clip)
+    return g.sum(0) / size + np.random.default_rng().normal(0, 1, g.shape[1]) * noise_multiplier * clip / size
+
+
+# WRONG private_mean: clipping after averaging -> clips the mean|longer than clip|more than clip / size
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    mean = gradients.sum(0) / max(len(gradients), 1)
+    mean = mean * (clip / mean.norm().clamp_min(1e-12)).clamp(max=1) * len(gradients) / size
+    return mean + noise_multiplier * clip * torch.randn_like(mean) / size
+
+
+# WRONG private_mean: noise scaled by the batch, and not by the clip -> noise of the wrong size|noise_multiplier * clip
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * len(gradients) * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: noise of size noise_multiplier, whatever the clip -> noise_multiplier * clip
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: averages by the drawn number -> not by the number drawn
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / max(len(gradients), 1)
+
+
+# WRONG private_mean: every gradient gets the length clip -> stay as it is
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = (gradients * clip / gradients.norm(dim=1, keepdim=True).clamp_min(1e-12)).sum(0)
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: clips entry by entry -> longer than clip|each shortened to clip
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = gradients.clamp(-clip, clip).sum(0)
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: noise on each example -> noise of the wrong size|noise_multiplier * clip
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    noisy = weight[:, None] * gradients + noise_multiplier * clip * torch.randn_like(gradients)
+    return noisy.sum(0) / size
+
+
+# WRONG private_mean: noise after the division -> noise of the wrong size|noise_multiplier * clip
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients / size
+    return total + noise_multiplier * clip * torch.randn_like(total)
+
+
+# WRONG private_mean: the same noise each time -> the same noise
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    noise = torch.randn(total.shape, generator=torch.Generator().manual_seed(0))
+    return (total + noise_multiplier * clip * noise) / size
+
+
+# WRONG private_mean: a gradient of 0 gives NaN -> where a gradient is 0|not finite|NaN|nan
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    lengths = gradients.norm(dim=1, keepdim=True)
+    total = (gradients / lengths * lengths.clamp(max=clip)).sum(0)
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: uniform noise of the right size -> not Gaussian
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * math.sqrt(12) * (torch.rand_like(total) - 0.5)) / size
+
+
+# WRONG private_mean: no noise for an empty batch -> empty batch
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    if not len(gradients):
+        return torch.zeros(gradients.shape[1])
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# RIGHT epsilon: by quadrature
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    a, s = np.asarray(orders, float), noise_multiplier
+    z = np.arange(-14 * s, a.max() + 14 * s, min(s, s * s) / 8)
+    density = -(z**2) / (2 * s * s) - math.log(s * math.sqrt(2 * math.pi))
+    with np.errstate(divide="ignore"):
+        ratio = np.logaddexp(np.log1p(-rate), math.log(rate) + (2 * z - 1) / (2 * s * s))
+    moments = np.array([special.logsumexp(one * ratio + density) for one in a]) + math.log(z[1] - z[0])
+    eps = updates * moments / (a - 1) + np.log1p(-1 / a) - np.log(privacy_delta * a) / (a - 1)
+    return float(max(eps.min(), 0))
+
+
+# RIGHT epsilon: Python's own whole numbers and logarithms
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    found = []
+    for a in orders:
+        a = int(a)
+        terms = [
+            math.log(math.comb(a, k))
+            + (k * math.log(rate) + ((a - k) * math.log1p(-rate) if rate < 1 else (0.0 if k == a else -math.inf)))
+            + k * (k - 1) / (2 * noise_multiplier**2)
+            for k in range(a + 1)
+        ]
+        top = max(terms)
+        d = (top + math.log(sum(math.exp(t - top) for t in terms))) / (a - 1)
+        found.append(updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return np.float64(max(0.0, min(found)))
+
+
+# WRONG epsilon: delta ignored -> does delta come in|not the epsilon
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * divergence)
+    return max(best, 0.0)
+
+
+# WRONG epsilon: rate forgotten -> does the rate come in|not the epsilon
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    a = np.asarray(orders, float)
+    eps = updates * a / (2 * noise_multiplier**2) + np.log1p(-1 / a) - np.log(privacy_delta * a) / (a - 1)
+    return max(float(eps.min()), 0.0)
+
+
+# WRONG epsilon: converted at one order only, the first -> not the epsilon|all orders
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    a = int(orders[0])
+    k = np.arange(a + 1)
+    choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+    chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+    divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+    return max(updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1), 0.0)
+
+
+# WRONG epsilon: one update only -> not the epsilon|all updates
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: without logarithms -> no finite epsilon|not the epsilon|raised|wrong at an edge
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        with np.errstate(all="ignore"):
+            k = np.arange(a + 1.0)
+            terms = special.comb(a, k) * (1 - rate) ** (a - k) * rate**k * np.exp(k * (k - 1) / (2 * noise_multiplier**2))
+            divergence = np.log(terms.sum()) / (a - 1)
+        best = min(best, updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
+    return float(best)
+
+
+# WRONG epsilon: an epsilon below 0 -> below 0
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
+    return float(best)
+
+
+# WRONG epsilon: the old conversion, without the order's part -> not the epsilon|larger than
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * divergence - math.log(privacy_delta) / (a - 1))
+    return float(best)
+
+
+# WRONG epsilon: orders of its own -> other orders|not the epsilon|larger|too small
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in range(2, 64):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: log of 0 at rate 1 -> rate = 1|at an edge|raised
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        with np.errstate(all="ignore"):
+            chances = k * np.log(rate) + (a - k) * np.log(1 - rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
+    return max(best, 0.0)
+
+
+# RIGHT lower_bound: scipy's exact intervals
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
+    high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
+    return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta else 0
+
+
+# RIGHT lower_bound: beta quantiles
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    p = failure_prob / 2
+    low = stats.beta.ppf(p, hits, n_in - hits + 1) if hits > 0 else 0.0
+    high = stats.beta.ppf(1 - p, alarms + 1, n_out - alarms) if alarms < n_out else 1.0
+    if low - privacy_delta <= high:
+        return 0.0
+    return float(np.log(low - privacy_delta) - np.log(high))
+
+
+# WRONG lower_bound: without the interval -> counted shares for the true ones
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    alarm = max(alarms, 0.5) / n_out
+    return max(0.0, math.log(max(hits / n_in - privacy_delta, 1e-12) / alarm))
+
+
+# WRONG lower_bound: delta ignored -> delta has its part
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
+    high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
+    return max(0.0, math.log(low / high)) if low > 0 else 0
+
+
+# WRONG lower_bound: the whole failure_prob on each bound -> one half of failure_prob
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(hits, n_in).proportion_ci(1 - 2 * failure_prob).low
+    high = stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * failure_prob).high
+    return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta else 0
+
+
+# WRONG lower_bound: normal intervals -> surely do|refutes less|a count of 0
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    z = stats.norm.isf(failure_prob / 2)
+    p, q = hits / n_in, alarms / n_out
+    low, high = p - z * math.sqrt(p * (1 - p) / n_in), q + z * math.sqrt(q * (1 - q) / n_out)
+    return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta and high > 0 else 0
+
+
+# WRONG lower_bound: the sides exchanged -> counted shares|surely do|refutes less|raised|finite
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    high = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).high
+    low = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).low
+    return max(0.0, math.log((high - privacy_delta) / max(low, 1e-6)))
+
+
+# WRONG lower_bound: an interval for the hits only -> surely do|above the true|counted shares|refutes more
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
+    return max(0.0, math.log((low - privacy_delta) / (max(alarms, 0.5) / n_out))) if low > privacy_delta else 0
+
+
+# WRONG lower_bound: negative where nothing is refuted -> refutes something|number >= 0|raised
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
+    high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
+    return math.log(max(low - privacy_delta, 1e-9) / high)
+
+
+# RIGHT verdict: all tests first, then a table
+def verdict(report):
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    found = {
+        "refuted": report["audited"] > report["claimed"],
+        "leaks": report["scale"] != "constants",
+        "unproved": report["sampling"] != "Poisson" or report["delta"] * report["examples"] >= 1,
+        "overclaims": eps > report["claimed"],
+        "sound": True,
+    }
+    return next(word for word, yes in found.items() if yes)
+
+
+# RIGHT verdict: a chain of choices
+def verdict(report):
+    r = report
+    bad_delta = r["delta"] >= 1 / r["examples"]
+    return (
+        "refuted"
+        if r["claimed"] < r["audited"]
+        else "leaks"
+        if "data" in r["scale"]
+        else "unproved"
+        if bad_delta or r["sampling"] in ("shuffled", "without replacement")
+        else "overclaims"
+        if r["claimed"] < privacy_eps(r["noise"], r["batch"] / r["examples"], r["updates"], r["delta"])
+        else "sound"
+    )
+
+
+# WRONG verdict: an audit below the claim proves it -> privacy_eps|deserve three
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    return "sound"
+
+
+# WRONG verdict: shuffled batches count as Poisson -> which sampling|deserve three
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: any delta will do -> delta of 1 / examples
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson":
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: the data's scale is harmless -> where does the scale
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: the audit is not looked at -> what does the audit say
+def verdict(report):
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: delta 1e-5 for everybody -> at this delta
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], 1e-5)
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# RIGHT plan: all examples in every update
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 11.5, "rate": 1.0, "updates": 60, "lr": 3.0, "momentum": 0.0}
+
+
+# RIGHT plan: small batches, many updates
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 2.25, "rate": 0.1, "updates": 200, "lr": 1.0, "momentum": 0}
+
+
+# WRONG plan: no noise -> epsilon is infinite
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 0.0, "rate": 0.1, "updates": 200, "lr": 1.0, "momentum": 0.0}
+
+
+# WRONG plan: too little noise -> not private enough
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 1.1, "rate": 0.1, "updates": 200, "lr": 1.0, "momentum": 0.0}
+
+
+# WRONG plan: the defaults of dp_sgd -> not private enough
+def plan():
+    return {"clip": 1.0, "noise_multiplier": 1.0, "rate": 0.1, "updates": 300, "lr": 0.5, "momentum": 0.0}
+
+
+# WRONG plan: private, and noise drowns everything -> not accurate enough
+def plan():
+    return {"clip": 50.0, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 4.0, "momentum": 0.0}
+
+
+# WRONG plan: private, and hardly a step -> not accurate enough
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 0.01, "momentum": 0.0}
+
+
+# WRONG plan: a batch size for a rate -> rate is a probability
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 128, "updates": 60, "lr": 4.0, "momentum": 0.0}
+
+
+# WRONG plan: a thousand updates -> at most 400
+def plan():
+    return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.1, "updates": 1000, "lr": 1.0, "momentum": 0.0}

@@ -1,0 +1,705 @@
+# %% [markdown]
+# # Lab 09 · Differential privacy
+#
+# Five exercises, 10 points, about 80 minutes after [lesson 09](../notebooks/09_differential_privacy.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# `utils.privacy` has a finished version of most of this: it is for afterwards, not an answer to 1, 2 and 3.
+
+# %%
+import math
+import random
+
+import numpy as np
+import torch
+from scipy import special, stats
+
+from utils import expect, plots
+from utils.data import load
+from utils.evaluation import Rate, accuracy
+from utils.models import Normalize, mlp
+from utils.privacy import dp_sgd, per_example_gradients, privacy_eps, rdp_eps
+
+# %% [markdown]
+# ## The gradients
+#
+# A small network on the digits, a little trained.
+# `gradients` (N, D) has the gradient of each example, all weights in a row.
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+torch.manual_seed(0)
+model = dp_sgd(mlp(data, width=16), data.train, noise_multiplier=0.0, updates=60)
+each = per_example_gradients(model, *data.train.take(200))
+gradients = torch.cat([g.flatten(1) for g in each.values()], 1).detach()
+lengths = gradients.norm(dim=1)
+print(f"{len(gradients)} gradients; length, median: {lengths.median():.2f}, mean: {lengths.mean():.2f}")
+
+# %% [markdown]
+# ## 1 · One private update (4 points)
+#
+# Two functions. **`draws`** says who is in the batch of each update: `(updates, n)` booleans.
+# Each of the `n` examples is in each batch with probability `rate`, whatever the others do (Poisson sampling).
+#
+# **`private_mean`** makes of the gradients of one batch, `(B, D)`, what may be shown, `(D,)`:
+#
+# - each gradient that is longer than `clip` (in L2) is shortened to `clip`, the others stay as they are;
+# - they are summed, and every entry gets Gaussian noise of standard deviation `noise_multiplier * clip`;
+# - the sum is divided by `size`, the *expected* number of examples.
+#
+# The batch may be empty: then only noise is left. The gradients stay as they were.
+#
+# <details><summary>Hint 1</summary>How many examples a batch has is itself random.
+# The accountant counts on that.</details>
+# <details><summary>Hint 2</summary><code>(clip / gradients.norm(dim=1)).clamp(max=1)</code> is what each gradient is
+# multiplied by. A length of 0 needs care.</details>
+# <details><summary>Hint 3</summary>Noise comes after the sum and before the division, and its size knows nothing of
+# the batch: <code>noise_multiplier * clip * torch.randn(D)</code>.</details>
+
+
+# %%
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    ### BEGIN SOLUTION
+    return torch.rand(updates, n) < rate
+    ### END SOLUTION
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    ### BEGIN SOLUTION
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+    ### END SOLUTION
+
+
+# %%
+print("sizes of some batches:", *torch.as_tensor(draws(200, 0.2, 12)).sum(1).tolist())
+print("length of a private mean of all:", private_mean(gradients, clip=0.5, noise_multiplier=0.5, size=200).norm())
+
+# %%
+# CHECK draws, 1 point
+found = expect.tensor(draws(200, 0.2, 400), like=torch.zeros(400, 200, dtype=torch.float64))
+expect.that(((found == 0) | (found == 1)).all(), "an example is in a batch or not: booleans", got=found[0][:10])
+sizes = found.sum(1)
+expect.that(
+    abs(float(sizes.mean()) - 40) < 3,
+    "a batch should hold rate * n examples on average",
+    expected="about 40 of 200 at a rate of 0.2",
+    got=float(sizes.mean()),
+)
+expect.that(
+    float(sizes.std()) > 0,
+    "every batch has the same size: then an example's place depends on the others', and that is not Poisson sampling",
+    expected="sizes that differ by chance",
+    got=sizes[:10],
+)
+### BEGIN HIDDEN TESTS
+for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (120, 0.5, 1000)):
+    found = expect.tensor(draws(n, rate, updates), like=torch.zeros(updates, n, dtype=torch.float64))
+    expect.that(((found == 0) | (found == 1)).all(), "an example is in a batch or not: booleans", got=found[0][:10])
+    sizes, spread = found.sum(1), n * rate * (1 - rate)
+    expect.that(
+        abs(float(sizes.mean()) - n * rate) < 6 * math.sqrt(spread / updates),
+        "a batch should hold rate * n examples on average",
+        expected=f"{n * rate:g} of {n}",
+        got=float(sizes.mean()),
+    )
+    ratio = float(sizes.var()) / spread
+    expect.that(
+        ratio > 1 - 6 * math.sqrt(2 / updates),
+        "the sizes of the batches vary too little: each example should be drawn whatever the others do",
+        expected=f"a variance of n rate (1 - rate) = {spread:g}",
+        got=float(sizes.var()),
+    )
+    expect.that(
+        ratio < 1 + 6 * math.sqrt(2 / updates),
+        "the sizes of the batches vary too much: the examples are drawn together",
+        expected=f"a variance of n rate (1 - rate) = {spread:g}",
+        got=float(sizes.var()),
+    )
+    often = float(((found.sum(0) - updates * rate) ** 2).sum() / (updates * rate * (1 - rate)))
+    low, high = stats.chi2.ppf([1e-8, 1 - 1e-8], n)
+    expect.that(
+        often < high,
+        "some examples are in many more batches than others",
+        expected=f"each in about {updates * rate:g} of {updates}",
+        got=found.sum(0)[:10],
+    )
+    expect.that(
+        often > low,
+        "every example is in too nearly the same number of batches: do rounds or epochs hand them out in turn?",
+        expected="numbers that differ as independent draws do",
+        got=found.sum(0)[:10],
+    )
+    again = (found[1:] * found[:-1]).mean()
+    expect.that(
+        abs(float(again) - rate**2) < 6 * rate / math.sqrt(updates * n),
+        "who is in one batch depends on who was in the batch before",
+        expected=f"a share of rate² = {rate**2:.4f} in both",
+        got=float(again),
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK private_mean_clip, 1 point
+found = expect.leaves_arguments(private_mean, gradients, clip=0.5, noise_multiplier=0.0, size=200)
+found = expect.tensor(found, like=gradients[0])
+one = expect.tensor(private_mean(gradients[:1] * 1e3, clip=0.5, noise_multiplier=0.0, size=1), like=gradients[0])
+expect.that(
+    float(one.norm()) <= 0.5 * (1 + 1e-4),
+    "one example's gradient shows longer than clip: shorten each on its own, by its length over all entries",
+    expected="a length of at most clip = 0.5",
+    got=float(one.norm()),
+)
+short = gradients[:1] / gradients[:1].norm() / 10
+one = expect.tensor(private_mean(short, clip=0.5, noise_multiplier=0.0, size=1), like=gradients[0])
+expect.equal(one, short[0], "a gradient that is shorter than clip should stay as it is")
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for batch, d, clip in ((1, 3, 0.1), (7, 40, 1.0), (64, 11, 3.0), (30, 5, 0.02), (12, 200, 10.0)):
+    some = torch.randn(batch, d) * torch.rand(batch, 1) * 3 * clip / math.sqrt(d)
+    wanted = sum(g * min(1.0, clip / float(g.norm())) for g in some) / 20
+    found = expect.tensor(private_mean(some, clip=clip, noise_multiplier=0.0, size=20), like=wanted)
+    mean = some.mean(0)
+    late = mean * min(1.0, clip / float(mean.norm())) * batch / 20
+    expect.that(
+        batch == 1 or not torch.allclose(found, late, rtol=1e-3, atol=1e-5 * clip),
+        "it clips the mean: there one long gradient still counts in full. Clip each gradient before the sum",
+        got=found[:4],
+    )
+    expect.equal(
+        found,
+        wanted,
+        f"without noise, not the sum of the {batch} gradients, each shortened to clip at most, divided by size",
+        expected=f"clip = {clip:g}, size = 20",
+        atol=1e-4 * clip,
+    )
+    with_one = torch.cat([some, 1e4 * torch.randn(1, d)])
+    moved = expect.tensor(private_mean(with_one, clip=clip, noise_multiplier=0.0, size=20), like=wanted) - found
+    expect.that(
+        float(moved.norm()) <= clip / 20 * (1 + 1e-3),
+        "one more example moves the result by more than clip / size",
+        expected=f"at most {clip / 20:g}",
+        got=float(moved.norm()),
+    )
+some = torch.cat([torch.zeros(2, 6), torch.randn(2, 6) * 1e-3])
+found = expect.tensor(private_mean(some, clip=1.0, noise_multiplier=0.0, size=4), like=some[0])
+expect.equal(found, some.sum(0) / 4, "wrong where a gradient is 0, or very short: it stays as it is", atol=1e-7)
+### END HIDDEN TESTS
+
+# %%
+# CHECK private_mean_noise, 1 point
+torch.manual_seed(seed)
+wide = torch.zeros(4, 50_000)
+found = expect.tensor(private_mean(wide, clip=0.5, noise_multiplier=2.0, size=1), like=wide[0])
+expect.that(
+    abs(float(found.std()) - 1.0) < 0.05,
+    "the noise on the sum has not the size noise_multiplier * clip",
+    expected="a standard deviation of 2 * 0.5 = 1, where size is 1",
+    got=float(found.std()),
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed + 1)
+for batch, clip, noise, size in ((1, 0.1, 1.0, 1), (50, 0.1, 1.0, 1), (8, 3.0, 0.5, 10), (40, 2.0, 4.0, 40)):
+    wide = torch.randn(batch, 40_000) * 0.01
+    plain = expect.tensor(private_mean(wide, clip=clip, noise_multiplier=0.0, size=size), like=wide[0])
+    first, second = (
+        expect.tensor(private_mean(wide, clip=clip, noise_multiplier=noise, size=size), like=wide[0]) - plain
+        for _ in range(2)
+    )
+    wanted = noise * clip / size
+    expect.that(
+        abs(float(first.std()) / wanted - 1) < 0.025,
+        f"noise of the wrong size, for {batch} gradients: its standard deviation on the sum is "
+        "noise_multiplier * clip, however many gradients there are; then everything is divided by size",
+        expected=f"{wanted:g} with clip = {clip:g}, noise_multiplier = {noise:g}, size = {size}",
+        got=float(first.std()),
+    )
+    expect.that(
+        abs(float(first.mean())) < 6 * wanted / 200 and abs(float((first**4).mean()) / wanted**4 - 3) < 0.4,
+        "the noise is not Gaussian around 0",
+        expected="mean 0, and fourth moment 3",
+        got=f"{float(first.mean()) / wanted:.3f}, and {float((first**4).mean()) / wanted**4:.2f}",
+    )
+    together = float((first * second).mean()) / wanted**2
+    expect.that(
+        abs(together) < 0.05,
+        "two calls add the same noise: the difference of two updates would show everything",
+        expected="new noise in each call",
+        got=f"a correlation of {together:.2f}",
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK private_mean_size, 1 point
+half = expect.tensor(private_mean(gradients[:100], clip=0.5, noise_multiplier=0.0, size=50), like=gradients[0])
+whole = expect.tensor(private_mean(gradients[:100], clip=0.5, noise_multiplier=0.0, size=100), like=gradients[0])
+expect.equal(half, 2 * whole, "the sum should be divided by size, the expected number, and not by the number drawn")
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed + 2)
+some = torch.randn(9, 30)
+for size in (1, 4, 9, 12.5):
+    total = expect.tensor(private_mean(some, clip=1.0, noise_multiplier=0.0, size=1), like=some[0])
+    found = expect.tensor(private_mean(some, clip=1.0, noise_multiplier=0.0, size=size), like=some[0])
+    expect.equal(found, total / size, "the sum should be divided by size, and not by the number drawn", atol=1e-5)
+none = torch.zeros(0, 20_000)
+found = expect.tensor(private_mean(none, clip=2.0, noise_multiplier=1.0, size=5), like=none.sum(0))
+expect.that(
+    bool(found.isfinite().all()) and abs(float(found.std()) - 0.4) < 0.03,
+    "an empty batch should give noise and nothing else: whether it is empty is a secret, too",
+    expected="a standard deviation of 1 * 2 / 5",
+    got=float(found.std()),
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · The accountant (2 points)
+#
+# The epsilon of `updates` updates at `noise_multiplier` $\sigma$ and sampling `rate` $q$, by Rényi divergences
+# of the whole `orders` $\alpha \ge 2$ (M,). One update has, at a whole order,
+#
+# $$D_\alpha = \frac{1}{\alpha - 1} \log \sum_{k=0}^{\alpha} \binom{\alpha}{k} (1 - q)^{\alpha - k} q^k
+# \exp\left(\frac{k (k - 1)}{2 \sigma^2}\right)$$
+#
+# and they add up. Each order gives an epsilon, of which the smallest counts, and no epsilon is below 0:
+#
+# $$\varepsilon = T D_\alpha + \log\frac{\alpha - 1}{\alpha} - \frac{\log \delta + \log \alpha}{\alpha - 1}$$
+#
+# It must hold for `rate` = 1 and for orders of a hundred, where the exponential alone is no number any more.
+#
+# <details><summary>Hint 1</summary>Every term of the sum is positive: keep its logarithm.</details>
+# <details><summary>Hint 2</summary><code>special.logsumexp</code> adds numbers of which you have the logarithms, and
+# <code>special.gammaln(a + 1)</code> is that of a factorial.</details>
+# <details><summary>Hint 3</summary><code>special.xlogy(k, q)</code> and <code>special.xlog1py(a - k, -q)</code>
+# are right where <code>q</code> is 1, too. Loop over the orders.</details>
+
+
+# %%
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
+    ### BEGIN SOLUTION
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        one = updates * divergence + math.log1p(-1 / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
+        best = min(best, one)
+    return max(best, 0.0)
+    ### END SOLUTION
+
+
+# %%
+plots.curves(
+    {
+        f"{updates} updates": {
+            sigma: float(epsilon(sigma, 0.02, updates, 1e-5, np.arange(2, 64))) for sigma in (0.7, 1.0, 2.0, 4.0)
+        }
+        for updates in (100, 1000, 5000)
+    },
+    x="noise multiplier, rate 0.02",
+    y="epsilon",
+    log=(True, True),
+)
+
+# %%
+# CHECK epsilon_known, 1 point
+for setting, wanted in (((1.1, 256 / 10_000, 585), 3.615), ((1.1, 256 / 60_000, 3515), 1.281)):
+    found = expect.number(epsilon(*setting, 1e-5, np.arange(2, 64)))
+    expect.that(
+        abs(found - wanted) < 2e-3,
+        "not the epsilon that two libraries agree on for whole orders",
+        expected=f"{wanted} at noise {setting[0]:g}, rate {setting[1]:.4f}, {setting[2]} updates",
+        got=found,
+    )
+### BEGIN HIDDEN TESTS
+chance, orders = random.Random(seed), np.arange(2, 100)
+for _ in range(12):
+    sigma, rate, delta = chance.uniform(0.8, 4), chance.uniform(0.002, 0.2), 10 ** chance.uniform(-8, -3)
+    updates = chance.choice([1, 30, 400, 3000])
+    told = f"at noise {sigma:.2f}, rate {rate:.4f}, {updates} updates, delta {delta:.1e}"
+    wanted = rdp_eps(sigma, rate, updates, delta, orders)
+    found = expect.number(epsilon(sigma, rate, updates, delta, orders))
+    for question, other in (
+        ("does the rate come in?", rdp_eps(sigma, 1.0, updates, delta, orders)),
+        ("do all updates count?", rdp_eps(sigma, rate, 1, delta, orders)),
+        ("are all orders tried?", rdp_eps(sigma, rate, updates, delta, orders[:1])),
+        ("are all orders tried?", rdp_eps(sigma, rate, updates, delta, orders[-1:])),
+    ):
+        off = abs(other - wanted) > 1e-3 * wanted
+        expect.that(
+            not off or abs(found - other) > 1e-4 * other, f"not this epsilon: {question}", got=f"{found} {told}"
+        )
+    tenth = expect.number(epsilon(sigma, rate, updates, delta / 10, orders))
+    expect.that(
+        tenth > found or wanted == 0, "a smaller delta should cost epsilon: does delta come in?", got=f"{found} {told}"
+    )
+    expect.that(
+        abs(found - wanted) <= 1e-4 * wanted + 1e-6,
+        "too small: such an epsilon promises too much" if found < wanted else "larger than the best order's",
+        expected=f"{wanted:.4f} {told}",
+        got=found,
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK epsilon_edges, 1 point
+alone = expect.number(epsilon(2.0, 1.0, 1, 1e-5, np.arange(2, 64)))
+expect.that(
+    abs(alone - rdp_eps(2.0, 1.0, 1, 1e-5, np.arange(2, 64))) < 1e-3,
+    "wrong without sampling, where every example is in every batch (rate = 1)",
+    expected="the sum has one term, and D = order / (2 sigma²)",
+    got=alone,
+)
+### BEGIN HIDDEN TESTS
+many = np.arange(2, 400)
+for sigma, rate, updates, delta in (
+    (0.5, 1.0, 3, 1e-5),
+    (0.4, 0.01, 50, 1e-6),
+    (6.0, 0.001, 10, 1e-5),
+    (9.0, 1.0, 7, 0.01),
+):
+    wanted = rdp_eps(sigma, rate, updates, delta, many)
+    found = expect.number(epsilon(sigma, rate, updates, delta, many))
+    expect.that(
+        math.isfinite(found),
+        "no finite epsilon: at high orders the terms are too large for a number, their logarithms are not",
+        expected=f"{wanted:.4f} at noise {sigma:g}, rate {rate:g}, orders up to 399",
+        got=found,
+    )
+    expect.that(
+        abs(found - wanted) <= 1e-4 * wanted + 1e-6,
+        "wrong at an edge: at rate 1, at high orders or for a very small epsilon",
+        expected=f"{wanted:.4f} at noise {sigma:g}, rate {rate:g}, {updates} updates, delta {delta:g}",
+        got=found,
+    )
+nothing = expect.number(epsilon(50.0, 0.001, 1, 0.2, np.arange(2, 64)))
+expect.that(nothing == 0, "an epsilon below 0 promises what nobody can: the least is 0", expected="0", got=nothing)
+few = expect.number(epsilon(1.0, 0.05, 100, 1e-5, np.array([3, 9])))
+expect.that(
+    abs(few - rdp_eps(1.0, 0.05, 100, 1e-5, np.array([3, 9]))) < 1e-3,
+    "uses other orders than those that it is given",
+    got=few,
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Epsilon from below (2 points)
+#
+# A test says "in" or "out" of a run of some training. It said "in" in `hits` of `n_in` runs with a canary,
+# and in `alarms` of `n_out` runs without. Under $(\varepsilon, \delta)$-privacy,
+# $P(\text{hit}) \le e^{\varepsilon} P(\text{alarm}) + \delta$.
+#
+# Return the largest epsilon that these counts refute, *surely*: a number ≥ 0 that is above the true epsilon with
+# probability at most `failure_prob`. The shares are not known, only counted. So bound each from its count, exactly
+# (Clopper & Pearson), and spend one half of `failure_prob` on each bound.
+#
+# <details><summary>Hint 1</summary>On which side of the share of hits is the bound that cannot flatter you?
+# And of the share of alarms?</details>
+# <details><summary>Hint 2</summary>A share is at least <code>special.betaincinv(k, n - k + 1, p)</code>, surely but for
+# <code>p</code>; that is NaN for k = 0, where the bound is 0.</details>
+# <details><summary>Hint 3</summary>The share of alarms is at most 1 minus the least share of "out" among the
+# <code>n_out</code> runs. If the hits do not exceed <code>privacy_delta</code>, nothing is refuted.</details>
+
+
+# %%
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    """The largest epsilon that the counts refute, surely but for failure_prob."""
+    ### BEGIN SOLUTION
+
+    def least(k, n):
+        return float(special.betaincinv(k, n - k + 1, failure_prob / 2)) if k else 0.0
+
+    hit, alarm = least(hits, n_in), 1 - least(n_out - alarms, n_out)
+    return math.log(max((hit - privacy_delta) / alarm, 1.0))
+    ### END SOLUTION
+
+
+# %%
+print("half of the runs hit, no alarm:")
+print(*(f"{n} runs: epsilon {lower_bound(n // 2, n, 0, n, 1e-5, 0.05):.2f}" for n in (10, 100, 1000)), sep="\n")
+
+# %%
+# CHECK lower_bound_value, 1 point
+found = expect.number(lower_bound(90, 100, 3, 100, 1e-5, 0.05))
+share = math.log(0.9 / 0.03)
+expect.that(
+    found < share - 0.1,
+    "takes the counted shares for the true ones: a hundred runs cannot know them so well",
+    expected=f"clearly less than log(0.90 / 0.03) = {share:.2f}",
+    got=found,
+)
+expect.that(
+    found > 1.9, "refutes less than these counts do", expected="about 2.26 for 90 hits and 3 alarms of 100", got=found
+)
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed)
+for n_in, n_out, delta, a in (
+    (100, 100, 1e-5, 0.05),
+    (1000, 400, 0.01, 0.05),
+    (50, 2000, 1e-3, 0.01),
+    (5000, 5000, 0.05, 0.2),
+):
+    for _ in range(4):
+        hits, alarms = int(draw.integers(n_in // 2, n_in + 1)), int(draw.integers(0, max(n_out // 20, 2)))
+        low = stats.binomtest(hits, n_in).proportion_ci(1 - a).low
+        high = stats.binomtest(alarms, n_out).proportion_ci(1 - a).high
+        wanted = math.log(max((low - delta) / high, 1))
+        found = expect.number(lower_bound(hits, n_in, alarms, n_out, delta, a))
+        told = f"{hits} hits of {n_in}, {alarms} alarms of {n_out}, delta {delta:g}, failure_prob {a:g}"
+        known = {
+            "delta has its part in the hits: take it off": math.log(low / high),
+            "each of the two bounds may spend only one half of failure_prob": math.log(
+                (stats.binomtest(hits, n_in).proportion_ci(1 - 2 * a).low - delta)
+                / stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * a).high
+            ),
+        }
+        for advice, other in known.items():
+            expect.that(
+                abs(other - wanted) < 2e-4 or abs(found - other) > 1e-4,
+                f"too much: {advice}",
+                got=f"{found:.4f}, {told}",
+            )
+        expect.that(
+            found <= wanted + 1e-4,
+            "refutes more than the counts surely do: is each share bounded, exactly, on the side that cannot flatter?",
+            expected=f"{wanted:.4f} for {told}",
+            got=found,
+        )
+        expect.that(
+            found >= wanted - 1e-4, "refutes less than the counts do", expected=f"{wanted:.4f} for {told}", got=found
+        )
+### END HIDDEN TESTS
+
+# %%
+# CHECK lower_bound_sure, 1 point
+found = expect.number(lower_bound(50, 100, 50, 100, 1e-5, 0.05))
+expect.that(found == 0, "hits and alarms are equally frequent, and it refutes something", expected="0", got=found)
+for hits, alarms in ((100, 0), (0, 100), (0, 0)):
+    found = expect.number(lower_bound(hits, 100, alarms, 100, 1e-5, 0.05))
+    expect.that(
+        math.isfinite(found) and found >= 0,
+        "a count of 0, or of all, proves neither nothing nor everything",
+        expected=f"a number >= 0 for {hits} hits and {alarms} alarms of 100",
+        got=found,
+    )
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed + 1)
+for p, n, delta, a in ((0.01, 300, 0.0, 0.05), (0.2, 60, 0.01, 0.1), (0.05, 100, 1e-3, 0.2)):
+    for true in (0.5, 1.5):
+        hit = min(p * math.exp(true) + delta, 1.0)
+        counts = zip(draw.binomial(n, hit, 400).tolist(), draw.binomial(n, p, 400).tolist(), strict=True)
+        memory = {}
+        wrong = 0
+        for pair in counts:
+            if pair not in memory:
+                memory[pair] = expect.number(lower_bound(pair[0], n, pair[1], n, delta, a))
+            wrong += memory[pair] > true
+        expect.that(
+            wrong <= 400 * a + 5 * math.sqrt(400 * a),
+            f"above the true epsilon too often: in {wrong} of 400 audits of a mechanism with epsilon {true:g}",
+            expected=f"in at most {a:.0%}",
+            got=f"{wrong / 400:.0%}",
+        )
+for hits, n_in, alarms, n_out in ((0, 7, 0, 9), (7, 7, 0, 9), (7, 7, 9, 9), (0, 7, 9, 9), (3, 10_000, 0, 10_000)):
+    found = expect.number(lower_bound(hits, n_in, alarms, n_out, 1e-3, 0.05))
+    expect.that(
+        math.isfinite(found) and found >= 0,
+        "a count of 0, or of all, proves neither nothing nor everything",
+        expected=f"a number >= 0 for {hits} of {n_in} and {alarms} of {n_out}",
+        got=found,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Three reports (1 point)
+#
+# Each report is of one private training on `"examples"` examples, as its authors state it: batches were drawn by
+# `"sampling"`, the inputs scaled by `"scale"`, and `"audited"` is what an audit of the code refuted, surely.
+
+# %%
+reports = {
+    "A": {"noise": 1.0, "batch": 128, "examples": 60_000, "updates": 3000, "delta": 1e-6, "claimed": 1.0},
+    "B": {"noise": 1.1, "batch": 256, "examples": 10_000, "updates": 585, "delta": 1e-5, "claimed": 2.0},
+    "C": {"noise": 2.0, "batch": 64, "examples": 4000, "updates": 500, "delta": 1e-5, "claimed": 1.0},
+}
+reports["A"] |= {"sampling": "Poisson", "scale": "constants", "audited": 0.4}
+reports["B"] |= {"sampling": "Poisson", "scale": "constants", "audited": 0.9}
+reports["C"] |= {"sampling": "shuffled", "scale": "constants", "audited": 0.3}
+
+# %% [markdown]
+# Write your judgement as a function, so that it can be tried on reports that you have not seen.
+# It returns one word, of these the first that is true:
+#
+# - `"refuted"`: the audit has shown more than was claimed;
+# - `"leaks"`: something besides the gradients comes from the data (`"scale"` is not `"constants"`);
+# - `"unproved"`: the accountant's analysis does not fit the `"sampling"` (anything but `"Poisson"`),
+#   or `"delta"` is not below 1 / examples, so that a whole example could be given away;
+# - `"overclaims"`: `privacy_eps` of these numbers is above `"claimed"`;
+# - `"sound"`: nothing of this.
+#
+# <details><summary>Hint 1</summary>Is an audit below the claim a proof of it? Does it refute anything?</details>
+# <details><summary>Hint 2</summary>The rate is a probability: batch over examples.</details>
+# <details><summary>Hint 3</summary><code>privacy_eps(noise, batch / examples, updates, delta)</code>.</details>
+
+
+# %%
+def verdict(report):
+    """One word on a report like those above."""
+    ### BEGIN SOLUTION
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    rate = report["batch"] / report["examples"]
+    eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+    ### END SOLUTION
+
+
+# %%
+{name: verdict(report) for name, report in reports.items()}
+
+# %%
+# CHECK verdict, 1 point
+words, seen = ("refuted", "leaks", "unproved", "overclaims", "sound"), set()
+for name, report in reports.items():
+    found = verdict(report)
+    expect.that(found in words, f"report {name}: no word of the five", expected=", ".join(words), got=found)
+    seen.add(found)
+expect.that(len(seen) == 3, "the three reports deserve three different words", got=sorted(seen))
+### BEGIN HIDDEN TESTS
+chance = random.Random(seed)
+questions = {
+    "sound": "the numbers carry the claim, and an audit below it refutes nothing",
+    "refuted": "what does the audit say?",
+    "refuted, shuffled": "what does the audit say? The first word that is true counts",
+    "leaks": "where does the scale come from?",
+    "shuffled": "which sampling does the accountant take for granted?",
+    "without replacement": "which sampling does the accountant take for granted?",
+    "delta": "what does a delta of 1 / examples or more allow?",
+    "overclaims": "what is privacy_eps of these numbers?",
+    "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
+    "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
+}
+for kind, question in questions.items():
+    n, batch, noise = (
+        chance.choice([2000, 10_000, 60_000]),
+        chance.choice([64, 128, 256]),
+        chance.choice([0.8, 1.0, 1.5]),
+    )
+    report = {"noise": noise, "batch": batch, "examples": n, "updates": chance.choice([200, 600])}
+    report |= {"delta": chance.choice([1e-5, 1e-6]), "sampling": "Poisson", "scale": "constants"}
+    eps = privacy_eps(noise, batch / n, report["updates"], report["delta"])
+    report["claimed"] = round(eps * chance.uniform(1.02, 1.2) + 0.01, 3)
+    report["audited"] = round(eps * chance.uniform(0.1, 0.7), 3)
+    word = kind.partition(",")[0]
+    if word == "refuted":
+        report["audited"] = round(report["claimed"] * chance.uniform(1.1, 2), 3)
+        report["sampling"] = "shuffled" if "shuffled" in kind else "Poisson"
+    elif word == "leaks":
+        report["scale"] = chance.choice(["mean of the data", "largest pixel of the data"])
+    elif word in ("shuffled", "without replacement"):
+        report["sampling"], word = word, "unproved"
+    elif word == "delta":
+        report["delta"], word = chance.choice([1.0, 3.0]) / n, "unproved"
+    elif word == "overclaims":
+        report["claimed"] = round(eps * chance.uniform(0.75, 0.95), 4)
+        report["audited"] = round(eps * 0.3, 4)
+        if "delta" in kind:
+            report["claimed"] = round(privacy_eps(noise, batch / n, report["updates"], 0.3 / n) * 1.001, 4)
+            report["delta"] = 1e-9
+    found = verdict(report)
+    expect.that(found == word, f"another word is due: {question}", got=f"{found} for {report}")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Nearly nine in ten, for three (1 point, open)
+#
+# Train on the digits with epsilon at most **3** at delta 1e-5, and get at least **88 %** of the test images right.
+# `dp_sgd` of `utils.privacy` trains a small network. You choose how: return `clip`, `noise_multiplier`, `rate`,
+# `updates`, `lr` and `momentum`, in a dictionary. At most 400 updates, so that the check is quick.
+#
+# <details><summary>Hint 1</summary>First make it private, then accurate: find the noise at which
+# <code>privacy_eps</code> is just below 3 for a given rate and number of updates.</details>
+# <details><summary>Hint 2</summary>A large batch with much noise often beats a small one with little:
+# noise is added once for each update, however many examples are in it.</details>
+# <details><summary>Hint 3</summary>Compare a rate of 0.1 with 0.5 or more, each with as much noise as it needs.
+# What counts for the length of a step is the learning rate times clip.</details>
+
+
+# %%
+def plan():
+    """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
+    ### BEGIN SOLUTION
+    return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 4.0, "momentum": 0.0}
+    ### END SOLUTION
+
+
+# %%
+def trained(how, seed):
+    """A network trained by a plan, and its epsilon at delta 1e-5."""
+    torch.manual_seed(seed)
+    network, half = mlp(data, width=64), torch.tensor(0.5)
+    network[0] = Normalize(half, half)  # constants: the data's own scale would leak
+    network = dp_sgd(network, data.train, **how)
+    return network, privacy_eps(how["noise_multiplier"], how["rate"], how["updates"], 1e-5)
+
+
+# %%
+print("epsilon", round(trained(plan(), 0)[1], 2))
+accuracy(trained(plan(), 0)[0], data.test)
+
+# %%
+# CHECK plan, 1 point
+how = plan()
+names = ("clip", "noise_multiplier", "rate", "updates", "lr", "momentum")
+expect.that(
+    isinstance(how, dict) and set(how) == set(names),
+    "return a dictionary with these six names, and no others",
+    expected=", ".join(names),
+    got=sorted(how) if isinstance(how, dict) else how,
+)
+how = {name: expect.number(value, name) for name, value in how.items()}
+expect.that(
+    how["updates"] == int(how["updates"]) and 1 <= how["updates"] <= 400, "at most 400 updates", got=how["updates"]
+)
+how["updates"] = int(how["updates"])
+expect.that(
+    0 < how["rate"] <= 1, "the rate is a probability: batch over examples", expected="above 0, up to 1", got=how["rate"]
+)
+expect.that(how["noise_multiplier"] > 0, "without noise, epsilon is infinite", got=how["noise_multiplier"])
+expect.that(
+    how["clip"] > 0 and math.isfinite(how["clip"]) and 0 <= how["momentum"] < 1,
+    "clip must be a number above 0, and momentum lie in [0, 1)",
+    got=f"clip {how['clip']}, momentum {how['momentum']}",
+)
+eps = privacy_eps(how["noise_multiplier"], how["rate"], how["updates"], 1e-5)
+expect.that(
+    eps <= 3, "not private enough: more noise, fewer updates or a smaller rate", expected="epsilon up to 3", got=eps
+)
+network, _ = trained(how, seed)
+found = accuracy(network, data.test)
+expect.that(
+    found >= 0.88, "private, and not accurate enough yet", expected="at least 88 % of the test images", got=found
+)
+### BEGIN HIDDEN TESTS
+left = [accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2)]
+mean = Rate(sum(rate.k for rate in left), sum(rate.n for rate in left))
+expect.that(
+    mean >= 0.87,
+    "private, and with other draws of batches and noise not accurate enough: it was luck",
+    expected="at least 87 % on average of two other trainings",
+    got=mean,
+)
+### END HIDDEN TESTS
