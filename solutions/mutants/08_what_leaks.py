@@ -185,7 +185,7 @@ def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside).exp()
 
 
-# WRONG ratio: mean of squares less square of mean, in float32 -> loses its digits
+# WRONG ratio: mean of squares less square of mean, in float32 -> loses its digits|of its own
 def ratio(target, shadows, inside):
     target, shadows = target.float(), shadows.float()
 
@@ -295,11 +295,10 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG masks: all but the last draw freely from their own row -> uniform and independent|no two clients
+# WRONG masks: one secret for all pairs -> uniform and independent|adds nothing
 def masks(secrets, field):
-    total = secrets[:, -1].clone() % field
-    total[-1] = -total[:-1].sum(0) % field
-    return total
+    n = len(secrets)
+    return torch.stack([secrets[0, 1] * (n - 1 - 2 * i) for i in range(n)]) % field
 
 
 # RIGHT input_of: weighted by all rows, least squares
@@ -381,7 +380,7 @@ def fault(report):
     return next((word for word, true in faults.items() if true), "none")
 
 
-# WRONG fault: every area is an average -> an area that shows a leak|fault
+# WRONG fault: every area is an average -> area that shows a leak
 def fault(report):
     if report.get("measure") == "area" and not report["target_is_shadow"]:
         return "average"
@@ -431,7 +430,7 @@ def fault(report):
     return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
 
 
-# WRONG fault: an attack is adapted if it does anything -> what does the attack do
+# WRONG fault: an attack is adapted if it does anything -> what does the attack do|it is adapted
 def fault(report):
     if report["attack"] == "extraction":
         return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
