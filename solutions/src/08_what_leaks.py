@@ -603,8 +603,8 @@ for i in range(12):
 # only the largest 2 % of the entries (by size, at least one); all others are 0.
 # Return an image, (1, *shape), in [0, 1], that is like the client's. The label (1,) is known.
 #
-# **The target**: 16 dB on average over three images, in at most a minute. A search that ignores what the sender did
-# stays well below; one that does not ignore it gets beyond 25.
+# **The target**: 20 dB on average over three images, in at most a minute. A search that ignores what the sender did
+# stays at about 15; one that does not ignore it gets beyond 25.
 #
 # <details><summary>Hint 1</summary>The search of lesson 08: from a random image, make the angle between your gradient
 # and the observed one small.</details>
@@ -667,7 +667,7 @@ expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", go
 expect.that(
     float(leakage.psnr(image, found)) >= 12,
     "the image is not like the client's yet",
-    expected="12 dB for this one; the target is 16 on average",
+    expected="12 dB for this one; the target is 20 on average",
     got=f"{float(leakage.psnr(image, found)):.1f} dB",
 )
 ### BEGIN HIDDEN TESTS
@@ -680,9 +680,9 @@ for i in chosen:
     expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
     reached.append(min(float(leakage.psnr(image, found)), 60.0))
 expect.that(
-    sum(reached) / 3 >= 16,
+    sum(reached) / 3 >= 20,
     "the images are not like the client's: does your gradient go through what the sender's went through?",
-    expected="16 dB on average over three images, through another network",
+    expected="20 dB on average over three images, through another network",
     got=", ".join(f"{value:.1f} dB" for value in reached),
 )
 ### END HIDDEN TESTS
