@@ -359,8 +359,8 @@ for name, case in noise.items():
 plots.table(kept)
 
 # %% [markdown]
-# Hidden slopes, signs, one entry in a hundred: they stop an attacker who has not looked,
-# and slow down one who has. Enough noise stops this attack; lesson 09 says what it costs.
+# Compare the columns: what stops an attacker who has not looked may hardly slow down one who has.
+# Enough noise stops this attack; lesson 09 says what it costs.
 #
 # ## A sum that hides its parts
 #

@@ -48,7 +48,7 @@ sure = leakage.confidence(leakage.fit_many(x, y, inside)(x), y)
 # at most a share `fpr` of the *non-members*, and return the share of the *members* that is found: a number.
 # If the threshold may be as low as one likes (`fpr` = 1), all members are found.
 #
-# <details><summary>Hint 1</summary>The threshold is set by non-members alone. How many of them may be accused?</details>
+# <details><summary>Hint 1</summary>Non-members alone set the threshold. How many of them may be accused?</details>
 # <details><summary>Hint 2</summary>With <code>a = int(fpr * n + 1e-9)</code> of n allowed, the threshold is
 # the score of the non-member who comes next, and who is no longer accused.</details>
 # <details><summary>Hint 3</summary>Sort the non-members' scores, highest first; the threshold is number
@@ -68,8 +68,8 @@ def found_at(scores, members, fpr):
 
 
 # %%
-for share in (0.01, 0.1, 0.5):
-    print(f"confidence alone: at {share:.0%} false accusations finds", found_at(sure[0], inside[0], share))
+print("found by confidence alone, at 1, 10 and 50 % false accusations:")
+print(*map(found_at, [sure[0]] * 3, [inside[0]] * 3, (0.01, 0.1, 0.5)))
 
 
 # %%
@@ -204,14 +204,20 @@ def accuse(sure, inside, k):
 
 
 # %%
-scores = torch.stack([torch.as_tensor(accuse(sure, inside, k)).double() for k in range(10)])
-plots.roc({"confidence": leakage.roc(sure[:10], inside[:10]), "likelihood ratio": leakage.roc(scores, inside[:10])})
+plots.roc(
+    {
+        "confidence": leakage.roc(sure[0], inside[0]),
+        "likelihood ratio": leakage.roc(torch.as_tensor(accuse(sure, inside, 0)), inside[0]),
+    }
+)
 
 
 # %%
 def with_scipy(target, shadows, inside):
     """The same by scipy, example by example, for the checks below."""
-    t, s, seen = (part.double().numpy() if part.is_floating_point() else part.numpy() for part in (target, shadows, inside))
+    t, s, seen = (
+        part.double().numpy() if part.is_floating_point() else part.numpy() for part in (target, shadows, inside)
+    )
     sides = [[s[side[:, i], i] for i in range(len(t))] for side in (seen, ~seen)]
     means, spreads = (np.array([[f(p) for p in side] for side in sides]) for f in (np.mean, lambda p: p.std(ddof=1)))
     one, two = stats.norm.logpdf(t, means, spreads)
@@ -366,9 +372,10 @@ def one_gradient(features, classes, seed, dead=0):
     return layer.weight.grad, layer.bias.grad, image[0]
 
 
+example = one_gradient(64, 10, seed=1, dead=3)
+
 # %%
-weight, bias, image = one_gradient(64, 10, seed=1, dead=3)
-print("off by at most", float((torch.as_tensor(input_of(weight, bias)) - image).abs().max()))
+print("off by at most", float((torch.as_tensor(input_of(*example[:2])) - example[2]).abs().max()))
 
 # %%
 # CHECK input_of, 1 point
@@ -453,4 +460,229 @@ for n, field in ((2, 7), (3, 3), (3, 4), (4, 2)):
             expected=f"each of {field ** (n - 1)} outcomes equally often, over all secrets",
             got=f"{len(counts)} outcomes",
         )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Four reports (2 points)
+#
+# - **A** "The area under our attack's curve is 0.53. So the model does not leak who was trained on."
+# - **B** "Of 50 non-members we accused at most 1 %, and found 20 % of the members. So the model leaks."
+# - **C** "Clients send the signs of their gradients. Matching gradients gave noise. So no image can be read."
+# - **D** "The copy agrees with the model on 97 % of the images, number 100 to 499. It was trained on the model's
+#   answers to images 0 to 299."
+#
+# Write `fault`, which takes a report as data and returns one of six words:
+#
+# | | |
+# |---|---|
+# | `"none"` | what it claims follows from what was done |
+# | `"average"` | claims safety from an area, which hides a few who are found for certain |
+# | `"too few"` | a rate at `fpr` from so few non-members that not even one may be accused |
+# | `"knows"` | the target is among the shadows that judge it |
+# | `"not adapted"` | claims safety from an attack that does not do to its own gradients what the sender does |
+# | `"same images"` | agreement was measured, in part or all, on images that were queries |
+#
+# A weak attack that *succeeds* proves a leak; one that fails proves nothing.
+# No report has more than one fault. Hidden reports have other numbers.
+#
+# <details><summary>Hint 1</summary>Look at <code>attack</code> first: each of the three kinds has its own
+# fields.</details>
+# <details><summary>Hint 2</summary>At most 1 % of 50 is less than one.</details>
+# <details><summary>Hint 3</summary><code>asked</code> and <code>judged</code> are lists of image numbers:
+# do the sets have a member in common?</details>
+
+# %%
+words = ("none", "average", "too few", "knows", "not adapted", "same images")
+reports = {
+    "A": {"attack": "membership", "claim": "safe", "measure": "area", "value": 0.53, "target_is_shadow": False},
+    "B": {"attack": "membership", "claim": "leaks", "measure": "rate", "value": 0.2, "target_is_shadow": False},
+    "C": {"attack": "gradient", "claim": "safe", "sender": "signs", "attacker": "nothing"},
+    "D": {"attack": "extraction", "claim": "leaks", "asked": list(range(300)), "judged": list(range(100, 500))},
+}
+reports["B"] |= {"fpr": 0.01, "non_members": 50}  # a report of an area has neither
+for_example = {"attack": "gradient", "claim": "leaks", "sender": "signs", "attacker": "signs"}  # without fault
+
+
+# %%
+def fault(report):
+    """One word about a report: what is wrong with it, or "none"."""
+    ### BEGIN SOLUTION
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        blind = report["attacker"] != report["sender"] and report["claim"] == "safe"
+        return "not adapted" if blind else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+    ### END SOLUTION
+
+
+# %%
+print(*map(fault, reports.values()), sep=", ")
+
+# %%
+# CHECK fault_membership, 1 point
+said = []
+for letter in "ABCD":
+    said.append(fault(reports[letter]))
+    expect.that(said[-1] in words, f"report {letter}: no word of the six", expected=", ".join(words), got=said[-1])
+expect.that(len(set(said)) == 4 and "none" not in said, "each of the four reports has a fault, and each another one")
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed)
+questions = {
+    "average": "is an average enough to call a model safe?",
+    "too few": "how many of so few non-members may be accused?",
+    "knows": "who is among the shadows?",
+    "none": "what is wrong with that? An area that shows a leak shows one, and a tenth of ten is one",
+}
+for _ in range(30):
+    base = {"attack": "membership", "value": round(float(draw.uniform(0.5, 0.9)), 2), "target_is_shadow": False}
+    base["claim"] = str(draw.choice(["safe", "leaks"]))
+    n, share = int(draw.integers(100, 5000)), float(draw.choice([0.01, 0.05, 0.1]))
+    rate, area = {"measure": "rate", "fpr": share, "non_members": n}, {"measure": "area"}
+    small = {"measure": "rate", "fpr": 0.001, "non_members": int(draw.integers(10, 999))}
+    edge = {"measure": "rate", "fpr": share, "non_members": round(1 / share)}
+    cases = [
+        (base | rate, "none"),
+        (base | edge, "none"),
+        (base | small, "too few"),
+        (base | edge | {"non_members": edge["non_members"] - 1}, "too few"),
+        (base | area | {"claim": "safe"}, "average"),
+        (base | area | {"claim": "leaks"}, "none"),
+        (base | rate | {"target_is_shadow": True}, "knows"),
+        (base | area | {"claim": "leaks", "target_is_shadow": True}, "knows"),
+    ]
+    for report, word in cases:
+        found = fault(report)
+        expect.that(found == word, f"a report on membership: {questions[word]}", got=f"{found} for {report}")
+### END HIDDEN TESTS
+
+# %%
+# CHECK fault_others, 1 point
+expect.that(
+    fault(for_example) == "none",
+    "an adapted attack that reads images proves a leak: nothing is wrong with that",
+    expected="none",
+    got=fault(for_example),
+)
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed + 1)
+manners = ("nothing", "signs", "largest", "mask")
+for sender, attacker, claim in itertools.product(manners, manners, ("safe", "leaks")):
+    report = {"attack": "gradient", "claim": claim, "sender": sender, "attacker": attacker}
+    word = "not adapted" if sender != attacker and claim == "safe" else "none"
+    question = "what does the attack do, that the sender does not, or the other way round?"
+    if word == "none":
+        question = "an attack that succeeds proves a leak, adapted or not" if claim == "leaks" else "it is adapted"
+    found = fault(report)
+    expect.that(found == word, f"a report on gradients: {question}", got=f"{found} for {report}")
+for i in range(12):
+    numbers = draw.permutation(1000).tolist()
+    cut, many = int(draw.integers(5, 100)), int(draw.integers(100, 400))
+    report = {"attack": "extraction", "claim": "leaks", "asked": numbers[:cut], "judged": numbers[cut : cut + many]}
+    found = fault(report)
+    expect.that(found == "none", "a report on a copy: no image was both a query and judged", got=found)
+    report["judged"] = report["judged"] + [numbers[:cut][i % cut]]  # one is enough
+    found = fault(report)
+    expect.that(
+        found == "same images",
+        "a report on a copy: an image was a query, and agreement was measured on it as well",
+        expected="same images",
+        got=f"{found}, where image {report['judged'][-1]} is in both",
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Read it back (1 point, open)
+#
+# A client sends the gradient of *one* image through a convolutional network, `model`:
+# a tensor for each of `model.parameters()`, in this order. But of each tensor it has sent
+# only the largest 2 % of the entries (by size, at least one); all others are 0.
+# Return an image, (1, *shape), in [0, 1], that is like the client's. The label (1,) is known.
+#
+# **The target**: 20 dB on average over three images, in at most a minute. A search that ignores what the sender did
+# stays at about 15; one that does not ignore it gets beyond 25.
+#
+# <details><summary>Hint 1</summary>The search of lesson 08: from a random image, make the angle between your gradient
+# and the observed one small.</details>
+# <details><summary>Hint 2</summary>Your own gradient must go through what the sender's went through. Where was
+# something sent?</details>
+# <details><summary>Hint 3</summary><code>torch.autograd.grad(loss, list(model.parameters()), create_graph=True)</code>
+# has a slope; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
+# a step of 0.1 that falls to 0.</details>
+
+
+# %%
+def read_back(model, observed, label, shape):
+    """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
+    ### BEGIN SOLUTION
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200)
+    for _ in range(200):
+        loss = F.cross_entropy(model(x), label)
+        own = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
+        angle = 1 - F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0)
+        rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
+        (slope,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = slope.sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+    ### END SOLUTION
+
+
+# %%
+def sent_by(model, image, label):
+    """What the client sends: the largest 2 % of each tensor of its gradient, 0 elsewhere."""
+    sent = []
+    for g in torch.autograd.grad(F.cross_entropy(model(image), label), list(model.parameters())):
+        bound = g.abs().flatten().topk(max(g.numel() // 50, 1)).values[-1]
+        sent.append(torch.where(g.abs() >= bound, g, 0))
+    return sent
+
+
+torch.manual_seed(0)
+cnn = small_cnn(data)
+first, digit = data.test.take(1)
+
+# %%
+plots.gallery(
+    {
+        "the client's": first,
+        "read back": torch.as_tensor(read_back(cnn, sent_by(cnn, first, digit), digit, tuple(first.shape[1:]))),
+    }
+)
+
+# %%
+# CHECK read_back, 1 point
+image, label = data.test.x[7:8], data.test.y[7:8]
+found = expect.tensor(read_back(cnn, sent_by(cnn, image, label), label, tuple(image.shape[1:])), like=image)
+expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
+expect.that(
+    float(leakage.psnr(image, found)) >= 12,
+    "the image is not like the client's yet",
+    expected="12 dB for this one; the target is 20 on average",
+    got=f"{float(leakage.psnr(image, found)):.1f} dB",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+chosen, reached = torch.randperm(len(data.test.y))[:3].tolist(), []
+fresh = small_cnn(data)
+for i in chosen:
+    image, label = data.test.x[i : i + 1], data.test.y[i : i + 1]
+    found = expect.tensor(read_back(fresh, sent_by(fresh, image, label), label, tuple(image.shape[1:])), like=image)
+    expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
+    reached.append(min(float(leakage.psnr(image, found)), 60.0))
+expect.that(
+    sum(reached) / 3 >= 20,
+    "the images are not like the client's: does your gradient go through what the sender's went through?",
+    expected="20 dB on average over three images, through another network",
+    got=", ".join(f"{value:.1f} dB" for value in reached),
+)
 ### END HIDDEN TESTS
