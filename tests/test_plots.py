@@ -259,6 +259,8 @@ def test_a_gallery_names_rows_and_shows_each_image_once():
     assert shown[0].images[0].get_cmap().name == "gray_r"
     faces = plots.gallery({"faces": images((1, 64, 64), 2)})
     assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink
+
+
 def test_curves_draw_the_numbers_on_the_axes_asked_for():
     numbers = {"a": {1: 0.1, 10: 1.0, 100: 30.0}, "b": {1: 2.0}}
     for log in ((True, False), (False, True)):

@@ -17,9 +17,7 @@ def psi(reference, now, bins):
     cuts = [-math.inf, *reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1]).tolist(), math.inf]
     total = 0.0
     for low, high in zip(cuts, cuts[1:]):
-        p, q = (
-            (float(((s > low) & (s <= high)).sum()) + 0.5) / (len(s) + 0.5 * bins) for s in (reference, now)
-        )
+        p, q = ((float(((s > low) & (s <= high)).sum()) + 0.5) / (len(s) + 0.5 * bins) for s in (reference, now))
         total += (q - p) * math.log(q / p)
     return total
 
