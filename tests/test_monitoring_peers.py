@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from peers_monitoring import ENVIRONMENT, PERMUTATIONS, timed
+from monitoring_peers import ENVIRONMENT, PERMUTATIONS, timed
 from small_env import small_env
 from utils import monitoring
 
@@ -29,7 +29,7 @@ def both(tmp_path_factory):
     stream = np.concatenate([random.random(5000) < 0.2, random.random(5000) < 0.5]).astype(float)
     np.save(folder / "stream.npy", stream)
     python, where = small_env("drift", ENVIRONMENT), os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([python, HERE / "peers_monitoring.py", folder], env=where, capture_output=True, text=True)
+    done = subprocess.run([python, HERE / "monitoring_peers.py", folder], env=where, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     theirs = json.loads(done.stdout.splitlines()[-1])
     a, b = torch.from_numpy(reference), torch.from_numpy(now)

@@ -1,4 +1,4 @@
-"""Other libraries' monitors on given samples: `python peers_monitoring.py FOLDER` in a small environment of theirs.
+"""Other libraries' monitors on given samples: `python monitoring_peers.py FOLDER` in a small environment of theirs.
 
 FOLDER holds samples.npz (reference, now, sigma) and stream.npy; one line of JSON answers.
 """
