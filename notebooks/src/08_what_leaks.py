@@ -70,11 +70,10 @@ def confidence(logits, y):
 
 chance = torch.Generator().manual_seed(0)
 inside = (torch.rand(128, len(x), generator=chance).argsort(1) < len(x) // 2).to(x.device)  # (K, N)
-networks = fit_many(x, y, inside)
+networks, single = fit_many(x, y, inside), fit_many(x, y, inside[5:6], seed=5)[0]
 right = networks(x).argmax(-1) == y
 print("trained on:", Rate(int(right[inside].sum()), int(inside.sum())))
 print("held out:  ", Rate(int(right[~inside].sum()), int((~inside).sum())))
-single = fit_many(x, y, inside[5:6], seed=5)[0]
 print("network 5 and the same one trained alone agree:", leakage.agreement(networks[5], single, data.test.x))
 
 # %% [markdown]
@@ -95,9 +94,9 @@ def tpr_at(scores, members, fpr=0.01):
 sure, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
 members = inside[:targets]
 print("members found at 1 % false accusations:", tpr_at(sure[:targets], members))
-print(f"area under the curve: {auc(sure[:targets], members):.3f}")
+print(f"area under the curve: {100 * auc(sure[:targets], members):.1f} %")
 reference = metrics.roc_auc_score(members.flatten().cpu(), sure[:targets].flatten().cpu())
-print(f"scikit-learn's: {reference:.3f}")
+print(f"scikit-learn's: {100 * reference:.1f} %")
 
 # %% [markdown]
 # Hardly more than chance, and it would be easy to stop here: "no leak".
@@ -150,7 +149,7 @@ gap = (mean_in - mean_out) / ((var_in + var_out) / 2).sqrt()  # in standard devi
 ranked = gap.argsort(descending=True)
 most, least = ranked[:9], ranked[-9:]
 named = {"most exposed": most, "least exposed": least}
-captions = {name: [f"{data.classes[y[i]].split()[-1]}: {gap[i]:.1f} sd" for i in who] for name, who in named.items()}
+captions = {name: [f"{gap[i]:.1f} sd" for i in who] for name, who in named.items()}
 plots.gallery({name: x[who] for name, who in named.items()}, captions)
 
 # %% [markdown]
@@ -190,13 +189,13 @@ exposed = {name: tpr_at(score, members) for name, score in found.items()}
 plots.rates(exposed, x="members found at 1 % false accusations")
 
 # %%
-lines, bare = [], torch.tensor([auc(*pair) for pair in zip(scores, members, strict=True)])
+lines, bare = [], torch.tensor([100 * auc(*pair) for pair in zip(scores, members, strict=True)])
 for name, score in found.items():
-    area = torch.tensor([auc(*pair) for pair in zip(score, members, strict=True)])
+    area = torch.tensor([100 * auc(*pair) for pair in zip(score, members, strict=True)])
     low, high = stats.ttest_1samp((area - bare).numpy(), 0).confidence_interval(0.95)  # target by target
-    held = (asked[name].argmax(-1) == y)[~inside].double().mean()
-    change = f", change {(area - bare).mean():+.3f} [{low:+.3f}, {high:+.3f}]" if name != "as it is" else ""
-    lines.append(f"{name}: right about {held:.0%} of held-out images, area {area.mean():.3f}{change}")
+    held = 100 * (asked[name].argmax(-1) == y)[~inside].double().mean()
+    change = f", change between {low:+.1f} points and {high:+.1f} points" if name != "as it is" else ""
+    lines.append(f"{name}: right about {held:.0f} % of held-out images, area {area.mean():.1f} %{change}")
 print(*lines, sep="\n")
 
 # %% [markdown]
@@ -446,14 +445,12 @@ rows |= {"nearest in the pool": x[nearest[0]], "mean of the class": mean}
 plots.gallery({name: row[:10] for name, row in rows.items()})
 
 # %%
-for name, picture in {"with weights": white[0], "confidences only": black}.items():
-    print(
-        f"{name}: sure of the class to {float(logits(networks[0], picture).softmax(1).diagonal().min()):.2f} at least"
-    )
+least_sure = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
 members_near = inside.gather(1, nearest)
-print("nearest image is a member:", Rate(int(members_near.sum()), members_near.numel()))
 a_member = recovered(x[nearest[members_near]], white[members_near], everything)
-print("it is that member:", a_member)
+print(f"sure of the class, at least: {least_sure[0]:.0f} % with weights, {least_sure[1]:.0f} % without")
+print("the nearest image of the class in the pool is a member:", Rate(int(members_near.sum()), members_near.numel()))
+print("where it is, the portrait is that member:", a_member)
 
 # %% [markdown]
 # The model is sure, and the portrait is nobody's: it shows what tells the class from others.
