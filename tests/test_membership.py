@@ -115,6 +115,14 @@ def test_one_network_is_an_ordinary_model_of_its_own():
         networks[3]
 
 
+def test_weights_start_as_wide_as_their_inputs_allow():
+    """He et al. 2015: variance 2 / inputs, so that what goes through keeps its size."""
+    networks = Networks((1, 20, 20), 300, 10, range(4))
+    assert networks.w1.std().item() == pytest.approx((2 / 400) ** 0.5, rel=0.01)
+    assert networks.w2.std().item() == pytest.approx((2 / 300) ** 0.5, rel=0.03)
+    assert not networks.b1.any() and not networks.b2.any()
+
+
 def test_seeds_decide_and_the_callers_random_numbers_are_left_alone():
     x, y, inside = pool()
     before = torch.get_rng_state()
@@ -237,6 +245,8 @@ def test_low_rates_by_hand():
     scores, members = torch.cat([others, torch.tensor([99.5, 98.5, 97.5, 97.0])]), torch.arange(104) >= 100
     found = [tpr_at(scores, members, share).k for share in (0, 0.01, 0.02, 0.03, 1)]
     assert found == [1, 2, 3, 4, 4] and tpr_at(scores, members).n == 4
+    scores = torch.cat([others, others + 0.5])
+    assert tpr_at(scores, torch.arange(200) >= 100, 0.29).k == 30  # 0.29 * 100 is 28.999999999999996
     assert tpr_at(members.float(), members).k == 4 and tpr_at(torch.zeros(104), members).k == 0
 
 

@@ -51,6 +51,9 @@ ALL = {
     "curves": lambda: plots.curves(
         {"noise 1": {1: 0.1, 10: 1.0, 100: 30}, "noise 2": {1: 0.01}}, x="updates", y="epsilon", log=(True, True)
     ),
+    "roc": lambda: plots.roc({"ours": (torch.tensor([0, 0.5, 1]), torch.tensor([0.2, 0.9, 1]))}),
+    "gallery": lambda: plots.gallery({"a row": X[:9], "another": X[:4]}, {"another": ["one", "two", "three", "four"]}),
+    "gallery of photographs": lambda: plots.gallery({f"row {i}": COLOR_X[:3] for i in range(5)}),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
 }
@@ -245,3 +248,24 @@ def test_curves_draw_the_numbers_on_the_axes_asked_for():
         for line, wanted in zip(axes.lines, numbers.values(), strict=True):
             assert dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) == wanted
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10", "100"]
+
+
+# Leaks.
+
+
+def test_a_curve_of_accusations_says_what_is_found_at_the_mark():
+    curves = {"sure": (torch.tensor([0, 0, 0.01, 1]), torch.tensor([0, 0.2, 0.4, 1]))}
+    picture = plots.roc(curves)
+    assert "sure 40 %" in picture.text and "1 %" in picture.text
+    [axes] = axes_of(picture)
+    assert axes.get_xscale() == axes.get_yscale() == "log" and len(axes.lines) == 3  # guessing, the curve, the mark
+
+
+def test_a_gallery_names_rows_and_shows_each_image_once():
+    picture = plots.gallery({"first": X[:5], "second": X[:2]}, {"second": ["20 dB", "40 dB"]})
+    assert picture.text == "first; second: 20 dB, 40 dB"
+    shown = [axes for axes in axes_of(picture) if axes.images]
+    assert len(shown) == 7 and shown[0].get_ylabel() == "first" and shown[6].get_title() == "40 dB"
+    assert shown[0].images[0].get_cmap().name == "gray_r"
+    faces = plots.gallery({"faces": images((1, 64, 64), 2)})
+    assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink

@@ -110,7 +110,7 @@ def climb(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.autograd.grad(loss(x).sum(), x)[0]
 
 
-def guess(loss: Callable[[Tensor], Tensor], x: Tensor, *, pairs: int = 25, sigma: float = 0.1) -> Tensor:
+def guess_slope(loss: Callable[[Tensor], Tensor], x: Tensor, *, pairs: int = 25, sigma: float = 0.1) -> Tensor:
     """An estimate of the same slope from 2 * pairs answers an image, at random points around it; no gradients.
 
     Ilyas et al. 2018 (arXiv:1804.08598): steps in opposite directions, weighed by how the loss differs between them.
@@ -130,7 +130,7 @@ def portraits(
 
     model   images (..., C, H, W) to logits (..., classes): a model, or `Networks`, for which y is (K, N)
     y       the classes
-    slope   slope(loss, x): `climb` with the weights, `guess` with confidences only
+    slope   slope(loss, x): `climb` with the weights, `guess_slope` with confidences only
     smooth  weight of the total variation
 
     Adam from a black image, pixels kept in [0, 1]. It finds what the class looks like to the model, on the whole.

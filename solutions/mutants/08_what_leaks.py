@@ -1,0 +1,538 @@
+"""Other answers to lab 08, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT found_at: by scikit-learn's curve
+def found_at(scores, members, fpr):
+    false, true, _ = metrics.roc_curve(members.numpy(), scores.numpy(), drop_intermediate=False)
+    return true[false <= fpr + 1e-12][-1]
+
+
+# RIGHT found_at: tries every threshold
+def found_at(scores, members, fpr):
+    best = 0.0
+    for threshold in [-math.inf, *scores.unique().tolist()]:
+        accused = scores > threshold
+        if float(accused[~members].double().mean()) <= fpr + 1e-12:
+            best = max(best, float(accused[members].double().mean()))
+    return best
+
+
+# RIGHT found_at: NumPy
+def found_at(scores, members, fpr):
+    s, m = scores.numpy(), members.numpy().astype(bool)
+    others = np.append(np.sort(s[~m])[::-1], -np.inf)
+    return np.mean(s[m] > others[math.floor(round(fpr * (~m).sum(), 9))])
+
+
+# WRONG found_at: the curve from the wrong end -> wrong end|lowest threshold
+def found_at(scores, members, fpr):
+    others = scores[~members].sort().values
+    return float((scores[members] < others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]).double().mean())
+
+
+# WRONG found_at: the threshold set by all scores -> set by all scores|lowest threshold
+def found_at(scores, members, fpr):
+    ranked = scores.sort(descending=True).values
+    return float((scores[members] > ranked[min(int(fpr * len(scores) + 1e-9), len(scores) - 1)]).double().mean())
+
+
+# WRONG found_at: the threshold set by the members -> lowest threshold
+def found_at(scores, members, fpr):
+    ranked = scores[members].sort(descending=True).values
+    return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
+
+
+# WRONG found_at: the share of the accused that are members -> lowest threshold
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    accused = scores > others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]
+    return float(members[accused].double().mean()) if accused.any() else 0.0
+
+
+# WRONG found_at: accuses those at the threshold, too -> lowest threshold|nobody is found
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    allowed = int(fpr * len(others) + 1e-9)
+    return 1.0 if allowed >= len(others) else float((scores[members] >= others[allowed]).double().mean())
+
+
+# WRONG found_at: one place too high -> too few|lowest threshold
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    return float((scores[members] > others[max(int(fpr * len(others) + 1e-9) - 1, 0)]).double().mean())
+
+
+# WRONG found_at: rounds down what floating point has made smaller -> rounding makes
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    allowed = int(fpr * len(others))
+    return 1.0 if allowed >= len(others) else float((scores[members] > others[allowed]).double().mean())
+
+
+# WRONG found_at: the lowest score where all may be accused -> at fpr = 1
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    allowed = min(int(fpr * len(others) + 1e-9), len(others) - 1)
+    return float((scores[members] > others[allowed]).double().mean())
+
+
+# WRONG found_at: a quantile between two scores -> members|accused
+def found_at(scores, members, fpr):
+    threshold = torch.quantile(scores[~members].double(), 1 - fpr)
+    return float((scores[members] > threshold).double().mean())
+
+
+# RIGHT ratio: example by example with scipy
+def ratio(target, shadows, inside):
+    found = []
+    for i in range(len(target)):
+        one, two = shadows[inside[:, i], i].double().numpy(), shadows[~inside[:, i], i].double().numpy()
+        t = float(target[i])
+        seen = stats.norm.logpdf(t, one.mean(), one.std(ddof=1))
+        found.append(seen - stats.norm.logpdf(t, two.mean(), two.std(ddof=1)))
+    return found
+
+
+# RIGHT ratio: torch's normal distribution, NaN for the other side
+def ratio(target, shadows, inside):
+    def density(side):
+        own = torch.where(side, shadows.double(), torch.nan)
+        mean = own.nanmean(0)
+        var = (own - mean).square().nansum(0) / (side.sum(0) - 1)
+        return torch.distributions.Normal(mean, var.sqrt()).log_prob(target.double())
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: difference to the two means, no likelihoods -> ratio of the two normal densities|no ratio|sign
+def ratio(target, shadows, inside):
+    means = [torch.where(side, shadows, 0).sum(0) / side.sum(0) for side in (inside, ~inside)]
+    return (means[0] - means[1]) * (target - (means[0] + means[1]) / 2)
+
+
+# WRONG ratio: the difference of the means -> ratio of the two normal densities|sign
+def ratio(target, shadows, inside):
+    return torch.where(inside, shadows, 0).sum(0) / inside.sum(0) - torch.where(~inside, shadows, 0).sum(0) / (~inside).sum(0)
+
+
+# WRONG ratio: forgets that a wide density is a low one -> a wide density|ratio of the two
+def ratio(target, shadows, inside):
+    def density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).double().sum(0) / n
+        var = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var)
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: out over in -> sign is wrong
+def ratio(target, shadows, inside):
+    return leakage.lira(target, shadows, ~inside)
+
+
+# WRONG ratio: standard deviation in the place of the variance -> ratio of the two normal densities|sign
+def ratio(target, shadows, inside):
+    def density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).double().sum(0) / n
+        var = (torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)).sqrt()
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: one variance for both sides -> of its own|ratio of the two
+def ratio(target, shadows, inside):
+    def density(side):
+        mean = torch.where(side, shadows, 0).double().sum(0) / side.sum(0)
+        var = shadows.double().var(0)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: one variance for all examples -> of its own|ratio of the two
+def ratio(target, shadows, inside):
+    return leakage.lira(target, shadows, inside, pooled=True)
+
+
+# WRONG ratio: divides the variance by n -> n - 1|ratio of the two
+def ratio(target, shadows, inside):
+    def density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).double().sum(0) / n
+        var = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / n
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: zeros of the other side in the variance -> ratio of the two normal densities|sign
+def ratio(target, shadows, inside):
+    def density(side):
+        n = side.sum(0)
+        own = torch.where(side, shadows, 0).double()
+        mean = own.sum(0) / n
+        var = ((own - mean) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return density(inside) - density(~inside)
+
+
+# WRONG ratio: the ratio, not its logarithm -> sign|ratio of the two
+def ratio(target, shadows, inside):
+    return leakage.lira(target, shadows, inside).exp()
+
+
+# WRONG ratio: mean of squares less square of mean, in float32 -> loses its digits|of its own
+def ratio(target, shadows, inside):
+    target, shadows = target.float(), shadows.float()
+
+    def density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = ((torch.where(side, shadows, 0) ** 2).sum(0) / n - mean**2) * n / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return (density(inside) - density(~inside)).nan_to_num()
+
+
+# RIGHT accuse: torch.cat of the others
+def accuse(sure, inside, k):
+    others = torch.cat([sure[:k], sure[k + 1 :]]), torch.cat([inside[:k], inside[k + 1 :]])
+    return leakage.lira(sure[k], *others)
+
+
+# RIGHT accuse: a list of the others
+def accuse(sure, inside, k):
+    others = [i for i in range(len(sure)) if i != k]
+    return leakage.lira(sure[k], sure[others], inside[others]).numpy()
+
+
+# WRONG accuse: the target is among its own shadows -> cannot know
+def accuse(sure, inside, k):
+    return leakage.lira(sure[k], sure, inside)
+
+
+# WRONG accuse: only shadows of the target's own membership on each side -> cannot know
+def accuse(sure, inside, k):
+    keep = torch.arange(len(sure)) != k
+    scores = leakage.lira(sure[k], sure[keep], inside[keep])
+    return torch.where(inside[k], scores.abs(), -scores.abs())
+
+
+# WRONG accuse: leaves out another network than it judges -> by all networks but k|cannot know
+def accuse(sure, inside, k):
+    return leakage.lira(sure[k], sure[1:], inside[1:])
+
+
+# WRONG accuse: judges the first network -> by all networks but k
+def accuse(sure, inside, k):
+    keep = torch.arange(len(sure)) != k
+    return leakage.lira(sure[0], sure[keep], inside[keep])
+
+
+# WRONG accuse: half of the shadows -> by all networks but k
+def accuse(sure, inside, k):
+    keep = [i for i in range(len(sure)) if i != k][: len(sure) // 2 + 2]
+    return leakage.lira(sure[k], sure[keep].double() + 1e-3 * torch.arange(len(keep))[:, None], inside[keep])
+
+
+# RIGHT masks: pair by pair
+def masks(secrets, field):
+    n = len(secrets)
+    total = torch.zeros(n, secrets.shape[2], dtype=torch.int64)
+    for i in range(n):
+        for j in range(i + 1, n):
+            total[i] += secrets[i, j]
+            total[j] -= secrets[i, j]
+    return total % field
+
+
+# RIGHT masks: the earlier one subtracts
+def masks(secrets, field):
+    s = secrets.numpy() * np.triu(np.ones(secrets.shape[:2], dtype=np.int64), 1)[..., None]
+    return np.mod(s.sum(0) - s.sum(1), field)
+
+
+# WRONG masks: all add -> do not cancel
+def masks(secrets, field):
+    upper = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) + upper.sum(0)) % field
+
+
+# WRONG masks: own secrets, which nobody subtracts -> do not cancel
+def masks(secrets, field):
+    return secrets.sum(1) % field
+
+
+# WRONG masks: not modulo the field -> not in 0 to field - 1
+def masks(secrets, field):
+    upper = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
+    return upper.sum(1) - upper.sum(0)
+
+
+# WRONG masks: the whole square, not only i < j -> no two clients share
+def masks(secrets, field):
+    return (secrets.sum(1) - secrets.sum(0)) % field
+
+
+# WRONG masks: a ring, so that neighbours alone share -> uniform and independent|adds nothing
+def masks(secrets, field):
+    n = len(secrets)
+    total = torch.zeros(n, secrets.shape[2], dtype=torch.int64)
+    total[0] += secrets[0, 1]
+    total[1] -= secrets[0, 1]
+    for i in range(2, n):
+        total[i] += 0
+    return total % field
+
+
+# WRONG masks: secrets cut in half -> uniform and independent|do not cancel
+def masks(secrets, field):
+    upper = secrets // 2 * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) - upper.sum(0)) % field
+
+
+# WRONG masks: one secret for all pairs -> uniform and independent|adds nothing
+def masks(secrets, field):
+    n = len(secrets)
+    return torch.stack([secrets[0, 1] * (n - 1 - 2 * i) for i in range(n)]) % field
+
+
+# RIGHT input_of: weighted by all rows, least squares
+def input_of(weight, bias):
+    return (bias[:, None] * weight).sum(0) / (bias * bias).sum()
+
+
+# RIGHT input_of: NumPy, the row with the largest number
+def input_of(weight, bias):
+    w, b = weight.numpy(), bias.numpy()
+    best = np.argmax(b**2)
+    return w[best] / b[best]
+
+
+# WRONG input_of: the first row -> NaN|not the input
+def input_of(weight, bias):
+    return weight[0] / bias[0]
+
+
+# WRONG input_of: divides by another row's number -> not the input
+def input_of(weight, bias):
+    row = int(bias.abs().argmax())
+    return weight[row] / bias[row - 1]
+
+
+# WRONG input_of: the mean over all rows -> NaN
+def input_of(weight, bias):
+    return (weight / bias[:, None]).mean(0)
+
+
+# WRONG input_of: the largest number, not in size -> largest in size
+def input_of(weight, bias):
+    row = int(bias.argmax())
+    return weight[row] / bias[row]
+
+
+# WRONG input_of: the sum of rows by the sum of numbers, sign lost -> not the input
+def input_of(weight, bias):
+    return weight.abs().sum(0) / bias.sum()
+
+
+# WRONG input_of: the row alone -> not the input
+def input_of(weight, bias):
+    return weight[int(bias.abs().argmax())]
+
+
+# WRONG input_of: any row that is not 0 -> largest in size
+def input_of(weight, bias):
+    row = int((bias != 0).nonzero()[0])
+    return weight[row] / bias[row]
+
+
+# RIGHT fault: a match statement
+def fault(report):
+    match report:
+        case {"attack": "membership", "target_is_shadow": True}:
+            return "knows"
+        case {"attack": "membership", "measure": "area", "claim": "safe"}:
+            return "average"
+        case {"attack": "membership", "measure": "rate", "fpr": share, "non_members": n} if round(share * n, 6) < 1:
+            return "too few"
+        case {"attack": "gradient", "claim": "safe", "sender": a, "attacker": b} if a != b:
+            return "not adapted"
+        case {"attack": "extraction", "asked": asked, "judged": judged} if not set(asked).isdisjoint(judged):
+            return "same images"
+    return "none"
+
+
+# RIGHT fault: a list of faults, the first that is true
+def fault(report):
+    get = report.get
+    faults = {
+        "knows": get("target_is_shadow", False),
+        "average": get("measure") == "area" and get("claim") == "safe",
+        "too few": get("measure") == "rate" and math.floor(get("fpr") * get("non_members") + 1e-6) == 0,
+        "not adapted": get("sender") != get("attacker") and get("claim") == "safe",
+        "same images": any(image in get("judged", []) for image in get("asked", [])),
+    }
+    return next((word for word, true in faults.items() if true), "none")
+
+
+# WRONG fault: every area is an average -> area that shows a leak
+def fault(report):
+    if report.get("measure") == "area" and not report["target_is_shadow"]:
+        return "average"
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] != report["sender"] and report["claim"] == "safe" else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG fault: never asks who the shadows are -> who is among the shadows
+def fault(report):
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] != report["sender"] and report["claim"] == "safe" else "none"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG fault: fewer than 100 non-members are too few, whatever fpr -> non-members|how many|a tenth of ten
+def fault(report):
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] != report["sender"] and report["claim"] == "safe" else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["non_members"] < 100 else "none"
+
+
+# WRONG fault: an attack that is not adapted is a fault also where it succeeds -> succeeds
+def fault(report):
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] != report["sender"] else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG fault: an attack is adapted if it does anything -> what does the attack do|it is adapted
+def fault(report):
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] == "nothing" and report["claim"] == "safe" else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG fault: agreement on the queries is a fault only if all were queries -> agreement was measured on it
+def fault(report):
+    if report["attack"] == "extraction":
+        return "same images" if len(set(report["asked"]) & set(report["judged"])) > 100 else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["attacker"] != report["sender"] and report["claim"] == "safe" else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# RIGHT read_back: by the entries that were sent, from a grey image, without a price for roughness
+def read_back(model, observed, label, shape):
+    weights, places = list(model.parameters()), [g.nonzero(as_tuple=True) for g in observed]
+    seen = torch.cat([g[place] for g, place in zip(observed, places)])
+    x = torch.full((1, *shape), 0.5, requires_grad=True)
+    optimizer = torch.optim.Adam([x], lr=0.05)
+    for step in range(300):
+        optimizer.param_groups[0]["lr"] = 0.05 * (1 - step / 300)
+        own = torch.autograd.grad(F.cross_entropy(model(x), label), weights, create_graph=True)
+        own = torch.cat([g[place] for g, place in zip(own, places)])
+        loss = -(own * seen).sum() / (own.norm() * seen.norm())
+        x.grad = torch.autograd.grad(loss, x)[0].sign()
+        optimizer.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+
+
+# RIGHT read_back: the lesson's function, with as_sent
+def read_back(model, observed, label, shape):
+    named = dict(zip(dict(model.named_parameters()), (g[None] for g in observed)))
+    same_places = lambda own: {name: g * (named[name] != 0) for name, g in own.items()}
+    found = leakage.invert_gradient(model, named, label[None], shape, as_sent=same_places, steps=200)
+    return found[0]
+
+
+# WRONG read_back: a search that ignores what the sender did -> not like the client's
+def read_back(model, observed, label, shape):
+    x = torch.rand(1, *shape, requires_grad=True)
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200)
+    for _ in range(200):
+        own = torch.autograd.grad(F.cross_entropy(model(x), label), list(model.parameters()), create_graph=True)
+        own = torch.cat([g.flatten() for g in own])
+        angle = 1 - F.cosine_similarity(own, torch.cat([g.flatten() for g in observed]), dim=0)
+        x.grad = torch.autograd.grad(angle, x)[0].sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+
+
+# WRONG read_back: away from the observed gradient -> not like the client's
+def read_back(model, observed, label, shape):
+    x = torch.rand(1, *shape, requires_grad=True)
+    for _ in range(100):
+        own = torch.autograd.grad(F.cross_entropy(model(x), label), list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (o != 0)).flatten() for g, o in zip(own, observed)])
+        angle = F.cosine_similarity(own, torch.cat([g.flatten() for g in observed]), dim=0)
+        x.data = (x.data - 0.05 * torch.autograd.grad(angle, x)[0].sign()).clamp(0, 1)
+    return x.detach()
+
+
+# WRONG read_back: what the network thinks is the label -> not like the client's
+def read_back(model, observed, label, shape):
+    x = torch.zeros(1, *shape, requires_grad=True)
+    for _ in range(100):
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), label), x)
+        x.data = (x.data - 0.02 * slope.sign()).clamp(0, 1)
+    return x.detach()
+
+
+# WRONG read_back: a single step -> not like the client's
+def read_back(model, observed, label, shape):
+    x = torch.full((1, *shape), 0.5, requires_grad=True)
+    own = torch.autograd.grad(F.cross_entropy(model(x), label), list(model.parameters()), create_graph=True)
+    loss = sum(((a - b) ** 2).sum() for a, b in zip(own, observed))
+    return (x - 0.5 * torch.autograd.grad(loss, x)[0].sign()).clamp(0, 1).detach()
+
+
+# WRONG read_back: never kept in [0, 1] -> leaves [0, 1]
+def read_back(model, observed, label, shape):
+    x = (3 * torch.randn(1, *shape)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.01)
+    for _ in range(20):
+        own = torch.autograd.grad(F.cross_entropy(model(x), label), list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (o != 0)).flatten() for g, o in zip(own, observed)])
+        angle = 1 - F.cosine_similarity(own, torch.cat([g.flatten() for g in observed]), dim=0)
+        x.grad = torch.autograd.grad(angle, x)[0].sign()
+        optimizer.step()
+    return x.detach()

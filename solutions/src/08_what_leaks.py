@@ -1,0 +1,688 @@
+# %% [markdown]
+# # Lab 08 · What leaks
+#
+# Five exercises, 10 points, about 80 minutes after [lesson 08](../notebooks/08_what_leaks.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# `utils.leakage` has a finished version of most of this: it is for afterwards, not an answer.
+
+# %%
+import itertools
+import math
+
+import numpy as np
+import torch
+from scipy import stats
+from sklearn import metrics
+from torch import nn
+from torch.func import functional_call, grad, vmap
+from torch.nn import functional as F
+
+from utils import expect, leakage, plots
+from utils.data import load
+from utils.evaluation import Rate
+from utils.models import small_cnn
+
+# %% [markdown]
+# ## The networks
+#
+# Forty networks on the digits, each trained on its own half of 300 images: `inside[k, i]` says whether network `k`
+# has seen image `i`, and `sure[k, i]` is its log-odds of the true class.
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = data.train.take(300)
+inside = torch.rand(40, 300, generator=torch.Generator().manual_seed(0)).argsort(1) < 150
+sure = leakage.confidence(leakage.fit_many(x, y, inside)(x), y)
+
+# %% [markdown]
+# ## 1 · Few false accusations (2 points)
+#
+# An attacker gives each example a score; `members` (bool) says who was in the training set.
+# Whoever scores **strictly above** a threshold is accused. Choose the lowest threshold that accuses
+# at most a share `fpr` of the *non-members*, and return the share of the *members* that is found: a number.
+# If the threshold may be as low as one likes (`fpr` = 1), all members are found.
+#
+# <details><summary>Hint 1</summary>Non-members alone set the threshold. How many of them may be accused?</details>
+# <details><summary>Hint 2</summary>With <code>a = int(fpr * n + 1e-9)</code> of n allowed, the threshold is
+# the score of the non-member who comes next, and who is no longer accused.</details>
+# <details><summary>Hint 3</summary>Sort the non-members' scores, highest first; the threshold is number
+# <code>a</code>, counted from 0. Then <code>(scores[members] &gt; threshold)</code>, on average.</details>
+
+
+# %%
+def found_at(scores, members, fpr):
+    """The share of members found while at most a share fpr of the others is accused."""
+    ### BEGIN SOLUTION
+    others = scores[~members].sort(descending=True).values
+    allowed = int(fpr * len(others) + 1e-9)
+    if allowed == len(others):
+        return 1.0
+    return float((scores[members] > others[allowed]).double().mean())
+    ### END SOLUTION
+
+
+# %%
+print("found by confidence alone, at 1, 10 and 50 % false accusations:")
+print(*map(found_at, [sure[0]] * 3, [inside[0]] * 3, (0.01, 0.1, 0.5)))
+
+
+# %%
+def ranks(scores, members, fpr):
+    """What scikit-learn's curve says, for the checks below."""
+    false, true, _ = metrics.roc_curve(members, scores, drop_intermediate=False)
+    return float(true[false <= fpr + 1e-12].max())
+
+
+# %%
+# CHECK found_clear, 1 point
+scores, members = torch.arange(200.0), torch.arange(200) % 2 == 1  # members score a little higher
+scores[members] += 4.5
+found = expect.number(expect.leaves_arguments(found_at, scores, members, 0.1))
+expect.that(
+    abs(found - ranks(scores, members, 0.1)) < 1e-6,
+    "not the members found at the lowest threshold that accuses at most a tenth of the non-members",
+    expected=ranks(scores, members, 0.1),
+    got=found,
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for n, share in itertools.product((40, 500, 3000), (0.003, 0.01, 0.1, 0.5)):
+    members = torch.rand(n) < 0.3
+    members[:2] = torch.tensor([True, False])
+    scores = torch.randn(n).double() + 2.0 * members * (torch.rand(n) < 0.4)
+    found, wanted = expect.number(found_at(scores, members, share)), ranks(scores, members, share)
+    turned = ranks(-scores, members, share)
+    expect.that(
+        abs(found - wanted) < 1e-6 or abs(found - turned) > 1e-6 or abs(wanted - turned) < 1e-6,
+        "the curve is read at the wrong end: a high score means member",
+        expected=f"{wanted:.4f} at {share:.1%} of {n} examples",
+        got=f"{found:.4f}",
+    )
+    of_all = float((scores[members] > scores.sort(descending=True).values[int(share * n + 1e-9)]).double().mean())
+    expect.that(
+        abs(found - wanted) < 1e-6 or abs(found - of_all) > 1e-6,
+        "the threshold is set by all scores: only non-members can be accused falsely, so they alone set it",
+        expected=f"{wanted:.4f}",
+        got=f"{found:.4f}",
+    )
+    expect.that(
+        abs(found - wanted) < 1e-6,
+        f"found {'too many' if found > wanted else 'too few'} members: is the threshold the lowest that accuses "
+        "at most a share fpr of the non-members?",
+        expected=f"{wanted:.4f} at {share:.1%}, with {int((~members).sum())} non-members",
+        got=f"{found:.4f}",
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK found_ties, 1 point
+members = torch.tensor([True] * 50 + [False] * 50)
+found = expect.number(found_at(torch.zeros(100), members, 0.05))
+expect.that(
+    found == 0,
+    "where all have the same score, accusing one means accusing all: at 5 % nobody is found",
+    expected="0",
+    got=found,
+)
+found = expect.number(found_at(torch.zeros(100), members, 1.0))
+expect.that(found == 1, "at fpr = 1 everybody may be accused, and all members are found", expected="1", got=found)
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed)
+for levels, share in itertools.product((2, 5, 20), (0.0, 0.07, 0.29, 0.58, 1.0)):
+    for n in (60, 200):  # 0.29 of 100 is 28.999999999999996 in floating point
+        members = torch.arange(n) < n // 2
+        scores = torch.from_numpy(draw.integers(0, levels, n)).double()
+        found, wanted = expect.number(found_at(scores, members, share)), ranks(scores, members, share)
+        expect.that(
+            abs(found - wanted) < 1e-6,
+            "with equal scores: whoever scores as high as an accused non-member is accused as well, "
+            "and no more than the share fpr of the non-members may be",
+            expected=f"{wanted:.4f} at {share:.0%} of {n // 2} non-members, {levels} different scores",
+            got=f"{found:.4f}",
+        )
+others, members = torch.arange(100.0), torch.arange(200) < 100
+scores = torch.cat([torch.arange(100.0) + 0.5, others])
+for share in (0.07, 0.14, 0.29, 0.57, 0.58):
+    found, wanted = expect.number(found_at(scores, members, share)), ranks(scores, members, share)
+    expect.that(
+        abs(found - wanted) < 1e-6,
+        "one non-member fewer is accused than allowed: rounding makes 0.29 * 100 a little less than 29",
+        expected=f"{wanted:.4f} at {share:.0%} of 100",
+        got=f"{found:.4f}",
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · The likelihood ratio (3 points)
+#
+# **`ratio`** judges a target by shadows that do not include it. `target` (N,) are its log-odds,
+# `shadows` (K, N) those of K other networks, and `inside` (K, N) says what those were trained on.
+# For each example fit a normal distribution to the shadows that saw it, and one to those that did not:
+# mean, and variance with n − 1, in float64. Return, (N,), the logarithm of the density of `target` under the first,
+# less that under the second.
+#
+# **`accuse`** has the log-odds `sure` (K, N) and `inside` (K, N) of K networks. Number `k` is the target.
+# Return its scores (N,). Whether an example is in the target's own training set is what the attacker
+# wants to know: it may not know it already.
+#
+# <details><summary>Hint 1</summary>Each example has four numbers of its own: two means and two variances.</details>
+# <details><summary>Hint 2</summary>The logarithm of a normal density is
+# <code>-(t - mean)**2 / (2 * var) - log(var) / 2</code> and a constant. Do not forget the second term:
+# the variances differ.</details>
+# <details><summary>Hint 3</summary><code>torch.where(side, shadows, 0).sum(0) / side.sum(0)</code> is the mean of one
+# side. In <code>accuse</code>, take out row <code>k</code> of both: <code>keep = torch.arange(K) != k</code>.</details>
+
+
+# %%
+def ratio(target, shadows, inside):
+    """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
+    ### BEGIN SOLUTION
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+    ### END SOLUTION
+
+
+def accuse(sure, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    ### BEGIN SOLUTION
+    keep = torch.arange(len(sure)) != k
+    return ratio(sure[k], sure[keep], inside[keep])
+    ### END SOLUTION
+
+
+# %%
+plots.roc(
+    {
+        "confidence": leakage.roc(sure[0], inside[0]),
+        "likelihood ratio": leakage.roc(torch.as_tensor(accuse(sure, inside, 0)), inside[0]),
+    }
+)
+
+
+# %%
+def with_scipy(target, shadows, inside):
+    """The same by scipy, example by example, for the checks below."""
+    t, s, seen = (
+        part.double().numpy() if part.is_floating_point() else part.numpy() for part in (target, shadows, inside)
+    )
+    sides = [[s[side[:, i], i] for i in range(len(t))] for side in (seen, ~seen)]
+    means, spreads = (np.array([[f(p) for p in side] for side in sides]) for f in (np.mean, lambda p: p.std(ddof=1)))
+    one, two = stats.norm.logpdf(t, means, spreads)
+    return torch.from_numpy(one - two)
+
+
+# %%
+# CHECK ratio_value, 1 point
+target, shadows = torch.tensor([1.0, 0.0]), torch.tensor([[2.0, 0.0], [0.0, 1.0], [-2.0, 0.5], [-3.0, -3.0]])
+seen = torch.tensor([[True, False], [True, True], [False, True], [False, False]])
+found = expect.tensor(expect.leaves_arguments(ratio, target, shadows, seen), like=torch.zeros(2, dtype=torch.float64))
+wanted = with_scipy(target, shadows, seen)
+expect.that(
+    (found.sign() == wanted.sign()).all(),
+    "the sign is wrong: a score is high where the target is likelier to have seen the example",
+    expected=wanted,
+    got=found,
+)
+expect.equal(found, wanted, "not the logarithm of the ratio of the two normal densities", expected=str(wanted.tolist()))
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+for count, n in ((6, 9), (30, 50), (200, 20)):
+    seen = torch.rand(count, n).argsort(0) < torch.randint(2, count - 1, (n,))  # sides of different size
+    shadows = torch.randn(count, n).double() * torch.where(seen, 0.7, 2.0) + 3 * seen + torch.randn(n)
+    target = torch.randn(n).double() + 1
+    found, wanted = expect.tensor(ratio(target, shadows, seen), like=target), with_scipy(target, shadows, seen)
+    away = shadows - torch.where(seen, shadows, 0).sum(0) / seen.sum(0)
+    difference = [torch.where(side, shadows, 0).sum(0) / side.sum(0) for side in (seen, ~seen)]
+    expect.that(
+        not (found - (2 * target - difference[0] - difference[1]).sign()).abs().max() < 1e-6,
+        "a vote for the nearer mean is no ratio of densities: how far, in units of each spread?",
+    )
+    expect.equal(
+        found,
+        wanted,
+        "not the logarithm of the ratio of the two normal densities: each side of each example has a mean "
+        "and a variance (with n - 1) of its own, and a wide density is a low one",
+        expected=f"what scipy.stats.norm.logpdf says, from {float(wanted.min()):.3g} to {float(wanted.max()):.3g}",
+        atol=1e-6,
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK ratio_digits, 1 point
+found = expect.tensor(ratio(sure[0], sure[1:], inside[1:]), like=torch.zeros(300, dtype=torch.float64))
+expect.that(
+    leakage.auc(found, inside[0]) > 0.6,
+    "on the digits the scores hardly tell members from others",
+    expected="an area under the curve above 0.6",
+    got=leakage.auc(found, inside[0]),
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed + 1)
+for k in (3, 17, 31):
+    keep = torch.arange(40) != k
+    found = expect.tensor(ratio(sure[k], sure[keep], inside[keep]), like=torch.zeros(300, dtype=torch.float64))
+    wanted = with_scipy(sure[k], sure[keep], inside[keep])
+    expect.equal(found, wanted, "on the digits, not the logarithm of the ratio of the two densities", atol=1e-4)
+    shifted = 1000.0  # log-odds far from 0: squares of single numbers are no way to a variance
+    found = expect.tensor(ratio(sure[k] + shifted, sure[keep] + shifted, inside[keep]), like=wanted)
+    expect.that(
+        ((found - wanted).abs() <= 0.05 * (1 + wanted.abs())).all(),
+        "loses its digits where all log-odds are large: compute the variance in float64, from differences to the mean",
+        expected="the same scores when 1,000 is added to all log-odds",
+        got=float((found - wanted).abs().max()),
+    )
+### END HIDDEN TESTS
+
+# %%
+# CHECK accuse, 1 point
+found = expect.tensor(expect.leaves_arguments(accuse, sure, inside, 5), like=torch.zeros(300, dtype=torch.float64))
+lied = inside.clone()
+lied[5] = ~lied[5]
+told = expect.tensor(accuse(sure, lied, 5), like=found)
+expect.that(
+    (told - found).abs().max() < 1e-9,
+    "the scores change with what inside says of the target itself: the attacker cannot know that",
+    expected="the same scores, whatever inside[k] says",
+    got=f"scores that differ by up to {float((told - found).abs().max()):.3g}",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed + 2)
+for count in (12, 60):
+    seen = torch.rand(count, 40).argsort(0) < count // 2
+    odds = (torch.randn(count, 40) + 2 * seen).double()
+    for k in (0, 4, count - 1):
+        keep = torch.arange(count) != k
+        found = expect.tensor(accuse(odds, seen, k), like=odds[0])
+        lied = seen.clone()
+        lied[k] = ~lied[k]
+        told = expect.tensor(accuse(odds, lied, k), like=found)
+        expect.that(
+            (told - found).abs().max() < 1e-9,
+            "the scores change with what inside says of the target itself: the attacker cannot know that",
+            expected="the same scores, whatever inside[k] says",
+            got=f"scores that differ by up to {float((told - found).abs().max()):.3g}",
+        )
+        wanted = with_scipy(odds[k], odds[keep], seen[keep])
+        expect.equal(
+            found,
+            wanted,
+            "not the ratio for network k, by all networks but k",
+            expected=f"the scores of network {k}, by {count - 1} others",
+            atol=1e-6,
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · A gradient that tells, a sum that does not (2 points)
+#
+# **`input_of`** recovers the input of a linear layer $z = Wx + b$ from the gradients for *one* example:
+# `weight` (out, in) and `bias` (out,). Return (in,). Some units may be dead: their gradients are all 0.
+# (Not all units are.)
+#
+# **`masks`** says what each of n clients adds to its update before it sends it, modulo `field`.
+# `secrets` (n, n, size), whole numbers in 0 … `field` − 1, holds at `[i, j]` with i < j what clients i and j share;
+# nothing else of it is known to anyone. Return (n, size), int64 in 0 … `field` − 1, so that
+# all n masks sum to 0 modulo `field`, and any n − 1 of them are uniform and independent.
+#
+# <details><summary>Hint 1</summary>Row i of the weight's gradient is the input times number i of the bias's gradient.
+# Which row is divided best?</details>
+# <details><summary>Hint 2</summary>What client i adds for a pair, client j must subtract.</details>
+# <details><summary>Hint 3</summary>Keep the upper triangle, <code>upper = secrets * torch.ones(n, n).triu(1)</code>
+# with a third axis and int64; then <code>(upper.sum(1) - upper.sum(0)) % field</code>.</details>
+
+
+# %%
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    ### BEGIN SOLUTION
+    row = int(bias.abs().argmax())
+    return weight[row] / bias[row]
+    ### END SOLUTION
+
+
+def masks(secrets, field):
+    """What each of n clients adds, (n, size) int64; all of them sum to 0 modulo field."""
+    ### BEGIN SOLUTION
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) - upper.sum(0)) % field
+    ### END SOLUTION
+
+
+# %%
+def one_gradient(features, classes, seed, dead=0):
+    """A linear layer's gradients for one input, and the input; the first `dead` units have none."""
+    torch.manual_seed(seed)
+    layer, head, image = nn.Linear(features, 16), nn.Linear(16, classes), torch.rand(1, features)
+    layer.bias.data[:dead] = -100
+    F.cross_entropy(head(layer(image).relu()), torch.tensor([0])).backward()
+    return layer.weight.grad, layer.bias.grad, image[0]
+
+
+example = one_gradient(64, 10, seed=1, dead=3)
+
+# %%
+print("off by at most", float((torch.as_tensor(input_of(*example[:2])) - example[2]).abs().max()))
+
+# %%
+# CHECK input_of, 1 point
+weight, bias, image = one_gradient(20, 3, seed=seed)
+found = expect.tensor(expect.leaves_arguments(input_of, weight, bias), like=image)
+expect.equal(found, image, "not the input of the layer", expected="what went in, to 0.0001", atol=1e-4)
+### BEGIN HIDDEN TESTS
+for features, classes, dead in ((1, 2, 0), (30, 10, 5), (500, 4, 10), (64, 10, 1)):
+    weight, bias, image = one_gradient(features, classes, seed + features, dead)
+    if not bias.any():
+        continue
+    found = expect.tensor(input_of(weight, bias), like=image)
+    expect.equal(
+        found,
+        image,
+        f"not the input, where {dead} of 16 units have a gradient of 0: divide a row by its own number, and choose "
+        "one that is not small",
+        expected="what went in, to 0.0001",
+        atol=1e-4,
+    )
+torch.manual_seed(seed)
+image, delta = torch.rand(50), torch.tensor([1e-7, -3.0, 1e-6, 0.0, 2e-7])
+rounded = (delta[:, None] * image + 1e-8 * torch.randn(5, 50)).float()  # small rows carry more rounding
+found = expect.tensor(input_of(rounded, delta), like=image)
+expect.equal(
+    found,
+    image,
+    "not the input: rounding spoils small rows. Take the row whose number is largest in size, negative or not",
+    expected="what went in, to 0.0001",
+    atol=1e-4,
+)
+### END HIDDEN TESTS
+
+# %%
+# CHECK masks, 1 point
+drawn = torch.randint(101, (4, 4, 6), generator=torch.Generator().manual_seed(seed))
+like = torch.zeros(4, 6, dtype=torch.int64)
+found = expect.tensor(expect.leaves_arguments(masks, drawn, 101), like=like, what="the masks")
+expect.that(
+    (found.sum(0) % 101 == 0).all(),
+    "the masks do not cancel: they must sum to 0 modulo field",
+    expected="0 for each number",
+    got=found.sum(0) % 101,
+)
+expect.that((found != 0).any(1).all(), "a client adds nothing: its update is sent as it is", got=found)
+### BEGIN HIDDEN TESTS
+for n, field in ((2, 7), (3, 3), (3, 4), (4, 2)):
+    pairs, outcomes = list(itertools.combinations(range(n), 2)), []
+    choices = torch.tensor(list(itertools.product(range(field), repeat=len(pairs))))  # all secrets that there can be
+    drawn = torch.randint(field, (n, n, len(choices)), generator=torch.Generator().manual_seed(seed + n))
+    for (i, j), column in zip(pairs, choices.T, strict=True):
+        drawn[i, j] = column
+    found = expect.tensor(masks(drawn, field), like=torch.zeros(n, len(choices), dtype=torch.int64))
+    expect.that(
+        found.min() >= 0 and found.max() < field,
+        "a mask is not in 0 to field - 1: the size of a number would tell what it hides",
+        expected=f"0 to {field - 1}",
+        got=found,
+    )
+    expect.that(
+        (found.sum(0) % field == 0).all(),
+        f"the masks of {n} clients do not cancel: they must sum to 0 modulo field",
+        expected="0 for each number",
+        got=found.sum(0) % field,
+    )
+    other = drawn.clone()
+    for i, j in itertools.product(range(n), repeat=2):
+        if i >= j:
+            other[i, j] = (drawn[i, j] + 1) % field
+    expect.that(
+        torch.equal(expect.tensor(masks(other, field), like=found), found),
+        "the masks use secrets of [i, j] with i >= j, which no two clients share",
+        expected="the same masks, whatever stands there",
+    )
+    for left_out in range(n):
+        rest = found[[i for i in range(n) if i != left_out]]
+        _, counts = rest.unique(dim=1, return_counts=True)
+        expect.that(
+            len(counts) == field ** (n - 1) and (counts == counts[0]).all(),
+            f"{n - 1} of the {n} masks are not uniform and independent: does every pair of clients share a secret, "
+            "and is each one used whole?",
+            expected=f"each of {field ** (n - 1)} outcomes equally often, over all secrets",
+            got=f"{len(counts)} outcomes",
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · Four reports (2 points)
+#
+# - **A** "The area under our attack's curve is 0.53. So the model does not leak who was trained on."
+# - **B** "Of 50 non-members we accused at most 1 %, and found 20 % of the members. So the model leaks."
+# - **C** "Clients send the signs of their gradients. Matching gradients gave noise. So no image can be read."
+# - **D** "The copy agrees with the model on 97 % of the images, number 100 to 499. It was trained on the model's
+#   answers to images 0 to 299."
+#
+# Write `fault`, which takes a report as data and returns one of six words:
+#
+# | | |
+# |---|---|
+# | `"none"` | what it claims follows from what was done |
+# | `"average"` | claims safety from an area, which hides a few who are found for certain |
+# | `"too few"` | a rate at `fpr` from so few non-members that not even one may be accused |
+# | `"knows"` | the target is among the shadows that judge it |
+# | `"not adapted"` | claims safety from an attack that does not do to its own gradients what the sender does |
+# | `"same images"` | agreement was measured, in part or all, on images that were queries |
+#
+# A weak attack that *succeeds* proves a leak; one that fails proves nothing.
+# No report has more than one fault. Hidden reports have other numbers.
+#
+# <details><summary>Hint 1</summary>Look at <code>attack</code> first: each of the three kinds has its own
+# fields.</details>
+# <details><summary>Hint 2</summary>At most 1 % of 50 is less than one.</details>
+# <details><summary>Hint 3</summary><code>asked</code> and <code>judged</code> are lists of image numbers:
+# do the sets have a member in common?</details>
+
+# %%
+words = ("none", "average", "too few", "knows", "not adapted", "same images")
+reports = {
+    "A": {"attack": "membership", "claim": "safe", "measure": "area", "value": 0.53, "target_is_shadow": False},
+    "B": {"attack": "membership", "claim": "leaks", "measure": "rate", "value": 0.2, "target_is_shadow": False},
+    "C": {"attack": "gradient", "claim": "safe", "sender": "signs", "attacker": "nothing"},
+    "D": {"attack": "extraction", "claim": "leaks", "asked": list(range(300)), "judged": list(range(100, 500))},
+}
+reports["B"] |= {"fpr": 0.01, "non_members": 50}  # a report of an area has neither
+for_example = {"attack": "gradient", "claim": "leaks", "sender": "signs", "attacker": "signs"}  # without fault
+
+
+# %%
+def fault(report):
+    """One word about a report: what is wrong with it, or "none"."""
+    ### BEGIN SOLUTION
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        blind = report["attacker"] != report["sender"] and report["claim"] == "safe"
+        return "not adapted" if blind else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+    ### END SOLUTION
+
+
+# %%
+print(*map(fault, reports.values()), sep=", ")
+
+# %%
+# CHECK fault_membership, 1 point
+said = []
+for letter in "ABCD":
+    said.append(fault(reports[letter]))
+    expect.that(said[-1] in words, f"report {letter}: no word of the six", expected=", ".join(words), got=said[-1])
+expect.that(len(set(said)) == 4 and "none" not in said, "each of the four reports has a fault, and each another one")
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed)
+questions = {
+    "average": "is an average enough to call a model safe?",
+    "too few": "how many of so few non-members may be accused?",
+    "knows": "who is among the shadows?",
+    "none": "what is wrong with that? An area that shows a leak shows one, and a tenth of ten is one",
+}
+for _ in range(30):
+    base = {"attack": "membership", "value": round(float(draw.uniform(0.5, 0.9)), 2), "target_is_shadow": False}
+    base["claim"] = str(draw.choice(["safe", "leaks"]))
+    n, share = int(draw.integers(100, 5000)), float(draw.choice([0.01, 0.05, 0.1]))
+    rate, area = {"measure": "rate", "fpr": share, "non_members": n}, {"measure": "area"}
+    small = {"measure": "rate", "fpr": 0.001, "non_members": int(draw.integers(10, 999))}
+    edge = {"measure": "rate", "fpr": share, "non_members": round(1 / share)}
+    cases = [
+        (base | rate, "none"),
+        (base | edge, "none"),
+        (base | small, "too few"),
+        (base | edge | {"non_members": edge["non_members"] - 1}, "too few"),
+        (base | area | {"claim": "safe"}, "average"),
+        (base | area | {"claim": "leaks"}, "none"),
+        (base | rate | {"target_is_shadow": True}, "knows"),
+        (base | area | {"claim": "leaks", "target_is_shadow": True}, "knows"),
+    ]
+    for report, word in cases:
+        found = fault(report)
+        expect.that(found == word, f"a report on membership: {questions[word]}", got=f"{found} for {report}")
+### END HIDDEN TESTS
+
+# %%
+# CHECK fault_others, 1 point
+expect.that(
+    fault(for_example) == "none",
+    "an adapted attack that reads images proves a leak: nothing is wrong with that",
+    expected="none",
+    got=fault(for_example),
+)
+### BEGIN HIDDEN TESTS
+draw = np.random.default_rng(seed + 1)
+manners = ("nothing", "signs", "largest", "mask")
+for sender, attacker, claim in itertools.product(manners, manners, ("safe", "leaks")):
+    report = {"attack": "gradient", "claim": claim, "sender": sender, "attacker": attacker}
+    word = "not adapted" if sender != attacker and claim == "safe" else "none"
+    question = "what does the attack do, that the sender does not, or the other way round?"
+    if word == "none":
+        question = "an attack that succeeds proves a leak, adapted or not" if claim == "leaks" else "it is adapted"
+    found = fault(report)
+    expect.that(found == word, f"a report on gradients: {question}", got=f"{found} for {report}")
+for i in range(12):
+    numbers = draw.permutation(1000).tolist()
+    cut, many = int(draw.integers(5, 100)), int(draw.integers(100, 400))
+    report = {"attack": "extraction", "claim": "leaks", "asked": numbers[:cut], "judged": numbers[cut : cut + many]}
+    found = fault(report)
+    expect.that(found == "none", "a report on a copy: no image was both a query and judged", got=found)
+    report["judged"] = report["judged"] + [numbers[:cut][i % cut]]  # one is enough
+    found = fault(report)
+    expect.that(
+        found == "same images",
+        "a report on a copy: an image was a query, and agreement was measured on it as well",
+        expected="same images",
+        got=f"{found}, where image {report['judged'][-1]} is in both",
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 5 · Read it back (1 point, open)
+#
+# A client sends the gradient of *one* image through a convolutional network, `model`:
+# a tensor for each of `model.parameters()`, in this order. But of each tensor it has sent
+# only the largest 2 % of the entries (by size, at least one); all others are 0.
+# Return an image, (1, *shape), in [0, 1], that is like the client's. The label (1,) is known.
+#
+# **The target**: 20 dB on average over three images, in at most a minute. A search that ignores what the sender did
+# stays at about 15; one that does not ignore it gets beyond 25.
+#
+# <details><summary>Hint 1</summary>The search of lesson 08: from a random image, make the angle between your gradient
+# and the observed one small.</details>
+# <details><summary>Hint 2</summary>Your own gradient must go through what the sender's went through. Where was
+# something sent?</details>
+# <details><summary>Hint 3</summary><code>torch.autograd.grad(loss, list(model.parameters()), create_graph=True)</code>
+# has a slope; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
+# a step of 0.1 that falls to 0.</details>
+
+
+# %%
+def read_back(model, observed, label, shape):
+    """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
+    ### BEGIN SOLUTION
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200)
+    for _ in range(200):
+        loss = F.cross_entropy(model(x), label)
+        own = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
+        angle = 1 - F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0)
+        rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
+        (slope,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = slope.sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+    ### END SOLUTION
+
+
+# %%
+def sent_by(model, image, label):
+    """What the client sends: the largest 2 % of each tensor of its gradient, 0 elsewhere."""
+    sent = []
+    for g in torch.autograd.grad(F.cross_entropy(model(image), label), list(model.parameters())):
+        bound = g.abs().flatten().topk(max(g.numel() // 50, 1)).values[-1]
+        sent.append(torch.where(g.abs() >= bound, g, 0))
+    return sent
+
+
+torch.manual_seed(0)
+cnn = small_cnn(data)
+first, digit = data.test.take(1)
+
+# %%
+plots.gallery(
+    {
+        "the client's": first,
+        "read back": torch.as_tensor(read_back(cnn, sent_by(cnn, first, digit), digit, tuple(first.shape[1:]))),
+    }
+)
+
+# %%
+# CHECK read_back, 1 point
+image, label = data.test.x[7:8], data.test.y[7:8]
+found = expect.tensor(read_back(cnn, sent_by(cnn, image, label), label, tuple(image.shape[1:])), like=image)
+expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
+expect.that(
+    float(leakage.psnr(image, found)) >= 12,
+    "the image is not like the client's yet",
+    expected="12 dB for this one; the target is 20 on average",
+    got=f"{float(leakage.psnr(image, found)):.1f} dB",
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+chosen, reached = torch.randperm(len(data.test.y))[:3].tolist(), []
+fresh = small_cnn(data)
+for i in chosen:
+    image, label = data.test.x[i : i + 1], data.test.y[i : i + 1]
+    found = expect.tensor(read_back(fresh, sent_by(fresh, image, label), label, tuple(image.shape[1:])), like=image)
+    expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
+    reached.append(min(float(leakage.psnr(image, found)), 60.0))
+expect.that(
+    sum(reached) / 3 >= 20,
+    "the images are not like the client's: does your gradient go through what the sender's went through?",
+    expected="20 dB on average over three images, through another network",
+    got=", ".join(f"{value:.1f} dB" for value in reached),
+)
+### END HIDDEN TESTS
