@@ -8,7 +8,7 @@ def draws(n, rate, updates):
 
 # RIGHT draws: update by update, in a list
 def draws(n, rate, updates):
-    return [torch.bernoulli(torch.full((n,), rate)).bool() for _ in range(updates)]
+    return [torch.bernoulli(torch.full((n,), rate)).tolist() for _ in range(updates)]
 
 
 # WRONG draws: sampling without replacement, of a fixed size -> same size|vary too little
@@ -453,7 +453,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG verdict: delta 1e-5 for everybody -> at this delta
+# WRONG verdict: delta 1e-5 for everybody -> at this delta|privacy_eps of these
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
