@@ -79,7 +79,7 @@ def test_a_linear_layer_gives_its_input_away_exactly(features, classes, seed):
 
 
 def test_dead_units_and_small_rows_do_no_harm():
-    """Rounding spoils rows in proportion: the row with the largest bias gradient, of either sign, is the one to take."""
+    """Rounding spoils small rows most: the one with the largest bias gradient, of either sign, is the one to take."""
     image, delta = torch.rand(2, 9, generator=chance()), torch.tensor([[0.0, 1e-7, -3, 1e-6], [0, 2, 0, -1e-7]])
     rounded = delta[..., None] * image[:, None] + 1e-8 * torch.randn(2, 4, 9, generator=chance(1))
     torch.testing.assert_close(linear_input(rounded, delta), image, atol=1e-5, rtol=0)
