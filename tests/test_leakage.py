@@ -78,6 +78,14 @@ def test_a_linear_layer_gives_its_input_away_exactly(features, classes, seed):
     torch.testing.assert_close(scrambled, x[:, 0], rtol=1e-9, atol=1e-9)
 
 
+def test_dead_units_and_small_rows_do_no_harm():
+    """Rounding spoils small rows most: the one with the largest bias gradient, of either sign, is the one to take."""
+    image, delta = torch.rand(2, 9, generator=chance()), torch.tensor([[0.0, 1e-7, -3, 1e-6], [0, 2, 0, -1e-7]])
+    rounded = delta[..., None] * image[:, None] + 1e-8 * torch.randn(2, 4, 9, generator=chance(1))
+    torch.testing.assert_close(linear_input(rounded, delta), image, atol=1e-5, rtol=0)
+    assert linear_input(torch.zeros(4, 9), torch.zeros(4)).isnan().all()  # nothing was sent
+
+
 def test_of_a_batch_a_linear_layer_gives_a_mixture():
     torch.manual_seed(0)
     model, x = nn.Linear(5, 3).double(), torch.rand(1, 2, 5, dtype=torch.float64)
