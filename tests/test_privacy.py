@@ -67,7 +67,8 @@ def test_at_whole_orders_the_divergence_is_the_binomial_sum(sigma, rate, order):
 @given(st.floats(0.5, 5), st.floats(0.01, 0.9), st.floats(1.05, 12))
 def test_between_whole_orders_the_divergence_is_the_integral(sigma, rate, order):
     def integrand(z):
-        return (1 - rate + rate * math.exp((2 * z - 1) / (2 * sigma**2))) ** order * stats.norm.pdf(z, scale=sigma)
+        ratio = math.log(1 - rate + rate * math.exp((2 * z - 1) / (2 * sigma**2)))
+        return math.exp(order * ratio + stats.norm.logpdf(z, scale=sigma))  # the power alone may be too large
 
     value, _ = integrate.quad(
         integrand, -15 * sigma, order + 15 * sigma, limit=500, epsabs=0, epsrel=1e-11, points=[0, order]
