@@ -459,7 +459,7 @@ def verdict(report):
     return next((word for word, holds in checks.items() if holds), "works")
 
 
-# WRONG verdict: does not look at who is counted -> what do images of the target class prove
+# WRONG verdict: does not look at who is counted -> what do images of the target class prove|three different verdicts
 def verdict(report):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
