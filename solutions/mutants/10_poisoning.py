@@ -422,7 +422,10 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
 # WRONG group_bound: above 1 -> never above 1
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
-    return math.exp(min(k * privacy_eps, 600)) * p + math.expm1(min(k * privacy_eps, 600)) / math.expm1(privacy_eps) * privacy_delta
+    return (
+        math.exp(min(k * privacy_eps, 600)) * p
+        + math.expm1(min(k * privacy_eps, 600)) / math.expm1(privacy_eps) * privacy_delta
+    )
 
 
 # WRONG group_bound: the number is squared -> another bound
