@@ -8,7 +8,7 @@
 # Is a model with high accuracy on held-out images safe? Would a look at the data have told us?
 #
 # **You will build** three ways to poison, four filters, a repair, and a bound that holds for every poison.
-# *About 45 minutes; the cells run in 24 s on two CPU cores.*
+# *About 45 minutes; the cells run in 28 s on two CPU cores.*
 
 # %%
 import math
@@ -468,7 +468,7 @@ plots.lines(curves, x="channels pruned, the sleepiest first", y="images")
 # What does training on the trusted images add?
 #
 # An attacker who knows the repair tries it at home, on several triggers, and keeps the one that survives best.
-# Here: not a bright corner but an *inverted* one, which wakes the channels that digits use.
+# Here it is not a bright corner but an *inverted* one.
 
 
 # %%

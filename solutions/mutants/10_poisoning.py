@@ -64,12 +64,11 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, which
 
 
-# WRONG backdoor: the same draw at each call -> draw at random
+# WRONG backdoor: evenly spaced, not at random -> too even
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
-    places = (y != target).nonzero()[:, 0]
-    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(0))
-    which = places[order[: round(rate * len(y))]]
+    places, count = (y != target).nonzero()[:, 0], round(rate * len(y))
+    which = places[torch.arange(count) * len(places) // max(count, 1)]
     x[which], y[which] = trigger(x[which]), target
     return x, y, which
 
@@ -462,7 +461,7 @@ def verdict(report):
     return next((word for word, holds in checks.items() if holds), "works")
 
 
-# WRONG verdict: does not look at who is counted -> what do images of the target class prove
+# WRONG verdict: does not look at who is counted -> what do images of the target class prove|three different verdicts
 def verdict(report):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
