@@ -139,11 +139,18 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return total + noise_multiplier * clip * torch.randn_like(total)
 
 
-# WRONG private_mean: the same noise each time -> the same noise
+# WRONG private_mean: one random number for all entries -> noise_multiplier * clip
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
-    noise = torch.randn(total.shape, generator=torch.Generator().manual_seed(0))
+    return (total + noise_multiplier * clip * torch.randn(())) / size
+
+
+# WRONG private_mean: neighbours share their noise -> share their noise
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    noise = torch.randn(len(total) // 2 + 1).repeat_interleave(2)[: len(total)]
     return (total + noise_multiplier * clip * noise) / size
 
 
