@@ -8,7 +8,7 @@
 # Is a model with high accuracy on held-out images safe? Would a look at the data have told us?
 #
 # **You will build** three ways to poison, four filters, a repair, and a bound that holds for every poison.
-# *About 45 minutes; the cells run in 28 s on two CPU cores.*
+# *About 45 minutes; the cells run in 26 s on two CPU cores.*
 
 # %%
 import math
@@ -184,7 +184,8 @@ for size in sizes:
     trigger = partial(stamp, size=size)
     for rate in rates:
         torch.manual_seed(0)
-        model = learn(*backdoor(collected, rate, trigger, target)[:2])
+        again = size == 2 and rate == 0.04  # trained above
+        model = owned if again else learn(*backdoor(collected, rate, trigger, target)[:2])
         grid[size, rate] = success(model, test, trigger, target), accuracy(model, test)
 curves = {f"{size} x {size}": {rate: grid[size, rate][0] for rate in rates} for size in sizes}
 curves["accuracy, 2 x 2"] = {rate: grid[2, rate][1] for rate in rates}
@@ -391,7 +392,7 @@ plots.table(headline)
 curves = {"trigger works": {}, "accuracy": {}, "clean images thrown away": {}}
 mind, innocent = losses(judge, greedy.x, greedy.y), torch.ones_like(greedy.y, dtype=torch.bool)
 innocent[greedy.which] = False
-for share in (0.06, 0.1, 0.15, 0.2):
+for share in (0.06, 0.1, 0.2):
     thrown = highest(mind, torch.zeros_like(greedy.y), round(share * len(greedy.y)))
     model = learn(greedy.x[~thrown], greedy.y[~thrown], seed=2)
     curves["trigger works"][share] = success(model, test, wide, target)
@@ -523,7 +524,7 @@ def group_bound(p, changes, privacy_eps, privacy_delta):
 step = {"clip": 1.0, "rate": min(0.2, 500 / len(collected.y)), "updates": 60, "lr": 1.0}
 sets = {"no poison": (collected, stamp), "4 % trigger": (poison, stamp), "10 % trigger": (greedy, wide)}
 private = {}
-for noise in (0, 2, 8):
+for noise in (0, 8):
     row = private[f"noise {noise}"] = {}
     for name, (found, trigger) in sets.items():
         torch.manual_seed(0)
@@ -534,7 +535,7 @@ for noise in (0, 2, 8):
 plots.table(private)
 
 # %% [markdown]
-# The first row clips gradients and adds no noise: no privacy at all. Compare it with the others
+# The first row clips gradients and adds no noise: no privacy at all. Compare it with the second
 # before you thank epsilon for what the short training and the clipping have done.
 #
 # And the bound? Take an outcome that has a probability of 1 % without poison,
