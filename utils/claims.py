@@ -27,7 +27,11 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
         "Machine-learning security includes data leakage and model inversion",
     ],
     "09": ["Differential privacy is an alternative to masking"],
-    "10": ["Machine-learning security covers the training set too"],
+    "10": [
+        "Machine-learning security covers the training set too",
+        "Filtering the training data is enough",
+        "Differential privacy bounds what poisons can do",
+    ],
     "11": ["The same defenses protect fraud detection, diagnosis and text"],
     "12": ["Monitoring prevents decay", "Monitoring tells you when to retrain"],
     "13": ["Security and monitoring serve different purposes"],
