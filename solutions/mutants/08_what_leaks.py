@@ -112,7 +112,9 @@ def ratio(target, shadows, inside):
 
 # WRONG ratio: the difference of the means -> ratio of the two normal densities|sign
 def ratio(target, shadows, inside):
-    return torch.where(inside, shadows, 0).sum(0) / inside.sum(0) - torch.where(~inside, shadows, 0).sum(0) / (~inside).sum(0)
+    return torch.where(inside, shadows, 0).sum(0) / inside.sum(0) - torch.where(~inside, shadows, 0).sum(0) / (
+        ~inside
+    ).sum(0)
 
 
 # WRONG ratio: forgets that a wide density is a low one -> a wide density|ratio of the two

@@ -253,7 +253,9 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     for a in map(int, orders):
         with np.errstate(all="ignore"):
             k = np.arange(a + 1.0)
-            terms = special.comb(a, k) * (1 - rate) ** (a - k) * rate**k * np.exp(k * (k - 1) / (2 * noise_multiplier**2))
+            terms = (
+                special.comb(a, k) * (1 - rate) ** (a - k) * rate**k * np.exp(k * (k - 1) / (2 * noise_multiplier**2))
+            )
             divergence = np.log(terms.sum()) / (a - 1)
         best = min(best, updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1))
     return float(best)
