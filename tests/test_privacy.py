@@ -167,6 +167,13 @@ def test_the_grid_keeps_both_probabilities():
         assert (one.mass * np.exp(-loss)).sum() == pytest.approx(1, abs=1e-9)
 
 
+def test_what_is_cut_off_counts_as_an_infinite_loss():
+    one = accountant.losses(1.0, 0.1)
+    sums = accountant.compose(one._replace(infinite=0.1), 5, tail=1e-3)
+    assert sums.infinite == pytest.approx(1 - 0.9**5 + 1e-3)
+    assert accountant.smallest_eps(sums, 0.4) == math.inf
+
+
 def test_edges_of_the_accountant():
     assert privacy_eps(0, 0.1, 10, 1e-5) == rdp_eps(0, 0.1, 10, 1e-5) == gaussian_eps(0, 1e-5) == math.inf
     assert privacy_eps(1, 0, 10, 1e-5) == privacy_eps(1, 0.1, 0, 1e-5) == 0
