@@ -6,6 +6,7 @@ Down to the child go models and functions too: {"module": …} from torch or uti
 What the child cannot send stays there, and {"handle": number} stands for it.
 """
 
+import contextlib
 import importlib
 import json
 import math
@@ -227,10 +228,13 @@ def describe(value: object) -> dict:
 
 
 def _address(thing) -> str:
-    module = getattr(thing, "__module__", "")
-    if module.split(".")[0] not in ("torch", "utils") or "<" in thing.__qualname__:
-        raise TypeError(f"{thing.__qualname__} cannot be sent: it must be importable from torch or utils")
-    return f"{module}:{thing.__qualname__}"
+    """Where the child finds the same thing. Some builtins of torch have an address that leads nowhere."""
+    package, name = getattr(thing, "__module__", None) or "", thing.__qualname__
+    if package.split(".")[0] in ("torch", "utils"):
+        with contextlib.suppress(ImportError, AttributeError):
+            if _imported(f"{package}:{name}") is thing:
+                return f"{package}:{name}"
+    raise TypeError(f"{name} cannot be sent: it must be importable from torch or utils")
 
 
 def rebuild(kind: str, details) -> object:
