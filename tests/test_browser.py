@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 EXPLORER, DUEL = (
@@ -97,32 +97,39 @@ def address(folder):
         server.wait(timeout=20)
 
 
-@contextmanager
-def opened(address: str, name: str) -> Iterator[Page]:
-    """A notebook of the server's folder in a new browser; what the console and the network saw is on `page.seen`."""
+@pytest.fixture(scope="module")
+def browser():
+    """One for all tests: a second Playwright cannot start beside the first."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.seen = {"errors": [], "addresses": set()}
-        page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
-        page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
-        page.on("request", lambda request: page.seen["addresses"].add(request.url))
-        page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
-        alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
-        page.goto(f"{address}/{alone}/tree/{name}?token=course")
-        yield page
+        yield browser
         browser.close()
 
 
+@contextmanager
+def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
+    """A notebook of the server's folder on a page of its own; what console and network saw is on `page.seen`."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.seen = {"errors": [], "addresses": set()}
+    page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
+    page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
+    page.on("request", lambda request: page.seen["addresses"].add(request.url))
+    page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
+    alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
+    page.goto(f"{address}/{alone}/tree/{name}?token=course")
+    yield page
+    page.close()
+
+
 @pytest.fixture(scope="module", params=[EXPLORER, DUEL], ids=lambda path: path.stem)
-def page(request, address, folder):
+def page(request, browser, address, folder):
     """A lesson, opened and run to its end."""
     lesson = nbformat.read(request.param, 4)
     for cell in lesson.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None  # so that what is seen was made here
     nbformat.write(lesson, folder / request.param.name)
-    with opened(address, request.param.name) as page:
+    with opened(browser, address, request.param.name) as page:
         page.lesson = request.param
         run_all(page)
         yield page
@@ -232,7 +239,7 @@ def test_every_choice_is_made_from_the_keyboard(page):
     assert widget.locator("[role=alert]").count() == 0
 
 
-def test_a_student_answers_a_lab_and_is_told_what_is_missing(address, folder):
+def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, folder):
     """The student's notebook of lab 01, answered by keyboard: a stub, a step too far, a right step."""
     shutil.copy(LAB, folder / f"lab_{LAB.name}")
     stub = "def fgsm(model, x, y, *, eps):"
@@ -249,7 +256,7 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(address, folder):
             page.keyboard.press("Shift+Enter")
         return cells.filter(has_text="# CHECK fgsm_ball").locator(".jp-OutputArea-output")
 
-    with opened(address, f"lab_{LAB.name}") as page:
+    with opened(browser, address, f"lab_{LAB.name}") as page:
         start_all(page)
         expect(page.get_by_text("NotImplementedError: write me").first).to_be_visible(timeout=60_000)
         expect(answer(2)).to_contain_text("left the eps-ball by")
