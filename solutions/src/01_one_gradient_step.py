@@ -352,7 +352,7 @@ expect.that(
     got=f"{left.k} right",
 )
 ### BEGIN HIDDEN TESTS
-other = hardened(seed, updates=150)
+other = hardened(seed, updates=100)
 one_step = accuracy(other, (attacks.fgsm(other, x, y, eps=0.2), y))
 left = accuracy(other, (expect.images(stronger(other, x, y, eps=0.2), x, 0.2), y))
 expect.that(
