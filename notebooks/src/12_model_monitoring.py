@@ -8,7 +8,7 @@
 #
 # **You will build** tests for two samples, detectors for streams that keep their promise while you look,
 # an estimate of accuracy without labels, and a decision by cost.
-# *About 55 minutes; the cells run in 25 s on two CPU cores.*
+# *About 55 minutes; the cells run in 27 s on two CPU cores.*
 
 # %%
 import math
