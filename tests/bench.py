@@ -21,7 +21,6 @@ from utils.data import Dataset, load
 from utils.models import small_cnn
 from utils.training import fit
 
-README, MARKS = ROOT / "README.md", ("<!-- bench -->\n", "<!-- /bench -->\n")
 KEEP = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 ATTACKS = {
     "foolbox": ("pgd", "cw_l2", "rays"),
@@ -112,13 +111,11 @@ def line(name: str, row: Row, measured: dict[str, dict]) -> str:
 
 def report(data: Dataset, plan: dict[str, Row], table: dict, again: dict) -> str:
     """The README's part: where it was measured, and the table."""
-    cpu = next((x.split(": ")[1] for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
     memory = {name: ratios(again[name], "floor") / ratios(table[name], "floor") for name in again}
     head = ["", "images/s", "ours", "floor / ours", *ATTACKS]
     return "\n".join(
         [
-            f"Measured by `make bench` on {data.name}, eps {data.eps:g}, on {datetime.date.today()}, one core of "
-            f"{cpu or platform.processor()}, torch {torch.__version__}.",
+            f"Measured by `make bench` on {data.name}, eps {data.eps:g}, {today_here()}.",
             "Floor: the attack's forward and backward passes alone, in our chunks, with frozen parameters; 1 cannot be "
             "beaten without leaving images alone. Then for each peer its time as a multiple of ours, and its result.",
             "",
@@ -132,6 +129,21 @@ def report(data: Dataset, plan: dict[str, Row], table: dict, again: dict) -> str
     )
 
 
+def today_here() -> str:
+    """When and where something was measured, in words."""
+    cpu = next((x.split(": ")[1] for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x), "")
+    return f"on {datetime.date.today()}, one core of {cpu or platform.processor()}, torch {torch.__version__}"
+
+
+def into_readme(name: str, text: str) -> None:
+    """Put a text between the README's marks of that name, if it has them."""
+    readme = ROOT / "README.md"
+    before, opened, rest = readme.read_text().partition(f"<!-- {name} -->\n")
+    _, closed, after = rest.partition(f"<!-- /{name} -->\n")
+    if opened and closed:
+        readme.write_text(before + opened + text + "\n" + closed + after)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     here = os.environ.get("COURSE_DATA", "")
@@ -142,10 +154,7 @@ def main() -> None:
     again = measured(data, folder, {name: plan[name] for name in again}, **KEEP)
     text = report(data, plan, table, again)
     print(text)
-    before, opened, rest = README.read_text().partition(MARKS[0])
-    _, closed, after = rest.partition(MARKS[1])
-    if opened and closed:
-        README.write_text(before + opened + text + "\n" + closed + after)
+    into_readme("bench", text)
 
 
 if __name__ == "__main__":

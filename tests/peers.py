@@ -7,8 +7,6 @@ No one environment holds all these libraries, so each has a small one of its own
 import itertools
 import json
 import math
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from small_env import ask
 from utils import attacks
 from utils.attacks.guard import cross_entropy
 from utils.data import chunks, load
@@ -264,11 +263,7 @@ def compare(
     Raises RuntimeError with the last words of a process that fails.
     """
     job = {"peer": peer, "data": data, "folder": str(folder), "timed": timed, "rows": rows}
-    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | variables
-    done = subprocess.run([python, __file__, json.dumps(job)], capture_output=True, text=True, env=variables)
-    if done.returncode:
-        raise RuntimeError(f"the comparison with {peer} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return ask(python, __file__, json.dumps(job), **variables)
 
 
 def main(job: str) -> None:

@@ -1,13 +1,11 @@
 """Opacus and dp-accounting beside our differential privacy: epsilon, clipped gradients, and seconds an epoch.
 
 Each library has a small environment of its own. There this file runs as a script, `privacy_peers.py WHAT JSON`, and
-answers with one line of JSON; `ask` below calls it.
+answers with one line of JSON; `asked` calls it.
 """
 
 import itertools
 import json
-import os
-import subprocess
 import sys
 import time
 import warnings
@@ -19,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from small_env import ask
 from utils.data import load
 from utils.models import small_cnn
 from utils.privacy import clipped_sum, dp_sgd
@@ -29,14 +28,9 @@ ENVIRONMENTS = {  # what pip installs; --no-deps where the course's environment 
 }
 
 
-def ask(python: Path, what: str, job, **variables: str):
-    """The answer of the script `what` in the environment of `python`. Raises RuntimeError with its last words."""
-    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "TQDM_DISABLE": "1"} | variables
-    command = [python, __file__, what, json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, env=variables)
-    if done.returncode:
-        raise RuntimeError(f"{what} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+def asked(python: Path, what: str, job, **variables: str):
+    """The answer of this script's part `what`, in the environment of `python`."""
+    return ask(python, __file__, what, json.dumps(job), **variables)
 
 
 # Epsilon: a list of (noise_multiplier, rate, updates, privacy_delta) in, an answer for each out.

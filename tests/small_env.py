@@ -1,5 +1,7 @@
 """Small environments for tests that need other versions than the course has (Colab's widgets, the peers)."""
 
+import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -33,3 +35,15 @@ def small_env(name: str, requirements: tuple[str, ...]) -> Path:
                 raise RuntimeError(f"pip could not make {folder}:\n{made.stderr[-2000:]}")
             stamp.write_text(recipe)  # last, so that a folder that was interrupted is made anew
     return python
+
+
+def ask(python: Path, script: str | Path, *words: str | Path, **variables: str):
+    """What a script says in the environment of `python`: the last line that it prints, which is JSON.
+
+    It can import `utils`; `variables` are added to its environment. Raises RuntimeError with its last words.
+    """
+    where = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"} | variables
+    done = subprocess.run([python, script, *words], capture_output=True, text=True, env=where)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, words))[:200]} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from privacy_peers import ENVIRONMENTS, ask
+from privacy_peers import ENVIRONMENTS, asked
 from small_env import small_env
 from utils.privacy import privacy_eps, rdp, rdp_eps
 
@@ -39,7 +39,7 @@ def test_fifty_settings():
 
 
 def test_renyi_divergences_and_epsilon_are_those_of_opacus(opacus):
-    for setting, found in zip(SETTINGS, ask(opacus, "opacus", SETTINGS), strict=True):
+    for setting, found in zip(SETTINGS, asked(opacus, "opacus", SETTINGS), strict=True):
         sigma, rate, updates, _ = setting
         orders = np.array(found["orders"])
         ours = updates * rdp(sigma, rate, orders)
@@ -50,7 +50,7 @@ def test_renyi_divergences_and_epsilon_are_those_of_opacus(opacus):
 
 
 def test_the_loss_distribution_gives_the_epsilon_of_dp_accounting():
-    found = ask(small_env("dp-accounting", ENVIRONMENTS["dp-accounting"]), "dp-accounting", SETTINGS)
+    found = asked(small_env("dp-accounting", ENVIRONMENTS["dp-accounting"]), "dp-accounting", SETTINGS)
     for setting, theirs in zip(SETTINGS, found, strict=True):
         assert privacy_eps(*setting) == pytest.approx(theirs["pld"], rel=1e-3), setting
         assert rdp_eps(*setting) <= theirs["rdp"] * (1 + 2e-3), setting
@@ -58,5 +58,5 @@ def test_the_loss_distribution_gives_the_epsilon_of_dp_accounting():
 
 def test_clipped_gradients_are_those_of_opacus(opacus):
     for clip in (0.5, 5.0):
-        apart = ask(opacus, "gradients", {"data": "digits", "clip": clip})
+        apart = asked(opacus, "gradients", {"data": "digits", "clip": clip})
         assert set(apart) == {"hooks", "functorch", "ghost"} and max(apart.values()) < 2e-6, apart

@@ -34,7 +34,7 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
     ],
     "11": ["The same defenses protect fraud detection, diagnosis and text"],
     "12": ["Monitoring prevents decay", "Monitoring tells you when to retrain"],
-    "13": ["Security and monitoring serve different purposes"],
+    "13": ["Security and monitoring serve different purposes", "Monitoring catches attacks on a model"],
     "14": ["There is one defense to pick"],
 }
 COLOURS = {"holds": "#1b7837", "refuted": "#b2182b", "it depends": "#b35806", "open": "#767676"}

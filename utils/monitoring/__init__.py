@@ -1,6 +1,6 @@
 """Model monitoring: two samples, streams, and accuracy without labels. Built in lesson 12."""
 
-from utils.monitoring.performance import bins_of_confidence, calibrate, cost_of_waiting, expected_accuracy
+from utils.monitoring.performance import calibrate, cost_of_waiting, expected_accuracy
 from utils.monitoring.samples import Test, chi_square, classifier_test, holm, ks, mmd, psi, sample_size
 from utils.monitoring.streams import Adwin, bar_for, cusum, e_detector, first_alarm
 
@@ -8,7 +8,6 @@ __all__ = [
     "Adwin",
     "Test",
     "bar_for",
-    "bins_of_confidence",
     "calibrate",
     "chi_square",
     "classifier_test",

@@ -6,7 +6,7 @@ from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from utils.evaluation import Rate
+from utils.evaluation import Rate, Z
 
 
 def calibrate(logits: Tensor, y: Tensor) -> float:
@@ -29,19 +29,8 @@ def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, 
     """
     confidence = (logits.detach().double() / temperature).softmax(1).amax(1)
     mean = float(confidence.mean())
-    half = 1.96 * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
+    half = Z * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
     return mean, (max(mean - half, 0.0), min(mean + half, 1.0))
-
-
-def bins_of_confidence(logits: Tensor, y: Tensor, temperature: float = 1.0, bins: int = 5) -> list[tuple[float, Rate]]:
-    """Mean confidence and accuracy in `bins` equal groups, from the least confident up: a look at calibration."""
-    probabilities = (logits.detach() / temperature).softmax(1)
-    confidence, answer = probabilities.max(1)
-    order = confidence.argsort()
-    return [
-        (float(confidence[part].mean()), Rate(int((answer[part] == y[part]).sum()), len(part)))
-        for part in order.tensor_split(bins)
-    ]
 
 
 def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) -> tuple[float, float]:

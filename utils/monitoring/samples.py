@@ -6,6 +6,7 @@ A p-value is the chance of a statistic this large or larger without any drift. R
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor, nn
@@ -115,11 +116,10 @@ def mmd(reference: Tensor, now: Tensor, *, permutations: int = 1000, seed: int =
     a, b = check(reference, now)
     n, m = len(a), len(b)
     k = kernel(torch.cat([a, b])).fill_diagonal_(0)
-    random = torch.Generator().manual_seed(seed)
-    shuffled = torch.rand(permutations, n + m, generator=random).argsort(1).to(k.device)
-    z = torch.zeros(permutations + 1, n + m, dtype=torch.float64, device=k.device)
-    z[0, :n] = 1  # as it is
-    z[1:].scatter_(1, shuffled[:, :n], 1)
+    z = np.zeros((permutations + 1, n + m))
+    z[:, :n] = 1  # as it is
+    np.random.default_rng(seed).permuted(z[1:], axis=1, out=z[1:])
+    z = torch.from_numpy(z).to(k.device)
     product = z @ k
     within_a, from_a = (product * z).sum(1), product.sum(1)
     across = from_a - within_a
