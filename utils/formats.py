@@ -17,13 +17,19 @@ from numpy import ndarray
 LIMIT = 200_000_000  # bytes that one file may unpack to; the largest here has 184 million
 
 
-def read_npz(path: Path) -> list[ndarray]:
-    """The four arrays of a NumPy archive, by name."""
+def read_arrays(path: Path) -> dict[str, ndarray]:
+    """All arrays of a NumPy archive, by name."""
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LIMIT:
             raise ValueError(f"it unpacks to more than {LIMIT:,} bytes")
     with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[field] for field in ("x_train", "y_train", "x_test", "y_test")]
+        return {name: arrays[name] for name in arrays.files}
+
+
+def read_npz(path: Path) -> list[ndarray]:
+    """The four arrays of an archive of images."""
+    arrays = read_arrays(path)
+    return [arrays[field] for field in ("x_train", "y_train", "x_test", "y_test")]
 
 
 def read_idx(paths: Iterable[Path]) -> Iterator[ndarray]:

@@ -1,7 +1,10 @@
 """Epsilon from below: what a distinguisher of two worlds proves about a mechanism. Built in lesson 09."""
 
+import math
+
 import numpy as np
 from numpy import ndarray
+from scipy import optimize, stats
 
 from utils.smoothing import clopper_pearson_below
 
@@ -53,3 +56,32 @@ def audit(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, failure
     _, threshold, side, swapped = max(tests)
     a, b = (out_count, in_count) if swapped else (in_count, out_count)
     return float(bounds(a, b, side, threshold))
+
+
+def one_run_eps(
+    right: int, guesses: int, examples: int, privacy_delta: float, failure_prob: float = 0.05
+) -> float:
+    """The largest epsilon that one training run refutes, from guesses which examples were in it. Used in lesson 14.
+
+    A fair coin for each of `examples` put it in or left it out; somebody who saw the model says "in" or "out" of
+    `guesses` of them, and `right` are right. Under (epsilon, delta)-privacy these guesses are, however they depend on
+    each other, no better than coins that fall right with probability exp(epsilon) / (1 + exp(epsilon)), but for a term
+    in delta: Steinke, Nasr & Jagielski 2023 (arXiv:2305.08846), theorem 5.2. With probability at least
+    1 - failure_prob the true epsilon is not below the answer, a number >= 0. A random half of a pool, instead of coins,
+    is near enough for an audit, and not for a proof.
+    """
+    if not 0 <= right <= guesses <= examples:
+        raise ValueError(f"need 0 <= right <= guesses <= examples, got {right}, {guesses} and {examples}")
+    steps = np.arange(1, right + 1)
+
+    def surprise(eps: float) -> float:
+        """How rare so many right guesses are at most, if epsilon is `eps`."""
+        share = 1 / (1 + math.exp(-eps))
+        reached = stats.binom.sf(right - 1, guesses, share)
+        fewer = stats.binom.sf(right - steps - 1, guesses, share) - reached
+        most = (2 * fewer / steps).max() if right else 0.0
+        return min(reached + most * examples * privacy_delta, 1.0)
+
+    if surprise(0.0) > failure_prob:
+        return 0.0
+    return float(optimize.brentq(lambda eps: surprise(eps) - failure_prob, 0.0, 60.0, xtol=1e-6))

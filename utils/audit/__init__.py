@@ -1,0 +1,16 @@
+"""An audit of a classifier, and the security card that sums it up. Built in lesson 14.
+
+    measure  one call: accuracy, check-up, worst case, certificate, members, copy, monitor plan, the vendor's claims
+    card     one page for people (HTML) and one for machines (JSON), with the ids of three public lists
+    threats  the threats of a card and their ids
+    given    what a vendor hands over, read without unpickling anything
+
+`python -m utils.audit model.py:build --data digits` does the same from a shell.
+"""
+
+from utils.audit.card import card, page
+from utils.audit.given import read_claims, read_data, read_model
+from utils.audit.measure import Audit, Judged, audit
+from utils.audit.threats import THREATS, Threat
+
+__all__ = ["THREATS", "Audit", "Judged", "Threat", "audit", "card", "page", "read_claims", "read_data", "read_model"]

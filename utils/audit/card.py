@@ -1,0 +1,116 @@
+"""The security card: one page that says what was measured of a model, under the names that others use for threats."""
+
+from html import escape
+
+from utils.audit.measure import FPR, Audit, plain
+from utils.audit.threats import ATLAS, NIST, OWASP, THREATS
+from utils.claims import COLOURS
+from utils.plots import percent
+
+MORE = ". Shadow models (lesson 08) may find more"
+NOT_MEASURED = {
+    "what the classes look like": "not measured: judge by eye what lesson 08's portraits show of your classes",
+    "training data that somebody poisoned": "not measured: it needs the training set and a way to train again (lesson 10)",
+    "a model file that was exchanged, or that runs code": "read as numbers from safetensors, or made by your own code; "
+    "nothing was unpickled. Whether it is the file that you were promised, only a published hash can say",
+}
+
+
+def card(found: Audit) -> dict:
+    """The card for machines: `json.dumps` takes it.
+
+    {"model", "eps", "inputs", "lists", "threats": [{"threat", "atlas", "nist", "owasp", "finding"}], "claims",
+    "measured"}; "measured" is `Audit.to_dict()`.
+    """
+    return {
+        "model": found.name,
+        "eps": found.eps,
+        "inputs": {"for accuracy": found.accuracy.n, "attacked": found.worst.n},
+        "lists": {"atlas": ATLAS, "nist": NIST, "owasp": OWASP},
+        "threats": [
+            {"threat": t.name, "atlas": t.atlas, "nist": t.nist, "owasp": t.owasp, "finding": finding(found, t)}
+            for t in THREATS
+        ],
+        "claims": plain(found.claims),
+        "measured": found.to_dict(),
+    }
+
+
+def finding(found: Audit, threat) -> str:
+    """What the audit found out about a threat, in a sentence."""
+    if threat.measured == "worst case":
+        return (
+            f"within eps {found.eps:.3g} at most {found.worst} stay right, where {percent(found.accuracy)} are without "
+            f"an attack. {found.checkup.summary}"
+        )
+    if threat.measured == "queries":
+        return "; ".join(f"with {what}: {rate} stay right" for what, rate in found.queries.items())
+    if threat.measured == "membership":
+        if found.membership is None:
+            return "not measured: no training data were given"
+        m = found.membership
+        told = f"a threshold finds {m['found']} of them at {percent(FPR)} false accusations (area {m['auc']:.3f})"
+        told += f"; of the tenth that the model is least sure of, {m['unsure']} were not"
+        return told + (f", so epsilon is at least {m['privacy_eps']:.2f}" if m["privacy_eps"] else "") + MORE
+    if threat.measured == "copy":
+        if found.copied is None:
+            return "not measured: no network was given to copy it with"
+        return f"after {found.copied['queries']} queries a copy agrees on {found.copied['agreement']} of other inputs"
+    if threat.measured == "monitor":
+        plan = found.monitor
+        return (
+            f"to be watched, see the plan: {plan['examples for a shift of 0.5 deviations']} examples show a shift of "
+            "half a deviation; a new meaning of labels shows in labels only"
+        )
+    return NOT_MEASURED[threat.name]
+
+
+def page(found: Audit) -> str:
+    """The card for people: one page of HTML that needs nothing else, and prints on one sheet."""
+    threats = "".join(
+        f"<tr><td>{escape(t.name)}<br><small>{escape(' · '.join((*t.atlas, *t.nist, *t.owasp)))}</small></td>"
+        f"<td>{escape(finding(found, t))}</td></tr>"
+        for t in THREATS
+    )
+    claims = "".join(
+        f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}'><b>{escape(c.verdict)}</b></td>"
+        f"<td>{escape(c.because)}</td></tr>"
+        for c in found.claims
+    )
+    claims = claims or "<tr><td colspan='3'>none were given</td></tr>"
+    proved = "no certificate: no noise level was given"
+    if found.certified is not None:
+        c = found.certified
+        proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
+    plan = "".join(f"<li>{escape(name)}: {escape(shown(value))}</li>" for name, value in found.monitor.items())
+    cost = ", ".join(f"{name}: {shown(value)}" for name, value in found.cost.items())
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Security card: {escape(found.name)}</title><style>{STYLE}</style></head><body>
+<h1>Security card: {escape(found.name)}</h1>
+<p><b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g} ·
+{escape(proved)} · {escape(cost)}</p>
+<h2>What its vendor says</h2><table>{claims}</table>
+<h2>Threats</h2><table>{threats}</table>
+<h2>Plan to watch it</h2><ul>{plan}</ul>
+<p><small>Rates are k/n with Wilson's 95 % interval. Attacks give upper bounds: a stronger one may leave less.
+Ids: {escape(ATLAS)}, {escape(NIST)}, {escape(OWASP)}. Made by Measured Defense.</small></p>
+</body></html>
+"""
+
+
+def shown(value) -> str:
+    """A value of the plan as a person reads it."""
+    if isinstance(value, list):
+        return ", ".join(shown(part) for part in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+STYLE = """
+body { font: 10.5pt/1.35 system-ui, sans-serif; color: #222; max-width: 190mm; margin: 0 auto; padding: 8px; }
+h1 { font-size: 16pt; margin: 0 0 4pt; } h2 { font-size: 11.5pt; margin: 8pt 0 3pt; }
+table { border-collapse: collapse; width: 100%; } td { border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; }
+td { vertical-align: top; text-align: left; overflow-wrap: anywhere; } ul { margin: 0; padding-left: 14pt; }
+small { color: #555; font-size: 8.5pt; }
+@page { size: A4; margin: 12mm; } tr, li { break-inside: avoid; }
+"""

@@ -1,0 +1,113 @@
+"""What the owner of a model hands over: its code, its weights, its data, its claims. Nothing is unpickled.
+
+The code is run, as `import` runs it: it is yours, or you have read it. Weights and data are numbers only.
+"""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from utils.data import SETS, Dataset, Split, device, load
+from utils.formats import read_arrays
+
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".bin", ".ckpt")
+
+
+def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
+    """The module that the function of `FILE.py:FUNCTION` returns, with the weights of a safetensors file if given.
+
+    It is in evaluation mode and on the fastest device here. Raises ValueError or FileNotFoundError that says what to do.
+    """
+    file, colon, function = spec.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        raise ValueError(f"cannot read a model from {spec!r}: write FILE.py:FUNCTION, such as model.py:build")
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    source = importlib.util.spec_from_file_location(f"given_{Path(file).stem}", file)
+    module = importlib.util.module_from_spec(source)
+    sys.modules[source.name] = module  # dataclasses and torch.compile look there
+    source.loader.exec_module(module)
+    build = getattr(module, function, None)
+    if not callable(build):
+        raise ValueError(f"{file} has no function {function!r}")
+    model = build()
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{spec} returned {type(model).__name__}, not an nn.Module from inputs in [0, 1] to logits")
+    if weights is not None:
+        if Path(weights).suffix in PICKLES:
+            raise ValueError(
+                f"{weights} may be a pickle, which can run code when it is opened, so it stays closed: let its owner "
+                "save the weights by safetensors.torch.save_model, or load them in your own code"
+            )
+        try:
+            model.load_state_dict(load_file(weights))
+        except FileNotFoundError:
+            raise FileNotFoundError(f"there is no file {weights}") from None
+        except Exception as problem:  # not a safetensors file, or of another model
+            first = str(problem).split("\n")[0]
+            raise ValueError(f"the weights in {weights} do not fit {spec} ({first})") from None
+    return model.to(device()).eval()
+
+
+def read_data(name: str | Path) -> Dataset:
+    """A data set of the course, or a NumPy archive of one's own, FILE.npz.
+
+    The archive holds x_test and y_test, and x_train and y_train if the question of members is to be asked: inputs
+    (N, ...) float in [0, 1], or uint8, which are divided by 255; labels (N,) integers from 0. Its `eps` is 8/255, and
+    its splits have no examples where the archive has none.
+    """
+    if str(name) in SETS:
+        return load(str(name))
+    if not str(name).endswith(".npz"):
+        raise ValueError(f"cannot read data from {name!r}: give a set of the course ({', '.join(SETS)}) or FILE.npz")
+    try:
+        arrays = read_arrays(Path(name))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {name}") from None
+    except Exception as problem:  # whatever a damaged or hostile file can cause, it is one thing to the reader
+        raise ValueError(f"cannot use {name} ({str(problem).splitlines()[0]})") from None
+    if not {"x_test", "y_test"} <= set(arrays):
+        raise ValueError(f"{name} must hold x_test and y_test, and holds {', '.join(sorted(arrays)) or 'nothing'}")
+    test = split(name, arrays["x_test"], arrays["y_test"])
+    train = split(name, arrays["x_train"], arrays["y_train"]) if {"x_train", "y_train"} <= set(arrays) else None
+    train = Split(test.x[:0], test.y[:0]) if train is None else train
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise ValueError(f"{name}: its training inputs have the shape {tuple(train.x.shape[1:])}, its test inputs not")
+    classes = int(max(test.y.max(), train.y.max() if len(train.y) else 0)) + 1
+    return Dataset(Path(name).stem, train, test, tuple(str(k) for k in range(classes)), 8 / 255)
+
+
+def split(name, x, y) -> Split:
+    """Arrays as a Split, if they are what an audit can use. Else ValueError."""
+    if len(x) == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
+        raise ValueError(f"{name}: inputs {x.shape} and labels {y.shape} {y.dtype} do not fit: (N, ...) and (N,) int")
+    if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype.itemsize > 1):
+        raise ValueError(f"{name}: inputs must be floats in [0, 1] or uint8, got {x.dtype}")
+    values = torch.from_numpy(x).float() / (255 if x.dtype.kind == "u" else 1)
+    if not (values.isfinite().all() and values.min() >= 0 and values.max() <= 1):
+        raise ValueError(f"{name}: inputs must lie in [0, 1], got {float(values.min()):.3g} to {float(values.max()):.3g}")
+    if y.min() < 0:
+        raise ValueError(f"{name}: labels count from 0, got {y.min()}")
+    return Split(values.to(device()), labels(y))
+
+
+def labels(y) -> Tensor:
+    return torch.from_numpy(y.astype("int64")).to(device())
+
+
+def read_claims(file: str | Path) -> dict:
+    """A vendor's claims from a JSON file, {name: value}; the names are those of `measure.CLAIMS` and `SETTINGS`."""
+    try:
+        claims = json.loads(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {file}") from None
+    except ValueError as problem:
+        raise ValueError(f"{file} is not JSON ({problem})") from None
+    if not isinstance(claims, dict):
+        raise ValueError(f'{file} must hold an object such as {{"accuracy": 0.98}}, and holds a {type(claims).__name__}')
+    return claims

@@ -1,0 +1,274 @@
+"""One call that measures a classifier, and holds the result against what its vendor says. Built in lesson 14."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks import rays, square, worst_case
+from utils.checkup import Report, examine
+from utils.data import Split
+from utils.evaluation import Rate, accuracy, robust_accuracy
+from utils.leakage import agreement, auc, confidence, steal, tpr_at
+from utils.models import logits, predict
+from utils.monitoring import calibrate, expected_accuracy, sample_size
+from utils.privacy import one_run_eps
+from utils.smoothing import certify
+
+FPR = 0.01  # the share of false accusations at which members are counted
+CLAIMS = {  # what a vendor may claim, and what it means
+    "accuracy": "the share of right answers on new inputs",
+    "robust_accuracy": "the share of inputs on which no change within eps (L-infinity) makes the answer wrong",
+    "certified_accuracy": "the share of right answers that nothing nearer than `radius` (L2) can change, under `sigma`",
+    "privacy_eps": "the epsilon of its training, at `privacy_delta`",
+}
+SETTINGS = ("eps", "radius", "sigma", "privacy_delta", "name", "note")  # what the claims speak of, and words
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A vendor's claim: "holds" or "refuted" at 95 % confidence, or "open" where the measurement cannot tell."""
+
+    text: str
+    verdict: str
+    because: str
+
+
+@dataclass(frozen=True, repr=False)
+class Audit:
+    """What `audit` measured.
+
+    accuracy    right answers
+    checkup     lesson 05's report: does it hide its gradients?
+    worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
+    queries     {"scores" or "labels": right answers left under an attack that sees only these}
+    certified   {"sigma", "radius", "rate"} of the smoothed model; None: no noise level was given
+    membership  {"found", "auc", "unsure", "privacy_eps"}: members found at 1 % false accusations, the area under the
+                curve, how many of the tenth that the model is least sure of it was not trained on, and the epsilon
+                that this refutes; None: no training data were given
+    copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no inputs to ask with
+    monitor     what to watch and the numbers to start from
+    cost        {"parameters", "milliseconds for an answer"}
+    claims      the vendor's, judged
+    """
+
+    name: str
+    eps: float
+    accuracy: Rate
+    checkup: Report
+    worst: Rate
+    queries: dict[str, Rate]
+    certified: dict | None
+    membership: dict | None
+    copied: dict | None
+    monitor: dict
+    cost: dict
+    claims: tuple[Judged, ...] = field(default=())
+
+    @property
+    def refuted(self) -> list[str]:
+        """The claims that the measurements refute."""
+        return [claim.text for claim in self.claims if claim.verdict == "refuted"]
+
+    def __repr__(self):
+        rows = [f"{self.name}: accuracy {self.accuracy}, at most {self.worst} left within eps {self.eps:.3g}"]
+        rows += [self.checkup.summary]
+        rows += [f"{claim.verdict}: {claim.text} ({claim.because})" for claim in self.claims]
+        return "\n".join(rows)
+
+    def to_dict(self) -> dict:
+        """The audit in numbers, strings, lists and dictionaries; `json.dumps` takes it."""
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+
+
+def plain(value):
+    """A value as JSON has it: a Rate as its counts and interval, a Report by its own `to_dict`."""
+    if isinstance(value, Rate):
+        low, high = value.interval
+        return {"k": value.k, "n": value.n, "low": low, "high": high}
+    if isinstance(value, Report):
+        return value.to_dict()
+    if isinstance(value, Judged):
+        return {"text": value.text, "verdict": value.verdict, "because": value.because}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def audit(
+    model: nn.Module,
+    test: tuple[Tensor, Tensor],
+    *,
+    eps: float,
+    train: tuple[Tensor, Tensor] | None = None,
+    copy: nn.Module | None = None,
+    claims: Mapping | None = None,
+    n: int = 200,
+    name: str = "model",
+    seed: int = 0,
+) -> Audit:
+    """Measure a classifier as this course does, and judge what its vendor claims. Built in lesson 14.
+
+    model   from inputs in [0, 1] to logits (N, classes)
+    test    inputs (N, ...) float32 in [0, 1] and labels (N,) int64 that it was not trained on; half of them are the
+            queries for a copy, so best 400 or more
+    eps     the L-infinity budget of the attacks
+    train   examples that it was trained on, from the same source as `test`; None leaves the question of members open
+    copy    an untrained network for the attacker's copy; None leaves the copy out
+    claims  what the vendor says, {name: value} with names of CLAIMS and SETTINGS; "eps" must be the budget above, and
+            "certified_accuracy" needs "sigma" and "radius"
+    n       how many inputs are attacked (a few seconds for each hundred of a small network)
+
+    The model's parameters, mode and gradients are left as they were; the same seed gives the same audit. Raises
+    ValueError or TypeError that names the argument at fault.
+    """
+    claims = checked(claims or {}, eps)
+    x, y = (t.detach() for t in test)
+    sample = Split(x, y).take(n)
+    checkup = examine(model, *sample, eps=eps, seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        worst = robust_accuracy(model, sample, partial(worst_case, seed=seed), eps=eps)
+        queries = {
+            "scores": robust_accuracy(model, sample, partial(square, queries=1000, seed=seed), eps=eps),
+            "labels": robust_accuracy(model, sample, partial(rays, queries=1000), eps=eps),
+        }
+        lowest = min([worst, *queries.values(), *([checkup.adapted] if checkup.adapted is not None else [])])
+        found = Audit(
+            name=name,
+            eps=float(eps),
+            accuracy=accuracy(model, (x, y)),
+            checkup=checkup,
+            worst=lowest,
+            queries=queries,
+            certified=certificate(model, sample, claims, seed),
+            membership=None if train is None else members(model, train, (x, y), claims.get("privacy_delta", 1e-5)),
+            copied=None if copy is None else copied(model, copy, x),
+            monitor=monitor(model, (x, y)),
+            cost=cost(model, x),
+        )
+    return Audit(**{**found.__dict__, "claims": tuple(judge(found, claims))})
+
+
+def checked(claims: Mapping, eps: float) -> dict:
+    """The vendor's claims, if this audit can judge them. Else ValueError."""
+    if unknown := set(claims) - set(CLAIMS) - set(SETTINGS):
+        raise ValueError(f"cannot judge the claim {sorted(unknown)[0]!r}: known are {', '.join([*CLAIMS, *SETTINGS])}")
+    for name, value in claims.items():
+        if name not in ("name", "note") and not (isinstance(value, (int, float)) and 0 <= value < math.inf):
+            raise ValueError(f"the claim {name!r} must be a number of 0 or more, got {value!r}")
+    for name in ("accuracy", "robust_accuracy", "certified_accuracy"):
+        if claims.get(name, 0) > 1:
+            raise ValueError(f"{name} is a share between 0 and 1, got {claims[name]}")
+    if "certified_accuracy" in claims and not {"sigma", "radius"} <= set(claims):
+        raise ValueError("certified_accuracy needs sigma and radius beside it: certified under which noise, how far?")
+    if "robust_accuracy" in claims and not math.isclose(claims.get("eps", -1), eps, rel_tol=1e-6):
+        raise ValueError(f"robust_accuracy is claimed at eps {claims.get('eps')}: audit at that eps, not at {eps}")
+    return dict(claims)
+
+
+def certificate(model: nn.Module, sample: Split, claims: Mapping, seed: int) -> dict | None:
+    """The certified accuracy of the smoothed model at the radius that is claimed; None if no noise is named."""
+    if "sigma" not in claims:
+        return None
+    sigma, radius = claims["sigma"], claims.get("radius", 0.0)
+    proved = certify(model, sample.x, sigma=sigma, n=1000, seed=seed)
+    right = (proved.label == sample.y) & (proved.radius >= radius)
+    return {"sigma": sigma, "radius": radius, "rate": Rate(int(right.sum()), len(right))}
+
+
+def members(model: nn.Module, train: tuple, test: tuple, privacy_delta: float) -> dict:
+    """A threshold on how sure the model is (lesson 08), on as many members as others, and what it says of epsilon.
+
+    For epsilon the attacker makes one kind of guess, fixed beforehand: the tenth of all that the model is least sure
+    of was not in the training data, for what a model has learned by heart it is sure of.
+    """
+    count = min(len(train[1]), len(test[1]))
+    sides = [Split(*part).take(count) for part in (train, test)]
+    scores = torch.cat([confidence(logits(model, x), y) for x, y in sides]).double().cpu()
+    inside = torch.arange(2 * count) < count
+    unsure = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
+    right = Rate(int((~inside[unsure]).sum()), len(unsure))
+    return {
+        "found": tpr_at(scores, inside, FPR),
+        "auc": auc(scores, inside),
+        "unsure": right,
+        "privacy_eps": one_run_eps(right.k, right.n, 2 * count, privacy_delta),
+    }
+
+
+def copied(model: nn.Module, copy: nn.Module, x: Tensor) -> dict:
+    """A copy trained on the model's probabilities for one half of x, and its agreement on the other half."""
+    ask, keep = x[::2], x[1::2]
+    return {"queries": len(ask), "agreement": agreement(model, steal(model, copy, ask), keep)}
+
+
+def monitor(model: nn.Module, test: tuple[Tensor, Tensor]) -> dict:
+    """A plan to watch the model (lesson 12): what, with how many examples, from which starting values."""
+    x, y = test
+    said = logits(model, x)
+    temperature = calibrate(said, y)
+    promised, _ = expected_accuracy(said, temperature)
+    return {
+        "watch": "the probabilities of each class (KS with Holm's correction) and the classes named (chi-square)",
+        "examples for a shift of 0.25 deviations": sample_size(0.25),
+        "examples for a shift of 0.5 deviations": sample_size(0.5),
+        "usual sureness": float(said.softmax(1).amax(1).mean()),
+        "temperature": temperature,
+        "expected accuracy": promised,
+        "shares of the classes": [round(float(share), 4) for share in said.softmax(1).mean(0)],
+        "labels to buy for an accuracy within 5 points": labels_needed(0.05),
+    }
+
+
+def labels_needed(half: float) -> int:
+    """How many random labels give an accuracy with an interval of `half` to both sides, whatever the accuracy is."""
+    return math.ceil((1.959964 / (2 * half)) ** 2)
+
+
+def cost(model: nn.Module, x: Tensor) -> dict:
+    """Parameters, and milliseconds for an answer: the quickest of five."""
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        predict(model, x).tolist()
+        times.append(1000 * (time.perf_counter() - begin) / len(x))
+    return {"parameters": sum(p.numel() for p in model.parameters()), "milliseconds for an answer": min(times)}
+
+
+def judge(found: Audit, claims: Mapping) -> list[Judged]:
+    """The vendor's claims against the measurements."""
+    judged = []
+    if "accuracy" in claims:
+        judged.append(compare(f"accuracy {claims['accuracy']:.3g}", claims["accuracy"], found.accuracy))
+    if "robust_accuracy" in claims:
+        text = f"{claims['robust_accuracy']:.3g} robust within eps {found.eps:.3g}"
+        judged.append(compare(text, claims["robust_accuracy"], found.worst, bound=True))
+    if "certified_accuracy" in claims:
+        text = f"{claims['certified_accuracy']:.3g} certified within {claims['radius']:.3g} in L2"
+        judged.append(compare(text, claims["certified_accuracy"], found.certified["rate"]))
+    if "privacy_eps" in claims:
+        text = f"trained with epsilon {claims['privacy_eps']:.3g}"
+        if found.membership is None:
+            judged.append(Judged(text, "open", "no training data to test it with: ask for noise, clip, rate and steps"))
+        else:
+            least = found.membership["privacy_eps"]
+            told = f"of the tenth that it is least sure of, {found.membership['unsure']} were not in its training data, "
+            told += f"which an epsilon below {least:.2f} does not allow" if least else "as with any epsilon"
+            judged.append(Judged(text, "refuted" if least > claims["privacy_eps"] else "open", told))
+    return judged
+
+
+def compare(text: str, claimed: float, rate: Rate, *, bound: bool = False) -> Judged:
+    """A claimed share against a measured one. With `bound` the measured one is an upper bound: it can only refute."""
+    low, high = rate.interval
+    if high < claimed:
+        return Judged(text, "refuted", f"measured: {'at most ' if bound else ''}{rate}")
+    if bound:
+        return Judged(text, "open", f"no attack refutes it: {rate} are left, and a stronger attack may leave fewer")
+    verdict = "holds" if low >= claimed else "open"
+    return Judged(text, verdict, f"measured: {rate}" + ("" if verdict == "holds" else ", and that could be either"))
