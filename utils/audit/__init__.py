@@ -8,9 +8,22 @@
 `python -m utils.audit model.py:build --data digits` does the same from a shell.
 """
 
-from utils.audit.card import card, page
+from utils.audit.card import card, page, sheet
 from utils.audit.given import read_claims, read_data, read_model
-from utils.audit.measure import Audit, Judged, audit
+from utils.audit.measure import Audit, Judged, audit, monitor
 from utils.audit.threats import THREATS, Threat
 
-__all__ = ["THREATS", "Audit", "Judged", "Threat", "audit", "card", "page", "read_claims", "read_data", "read_model"]
+__all__ = [
+    "THREATS",
+    "Audit",
+    "Judged",
+    "Threat",
+    "audit",
+    "card",
+    "monitor",
+    "page",
+    "read_claims",
+    "read_data",
+    "read_model",
+    "sheet",
+]

@@ -10,7 +10,7 @@ from utils.plots import percent
 MORE = ". Shadow models (lesson 08) may find more"
 NOT_MEASURED = {
     "what the classes look like": "not measured: judge by eye what lesson 08's portraits show of your classes",
-    "training data that somebody poisoned": "not measured: it needs the training set and a way to train again (lesson 10)",
+    "training data that somebody poisoned": "not measured: it needs the training set, and training again (lesson 10)",
     "a model file that was exchanged, or that runs code": "read as numbers from safetensors, or made by your own code; "
     "nothing was unpickled. Whether it is the file that you were promised, only a published hash can say",
 }
@@ -65,36 +65,43 @@ def finding(found: Audit, threat) -> str:
     return NOT_MEASURED[threat.name]
 
 
-def page(found: Audit) -> str:
-    """The card for people: one page of HTML that needs nothing else, and prints on one sheet."""
+def sheet(found: Audit) -> str:
+    """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(t.name)}<br><small>{escape(' · '.join((*t.atlas, *t.nist, *t.owasp)))}</small></td>"
-        f"<td>{escape(finding(found, t))}</td></tr>"
+        f"<tr><td>{escape(t.name)}</td><td>{escape(finding(found, t))}</td>"
+        f"<td><small>{'<br>'.join(map(escape, (*t.atlas, *t.nist, *t.owasp)))}</small></td></tr>"
         for t in THREATS
     )
     claims = "".join(
-        f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}'><b>{escape(c.verdict)}</b></td>"
-        f"<td>{escape(c.because)}</td></tr>"
+        f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
+        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td></tr>"
         for c in found.claims
     )
-    claims = claims or "<tr><td colspan='3'>none were given</td></tr>"
+    claims = claims or "<tr><td>no claims were given</td></tr>"
     proved = "no certificate: no noise level was given"
     if found.certified is not None:
         c = found.certified
         proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
     plan = "".join(f"<li>{escape(name)}: {escape(shown(value))}</li>" for name, value in found.monitor.items())
-    cost = ", ".join(f"{name}: {shown(value)}" for name, value in found.cost.items())
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Security card: {escape(found.name)}</title><style>{STYLE}</style></head><body>
+    return f"""<style>{STYLE}</style><div class="security-card">
 <h1>Security card: {escape(found.name)}</h1>
 <p><b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g} ·
-{escape(proved)} · {escape(cost)}</p>
-<h2>What its vendor says</h2><table>{claims}</table>
-<h2>Threats</h2><table>{threats}</table>
+{escape(proved)} · {found.parameters:,} parameters</p>
+<h2>What its vendor says</h2><table class="claims">{claims}</table>
+<h2>Threats</h2><table class="threats">{threats}</table>
 <h2>Plan to watch it</h2><ul>{plan}</ul>
 <p><small>Rates are k/n with Wilson's 95 % interval. Attacks give upper bounds: a stronger one may leave less.
 Ids: {escape(ATLAS)}, {escape(NIST)}, {escape(OWASP)}. Made by Measured Defense.</small></p>
+</div>"""
+
+
+def page(found: Audit) -> str:
+    """The same as a page of its own, which needs nothing else and prints on one sheet."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Security card: {escape(found.name)}</title>
+<style>@page {{ size: A4; margin: 12mm; }} body {{ margin: 0; }}</style></head><body>
+{sheet(found)}
 </body></html>
 """
 
@@ -107,10 +114,15 @@ def shown(value) -> str:
 
 
 STYLE = """
-body { font: 10.5pt/1.35 system-ui, sans-serif; color: #222; max-width: 190mm; margin: 0 auto; padding: 8px; }
-h1 { font-size: 16pt; margin: 0 0 4pt; } h2 { font-size: 11.5pt; margin: 8pt 0 3pt; }
-table { border-collapse: collapse; width: 100%; } td { border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; }
-td { vertical-align: top; text-align: left; overflow-wrap: anywhere; } ul { margin: 0; padding-left: 14pt; }
-small { color: #555; font-size: 8.5pt; }
-@page { size: A4; margin: 12mm; } tr, li { break-inside: avoid; }
+.security-card { font: 10pt/1.3 system-ui, sans-serif; color: #222; background: #fff; max-width: 190mm;
+  margin: 0 auto; padding: 8px; }
+.security-card h1 { font-size: 15pt; margin: 0 0 4pt; } .security-card h2 { font-size: 11pt; margin: 8pt 0 3pt; }
+.security-card p { margin: 4pt 0; } .security-card ul { margin: 0; padding-left: 14pt; }
+.security-card table { border-collapse: collapse; width: 100%; font-size: inherit; }
+.security-card tr { background: none; break-inside: avoid; } .security-card li { break-inside: avoid; }
+.security-card td { border: 0; border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; vertical-align: top;
+  text-align: left; white-space: normal; }
+.security-card .claims td:first-child { width: 30%; } .security-card .threats td:first-child { width: 22%; }
+.security-card .threats td:last-child { width: 32%; } .security-card small { color: #555; font-size: 8pt; }
+@media print { .security-card { font-size: 8.5pt; padding: 0; } .security-card small { font-size: 7pt; } }
 """

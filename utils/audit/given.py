@@ -21,7 +21,7 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".bin", ".ckpt")
 def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     """The module that the function of `FILE.py:FUNCTION` returns, with the weights of a safetensors file if given.
 
-    It is in evaluation mode and on the fastest device here. Raises ValueError or FileNotFoundError that says what to do.
+    In evaluation mode, on the fastest device here. Raises ValueError or FileNotFoundError that says what to do.
     """
     file, colon, function = spec.rpartition(":")
     if not colon or not file.endswith(".py"):
@@ -90,7 +90,9 @@ def split(name, x, y) -> Split:
         raise ValueError(f"{name}: inputs must be floats in [0, 1] or uint8, got {x.dtype}")
     values = torch.from_numpy(x).float() / (255 if x.dtype.kind == "u" else 1)
     if not (values.isfinite().all() and values.min() >= 0 and values.max() <= 1):
-        raise ValueError(f"{name}: inputs must lie in [0, 1], got {float(values.min()):.3g} to {float(values.max()):.3g}")
+        raise ValueError(
+            f"{name}: inputs must lie in [0, 1], got {float(values.min()):.3g} to {float(values.max()):.3g}"
+        )
     if y.min() < 0:
         raise ValueError(f"{name}: labels count from 0, got {y.min()}")
     return Split(values.to(device()), labels(y))
@@ -109,5 +111,7 @@ def read_claims(file: str | Path) -> dict:
     except ValueError as problem:
         raise ValueError(f"{file} is not JSON ({problem})") from None
     if not isinstance(claims, dict):
-        raise ValueError(f'{file} must hold an object such as {{"accuracy": 0.98}}, and holds a {type(claims).__name__}')
+        raise ValueError(
+            f'{file} must hold an object such as {{"accuracy": 0.98}}, and holds a {type(claims).__name__}'
+        )
     return claims

@@ -58,9 +58,7 @@ def audit(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, failure
     return float(bounds(a, b, side, threshold))
 
 
-def one_run_eps(
-    right: int, guesses: int, examples: int, privacy_delta: float, failure_prob: float = 0.05
-) -> float:
+def one_run_eps(right: int, guesses: int, examples: int, privacy_delta: float, failure_prob: float = 0.05) -> float:
     """The largest epsilon that one training run refutes, from guesses which examples were in it. Used in lesson 14.
 
     A fair coin for each of `examples` put it in or left it out; somebody who saw the model says "in" or "out" of

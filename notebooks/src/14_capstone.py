@@ -1,0 +1,416 @@
+# %% [markdown]
+# # 14 · Capstone: audit, choose, report
+#
+# > *"Pick adversarial training."* · *"Pick masking."* · *"Pick smoothing."*
+#
+# A stranger's model comes with a brochure. Is it as good as they say?
+# And four clients ask which defense to pick. What do you answer, and what do you write down?
+#
+# **You will build** an audit, a bound on epsilon from a single model, a scoreboard of all that the course has built,
+# and a security card.
+# *About 60 minutes; the cells run in 40 s on two CPU cores.*
+
+# %%
+import math
+import pickle
+
+import torch
+from IPython.display import HTML
+from scipy import stats
+from torch import nn
+
+from utils import adversarial, attacks, audit, checkup, choice, distillation, duel, plots, privacy, smoothing, widgets
+from utils.choice import Needs, Offer, over
+from utils.claims import claim, ledger
+from utils.data import load
+from utils.evaluation import Rate, accuracy, robust_accuracy
+from utils.larger import larger
+from utils.leakage import agreement, confidence, steal
+from utils.masking import Quantize, StraightThrough
+from utils.models import Normalize, logits, mlp, small_cnn
+from utils.training import fit
+from utils.widgets.choice import ChoiceBoard
+
+# %% [markdown]
+# ## A stranger's model
+#
+# The vendor of *ClearRead* sends a folder: the code of a network, its weights, some data, and claims.
+
+# %%
+claims = audit.read_claims("vendor/claims.json")
+claims
+
+# %% [markdown]
+# First, the file. Many models travel as pickles, and opening a pickle **runs** what its author put in:
+
+
+# %%
+class Trap:
+    def __reduce__(self):
+        return print, ("this line was printed by opening a file",)
+
+
+letter = pickle.dumps(Trap())  # bytes, as they would come by mail
+_ = pickle.loads(letter)  # nobody has called anything yet
+
+# %% [markdown]
+# So weights come as *safetensors*: numbers, with names and shapes, and nothing that could run.
+# The code of the network you read before you import it. It is short:
+
+# %%
+with open("vendor/model.py") as file:
+    print(file.read())
+
+# %%
+vendor = audit.read_model("vendor/model.py:build", "vendor/model.safetensors")
+given = audit.read_data("vendor/data.npz")
+eps = claims["eps"]
+sample = given.test.take(200)
+right = accuracy(vendor, given.test)
+tested = robust_accuracy(vendor, sample, attacks.pgd, eps=eps)
+print(f"right answers: {right}\nleft by PGD:   {tested}")
+
+# %% [markdown]
+# Both are as good as the brochure says: the vendor has not lied about what they measured.
+# Would you sign?
+
+# %%
+guess = widgets.predict("What is left when the attack fits the model?")
+guess
+
+# %% [markdown]
+# ## Does it hide its gradients?
+#
+# Lesson 05's check-up asks thirteen questions, and names the attack that fits.
+
+# %%
+report = checkup.examine(vendor, *sample, eps=eps)
+print(report.summary, report.recommended.sentence, f"Left: {report.adapted}", sep="\n")
+
+# %%
+worst = robust_accuracy(vendor, sample, attacks.worst_case, eps=eps)
+guess.reveal(min(worst, report.adapted))
+
+# %%
+plots.rates({"no attack": right, "PGD, as the vendor tested": tested, "worst case": worst})
+
+# %% [markdown]
+# ## Who was in its training data?
+#
+# The vendor claims an epsilon. Lesson 09 audited by training hundreds of times. Here there is *one* model.
+#
+# But it had many examples, each in or out by chance. We guess for some of them.
+# If the training was $\varepsilon$-private, our guesses are no better than coins that fall right
+# with probability $e^\varepsilon / (1 + e^\varepsilon)$, however they depend on each other (Steinke et al. 2023).
+
+
+# %%
+def least_eps(right, guesses, failure_prob=0.05):
+    """The largest epsilon that so many right guesses refute (without delta)."""
+    for hundredths in range(1, 1000):
+        share = 1 / (1 + math.exp(-hundredths / 100))
+        if stats.binom.sf(right - 1, guesses, share) > failure_prob:  # this epsilon could explain them
+            return (hundredths - 1) / 100
+    return 9.99
+
+
+print("of 60 guesses right:", {right: least_eps(right, 60) for right in (30, 36, 45, 57)})
+
+# %% [markdown]
+# Which guesses? A model knows by heart what it has seen. So of what it is least sure of, we say: *not in there*.
+# The rule is fixed before we look: the least sure tenth.
+
+# %%
+count = len(given.train.y)  # as many others as members
+inside = torch.arange(2 * count) < count
+sides = given.train, given.test.take(count)
+sure = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
+unsure = sure.argsort()[: 2 * count // 10]
+caught = Rate(int((~inside[unsure]).sum()), len(unsure))
+print(f"right guesses: {caught}, so epsilon is at least {least_eps(caught.k, caught.n)}; claimed: ", end="")
+print(claims["privacy_eps"])
+
+# %% [markdown]
+# ## A copy, and a plan
+#
+# How many questions until somebody else has this model (lesson 08)?
+# And what will its owner watch, from which starting values (lesson 12)?
+
+# %%
+torch.manual_seed(0)
+ask, keep = given.test.x[::2], given.test.x[1::2]
+copy = steal(vendor, mlp(given), ask)
+print(f"a copy agrees after {len(ask)} questions: {agreement(vendor, copy, keep)}")
+audit.monitor(vendor, given.test)
+
+# %% [markdown]
+# ## In one call
+#
+# `utils.audit` does all of this, and holds the claims against it. A claimed share is
+# **refuted** if the whole interval of the measured one lies below it.
+# An attack gives an upper bound only, so it can refute robustness and never prove it: then the claim stays **open**.
+
+# %%
+torch.manual_seed(0)
+found = audit.audit(vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"])
+found
+
+# %%
+HTML(audit.sheet(found))
+
+# %% [markdown]
+# This is a **security card**: one page, made from the measurements, in the words of three public lists.
+# What was *not* measured stands there too.
+#
+# ## Four clients
+#
+# | client | fears | cannot afford |
+# |---|---|---|
+# | **car** | somebody who has the weights | slow answers |
+# | **bank** | somebody who sees decisions | long training: it trains each night |
+# | **clinic** | that patients are found in its model | – |
+# | **face lock** | anything within a radius: it wants proof | – |
+#
+# All that the course has built, on one data set. For a real client, put their data into `data`:
+# lesson 11 has shown that what holds for images need not hold for tables and texts.
+
+# %%
+data = load()  # the digits; load("mnist") runs the same cells
+
+
+def fresh():
+    """An untrained network, always with the same weights."""
+    torch.manual_seed(0)
+    return small_cnn(data)
+
+
+def private(model):
+    """The same with a scale that knows nothing of the data, trained with privacy (lesson 09)."""
+    half = torch.tensor(0.5).to(data.train.x)
+    model[0] = Normalize(half, half)
+    return privacy.dp_sgd(model, data.train, noise_multiplier=noise_multiplier, rate=rate, updates=updates, lr=0.7)
+
+
+def passes(network, work):
+    """How many inputs pass through a network while work() runs: a cost that is the same on every machine."""
+    passed = []
+    handle = network[-1].register_forward_hook(lambda layer, inputs, output: passed.append(len(output)))
+    work()
+    handle.remove()
+    return sum(passed)
+
+
+# %%
+net = {name: fresh() for name in ("undefended", "adversarial training", "trained on noise", "distilled", "private")}
+sigma, temperature, noise_multiplier, rate, updates = 0.25, 20.0, 2.0, 0.1, 300
+
+
+def soft(model, x, y):
+    """Defensive distillation's loss: the teacher's answers at a high temperature."""
+    return distillation.soft_loss(model(x) / temperature, distillation.soften(net["undefended"](x), temperature))
+
+
+# %%
+training = {
+    "undefended": lambda model: fit(model, data.train),
+    "adversarial training": lambda model: fit(model, data.train, transform=adversarial.attacked(data.eps)),
+    "trained on noise": lambda model: fit(model, data.train, transform=smoothing.noisy(sigma)),
+    "distilled": lambda model: fit(model, data.train, loss=soft),
+    "private": private,
+}
+spent = {}
+for name, train in training.items():
+    torch.manual_seed(0)
+    spent[name] = passes(net[name], lambda train=train, model=net[name]: train(model))
+spent["distilled"] += spent["undefended"]  # its teacher
+for network in net.values():
+    network.requires_grad_(False)
+print("training, in passes:", {name: f"{count / spent['undefended']:.1f} x" for name, count in spent.items()})
+
+# %% [markdown]
+# Two more need no training of their own: the five grey levels in front of the undefended network,
+# and votes under noise on the one that was trained on noise (lesson 07).
+# Each is attacked as in the earlier duels: by its own slope, by the stand-in that fits it, by scores, by labels.
+
+
+# %%
+def proved_radius(x, y):
+    """The certified radius of each image, 0 where the answer is wrong or withheld, (N,)."""
+    certified = smoothing.certify(net["trained on noise"], x, sigma=sigma)
+    return torch.where(certified.label == y, certified.radius, 0)
+
+
+defenses = [duel.Defense(name, network) for name, network in net.items()]
+masked = nn.Sequential(Quantize(), net["undefended"])
+defenses.append(duel.Defense("masked", masked, nn.Sequential(StraightThrough(Quantize()), net["undefended"])))
+votes = {n: smoothing.smoothed(net["trained on noise"], sigma, n=n) for n in (8, 16)}
+defenses.append(duel.Defense("smoothed", votes[8], votes[16], proved_radius))
+
+# %%
+spent |= {"masked": spent["undefended"], "smoothed": spent["trained on noise"]}
+privacy_eps = {"private": privacy.privacy_eps(noise_multiplier, rate, updates, 1e-5)}
+print(f"epsilon of private training: {privacy_eps['private']:.1f}")
+offers = {}
+for defense in defenses:
+    side = duel.measure(defense, data.test.take(60), eps=data.eps, surrogate=net["undefended"], queries=50)
+    offers[defense.name] = Offer(
+        side,
+        accuracy(defense.model, data.test),
+        training=spent[defense.name] / spent["undefended"],
+        answer=8.0 if defense.name == "smoothed" else 1.0,
+        privacy_eps=privacy_eps.get(defense.name, math.inf),
+    )
+
+# %% [markdown]
+# The scoreboard: what is left at the customary budget, by attacker, and what is proved.
+
+# %%
+attackers = {knows: duel.Threat(knows=knows) for knows in ("weights", "scores", "labels")}
+board = {
+    name: {"no attack": offer.accuracy}
+    | {f"knows {knows}": offer.side.left(threat)[2] for knows, threat in attackers.items()}
+    | {"proved in L2": offer.side.left(duel.Threat("l2"), certificate=True)[2]}
+    for name, offer in offers.items()
+}
+plots.table(board)
+
+# %% [markdown]
+# Read the columns. The winner of one is not the winner of the next, and where nobody attacks,
+# the undefended model is as good as any.
+#
+# ## A choice that follows from numbers
+#
+# A client names an attacker, a goal and budgets. What breaks a budget is out.
+# Of the rest, those that no other is *clearly* better than are level, and the cheapest of them is the choice.
+
+
+# %%
+def reached(offer, needs):
+    """What an offer reaches of the client's goal."""
+    if needs.goal == "accuracy":
+        return offer.accuracy
+    return offer.side.left(needs.threat, certificate=needs.goal == "proved")[needs.at]
+
+
+# %%
+def choose(offers, needs):
+    """The offers within the budgets that no other is clearly better than, the cheapest first: that is the choice."""
+    within = {name: offer for name, offer in offers.items() if not over(offer, needs)}
+    best = max((reached(offer, needs) for offer in within.values()), default=None)
+    level = [name for name, offer in within.items() if not best.clearly_above(reached(offer, needs))]
+    return sorted(level, key=lambda name: (within[name].answer, within[name].training))
+
+
+# %%
+clients = {
+    "car": Needs(duel.Threat(knows="weights"), answer=2, accuracy=0.9),
+    "bank": Needs(duel.Threat(knows="labels"), training=2, answer=2, accuracy=0.9),
+    "clinic": Needs(goal="accuracy", privacy_eps=5, accuracy=0.8),
+    "face lock": Needs(duel.Threat("l2"), goal="proved", at=1, accuracy=0.9),
+}
+picks = {client: choose(offers, needs) for client, needs in clients.items()}
+lines = []
+for client, needs in clients.items():
+    first, *level = picks[client]
+    lines.append(f"{client}: {first}, {reached(offers[first], needs)}" + "".join(f"; level: {name}" for name in level))
+    lines += [f"    not {name}: {why}" for name in offers if (why := over(offers[name], needs))]
+print(*lines, sep="\n")
+
+# %% [markdown]
+# None of these picks is final: the images are few, the attacks are those of this course,
+# and a client may have another budget. But each can be defended, line by line,
+# and it changes when the numbers change.
+#
+# ## Staff
+#
+# Every client also needs somebody who answers alarms (lesson 12) and buys labels. How many hours is that?
+
+
+# %%
+def hours(arrivals, run_length, labels, *, alarm=0.5, label=1 / 60):
+    """Hours a week for false alarms and labels: half an hour an alarm, a minute a label (replace these by your own)."""
+    return arrivals / run_length * alarm + labels * label
+
+
+plan = audit.monitor(net["undefended"], data.test)
+labels = plan["labels to buy for an accuracy within 5 points"]
+for run_length in (1_000, 10_000, 100_000):
+    print(f"one false alarm in {run_length:7,} arrivals: {hours(100_000, run_length, labels):5.1f} hours a week")
+
+# %% [markdown]
+# ## Play
+#
+# Be the client. Name an attacker and what you can pay; what breaks a budget turns grey.
+
+# %%
+ChoiceBoard(offers)
+
+# %% [markdown]
+# **Try.** Find needs for which *masked* is the choice. Find needs that nothing fulfils.
+# Which single budget changes the choice most often?
+#
+# ## Verdict
+
+# %%
+chosen = {client: level[0] for client, level in picks.items()}
+claim(
+    "There is one defense to pick",
+    holds=len(set(chosen.values())) == 1,
+    because="; ".join(f"for the {client}: {name}" for client, name in chosen.items())
+    + ". Which one depends on the attacker, the goal and the budgets",
+)
+
+# %% [markdown]
+# **To take to work.** Ask a vendor which attack they tested with, and run the one that fits. Never open a pickle.
+# Write the threat model down before you compare. Publish what you did *not* measure.
+#
+# **What it costs.** An audit costs what its attacks cost: seconds for a small network. A certificate costs votes,
+# adversarial training many trainings, privacy accuracy; the scoreboard has the figures.
+#
+# ## Your own model
+#
+# A file `model.py` with a function that returns your `nn.Module`, and your data as `data.npz`:
+#
+# ```
+# python -m utils.audit model.py:build --weights model.safetensors --data data.npz --claims claims.json
+# ```
+#
+# It writes `card.html` and `card.json`, and ends with 1 if a claim is refuted, so that CI can ask it.
+
+# %% [markdown]
+# ## The ledger
+#
+# The claims that this course has put to the test; open are those whose lessons have not run here.
+
+# %%
+ledger()
+
+# %% [markdown]
+# ## The same in `utils`
+
+# %%
+one = privacy.one_run_eps(caught.k, caught.n, 2 * count, claims["privacy_delta"])
+same = {
+    "choose": all(choose(offers, needs) == choice.choose(offers, needs) for needs in clients.values()),
+    "least_eps": abs(one - least_eps(caught.k, caught.n)) < 0.02,
+    "audit": (found.accuracy, found.membership["unsure"]) == (right, caught),
+}
+print(same)
+
+# %% [markdown]
+# ## At a larger scale
+
+# %%
+headline = board
+print(larger("14_capstone"))
+
+# %% [markdown]
+# ## Further
+#
+# - Steinke, Nasr & Jagielski 2023, [arXiv:2305.08846](https://arxiv.org/abs/2305.08846): the audit of one run.
+# - Mitchell et al. 2019, [arXiv:1810.03993](https://arxiv.org/abs/1810.03993): model cards, of which ours is a cousin.
+# - [MITRE ATLAS](https://atlas.mitre.org), [NIST AI 100-2 E2025](https://doi.org/10.6028/NIST.AI.100-2e2025),
+#   [OWASP Machine Learning Security Top Ten](https://owasp.org/www-project-machine-learning-security-top-10/):
+#   the lists whose ids the card names.
+#
+# This was the last lesson. Back to the [start](00_start_here.ipynb), where the ledger is now full.

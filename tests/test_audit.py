@@ -1,0 +1,309 @@
+"""The audit: its bound on epsilon, its verdicts, what it reads and refuses, its command, and the ids on its card."""
+
+import json
+import math
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_model
+from torch import nn
+
+from build import LESSONS, ROOT
+from utils.audit import THREATS, audit, card, page, read_claims, read_data, read_model, sheet
+from utils.audit.__main__ import main
+from utils.audit.measure import CLAIMS, Judged, compare
+from utils.data import load
+from utils.evaluation import Rate
+from utils.models import mlp
+from utils.privacy import one_run_eps
+from utils.training import fit
+
+VENDOR = LESSONS / "vendor"
+PINNED = Path(__file__).parent / "pinned"
+
+
+# The bound on epsilon from one run.
+
+
+@pytest.mark.parametrize("eps", [0.2, 1.0, 3.0])
+def test_one_run_eps_stays_below_the_truth_as_often_as_promised(eps):
+    """Randomised response is the tightest case: its answers are right with just the probability of the theorem."""
+    right = np.random.default_rng(0).binomial(200, 1 / (1 + math.exp(-eps)), 2000)
+    found = np.array([one_run_eps(int(k), 200, 400, 0.0) for k in range(201)])[right]
+    wrong = Rate(int((found > eps).sum()), len(found))
+    assert wrong.interval[0] <= 0.05, f"promised at most 5 %, wrong in {wrong}"
+    assert found.mean() > 0.3 * eps - 0.1, "a straw man: it never says anything"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 200), st.data())
+def test_one_run_eps_rises_with_right_guesses_and_falls_with_delta(guesses, data):
+    right = data.draw(st.integers(1, guesses))
+    here = one_run_eps(right, guesses, 2 * guesses, 1e-6)
+    assert here >= one_run_eps(right - 1, guesses, 2 * guesses, 1e-6) - 1e-5
+    assert here >= one_run_eps(right, guesses, 2 * guesses, 1e-3) - 1e-5
+    assert here >= one_run_eps(right, guesses, 2 * guesses, 1e-6, failure_prob=0.01) - 1e-5
+
+
+def test_one_run_eps_by_hand():
+    """Without delta, 60 right of 60: the epsilon at which that has probability 5 %."""
+    assert math.isclose(
+        one_run_eps(60, 60, 100, 0.0), math.log(0.05 ** (1 / 60) / (1 - 0.05 ** (1 / 60))), rel_tol=1e-5
+    )
+    assert one_run_eps(30, 60, 100, 0.0) == 0
+    with pytest.raises(ValueError, match="right <= guesses"):
+        one_run_eps(5, 4, 10, 0.0)
+
+
+# Verdicts.
+
+
+@pytest.mark.parametrize(
+    ("claimed", "rate", "bound", "verdict"),
+    [
+        (0.90, Rate(99, 100), False, "holds"),
+        (0.99, Rate(99, 100), False, "open"),
+        (0.99, Rate(90, 100), False, "refuted"),
+        (0.50, Rate(99, 100), True, "open"),  # an attack proves nothing
+        (0.50, Rate(10, 100), True, "refuted"),
+    ],
+)
+def test_a_claimed_share_is_judged_by_the_interval(claimed, rate, bound, verdict):
+    assert compare("x", claimed, rate, bound=bound).verdict == verdict
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def honest(digits):
+    torch.manual_seed(0)
+    return fit(mlp(digits, 64), digits.train, updates=150)
+
+
+@pytest.fixture(scope="module")
+def found(honest, digits):
+    claims = {"accuracy": 0.5, "eps": 0.02, "robust_accuracy": 0.1, "certified_accuracy": 1.0, "sigma": 0.25}
+    claims |= {"radius": 0.5, "privacy_eps": 50, "privacy_delta": 1e-5, "name": "<b>it</b>"}
+    before = [p.clone() for p in honest.parameters()]
+    torch.manual_seed(5)
+    number = torch.rand(1)
+    torch.manual_seed(5)
+    how = {"eps": 0.02, "train": digits.train, "copy": mlp(digits), "claims": claims, "n": 30, "name": "<b>it</b>"}
+    torch.manual_seed(5)
+    done = audit(honest, digits.test, **how)
+    assert torch.equal(torch.rand(1), number), "the caller's random numbers have moved"
+    assert all(torch.equal(a, b) for a, b in zip(before, honest.parameters(), strict=True))
+    assert not any(p.grad is not None for p in honest.parameters())
+    return done
+
+
+def test_an_honest_model_keeps_its_claims(found):
+    verdicts = {claim.text: claim.verdict for claim in found.claims}
+    assert list(verdicts.values()) == ["holds", "open", "refuted", "open"], verdicts
+    assert found.refuted == ["1 certified within 0.5 in L2"]
+    assert found.worst <= min(found.queries.values()) and found.worst.n == 30 and found.accuracy.n == 397
+
+
+def test_the_vendors_model_is_caught(digits):
+    """What lesson 14 finds: PGD alone believes the brochure, the audit refutes it."""
+    claims, data = read_claims(VENDOR / "claims.json"), read_data(VENDOR / "data.npz")
+    model = read_model(f"{VENDOR}/model.py:build", VENDOR / "model.safetensors")
+    done = audit(model, data.test, eps=claims["eps"], train=data.train, claims=claims, n=100)
+    assert [claim.verdict for claim in done.claims] == ["holds", "refuted", "refuted"]
+    assert done.checkup.flags and done.checkup.left["40 steps, cross-entropy"] > 0.8
+    assert done.copied is None and "not measured" in page(done)
+
+
+def test_a_model_that_saw_none_of_the_data_is_not_accused(honest, digits):
+    """Members and others from the same held-out half: a bound above 0 in at most 5 % of such audits, here none."""
+    first, second = (type(digits.test)(digits.test.x[i::2], digits.test.y[i::2]) for i in (0, 1))
+    done = audit(honest, first, eps=0.02, train=second, n=10)
+    assert done.membership["privacy_eps"] == 0 and 0.4 < done.membership["auc"] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("claims", "eps", "word"),
+    [
+        ({"accurracy": 0.9}, 0.1, "cannot judge"),
+        ({"accuracy": "high"}, 0.1, "must be a number"),
+        ({"accuracy": 95}, 0.1, "share between 0 and 1"),
+        ({"accuracy": math.nan}, 0.1, "must be a number"),
+        ({"certified_accuracy": 0.5}, 0.1, "sigma and radius"),
+        ({"robust_accuracy": 0.5, "eps": 0.3}, 0.1, "audit at that eps"),
+        ({"robust_accuracy": 0.5}, 0.1, "audit at that eps"),
+    ],
+)
+def test_claims_that_cannot_be_judged(honest, digits, claims, eps, word):
+    with pytest.raises(ValueError, match=word):
+        audit(honest, digits.test, eps=eps, claims=claims, n=10)
+
+
+# The card.
+
+
+def test_every_id_is_in_the_pinned_lists():
+    for field in ("atlas", "nist", "owasp"):
+        [file] = PINNED.glob(f"{field}*.txt")
+        listed = {line for line in file.read_text().splitlines() if not line.startswith("#")}
+        used = [name for threat in THREATS for name in getattr(threat, field)]
+        assert used and set(used) <= listed, f"not in {file.name}: {set(used) - listed}"
+    tops = {name.partition(" ")[0] for threat in THREATS for name in threat.owasp}
+    assert tops == {f"ML{i:02}:2023" for i in (1, 2, 3, 4, 5, 6, 8, 10)}, "07 and 09 are no matter of one classifier"
+
+
+def test_the_card_says_what_was_measured(found):
+    machine = json.loads(json.dumps(card(found)))
+    assert machine["measured"]["worst"]["k"] == found.worst.k and len(machine["threats"]) == len(THREATS)
+    people = page(found)
+    assert str(found.worst) in people and str(found.certified["rate"]) in people
+    for threat in THREATS:
+        assert all(name in people for name in (*threat.atlas, *threat.nist, *threat.owasp))
+
+
+def test_the_card_holds_no_markup_of_others_and_loads_nothing(found):
+    people = page(found)
+    assert "<b>it</b>" not in people and "&lt;b&gt;it&lt;/b&gt;" in people
+    assert not re.search(r"<script|src=|href=|url\(", people)
+    assert sheet(found) in people and len(people) < 30_000
+    styled = re.findall(r"(?m)([^{}\n]+)\{", re.search(r"(?s)<style>(.*?)</style>", sheet(found))[1])
+    outside = [rule for rule in styled if ".security-card" not in rule and "@media" not in rule]
+    assert not outside, f"these rules would style the reader's notebook: {outside}"
+
+
+def test_a_judged_claim_is_one_of_three():
+    assert Judged("x", "open", "y").verdict in {"holds", "refuted", "open"} and len(CLAIMS) == 4
+
+
+# What is read.
+
+
+class Trap:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+@pytest.fixture
+def folder(tmp_path, honest):
+    """A model of one's own, as a user would lay it out."""
+    code = "from torch import nn\ndef build():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    (tmp_path / "model.py").write_text(code + "def wrong():\n    return 3\n")
+    save_model(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), str(tmp_path / "right.safetensors"))
+    save_model(nn.Linear(3, 3), str(tmp_path / "other.safetensors"))
+    x, y = np.random.default_rng(0).random((40, 8, 8), np.float32), np.arange(40) % 10
+    np.savez(tmp_path / "data.npz", x_test=x, y_test=y)
+    return tmp_path
+
+
+def test_nothing_is_unpickled(folder):
+    """A pickle is not opened under any name, nor an array of objects."""
+    sprung = folder / "sprung"
+    for name in ("weights.pt", "weights.pkl", "weights.safetensors", "weights.npz"):
+        (folder / name).write_bytes(pickle.dumps(Trap(sprung)))
+    objects = np.empty(1, object)
+    objects[0] = Trap(sprung)
+    np.savez(folder / "objects.npz", x_test=objects, y_test=np.zeros(1, int))
+    for name in ("weights.pt", "weights.pkl", "weights.safetensors"):
+        with pytest.raises(ValueError, match=r"pickle|do not fit"):
+            read_model(f"{folder}/model.py:build", folder / name)
+    for name in ("weights.npz", "objects.npz"):
+        with pytest.raises(ValueError, match="cannot use"):
+            read_data(folder / name)
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "weights", "word"),
+    [
+        ("model.py", None, "FILE.py:FUNCTION"),
+        ("none.py:build", None, "there is no file"),
+        ("model.py:missing", None, "no function"),
+        ("model.py:wrong", None, "not an nn.Module"),
+        ("model.py:build", "none.safetensors", "there is no file"),
+        ("model.py:build", "other.safetensors", "do not fit"),
+    ],
+)
+def test_a_model_that_cannot_be_read(folder, spec, weights, word):
+    with pytest.raises((ValueError, FileNotFoundError), match=word):
+        read_model(f"{folder}/{spec}", weights and folder / weights)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "word"),
+    [
+        ({"x": np.zeros(3)}, "must hold x_test"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(2, int)}, "do not fit"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3)}, "do not fit"),
+        ({"x_test": np.full((3, 2), 2.0), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
+        ({"x_test": np.full((3, 2), np.nan), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
+        ({"x_test": np.zeros((3, 2)), "y_test": -np.ones(3, int)}, "count from 0"),
+        ({"x_test": np.zeros((3, 2), np.int64), "y_test": np.zeros(3, int)}, "floats"),
+    ],
+)
+def test_data_that_cannot_be_read(tmp_path, arrays, word):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(ValueError, match=word):
+        read_data(tmp_path / "data.npz")
+
+
+def test_bytes_are_divided_by_255(tmp_path):
+    x, y = np.full((3, 2), 255, np.uint8), np.array([0, 1, 4])
+    np.savez(tmp_path / "data.npz", x_test=x, y_test=y, x_train=x[:1], y_train=y[:1])
+    data = read_data(tmp_path / "data.npz")
+    assert data.test.x.max() == 1 and len(data.train.y) == 1 and len(data.classes) == 5
+
+
+# The command.
+
+
+def test_the_command_audits_a_model_of_ones_own(folder):
+    """In a shell, from another folder, as the README says."""
+    command = [sys.executable, "-m", "utils.audit", "model.py:build", "--weights", "right.safetensors"]
+    command += ["--data", "data.npz", "--inputs", "20", "--to", "out"]
+    done = subprocess.run(
+        command, cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    assert json.loads((folder / "out" / "card.json").read_text())["model"] == "model"
+    assert "not measured: no training data" in (folder / "out" / "card.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"), [('{"accuracy": 0.99}', 1), ('{"accuracy": 0.0}', 0), ("[1]", 2), ("{", 2), ('{"oops": 1}', 2)]
+)
+def test_the_command_ends_with_what_it_found(folder, claims, code, capsys):
+    (folder / "claims.json").write_text(claims)
+    words = [f"{folder}/model.py:build", "--data", f"{folder}/data.npz", "--claims", f"{folder}/claims.json"]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--inputs", "5", "--to", f"{folder}/out"])
+    assert end.value.code == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_vendors_folder_is_what_its_tool_makes(tmp_path, monkeypatch):
+    """Weights to rounding, data and claims to the letter."""
+    import vendor
+
+    (tmp_path / "model.py").write_bytes((VENDOR / "model.py").read_bytes())
+    monkeypatch.setattr(vendor, "VENDOR", tmp_path)
+    vendor.main()
+    for name in ("claims.json",):
+        assert (tmp_path / name).read_bytes() == (VENDOR / name).read_bytes()
+    a, b = (read_data(place / "data.npz") for place in (tmp_path, VENDOR))
+    assert torch.equal(a.train.x, b.train.x) and torch.equal(a.test.y, b.test.y)
+    a, b = (read_model(f"{VENDOR}/model.py:build", place / "model.safetensors") for place in (tmp_path, VENDOR))
+    x = load("digits").test.x
+    assert (a(x).argmax(1) == b(x).argmax(1)).float().mean() > 0.97
