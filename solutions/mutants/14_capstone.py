@@ -1,0 +1,276 @@
+"""Other answers to lab 14, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT least_eps: by steps
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# RIGHT least_eps: from the bound of Clopper and Pearson
+def least_eps(right, guesses, failure_prob):
+    if right == 0:
+        return 0.0
+    share = float(stats.beta.ppf(failure_prob, right, guesses - right + 1))
+    return max(0.0, math.log(share / (1 - share)))
+
+
+# WRONG least_eps: the share itself -> share itself|another epsilon
+def least_eps(right, guesses, failure_prob):
+    share = min(right / guesses, 0.999)
+    return max(0.0, math.log(share / (1 - share))) if share > 0.5 else 0.0
+
+
+# WRONG least_eps: more than, not at least -> so many or more|20 of 20
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while eps < 12 and stats.binom.sf(right, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: exactly so many -> exactly|so many or more|half of the guesses
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    if right < guesses and right <= guesses / 2:
+        return eps
+    while eps < 12 and stats.binom.pmf(right, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: both ends -> both ends|20 of 20
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while 2 * stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: always at 5 % -> failure_prob of 0.05
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= 0.05:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: below 0 for few right guesses -> never below 0|half of the guesses
+def least_eps(right, guesses, failure_prob):
+    share = float(stats.beta.ppf(failure_prob, max(right, 1e-9), guesses - right + 1))
+    share = min(max(share, 1e-6), 1 - 1e-6)
+    eps = math.log(share / (1 - share))
+    return eps if right != guesses / 2 else 0.0
+
+
+# WRONG least_eps: the search ends at 3 -> another epsilon
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while eps < 3 and stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: q is taken for exp(eps) / 2 -> another|20 of 20
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while eps < 12 and stats.binom.sf(right - 1, guesses, min(math.exp(eps + 0.005) / 2, 1)) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# RIGHT judge: with comparisons in another order
+def judge(claimed, k, n, bound=False):
+    low, high = Rate(k, n).interval
+    if bound:
+        return "refuted" if high < claimed else "open"
+    if claimed > high:
+        return "refuted"
+    if claimed <= low:
+        return "holds"
+    return "open"
+
+
+# RIGHT judge: Wilson by hand
+def judge(claimed, k, n, bound=False):
+    z, p = 1.959964, k / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    if min(middle + half, 1.0) < claimed:
+        return "refuted"
+    if not bound and max(middle - half, 0.0) >= claimed:
+        return "holds"
+    return "open"
+
+
+# WRONG judge: by the share alone -> its interval does not|its interval not wholly
+def judge(claimed, k, n, bound=False):
+    if k / n < claimed:
+        return "refuted"
+    return "open" if bound else "holds"
+
+
+# WRONG judge: an attack proves robustness -> a stronger one may leave less
+def judge(claimed, k, n, bound=False):
+    low, high = Rate(k, n).interval
+    return "refuted" if high < claimed else "holds" if low >= claimed else "open"
+
+
+# WRONG judge: holds unless refuted -> not wholly|its interval does not
+def judge(claimed, k, n, bound=False):
+    if Rate(k, n).interval[1] < claimed:
+        return "refuted"
+    return "open" if bound else "holds"
+
+
+# WRONG judge: refuted unless it holds -> its interval does not|its interval not wholly
+def judge(claimed, k, n, bound=False):
+    if Rate(k, n).interval[0] >= claimed:
+        return "open" if bound else "holds"
+    return "refuted"
+
+
+# WRONG judge: the ends are mixed up -> its interval does not|the whole interval
+def judge(claimed, k, n, bound=False):
+    low, high = Rate(k, n).interval
+    if low < claimed:
+        return "refuted"
+    return "holds" if high >= claimed and not bound else "open"
+
+
+# WRONG judge: an upper bound says nothing at all -> an upper bound below
+def judge(claimed, k, n, bound=False):
+    if bound:
+        return "open"
+    low, high = Rate(k, n).interval
+    return "refuted" if high < claimed else "holds" if low >= claimed else "open"
+
+
+# WRONG judge: a fixed margin for an interval -> its interval|whole interval
+def judge(claimed, k, n, bound=False):
+    if k / n + 0.03 < claimed:
+        return "refuted"
+    return "holds" if k / n - 0.03 >= claimed and not bound else "open"
+
+
+# RIGHT choose: one after the other
+def choose(offers, attacker, accuracy, training, answer):
+    reach = {"weights": ("weights", "scores", "labels"), "scores": ("scores", "labels"), "labels": ("labels",)}[attacker]
+    kept = []
+    for name, offer in offers.items():
+        if offer["accuracy"] < accuracy or offer["training"] > training or offer["answer"] > answer:
+            continue
+        kept.append((name, Rate(min(offer["left"][w] for w in reach), offer["n"])))
+    chosen = []
+    for name, rate in kept:
+        beaten = False
+        for _, other in kept:
+            beaten = beaten or other.clearly_above(rate)
+        if not beaten:
+            chosen.append(name)
+    chosen.sort(key=lambda name: offers[name]["training"])
+    chosen.sort(key=lambda name: offers[name]["answer"])
+    return chosen
+
+
+# RIGHT choose: a tuple of names
+def choose(offers, attacker, accuracy, training, answer):
+    start = ("weights", "scores", "labels").index(attacker)
+    def rate(name):
+        return Rate(min([offers[name]["left"][w] for w in ("weights", "scores", "labels")][start:]), offers[name]["n"])
+    kept = [n for n, o in offers.items() if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer]
+    level = [a for a in kept if not any(rate(b).clearly_above(rate(a)) for b in kept)]
+    return tuple(sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"])))
+
+
+# WRONG choose: believes the mask -> also sees scores and labels|one defense is left
+def choose(offers, attacker, accuracy, training, answer):
+    rates = {
+        name: Rate(o["left"][attacker], o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG choose: every attacker has the weights -> has no weights
+def choose(offers, attacker, accuracy, training, answer):
+    rates = {
+        name: Rate(min(o["left"].values()), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG choose: budgets are looked at too late -> over budget beat|one defense is left
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {n: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"]) for n, o in offers.items()}
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    level = [n for n in level if offers[n]["accuracy"] >= accuracy and offers[n]["training"] <= training]
+    level = [n for n in level if offers[n]["answer"] <= answer]
+    return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG choose: one budget forgotten -> breaks a budget|one defense is left
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG choose: training's cost first -> by the answer's cost first
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["training"], offers[n]["answer"]))
+
+
+# WRONG choose: the best alone -> not clearly worse
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    return [max(rates, key=rates.get)] if rates else []
+
+
+# WRONG choose: the best first -> order is by cost|another list
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: -float(rates[n]))
+
+
+# WRONG choose: what equals a budget is out -> equals a budget|another list
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] > accuracy and o["training"] < training and o["answer"] < answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))

@@ -1,0 +1,421 @@
+# %% [markdown]
+# # Lab 14 · Capstone
+#
+# Three exercises with checks and one that a person reads: 10 points,
+# about 75 minutes after [lesson 14](../notebooks/14_capstone.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# Own cells, prints and pictures do no harm. Libraries with finished audits are not an answer.
+
+# %%
+import math
+
+import torch
+from scipy import stats
+
+from utils import expect, plots
+from utils.evaluation import Rate
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+
+# %% [markdown]
+# ## 1 · Epsilon from one model (2 points)
+#
+# Somebody who has seen a model guesses of `guesses` examples whether each was in its training data; `right` are right.
+# If the training is $\varepsilon$-private, this many are no more likely than from coins that fall right
+# with probability $q = e^\varepsilon / (1 + e^\varepsilon)$ (Steinke et al. 2023, for $\delta = 0$).
+#
+# Return the largest $\varepsilon \ge 0$, to within 0.01, at which `right` **or more** have probability
+# at most `failure_prob`. Return 0 if there is none.
+#
+# <details><summary>Hint 1</summary>Start from ε = 0 and go up while so many right guesses would be a surprise.</details>
+# <details><summary>Hint 2</summary>The probability grows with ε, so you may search by steps or by halves.
+# It can be large: up to 10 is asked.</details>
+# <details><summary>Hint 3</summary><code>stats.binom.sf(k, n, q)</code> is the probability of <b>more</b>
+# than k.</details>
+
+
+# %%
+def least_eps(right, guesses, failure_prob):
+    """The largest epsilon that so many right guesses refute."""
+    ### BEGIN SOLUTION
+    low, high = 0.0, 40.0
+    if stats.binom.sf(right - 1, guesses, 0.5) > failure_prob:
+        return 0.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        if stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-middle))) > failure_prob:
+            high = middle
+        else:
+            low = middle
+    return low
+    ### END SOLUTION
+
+
+# %%
+print(
+    *(f"{right} of 100 right: epsilon is at least {least_eps(right, 100, 0.05):.2f}" for right in (50, 70, 90, 100)),
+    sep="\n",
+)
+
+# %%
+# CHECK least_eps, 2 points
+all_right = expect.number(least_eps(20, 20, 0.05))
+wanted = math.log(0.05 ** (1 / 20) / (1 - 0.05 ** (1 / 20)))
+expect.that(
+    abs(all_right - wanted) <= 0.011,
+    "20 of 20 have probability q ** 20: that is failure_prob at another epsilon",
+    expected=f"{wanted:.2f}",
+    got=all_right,
+)
+expect.that(
+    expect.number(least_eps(10, 20, 0.05)) == 0, "half of the guesses right is no surprise at any epsilon", expected="0"
+)
+### BEGIN HIDDEN TESTS
+
+
+def surprise(right, guesses, eps):
+    """The probability of `right` or more."""
+    return float(stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-eps))))
+
+
+def where(right, guesses, failure_prob, tail):
+    """The largest epsilon at which tail(right, guesses, epsilon) <= failure_prob, in steps of a thousandth."""
+    eps = 0.0
+    while eps < 12 and tail(right, guesses, eps + 0.001) <= failure_prob:
+        eps += 0.001
+    return eps
+
+
+random = torch.Generator().manual_seed(seed)
+cases = [(0, 30, 0.05), (3, 30, 0.05), (16, 30, 0.05), (60, 60, 1e-4), (995, 1000, 0.05)]
+for guesses in (25, 60, 200):
+    for share in (0.62, 0.75, 0.93):
+        k = round(guesses * share) + int(torch.randint(0, 3, (), generator=random))
+        cases += [(min(k, guesses), guesses, failure_prob) for failure_prob in (0.05, 0.01, 0.2)]
+slips = {
+    "this is the epsilon of *more* than that many right guesses: so many or more count": lambda k, n, e: surprise(
+        k + 1, n, e
+    ),
+    "this is the epsilon of *exactly* that many right guesses: more would be as telling": lambda k, n, e: float(
+        stats.binom.pmf(k, n, 1 / (1 + math.exp(-e)))
+    ),
+    "both ends were counted: few right guesses are no sign of members": lambda k, n, e: 2 * surprise(k, n, e),
+}
+for right, guesses, failure_prob in cases:
+    found = expect.number(least_eps(right, guesses, failure_prob))
+    wanted = where(right, guesses, failure_prob, surprise)
+    told = f"{right} of {guesses} right, failure_prob {failure_prob:g}"
+    expect.that(found >= 0, f"{told}: epsilon is never below 0", expected=f"{wanted:.2f}", got=found)
+    if abs(found - wanted) > 0.012:
+        share = right / guesses
+        point = math.log(share / (1 - share)) if 0.5 < share < 1 else 0.0
+        expect.that(
+            abs(found - point) > 0.012 or right == guesses,
+            f"{told}: this is the epsilon of the share itself; chance may have helped, so what is refuted is less",
+            expected=f"{wanted:.2f}",
+            got=found,
+        )
+        for words, tail in slips.items():
+            slip = where(right, guesses, failure_prob, tail)
+            expect.that(abs(found - slip) > 0.012, f"{told}: {words}", expected=f"{wanted:.2f}", got=found)
+        other = where(right, guesses, 0.05, surprise)
+        expect.that(
+            failure_prob == 0.05 or abs(found - other) > 0.012,
+            f"{told}: this is the answer for a failure_prob of 0.05",
+            expected=f"{wanted:.2f}",
+            got=found,
+        )
+    expect.that(
+        abs(found - wanted) <= 0.012,
+        f"{told}: another epsilon than the largest that is refuted",
+        expected=f"{wanted:.2f}",
+        got=found,
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · A vendor's claim (2 points)
+#
+# A vendor claims a share `claimed`. You measured `k` of `n`, with Wilson's 95 % interval (`Rate(k, n).interval`).
+# Return
+#
+# - `"refuted"` if the whole interval lies below the claim,
+# - `"holds"` if the whole interval lies at the claim or above it,
+# - `"open"` otherwise.
+#
+# With `bound=True` the measured share is only an **upper bound** of the true one, as what an attack leaves is.
+# What can it say then, and what never?
+#
+# <details><summary>Hint 1</summary>Which end of the interval speaks against the claim, which for it?</details>
+# <details><summary>Hint 2</summary>If at most 40 % are left, can 30 % hold? Can it be refuted?</details>
+# <details><summary>Hint 3</summary>An upper bound below the claim refutes it. No upper bound proves it.</details>
+
+
+# %%
+def judge(claimed, k, n, bound=False):
+    """ "holds", "refuted" or "open"."""
+    ### BEGIN SOLUTION
+    low, high = Rate(k, n).interval
+    if high < claimed:
+        return "refuted"
+    return "holds" if low >= claimed and not bound else "open"
+    ### END SOLUTION
+
+
+# %%
+print({f"{k} of 200": judge(0.9, k, 200) for k in (150, 175, 185, 198)})
+
+# %%
+# CHECK judge, 2 points
+words = ("holds", "refuted", "open")
+expect.that(judge(0.5, 99, 100) in words, "one of three words was asked", expected=", ".join(words))
+expect.that(judge(0.9, 10, 100) == "refuted", "10 of 100 leave nothing of a claimed 0.9", expected="refuted")
+expect.that(
+    judge(0.5, 99, 100) == "holds", "99 of 100 are clearly above 0.5", expected="holds", got=judge(0.5, 99, 100)
+)
+### BEGIN HIDDEN TESTS
+base = 100 + seed % 50
+for n in (base, 5 * base):
+    k = round(0.8 * n)
+    low, high = Rate(k, n).interval
+    share = k / n
+    cases = {
+        (high + 0.004, False): ("refuted", "the whole interval lies below the claim"),
+        ((share + high) / 2, False): ("open", "the measured share lies below the claim, its interval does not"),
+        ((share + low) / 2, False): ("open", "the measured share lies above the claim, its interval not wholly"),
+        (low - 0.004, False): ("holds", "the whole interval lies above the claim"),
+        (low - 0.004, True): ("open", "an attack leaves at most so much: a stronger one may leave less"),
+        (high + 0.004, True): ("refuted", "an upper bound below the claim is all that it takes"),
+        ((share + high) / 2, True): ("open", "the interval of the upper bound reaches above the claim"),
+        (0.0, True): ("open", "that 0 or more are left needs no proof, and this measurement gives none"),
+    }
+    for (claimed, bound), (wanted, why) in cases.items():
+        found = judge(claimed, k, n, bound=bound)
+        expect.that(
+            found == wanted,
+            f"claimed {claimed:.3f}, measured {k} of {n}" + (", an upper bound" if bound else "") + f": {why}",
+            expected=wanted,
+            got=found,
+        )
+expect.that(judge(1.0, 50, 50) == "open", "50 of 50 is no proof of all", expected="open", got=judge(1.0, 50, 50))
+expect.that(judge(0.0, 0, 50) == "holds", "a claim of 0 always holds", expected="holds", got=judge(0.0, 0, 50))
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Choose (2 points)
+#
+# `offers` names defenses: `{name: {"left": {"weights": k, "scores": k, "labels": k}, "n": n, "accuracy": a,
+# "training": t, "answer": c}}`. `left` counts the right answers that attackers leave, of n inputs; t and c are costs.
+#
+# An attacker who sees more can do all that others can: the weights give the scores, and the scores the labels.
+# So what is left against `attacker` is the **least** of all counts that this attacker can reach.
+#
+# Drop offers with accuracy below `accuracy`, training above `training` or answer above `answer`.
+# Of the rest return those than which no other is clearly better (`Rate.clearly_above`),
+# cheapest answer first, then cheapest training: a list of names.
+#
+# <details><summary>Hint 1</summary>The order weights, scores, labels: from where on may the attacker choose?</details>
+# <details><summary>Hint 2</summary>What broke a budget must not beat anybody.</details>
+# <details><summary>Hint 3</summary><code>any(b.clearly_above(a) for b in rates)</code>, and
+# <code>sorted(names, key=lambda name: (…, …))</code>.</details>
+
+
+# %%
+def choose(offers, attacker, accuracy, training, answer):
+    """The names of the offers within the budgets that no other is clearly better than, cheapest first."""
+    ### BEGIN SOLUTION
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    rates = {
+        name: Rate(min(offer["left"][who] for who in reach), offer["n"])
+        for name, offer in offers.items()
+        if offer["accuracy"] >= accuracy and offer["training"] <= training and offer["answer"] <= answer
+    }
+    level = [name for name, rate in rates.items() if not any(other.clearly_above(rate) for other in rates.values())]
+    return sorted(level, key=lambda name: (offers[name]["answer"], offers[name]["training"]))
+    ### END SOLUTION
+
+
+# %%
+board = {
+    "undefended": {"left": {"weights": 9, "scores": 11, "labels": 12}, "accuracy": 0.98, "training": 1, "answer": 1},
+    "trained": {"left": {"weights": 74, "scores": 79, "labels": 81}, "accuracy": 0.97, "training": 9, "answer": 1},
+    "on noise": {"left": {"weights": 38, "scores": 57, "labels": 60}, "accuracy": 0.97, "training": 1, "answer": 1},
+    "masked": {"left": {"weights": 96, "scores": 8, "labels": 10}, "accuracy": 0.98, "training": 1, "answer": 1},
+    "smoothed": {"left": {"weights": 66, "scores": 70, "labels": 71}, "accuracy": 0.95, "training": 1, "answer": 8},
+}
+board = {name: offer | {"n": 100} for name, offer in board.items()}
+
+# %%
+any_price = {"accuracy": 0.0, "training": 100, "answer": 100}
+print({attacker: choose(board, attacker, **any_price) for attacker in ("weights", "scores", "labels")})
+
+# %%
+# CHECK choose, 2 points
+found = expect.leaves_arguments(choose, board, "weights", 0.0, 100, 100)
+expect.that(isinstance(found, (list, tuple)), "a list of names was asked", expected="a list", got=found)
+expect.that(
+    list(choose(board, "weights", 0.0, 5, 5)) == ["on noise"],
+    "with training up to 5 and answers up to 5, one defense is left that clearly leads",
+    expected="['on noise']",
+    got=choose(board, "weights", 0.0, 5, 5),
+)
+expect.that(list(choose(board, "labels", 0.99, 100, 100)) == [], "nothing is as accurate as 0.99", expected="[]")
+### BEGIN HIDDEN TESTS
+ORDER = ("weights", "scores", "labels")
+
+
+def within(offers, accuracy, training, answer):
+    """The offers that keep the budgets."""
+    return {
+        name: o
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+
+
+def leading(offers, kept, reach, key):
+    """The level offers of `kept`, in the order of `key`."""
+    rates = {name: Rate(min(offers[name]["left"][who] for who in reach), offers[name]["n"]) for name in offers}
+    level = [name for name in kept if not any(rates[other].clearly_above(rates[name]) for other in kept)]
+    return sorted(level, key=lambda name: key(offers[name]))
+
+
+def cheapest(offer):
+    """The order that was asked."""
+    return offer["answer"], offer["training"]
+
+
+def drawn(number):
+    """Offers that nobody has seen, some with a mask: more left by the weights than by the scores."""
+    random = torch.Generator().manual_seed(seed + 31 * number)
+
+    def pick(low, high):
+        return int(torch.randint(low, high, (), generator=random))
+
+    made = {}
+    for name in "ABCDEF"[: pick(3, 7)]:
+        left = sorted(pick(0, 201) for _ in range(3))
+        made[name] = {
+            "left": dict(zip(ORDER, left, strict=True)),
+            "n": 200,
+            "accuracy": pick(88, 100) / 100,
+            "training": pick(1, 12),
+            "answer": pick(1, 12),
+        }
+        if pick(0, 3) == 0:
+            made[name]["left"]["weights"] = 190  # masked
+    return made
+
+
+slips = {
+    "an attacker with the weights sees scores and labels too: take the least of what each leaves": lambda o, kept, at: (
+        leading(o, kept, ORDER[at : at + 1], cheapest)
+    ),
+    "an attacker who sees only labels has no weights: take what can be reached": lambda o, kept, at: leading(
+        o, kept, ORDER, cheapest
+    ),
+    "an offer over budget beat one within": lambda o, kept, at: [
+        name for name in leading(o, o, ORDER[at:], cheapest) if name in kept
+    ],
+    "the order is by the answer's cost first, then by training's": lambda o, kept, at: leading(
+        o, kept, ORDER[at:], lambda offer: (offer["training"], offer["answer"])
+    ),
+    "the best comes first only among the dearest: the order is by cost": lambda o, kept, at: sorted(
+        leading(o, kept, ORDER[at:], cheapest), key=lambda name: -min(o[name]["left"][w] for w in ORDER[at:])
+    ),
+    "those that are not clearly worse than the best belong to the list": lambda o, kept, at: leading(
+        o, kept, ORDER[at:], cheapest
+    )[:1],
+    "the dearest come first": lambda o, kept, at: leading(o, kept, ORDER[at:], cheapest)[::-1],
+}
+for number in range(60):
+    offers = drawn(number)
+    at = number % 3
+    budgets = {"accuracy": 0.9, "training": 9, "answer": 9} if number % 4 else any_price
+    found = choose(offers, ORDER[at], **budgets)
+    kept = list(within(offers, **budgets))
+    wanted = leading(offers, kept, ORDER[at:], cheapest)
+    costs = [cheapest(offers[name]) for name in wanted]
+    if len(set(costs)) < len(costs):
+        continue  # two of the same price: either order is right
+    expect.that(
+        isinstance(found, (list, tuple)) and all(isinstance(name, str) and name in offers for name in found),
+        "a list of names was asked",
+        expected=wanted,
+        got=found,
+    )
+    found = list(found)
+    broken = [name for name in found if name not in kept]
+    expect.that(not broken, "an offer that breaks a budget was chosen", expected=wanted, got=found)
+    if found != wanted:
+        for words, slip in slips.items():
+            expect.that(found != slip(offers, kept, at), words, expected=wanted, got=found)
+    expect.that(
+        found == wanted,
+        "another list than the rule gives: the budgets, what an attacker reaches, clearly better, or the order",
+        expected=wanted,
+        got=found,
+    )
+edge = {name: offer | {"n": 100} for name, offer in {"a": board["trained"], "b": board["smoothed"]}.items()}
+expect.that(
+    list(choose(edge, "labels", 0.97, 9, 1)) == ["a"],
+    "what equals a budget keeps it",
+    expected="['a']",
+    got=choose(edge, "labels", 0.97, 9, 1),
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · What do you tell the bank? (4 points, read by a person)
+#
+# A bank lets customers photograph cheques; your network reads the digits. It is trained anew every night on one GPU,
+# answers within a tenth of a second on the customer's phone, and one wrong digit in thirty is what the staff can bear.
+# The app, with the weights in it, can be taken apart by anybody. One person has two hours a week for the model.
+#
+# The board of exercise 3 was measured on their data. Recommend what to do, in at most 200 words.
+
+# %%
+plots.table(
+    {
+        name: {"no attack": Rate(round(200 * offer["accuracy"]), 200)}
+        | {f"knows {who}": Rate(k, offer["n"]) for who, k in offer["left"].items()}
+        for name, offer in board.items()
+    }
+)
+
+# %% [markdown]
+# RUBRIC advice, 4 points
+#
+# A person reads your answer:
+# - threat, 1 point: says what the attacker knows (the weights, since they are in the app), may change and wants;
+#   half a point if only one of the three
+# - choice, 1 point: names one defense or none, with its measured rate and interval against that attacker;
+#   half a point if the figure of another attacker is taken, such as the mask's 96 of 100
+# - price, 1 point: says what the choice costs (accuracy, training or answers, with the figure) and what it does
+#   not protect
+# - watch, 1 point: says what the person does in two hours a week, and which number would change the advice
+
+# %% [markdown]
+# <!-- ANSWER advice -->
+# ### BEGIN SOLUTION *Write your advice here, in at most 200 words.*
+# The attacker takes the app apart and has the weights. They change pixels of a cheque by a little, so that an amount is
+# read wrong; they win when one digit is. So the column that counts is "knows weights", and for each defense the least
+# of the three, because who has the weights has scores and labels too: the mask's 96 of 100 are really 8 of 100 [4, 15].
+#
+# I recommend adversarial training: 74 of 100 [65, 82] are left, where the undefended network leaves 9 [5, 16].
+# Smoothing, 66 of 100 [56, 75], is not clearly worse, but one digit in twenty is wrong and an answer costs eight.
+#
+# The price: training costs nine times as much, so first see whether a night is long enough; if it is not, take training
+# on noise, 38 of 100 [29, 48]. Accuracy falls from 98 to 97 %, which the staff can bear. A quarter of the attacked
+# digits are still read wrong, so large amounts need a second look; and nothing here protects against poisoned training
+# images or against finding out who was in the training data.
+#
+# Two hours a week: label 60 random cheques, watch the classes named, answer alarms. If accuracy falls clearly below
+# 97 %, or a new attack leaves fewer than half, the advice changes.
+# ### END SOLUTION
