@@ -143,11 +143,11 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{title}: by hand</title><style>@page{{size:A4;margin:14mm}}
 body{{font:15px/1.45 system-ui,sans-serif;max-width:62rem;margin:1.5rem auto;padding:0 1rem;color:#111}}
-section{{display:grid;grid-template-columns:minmax(0,1fr) 15rem;gap:0 1.5rem;border-top:2px solid #888;padding:.6rem 0}}
+section{{display:grid;grid-template-columns:minmax(0,1fr) 18rem;gap:0 1.5rem;border-top:2px solid #888;padding:.6rem 0}}
 h3{{grid-column:1/-1;margin:0 0 .3rem;font-size:1rem;break-after:avoid}}h3 small{{font-weight:400;color:#555}}
 .text{{white-space:pre-wrap;overflow-wrap:anywhere;overflow:hidden;margin:0}}.note{{grid-column:1/-1;color:#a33;margin:0}}
-table{{border-collapse:collapse;align-self:start;font-size:.85rem;width:100%;break-inside:avoid}}
-td{{border:1px solid #999;padding:.15rem .4rem;vertical-align:top}}td:last-child{{width:4.5rem;text-align:right}}
+table{{border-collapse:collapse;align-self:start;font-size:.8rem;line-height:1.3;width:100%;break-inside:avoid}}
+td{{border:1px solid #999;padding:.15rem .4rem;vertical-align:top}}td:last-child{{width:4rem;text-align:right}}
 .model{{background:#f3f3ee;padding:.6rem 1rem}}
 @media(max-width:40rem){{section{{grid-template-columns:minmax(0,1fr)}}}}@media print{{body{{margin:0;max-width:none;
 padding:0;font-size:10.5pt}}.short{{break-inside:avoid}}}}</style>
@@ -175,7 +175,8 @@ def page(title: str, found: list[dict], points: dict) -> str:
             for criterion in rubric.criteria:
                 given = points[answer["who"], rubric.name, criterion.name]["points"]
                 shown = "" if given is None else f"{given:g}"
-                boxes.append(f"<tr><td>{html.escape(criterion.name)}<td>{shown} of {criterion.most:g}")
+                words = f"<b>{html.escape(criterion.name)}</b> {html.escape(criterion.words)}"
+                boxes.append(f"<tr><td>{words}<td>{shown} of {criterion.most:g}")
             short = " class='short'" if len(answer["text"]) < 2500 and answer["text"].count("\n") < 40 else ""
             body.append(f"<section{short}><h3>{answer['code']} <small>{i} of {len(there)}</small></h3>")
             body += [f"<p class='note'>{html.escape(note)}</p>" for note in answer["notes"]]

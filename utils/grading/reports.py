@@ -68,9 +68,7 @@ def feedback(result: dict, title: str) -> str:
     student = html.escape(clean(result["student"]))
     total = f"{result['earned']:g} of {result['points']:g} points"
     if left := open_points(result):
-        total = (
-            f"Not complete. {result['earned']:g} points so far; {left:g} of {result['points']:g} are not judged yet."
-        )
+        total = f"Not complete: {result['earned']:g} points so far, {left:g} of {result['points']:g} not judged yet"
     return PAGE.format(title=html.escape(title), student=student, total=total, rows="\n".join(rows))
 
 
@@ -143,8 +141,9 @@ def summary(results: list[dict], left_out: list[str], title: str, said: Sequence
     if waiting:
         most = sum(check["points"] for check in results[0]["checks"])
         lines += [
-            f"NOT COMPLETE: {waiting} of them wait for points by hand. Read by_hand.html, fill in by_hand.csv, and run",
-            "the same command again. Until then they have no total, and are not in canvas.csv and moodle.csv.",
+            f"NOT COMPLETE: {waiting} of them wait{'s' * (waiting == 1)} for points by hand.",
+            "Read by_hand.html, fill in by_hand.csv, and run the same command again.",
+            "Who waits has no total in grades.csv, and is not in canvas.csv and moodle.csv.",
             f"The points below are of the checks alone, {most:g} at most.",
         ]
     if said:
