@@ -103,3 +103,18 @@ def essay(*cells: str | dict, rubric: str = RUBRIC) -> list[dict]:
 
 def advice(words: str) -> str:
     return f"<!-- ANSWER advice -->\n{words}"
+
+
+def percent(source: str) -> str:
+    """A text cell in jupytext's percent format."""
+    return "# %% [markdown]\n" + "\n".join(f"# {line}".rstrip() for line in source.splitlines()) + "\n"
+
+
+WRITTEN_SOURCE = "\n".join(
+    [
+        percent("# Lab 99 · Tiny"),
+        *(f"# %%\n{cell}\n" for cell in (GIVEN, DOUBLE, CHECK_DOUBLE)),
+        percent("## 2 · Advice (3 points)\n\nYour client sells doubles."),
+        *(percent(cell) for cell in (RUBRIC, ADVICE, AFTER)),
+    ]
+)
