@@ -361,7 +361,8 @@ def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
     found, rows = table([result("007"), result("1-2")])
     mangled = {"007": "7", "1-2": "02. Jan"}
     as_saved = [row | {"points": "1", "student": mangled[row["student"]]} for row in rows]
-    for filled in (as_saved, [row | {"points": "1", "answer": ""} for row in rows]):
+    blind = [row | {"points": "1", "student": ""} for row in rows]
+    for filled in (as_saved, blind, [row | {"points": "1", "answer": ""} for row in rows]):
         points, _, said = by_hand.merge(found, filled)
         assert set(given_points(points).values()) == {1} and not said
     for answer in found:
@@ -387,6 +388,26 @@ def test_a_file_that_is_no_table_is_told_and_left_alone(content, said, tmp_path)
     assert "by_hand.csv" in str(told.value)
 
 
+def test_the_summary_names_rows_but_not_without_end():
+    text = reports.summary([result("ann")], [], "Lab", [f"row {i}\x1b[31m is wrong" for i in range(100)])
+    assert "  row 3 is wrong" in text and "row 70" not in text and "and 70 more" in text
+
+
+def test_points_that_are_given_while_others_are_graded_stay(graded_class, monkeypatch):
+    """The table is read before, for its mistakes, and once more when it is needed."""
+    out, collect = graded_class / "out", batch.collect
+
+    def slowly(source):
+        rows = sheet.read(out / "by_hand.csv")
+        saved(out / "by_hand.csv", [row | {"points": "1"} for row in rows])
+        return collect(source)
+
+    monkeypatch.setattr(batch, "collect", slowly)
+    batch.grade_class(graded_class / "99.ipynb", graded_class / "in", out, jobs=1, limits=LIMITS)
+    assert {row["points"] for row in sheet.read(out / "by_hand.csv")} == {"1"}
+    assert [row[3] for row in rows_of(out / "grades.csv")[1:]] == ["4", "2", "4"]
+
+
 def test_columns_of_the_teachers_own_stay_and_an_unchanged_table_is_not_touched(tmp_path):
     found, rows = table([result("ann")], {("ann", "threat"): "0,5"})
     rows = [row | {"who": "me", "": "x"} for row in rows]
@@ -394,9 +415,7 @@ def test_columns_of_the_teachers_own_stay_and_an_unchanged_table_is_not_touched(
     read = sheet.read(file)
     sheet.write(file, by_hand.merge(found, read)[1], read)
     lines = file.read_text(encoding="utf-8-sig").splitlines()
-    assert (
-        lines[0] == "answer;student;exercise;criterion;most;points;comment;who;column 9;column 8" or "who" in lines[0]
-    )
+    assert lines[0] == "answer;student;exercise;criterion;most;points;comment;who;column 9;column 10"
     assert len(lines) == 3 and ";1;0,5;;me" in lines[1], "semicolons stay semicolons"
     before, content = file.stat().st_mtime_ns, sheet.read(file)
     sheet.write(file, by_hand.merge(found, content[::-1])[1], content)

@@ -47,7 +47,7 @@ def grade_class(
     """
     content = lab.read_text(encoding="utf-8")
     title, rubrics = load(content).title, load(content).rubrics
-    tables = read_tables(target / "by_hand.csv", hand, rubrics)  # first, so that a mistake in them is told at once
+    read_tables(target / "by_hand.csv", hand, rubrics)  # a mistake in them is told before hours of grading
     submissions, left_out = collect(source)
     (target / "results").mkdir(parents=True, exist_ok=True)
     key = key or own_key(target)
@@ -64,7 +64,7 @@ def grade_class(
         submission = tasks[file]
         save(file, result | {"student": submission.student, "id": submission.id, "file": submission.file})
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    said = judged(results, rubrics, key, target, title, tables) if rubrics else []
+    said = judged(results, rubrics, key, target, title, hand) if rubrics else []
     return reports.write(results, left_out, target, title, said)
 
 
@@ -76,9 +76,10 @@ def read_tables(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) ->
 
 
 def judged(
-    results: list[dict], rubrics: Sequence[Rubric], key: str, target: Path, title: str, tables: list[list[dict]]
+    results: list[dict], rubrics: Sequence[Rubric], key: str, target: Path, title: str, hand: Sequence[Path]
 ) -> list[str]:
     """Add to results the points that people gave, and write what the others need. Returns what does not count."""
+    tables = read_tables(target / "by_hand.csv", hand, rubrics)
     found = by_hand.answers(rubrics, results, key)
     points, lines, said = by_hand.merge(found, [row for rows in tables for row in rows])
     sheet.write(target / "by_hand.csv", lines, tables[0])

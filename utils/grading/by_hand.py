@@ -181,7 +181,7 @@ def page(title: str, found: list[dict], points: dict) -> str:
             body.append(f"<section{short}><h3>{answer['code']} <small>{i} of {len(there)}</small></h3>")
             body += [f"<p class='note'>{html.escape(note)}</p>" for note in answer["notes"]]
             text = html.escape(clean(answer["text"], len(answer["text"])))
-            body.append(f"<p class='text'>{text}</p><table>{''.join(boxes)}</table></section>")
+            body.append(f"<p class='text' dir='auto'>{text}</p><table>{''.join(boxes)}</table></section>")
         if none := [answer for answer in of_rubric if not answer["text"]]:
             codes = [f"{answer['code']}{''.join(f' ({note})' for note in answer['notes'])}" for answer in none]
             body.append(f"<h3>No answer: {len(none)}</h3><p>These too wait for points, be it 0: {', '.join(codes)}</p>")

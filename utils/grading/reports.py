@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 STATES = {"passed": "✓", "not answered": "–"}
+SAID = 30  # rows by hand that a summary names
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}
 table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;vertical-align:top;padding:.4rem;
@@ -147,7 +148,8 @@ def summary(results: list[dict], left_out: list[str], title: str, said: Sequence
             f"The points below are of the checks alone, {most:g} at most.",
         ]
     if said:
-        lines += ["", "Points by hand that do not count yet:", *(f"  {clean(line, 300)}" for line in said), ""]
+        lines += ["", "Points by hand that do not count yet:", *(f"  {clean(line, 300)}" for line in said[:SAID])]
+        lines += [f"  and {len(said) - SAID} more"] * (len(said) > SAID) + [""]
     totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in one_each)
     lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
     for lowest in range(0, int(most) + 1):
