@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
+from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
 from utils.grading.grade import judge, load, setting
 from utils.grading.lab import HIDDEN, SOLUTION, bound, is_exercise
 
@@ -49,7 +50,7 @@ def test_the_instructors_notebook_was_run_and_passes_its_own_checks(stem):
 
 @each
 def test_no_line_of_a_solution_or_hidden_check_is_in_the_lab(stem):
-    source = "\n".join(code(read(SOLUTIONS, stem)))
+    source = "\n".join(cell.source for cell in read(SOLUTIONS, stem).cells)
     secret = "\n".join(match[0] for pattern in (SOLUTION, HIDDEN) for match in pattern.finditer(source))
     lab_text = (LABS / f"{stem}.ipynb").read_text()
     shown = {line.strip() for cell in read(LABS, stem).cells for line in cell.source.splitlines()}
@@ -64,7 +65,7 @@ def test_no_line_of_a_solution_or_hidden_check_is_in_the_lab(stem):
 def test_ten_points_in_three_to_five_exercises(stem):
     lab = load(content(stem))
     assert lab.points == 10
-    assert 3 <= len(lab.stubs) <= 5
+    assert 3 <= len(lab.stubs) + len(lab.rubrics) <= 5
     assert {name for check in lab.checks for name in check.names} == {n for names in lab.stubs.values() for n in names}
 
 
@@ -72,9 +73,30 @@ def test_ten_points_in_three_to_five_exercises(stem):
 def test_metadata_is_nbgraders(stem):
     for folder in (LABS, SOLUTIONS):
         told = [cell.metadata.nbgrader for cell in read(folder, stem).cells if "nbgrader" in cell.metadata]
-        assert all(about.schema_version == 3 and about.grade != about.solution for about in told)
+        assert all(about.schema_version == 3 for about in told)
+        assert all(about.grade != about.solution for about in told if about.cell_type == "code")
         assert len({about.grade_id for about in told}) == len(told)
         assert sum(about.get("points", 0) for about in told) == 10
+
+
+def test_a_written_exercise_is_built(tmp_path):
+    """Students see the rubric, and a cell to write in; nbgrader's metadata say that a person grades it."""
+    (tmp_path / "99_tiny.py").write_text(WRITTEN_SOURCE)
+    solution = instructors(tmp_path / "99_tiny.py")
+    lab = students(solution)
+    nbformat.validate(lab)
+    cells = {cell.id: cell for cell in lab.cells}
+    rubric, answer = cells["2-advice-3-points-2"], cells["2-advice-3-points-3"]
+    assert rubric.source == RUBRIC and "nbgrader" not in rubric.metadata
+    assert answer.source == STUB and "smoothing" not in nbformat.writes(lab)
+    about = {"grade": True, "solution": True, "locked": False, "task": False, "schema_version": 3}
+    about |= {"grade_id": "advice_answer", "cell_type": "markdown", "points": 3}
+    assert answer.metadata.nbgrader == about
+    assert [cell.id for cell in solution.cells] == [*cells]
+    assert load(nbformat.writes(solution)).points == 5
+    (tmp_path / "99_tiny.py").write_text(WRITTEN_SOURCE.replace("advice, 3 points", "advice, 4 points"))
+    with pytest.raises(ValueError, match="do not add up"):
+        instructors(tmp_path / "99_tiny.py")
 
 
 def fresh(stem: str) -> dict:

@@ -34,11 +34,20 @@ expect.that(colour == "blue", "another colour", got=colour)
 CELLS = [GIVEN, DOUBLE, CHECK_DOUBLE, TOTAL, CHECK_TOTAL, COLOUR, CHECK_COLOUR]
 
 
-def notebook(cells: list[str], **more) -> bytes:
-    """A notebook file with these code cells."""
-    made = [{"cell_type": "markdown", "metadata": {}, "source": "# Lab 99 · Tiny"}]
+def text(source: str, grade_id: str = "") -> dict:
+    """A text cell, with nbgrader's name if there is one."""
+    metadata = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    return {"cell_type": "markdown", "metadata": metadata, "source": source}
+
+
+def notebook(cells: list[str | dict], **more) -> bytes:
+    """A notebook file with these cells: the source of a code cell, or a whole cell."""
+    made = [text("# Lab 99 · Tiny")]
     made += [
-        {"cell_type": "code", "metadata": {}, "source": cell, "outputs": [], "execution_count": None} for cell in cells
+        {"cell_type": "code", "metadata": {}, "source": cell, "outputs": [], "execution_count": None}
+        if isinstance(cell, str)
+        else cell
+        for cell in cells
     ]
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5, **more}).encode()
 
@@ -73,3 +82,39 @@ def function(body: str, name: str = "double") -> str:
 
 
 WRONG = function("return 3 * x")
+
+# The same with a written exercise, which a person judges.
+RUBRIC = """\
+RUBRIC advice, 3 points
+
+- threat, 1 point: says who attacks,
+  and how
+- choice, 2 points: names a defense, and its price"""
+ADVICE = "<!-- ANSWER advice -->\n### BEGIN SOLUTION *Write here.*\nTheir rivals. Take smoothing.\n### END SOLUTION"
+STUB = "<!-- ANSWER advice -->\n*Write here.*"
+AFTER = "Thank you."
+WRITTEN_LAB = notebook([*CELLS[:3], text(RUBRIC), text(ADVICE), text(AFTER)]).decode()
+
+
+def essay(*cells: str | dict, rubric: str = RUBRIC) -> list[dict]:
+    """The text cells of a submission to the lab with a written exercise."""
+    return [text(rubric), *(text(cell) if isinstance(cell, str) else cell for cell in cells), text(AFTER)]
+
+
+def advice(words: str) -> str:
+    return f"<!-- ANSWER advice -->\n{words}"
+
+
+def percent(source: str) -> str:
+    """A text cell in jupytext's percent format."""
+    return "# %% [markdown]\n" + "\n".join(f"# {line}".rstrip() for line in source.splitlines()) + "\n"
+
+
+WRITTEN_SOURCE = "\n".join(
+    [
+        percent("# Lab 99 · Tiny"),
+        *(f"# %%\n{cell}\n" for cell in (GIVEN, DOUBLE, CHECK_DOUBLE)),
+        percent("## 2 · Advice (3 points)\n\nYour client sells doubles."),
+        *(percent(cell) for cell in (RUBRIC, ADVICE, AFTER)),
+    ]
+)

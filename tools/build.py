@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 NAME = REPOSITORY.rpartition("/")[2]
+HEADING = re.compile(r"^#+ (?!BEGIN |END )(.+)", re.MULTILINE)  # not the marks of an answer
 
 FIRST_CELL = f"""\
 # On Colab this cell fetches the course and installs nothing. Elsewhere it does nothing.
@@ -59,7 +60,7 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     cells.insert(1, new_code_cell(FIRST_CELL))
     sections = [""]  # an id counts within its section, so that a new cell shifts few others
     for cell in cells:
-        if cell.cell_type == "markdown" and (heading := re.search(r"^#+ (.+)", cell.source, re.MULTILINE)):
+        if cell.cell_type == "markdown" and (heading := HEADING.search(cell.source)):
             section, count = re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-")[:40], 0
             while section in sections:
                 section += "-again"

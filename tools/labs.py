@@ -13,6 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from build import ROOT, asked_for, assemble, fingerprint, write
+from utils.grading import rubric
 from utils.grading.lab import bound, handed_out, is_check, is_exercise, read_lab
 
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
@@ -22,10 +23,13 @@ def instructors(source: Path) -> NotebookNode:
     """The instructor's notebook of a text, not run yet. Each check says in the end how many have passed."""
     notebook = assemble(source, "labs")
     checks = [cell for cell in notebook.cells if cell.cell_type == "code" and is_check(cell.source)]
+    rubrics = {head[1]: float(head[2]) for cell in notebook.cells if (head := rubric.is_rubric(cell.source))}
     for cell in notebook.cells:
         if cell.cell_type != "code":
-            continue
-        if head := is_check(cell.source):
+            if answer := rubric.ANSWER.search(cell.source):
+                about = told(f"{answer[1]}_answer", points=rubrics.get(answer[1], 0))
+                cell.metadata["nbgrader"] = about | {"solution": True, "locked": False, "cell_type": "markdown"}
+        elif head := is_check(cell.source):
             public, mark, hidden = cell.source.partition("### BEGIN HIDDEN TESTS")
             cell.source = f'{public.rstrip()}\nexpect.passed("{head[1]}", of={len(checks)})\n{mark}{hidden}'.rstrip()
             cell.metadata["nbgrader"] = told(head[1], points=float(head[2]))
@@ -50,6 +54,8 @@ def students(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source, cell.outputs, cell.execution_count = handed_out(cell.source), [], None
+        else:
+            cell.source = rubric.handed_out(cell.source)
     del notebook.metadata["fingerprint"]
     return notebook
 

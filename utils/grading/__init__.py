@@ -8,4 +8,6 @@ a stand-in that sends its arguments down and brings plain values up. Nothing els
     session   a student's answers, from children that may die        lab      the teacher's notebook
     sandbox   one child, its limits, and how it ends                 notebook what a student handed in
     child     what runs inside                                       wire     plain values over a pipe
+    rubric    what a person judges                                   by_hand  the page and points for it
+                                                                     sheet    the table that the person fills in
 """

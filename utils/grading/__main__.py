@@ -25,12 +25,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--jobs", type=int, default=0, help="submissions at a time; default: one for each core")
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, e.g. tcp://10.0.0.1:8786")
     parser.add_argument("--key", default="", help="secret that hidden data depend on; default: one is made and kept")
+    parser.add_argument(
+        "--hand", action="append", default=[], type=Path, help="a table by_hand.csv that somebody filled in; repeatable"
+    )
     given = parser.parse_args(arguments)
     try:
         lab = find(given.lab)
         if not (bubblewrap() or given.scheduler):
             print(WEAKER, file=sys.stderr)
-        how = {"jobs": given.jobs, "scheduler": given.scheduler, "key": given.key}
+        how = {"jobs": given.jobs, "scheduler": given.scheduler, "key": given.key, "hand": given.hand}
         print(grade_class(lab, Path(given.source), Path(given.target), **how))
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from utils.grading import reports
+from utils.grading import by_hand, reports, sheet
 from utils.grading.collect import Submission, collect
 from utils.grading.grade import grade, load
+from utils.grading.rubric import Rubric
 from utils.progress import progress
 
 TRIES = 3  # of a submission during which a grading process dies; it may be another's fault
@@ -31,6 +32,7 @@ def grade_class(
     jobs: int = 0,
     scheduler: str = "",
     key: str = "",
+    hand: Sequence[Path] = (),
     limits: dict | None = None,
 ) -> str:
     """Grade a folder or zip of submissions, write all reports to `target`, and return the summary.
@@ -39,11 +41,13 @@ def grade_class(
     jobs       submissions at a time; 0: one for each core
     scheduler  address of a Dask scheduler whose workers shall grade
     key        secret of the course, from which students' hidden data are drawn; "": the one in `target`, made once
+    hand       tables with points that people gave, beside `target`/by_hand.csv; their lines are added to it
 
     What was graded before, and has not changed, is not graded again: results lie in `target`/results by their content.
     """
     content = lab.read_text(encoding="utf-8")
-    title = load(content).title
+    title, rubrics = load(content).title, load(content).rubrics
+    read_tables(target / "by_hand.csv", hand, rubrics)  # a mistake in them is told before hours of grading
     submissions, left_out = collect(source)
     (target / "results").mkdir(parents=True, exist_ok=True)
     key = key or own_key(target)
@@ -60,7 +64,35 @@ def grade_class(
         submission = tasks[file]
         save(file, result | {"student": submission.student, "id": submission.id, "file": submission.file})
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return reports.write(results, left_out, target, title)
+    said = judged(results, rubrics, key, target, title, hand) if rubrics else []
+    return reports.write(results, left_out, target, title, said)
+
+
+def read_tables(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) -> list[list[dict]]:
+    """The lines with points by hand: those of the folder of grades first. OSError, ValueError."""
+    if others and not rubrics:
+        raise ValueError("this lab has no rubric, so no points are given by hand")
+    return [sheet.read(own) if rubrics and own.exists() else [], *(sheet.read(file) for file in others)]
+
+
+def judged(
+    results: list[dict], rubrics: Sequence[Rubric], key: str, target: Path, title: str, hand: Sequence[Path]
+) -> list[str]:
+    """Add to results the points that people gave, and write what the others need. Returns what does not count."""
+    tables = read_tables(target / "by_hand.csv", hand, rubrics)
+    found = by_hand.answers(rubrics, results, key)
+    points, lines, said = by_hand.merge(found, [row for rows in tables for row in rows])
+    sheet.write(target / "by_hand.csv", lines, tables[0])
+    (target / "by_hand.html").write_text(by_hand.page(title, found, points), encoding="utf-8")
+    for result in results:
+        parts = []
+        for rubric in rubrics:
+            for criterion in rubric.criteria:
+                given = points[(result["student"], result["id"]), rubric.name, criterion.name]
+                parts.append({"exercise": rubric.name, "criterion": criterion.name, "most": criterion.most} | given)
+        result["by_hand"] = parts
+        result["earned"] += sum(part["points"] or 0 for part in parts)
+    return said
 
 
 def own_key(target: Path) -> str:

@@ -11,7 +11,8 @@ import torch
 
 from utils.expect import Unmet, short
 from utils.grading.lab import Check, Lab, needed, read_lab, to_run
-from utils.grading.notebook import Unreadable, code_cells
+from utils.grading.notebook import Unreadable, read_cells
+from utils.grading.rubric import written
 from utils.grading.sandbox import LIMITS
 from utils.grading.session import LabError, Raised, Session
 
@@ -30,19 +31,21 @@ def grade(task: dict) -> dict:
             limits    what differs from `sandbox.LIMITS`
 
     result  checks    for each: name, points, earned, state, message, expected, got
+            written   {exercise: the student's text and notes on it}, for a person to judge
             earned, points, seconds
             look      why a teacher should look at it: sentences
             output    what its cells printed, the beginning
     """
     begin = time.monotonic()
-    lab, look, output = load(task["lab"]), [], ""
+    lab, look, output, texts = load(task["lab"]), [], "", {}
     try:
-        cells, look = code_cells(task["content"])
+        cells, look = read_cells(task["content"])
     except Unreadable as problem:
         checks = [outcome(check, "unreadable", f"{problem}") for check in lab.checks]
         look = [f"{problem}"]
     else:
-        chosen = to_run(lab, cells)
+        texts = {rubric.name: written(rubric, lab.texts, cells) for rubric in lab.rubrics}
+        chosen = to_run(lab, [cell["source"] for cell in cells if cell["kind"] == "code"])
         session = Session(needed(lab, chosen), chosen, LIMITS | task.get("limits", {}))
         session.seed = seed_of(task["key"], task["student"], lab.title)
         checks = []
@@ -55,7 +58,8 @@ def grade(task: dict) -> dict:
         look += notice(lab, session, checks)
     earned = sum(check["earned"] for check in checks)
     about = {"student": task["student"], "earned": earned, "points": lab.points, "checks": checks}
-    return about | {"look": look, "output": output, "seconds": round(time.monotonic() - begin, 2)}
+    about |= {"look": look, "output": output, "seconds": round(time.monotonic() - begin, 2)}
+    return about | ({"written": texts} if lab.rubrics else {})
 
 
 @cache

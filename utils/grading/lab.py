@@ -6,6 +6,8 @@ Its marks stand in the text of the cells, so that one cell tells all about itsel
                                                    follows BEGIN SOLUTION on its line, or else it raises.
     # CHECK fgsm_ball, 2 points                    first line of a check cell. Its checks are public up to
     ### BEGIN HIDDEN TESTS … ### END HIDDEN TESTS  these, which the lab does not have.
+
+What a person judges is in `rubric`.
 """
 
 import ast
@@ -14,6 +16,9 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from utils.grading import rubric
+from utils.grading.rubric import Rubric
 
 CHECK = re.compile(r"# CHECK (\w+), (\d+(?:\.\d+)?) points?\s*$")
 STUB = 'raise NotImplementedError("write me")'
@@ -39,6 +44,8 @@ class Lab:
     shown   all code cells of the student's notebook that are no exercise, tidied
     stubs   {tidied text of an exercise as handed out: names that it binds}
     checks  in their order
+    rubrics what a person judges
+    texts   all text cells of the student's notebook, squeezed
     """
 
     title: str
@@ -46,10 +53,12 @@ class Lab:
     shown: frozenset[str]
     stubs: dict[str, tuple[str, ...]]
     checks: tuple[Check, ...]
+    rubrics: tuple[Rubric, ...]
+    texts: frozenset[str]
 
     @property
     def points(self) -> float:
-        return sum(check.points for check in self.checks)
+        return sum(part.points for part in (*self.checks, *self.rubrics))
 
 
 def is_check(source: str) -> re.Match | None:
@@ -122,7 +131,9 @@ def read_lab(content: str) -> Lab:
     stubs = {tidy(handed_out(source)): bound(source) for source in exercises}
     given = tuple(source for source in rest if not is_check(source) and bound(source))
     title = next((line.lstrip("# ") for line in "\n".join(prose).splitlines() if line.startswith("# ")), "")
-    return Lab(title, given, frozenset(tidy(handed_out(source)) for source in rest), stubs, tuple(checks))
+    shown = frozenset(tidy(handed_out(source)) for source in rest)
+    texts = frozenset(rubric.squeezed(rubric.handed_out(source)) for source in prose)
+    return Lab(title, given, shown, stubs, tuple(checks), rubric.read_rubrics(prose), texts)
 
 
 def to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:

@@ -1,21 +1,26 @@
 """What a student handed in, read without trust: its size, its encoding, its JSON, its cells."""
 
 import json
+import re
 import resource
 import subprocess
 import sys
 
 LIMIT = 200_000_000  # bytes; a notebook full of pictures has tens of millions
 QUICK = 20_000_000  # bytes that are read in this process; larger ones are read in another, with bounded memory
-CELLS, CELL = 2_000, 1_000_000  # code cells, and characters in one
+CELLS, CELL = 2_000, 1_000_000  # code cells, as many of text, and characters in one
+PICTURE = re.compile(r"data:[\w/+.-]{1,100};base64,[A-Za-z0-9+/=]*")
 
 
 class Unreadable(ValueError):
     """No notebook, and why, in words for the student."""
 
 
-def code_cells(content: bytes) -> tuple[list[str], list[str]]:
-    """The code cells of a notebook, and what a teacher should know of the file. Raises `Unreadable`."""
+def read_cells(content: bytes) -> tuple[list[dict], list[str]]:
+    """The cells of a notebook, and what a teacher should know of the file. Raises `Unreadable`.
+
+    A cell is {"kind": "code" or "text", "source", "grade_id": nbgrader's name for it, or ""}.
+    """
     if len(content) > LIMIT:
         raise Unreadable(f"the file is larger than {LIMIT // 1_000_000} MB: clear the outputs and save it again")
     if not content.strip():
@@ -38,7 +43,7 @@ def _bounded() -> None:
 
 
 def _parse(content: bytes) -> tuple[list[str], list[str]]:
-    text, notes = _decode(content)
+    text, notes = decode(content)
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError, MemoryError):
@@ -50,21 +55,34 @@ def _parse(content: bytes) -> tuple[list[str], list[str]]:
         cells = [cell for sheet in notebook["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
     if not isinstance(cells, list):
         raise Unreadable("the file is JSON, but not a notebook: it has no cells")
-    sources = []
+    sources, counts = [], {"code": 0, "text": 0}
     for cell in cells:
-        if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            source = cell.get("source", cell.get("input", ""))
-            source = "".join(map(str, source)) if isinstance(source, list) else str(source)
-            if len(source) > CELL:
-                notes.append("a code cell of more than a million characters was left out")
-            else:
-                sources.append(source.encode(errors="replace").decode())  # a lone surrogate is no character
-    if len(sources) > CELLS:
-        notes.append(f"of {len(sources)} code cells the first {CELLS} were run")
-    return sources[:CELLS], notes
+        if not isinstance(cell, dict):
+            continue
+        kind = "code" if cell.get("cell_type") == "code" else "text"
+        source = cell.get("source", cell.get("input", ""))
+        source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+        if kind == "text":
+            source = PICTURE.sub("(a picture)", source)[:CELL]
+        if len(source) > CELL:
+            notes.append("a code cell of more than a million characters was left out")
+            continue
+        counts[kind] += 1
+        if counts[kind] <= CELLS:
+            source = source.encode(errors="replace").decode()  # a lone surrogate is no character
+            sources.append({"kind": kind, "source": source, "grade_id": _grade_id(cell)})
+    notes += [f"of {count} {kind} cells the first {CELLS} were read" for kind, count in counts.items() if count > CELLS]
+    return sources, notes
 
 
-def _decode(content: bytes) -> tuple[str, list[str]]:
+def _grade_id(cell: dict) -> str:
+    about = cell.get("metadata")
+    about = about.get("nbgrader") if isinstance(about, dict) else None
+    return str(about.get("grade_id", ""))[:100] if isinstance(about, dict) else ""
+
+
+def decode(content: bytes) -> tuple[str, list[str]]:
+    """The text of a file in any of the usual encodings, and a note if it is not UTF-8."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace"), ["the file is in UTF-16"]
     try:

@@ -8,14 +8,16 @@ import html
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 STATES = {"passed": "✓", "not answered": "–"}
+SAID = 30  # rows by hand that a summary names
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}
 table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;vertical-align:top;padding:.4rem;
 border-top:1px solid #ccc}}code{{overflow-wrap:anywhere}}.no{{color:#a33}}.yes{{color:#262}}</style>
-<h1>{title}</h1><p>{student}</p><p><strong>{earned:g} of {points:g} points</strong></p>
+<h1>{title}</h1><p>{student}</p><p><strong>{total}</strong></p>
 <table><tr><th></th><th>check</th><th>points</th><th>what was found</th></tr>
 {rows}</table></html>
 """
@@ -57,9 +59,23 @@ def feedback(result: dict, title: str) -> str:
             text += f"<br>your value: <code>{html.escape(clean(check['got']))}</code>"
         sign, points = STATES.get(check["state"], "✗"), f"{check['earned']:g} of {check['points']:g}"
         rows.append(f"<tr><td>{sign}</td><td>{html.escape(check['name'])}</td><td>{points}</td><td>{text}</td></tr>")
+    for part in result.get("by_hand", []):
+        name = html.escape(f"{part['exercise']}: {part['criterion']}")
+        sign, points, text = "…", f"open of {part['most']:g}", "not judged yet"
+        if part["points"] is not None:
+            sign = "✓" if part["points"] == part["most"] else "✗" if part["points"] == 0 else "◐"
+            points, text = f"{part['points']:g} of {part['most']:g}", html.escape(clean(part["comment"]))
+        rows.append(f"<tr><td>{sign}</td><td>{name}</td><td>{points}</td><td>{text}</td></tr>")
     student = html.escape(clean(result["student"]))
-    about = {"title": html.escape(title), "student": student, "rows": "\n".join(rows)}
-    return PAGE.format(**about, earned=result["earned"], points=result["points"])
+    total = f"{result['earned']:g} of {result['points']:g} points"
+    if left := open_points(result):
+        total = f"Not complete: {result['earned']:g} points so far, {left:g} of {result['points']:g} not judged yet"
+    return PAGE.format(title=html.escape(title), student=student, total=total, rows="\n".join(rows))
+
+
+def open_points(result: dict) -> float:
+    """How many points a person still has to judge."""
+    return sum(part["most"] for part in result.get("by_hand", []) if part["points"] is None)
 
 
 def best(results: list[dict]) -> list[dict]:
@@ -72,24 +88,38 @@ def best(results: list[dict]) -> list[dict]:
     return list(chosen.values())
 
 
-def write(results: list[dict], left_out: list[str], folder: Path, title: str) -> str:
-    """Write all files of a graded class to a folder, and return the summary."""
+def write(results: list[dict], left_out: list[str], folder: Path, title: str, said: Sequence[str] = ()) -> str:
+    """Write all files of a graded class to a folder, and return the summary. said: what is wrong with points by hand.
+
+    A grade that waits for a person has no total, and stays out of the files for the LMS: there a blank might delete.
+    """
     one_each = best(results)
-    names = [check["name"] for check in results[0]["checks"]] if results else []
-    points = [check["points"] for check in results[0]["checks"]] if results else []
+    complete = [result for result in one_each if not open_points(result)]
+    checks = results[0]["checks"] if results else []
+    parts = results[0].get("by_hand", []) if results else []
 
     def table(name: str, head: list, rows: list[list]) -> None:
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([[cell(value) for value in row] for row in [head, *rows]])
 
-    head = ["student", "id", "file", "total", *(f"{n} ({p:g})" for n, p in zip(names, points, strict=True))]
-    by_student = [[r["student"], r["id"], r["file"], r["earned"], *(c["earned"] for c in r["checks"])] for r in results]
-    table("grades.csv", head, by_student)
+    def total(result: dict) -> list:
+        """What stands under "total", and where people judge under "so far" and "open"."""
+        left = open_points(result)
+        return ["" if left else result["earned"], *([result["earned"], left] if parts else [])]
+
+    def each(result: dict) -> list:
+        by_hand = ("" if part["points"] is None else part["points"] for part in result.get("by_hand", []))
+        return [*(check["earned"] for check in result["checks"]), *by_hand]
+
+    head = ["student", "id", "file", "total", *(["so far", "open"] if parts else [])]
+    head += [f"{check['name']} ({check['points']:g})" for check in checks]
+    head += [f"{part['exercise']}: {part['criterion']} ({part['most']:g})" for part in parts]
+    table("grades.csv", head, [[r["student"], r["id"], r["file"], *total(r), *each(r)] for r in results])
     canvas = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]
-    possible = ["    Points Possible", "", "", "", "", sum(points)]
-    table("canvas.csv", canvas, [possible, *([r["student"], r["id"], "", "", "", r["earned"]] for r in one_each)])
+    possible = ["    Points Possible", "", "", "", "", results[0]["points"] if results else 0]
+    table("canvas.csv", canvas, [possible, *([r["student"], r["id"], "", "", "", r["earned"]] for r in complete)])
     moodle = ["Identifier", "Full name", "Grade", "Maximum Grade"]
-    people = [(f"Participant {r['id']}" if r["id"] else "", r) for r in one_each]
+    people = [(f"Participant {r['id']}" if r["id"] else "", r) for r in complete]
     table("moodle.csv", moodle, [[number, r["student"], r["earned"], r["points"]] for number, r in people])
     pages = folder / "feedback"
     pages.mkdir(exist_ok=True)
@@ -97,18 +127,31 @@ def write(results: list[dict], left_out: list[str], folder: Path, title: str) ->
         (pages / page_name(result["student"] + result["id"])).write_text(feedback(result, title), encoding="utf-8")
     report = {"lab": title, "results": results, "left_out": left_out}
     (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    text = summary(results, left_out, title)
+    text = summary(results, left_out, title, said)
     (folder / "summary.txt").write_text(text, encoding="utf-8")
     return text
 
 
-def summary(results: list[dict], left_out: list[str], title: str) -> str:
+def summary(results: list[dict], left_out: list[str], title: str, said: Sequence[str] = ()) -> str:
     """For the teacher: how the points are spread, which checks fail most, and who needs a look."""
     if not results:
         return f"{title}: no submissions\n"
-    totals = sorted(result["earned"] for result in best(results))
-    most = results[0]["points"]
-    lines = [f"{title}: {len(totals)} students", f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
+    one_each, most = best(results), results[0]["points"]
+    waiting = sum(open_points(result) > 0 for result in one_each)
+    lines = [f"{title}: {len(one_each)} students"]
+    if waiting:
+        most = sum(check["points"] for check in results[0]["checks"])
+        lines += [
+            f"NOT COMPLETE: {waiting} of them wait{'s' * (waiting == 1)} for points by hand.",
+            "Read by_hand.html, fill in by_hand.csv, and run the same command again.",
+            "Who waits has no total in grades.csv, and is not in canvas.csv and moodle.csv.",
+            f"The points below are of the checks alone, {most:g} at most.",
+        ]
+    if said:
+        lines += ["", "Points by hand that do not count yet:", *(f"  {clean(line, 300)}" for line in said[:SAID])]
+        lines += [f"  and {len(said) - SAID} more"] * (len(said) > SAID) + [""]
+    totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in one_each)
+    lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
     for lowest in range(0, int(most) + 1):
         count = sum(int(total) == lowest for total in totals)
         lines.append(f"{lowest:>4} points  {count:>5}  {'▪' * round(40 * count / len(totals))}".rstrip())
