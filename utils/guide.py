@@ -13,7 +13,10 @@ from pathlib import Path
 from utils.claims import COLOURS
 from utils.evidence import NOTEBOOKS, Evidence, find
 
-CITED = re.compile(r"arXiv:(\d{4}\.\d{5})|doi:(10\.\S+?)(?=[,;.:)]*(?:\s|$))|(https://[^\s,;)]+[^\s,;).])")
+CITED = re.compile(r"arXiv:(\d{4}\.\d{4,5})|doi:(10\.\S+?)(?=[,;.:)]*(?:\s|$))|(https://[^\s,;)]+[^\s,;).])")
+
+BESIDE = "border-left: 3px solid #bbb; margin-left: 1em; padding-left: 1em"
+CELL = 'style="text-align: left; vertical-align: top; padding: 0 1.2em 0 0"'
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Guide(list[Term]):
         return "\n".join(f"{term.name}: {len(term.answers)} answers" for term in self)
 
     def _repr_html_(self):
-        names = (f"<summary><b>{escape(term.name)}</b></summary>" for term in self)
+        names = (f"<summary><b>{linked(term.name)}</b></summary>" for term in self)
         return "".join(f"<details>{name}{entry(term)}</details>" for name, term in zip(names, self, strict=True))
 
 
@@ -73,35 +76,38 @@ def in_jupyter(evidence: Evidence) -> str:
 
 
 def linked(text: str) -> str:
-    """Text as HTML, in which arXiv:…, doi:… and addresses are links."""
+    """Text as HTML: arXiv:…, doi:… and addresses are links, and no line breaks before a percent sign."""
 
     def link(found: re.Match) -> str:
         arxiv, doi, address = found.groups()
         address = f"https://arxiv.org/abs/{arxiv}" if arxiv else f"https://doi.org/{doi}" if doi else address
         return f'<a href="{address}">{found[0]}</a>'
 
-    return CITED.sub(link, escape(text, quote=False))
+    return CITED.sub(link, escape(text, quote=False).replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def shown(evidence: Evidence, address: Callable[[Evidence], str] = in_jupyter) -> str:
-    """Evidence as HTML: what the figures are, the lines or the verdict, and a link to the cell."""
+    """Evidence as HTML: the claim and its verdict, or the table, and a link to the cell."""
+    about, because = linked(evidence.about), linked(evidence.because)
+    link = f'<a href="{escape(address(evidence))}">lesson {evidence.lesson}, {linked(evidence.section)}</a>'
     if evidence.verdict == "open":
-        text = f"<i>open: lesson {evidence.lesson} will measure it</i>"
+        text = f"“{about}”: open, until lesson {evidence.lesson} measures it"
+    elif evidence.verdict:
+        text = f'“{about}” <b style="color: {COLOURS[evidence.verdict]}">{evidence.verdict}</b>: {because} ({link})'
     else:
-        label = f"<i>{escape(evidence.counts)}:</i>" if evidence.counts else f"{evidence.verdict}:"
-        colour = f' style="color: {COLOURS[evidence.verdict]}; font-weight: bold"' if evidence.verdict else ""
-        link = f'<a href="{escape(address(evidence))}">lesson {evidence.lesson}, {escape(evidence.section)}</a>'
-        lines = ("" if evidence.verdict else "<br>") + "<br>".join(escape(line, quote=False) for line in evidence.lines)
-        text = f"<span{colour}>{label}</span> {lines} <small>({link})</small>"
-    return f'<div class="evidence" style="border-left: 3px solid #bbb; margin-left: 1em; padding-left: 1em">{text}</div>'
+        lines = [("", *evidence.columns)] * bool(evidence.columns) + [*evidence.rows]
+        rows = ("".join(f"<td {CELL}>{linked(figure)}</td>" for figure in line) for line in lines)
+        text = f"<i>{about}</i> ({link})<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+    return f'<div class="evidence" style="{BESIDE}">{text}</div>'
 
 
 def entry(term: Term, address: Callable[[Evidence], str] = in_jupyter) -> str:
     """A term as HTML, without its name."""
-    definition, *others = term.answers
-    parts = [f"<p>{linked(definition.text)}</p>", *(shown(one, address) for one in definition.evidence)]
-    parts += [f'<p class="child"><b>To a child of ten:</b> {escape(term.child, quote=False)}</p>']
-    for answer in others:
-        parts += [f'<p class="asked"><b>{answer.question}</b> {linked(answer.text)}</p>']
-        parts += [shown(one, address) for one in answer.evidence]
-    return "".join([*parts, f'<p class="origin"><small>From: {linked(term.origin)}</small></p>'])
+    answers = [
+        f'<div class="answer"><p><b>{answer.question}</b> {linked(answer.text)}</p>'
+        f"{''.join(shown(one, address) for one in answer.evidence)}</div>"
+        for answer in term.answers
+    ]
+    child = f'<p class="child"><b>To a child:</b> {linked(term.child)}</p>'
+    origin = f'<p class="origin"><b>Where does it come from?</b> {linked(term.origin)}</p>'
+    return "".join([answers[0], child, *answers[1:], origin])
