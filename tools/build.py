@@ -3,7 +3,7 @@
 Each `notebooks/src/STEM.py` (jupytext's percent format) becomes `notebooks/STEM.ipynb`, with the Colab badge and the
 first cell stamped in, stable cell ids, and the outputs of a fresh kernel. Without STEM, those are run whose code, or
 the code of `utils` that they import, has changed; the others keep their outputs, and only their text is brought up to
-date. The README's table of lessons is stamped too.
+date. The README's table of lessons is stamped too, and the two printable pages are written.
 """
 
 import ast
@@ -18,12 +18,17 @@ from base64 import b64decode
 from collections.abc import Sequence
 from modulefinder import ModuleFinder
 from pathlib import Path
+from urllib.parse import quote
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
+
+import pages
+from utils.evidence import Evidence, settled, verdicts
+from utils.guide import guide
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = ROOT / "notebooks"
@@ -78,7 +83,8 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
 def fingerprint(code: list[str]) -> str:
     """A hash of the code that outputs depend on: these cells and all of `utils` that they import, however indirectly.
 
-    Comments, docstrings and layout do not count, and every Python version finds the same hash.
+    Comments, docstrings and layout do not count, and every Python version finds the same hash. A lesson that shows
+    what others measured depends on their outputs, too.
     """
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "script.py")
@@ -88,7 +94,9 @@ def fingerprint(code: list[str]) -> str:
     files = sorted(Path(module.__file__) for module in finder.modules.values() if module.__file__)
     utils = [file.read_text() for file in files if file.is_relative_to(ROOT)]
     shown = [not cell.endswith(";") for cell in code]
-    return hashlib.sha256(repr((shown, [skeleton(ast.parse(text)) for text in code + utils])).encode()).hexdigest()[:16]
+    read = [guide()._repr_html_(), repr(verdicts(before="14"))] if "utils.evidence" in finder.modules else []
+    trees = [skeleton(ast.parse(text)) for text in code + utils]
+    return hashlib.sha256(repr((shown, trees, *read)).encode()).hexdigest()[:16]
 
 
 def skeleton(node):
@@ -183,6 +191,23 @@ def stamp(readme: str) -> str:
     return readme
 
 
+def on_code_host(evidence: Evidence) -> str:
+    """The address of a cell for readers of a page: its section in the notebook as the code host shows it.
+
+    A page is read far from the notebooks, as a file, printed or in a frame, so a relative link would lead nowhere.
+    Code hosts have anchors for headings and none for cells.
+    """
+    return f"{REPOSITORY}/blob/main/notebooks/{evidence.notebook}#{quote(evidence.section.replace(' ', '-'))}"
+
+
+def printable() -> dict[str, str]:
+    """The two printable pages: their file names and contents."""
+    return {
+        "field_guide.html": pages.field_guide(guide(), on_code_host),
+        "ledger.html": pages.ledger(settled(), on_code_host),
+    }
+
+
 def asked_for(folder: Path) -> list[tuple[Path, bool]]:
     """The texts in a folder that the command line asks for; and whether it names them, to be run in any case."""
     sources, named = sorted(folder.glob("*.py")), set(sys.argv[1:])
@@ -195,5 +220,7 @@ if __name__ == "__main__":
     for source, run in asked_for(LESSONS / "src"):
         build(source, LESSONS / f"{source.stem}.ipynb", run=run)
     (LESSONS / "overview.png").write_bytes(overview())
+    for name, text in printable().items():
+        (LESSONS / name).write_text(text)
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))
