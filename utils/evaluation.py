@@ -33,7 +33,8 @@ class Rate:
         p, n = float(self), self.n
         middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
         half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-        return max(middle - half, 0.0), min(middle + half, 1.0)
+        low, high = max(middle - half, 0.0), min(middle + half, 1.0)
+        return low if self.k else 0.0, high if self.k < self.n else 1.0  # rounding must not exclude none or all
 
     def lead(self, other: "Rate") -> float:
         """By how much this rate is above the other at least, at 95 % confidence; 0 or less if that is unclear.

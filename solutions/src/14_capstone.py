@@ -32,7 +32,7 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # Return the largest $\varepsilon \ge 0$, to within 0.01, at which `right` **or more** have probability
 # at most `failure_prob`. Return 0 if there is none.
 #
-# <details><summary>Hint 1</summary>Start from ε = 0 and go up while so many right guesses would be a surprise.</details>
+# <details><summary>Hint 1</summary>Start from 0, and go up while so many right guesses would surprise you.</details>
 # <details><summary>Hint 2</summary>The probability grows with ε, so you may search by steps or by halves.
 # It can be large: up to 10 is asked.</details>
 # <details><summary>Hint 3</summary><code>stats.binom.sf(k, n, q)</code> is the probability of <b>more</b>
@@ -250,9 +250,9 @@ board = {
     "smoothed": {"left": {"weights": 66, "scores": 70, "labels": 71}, "accuracy": 0.95, "training": 1, "answer": 8},
 }
 board = {name: offer | {"n": 100} for name, offer in board.items()}
+any_price = {"accuracy": 0.0, "training": 100, "answer": 100}
 
 # %%
-any_price = {"accuracy": 0.0, "training": 100, "answer": 100}
 print({attacker: choose(board, attacker, **any_price) for attacker in ("weights", "scores", "labels")})
 
 # %%
