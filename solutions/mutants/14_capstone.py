@@ -157,7 +157,9 @@ def judge(claimed, k, n, bound=False):
 
 # RIGHT choose: one after the other
 def choose(offers, attacker, accuracy, training, answer):
-    reach = {"weights": ("weights", "scores", "labels"), "scores": ("scores", "labels"), "labels": ("labels",)}[attacker]
+    reach = {"weights": ("weights", "scores", "labels"), "scores": ("scores", "labels"), "labels": ("labels",)}[
+        attacker
+    ]
     kept = []
     for name, offer in offers.items():
         if offer["accuracy"] < accuracy or offer["training"] > training or offer["answer"] > answer:
@@ -178,9 +180,15 @@ def choose(offers, attacker, accuracy, training, answer):
 # RIGHT choose: a tuple of names
 def choose(offers, attacker, accuracy, training, answer):
     start = ("weights", "scores", "labels").index(attacker)
+
     def rate(name):
         return Rate(min([offers[name]["left"][w] for w in ("weights", "scores", "labels")][start:]), offers[name]["n"])
-    kept = [n for n, o in offers.items() if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer]
+
+    kept = [
+        n
+        for n, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    ]
     level = [a for a in kept if not any(rate(b).clearly_above(rate(a)) for b in kept)]
     return tuple(sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"])))
 
@@ -210,7 +218,7 @@ def choose(offers, attacker, accuracy, training, answer):
 # WRONG choose: budgets are looked at too late -> over budget beat|one defense is left
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
-    rates = {n: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"]) for n, o in offers.items()}
+    rates = {n: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"]) for n, o in offers.items()}
     level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
     level = [n for n in level if offers[n]["accuracy"] >= accuracy and offers[n]["training"] <= training]
     level = [n for n in level if offers[n]["answer"] <= answer]
@@ -221,7 +229,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training
     }
@@ -233,7 +241,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
     }
@@ -245,7 +253,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
     }
@@ -256,7 +264,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
     }
@@ -268,7 +276,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] > accuracy and o["training"] < training and o["answer"] < answer
     }

@@ -202,7 +202,7 @@ for n in (base, 5 * base):
             expected=wanted,
             got=found,
         )
-expect.that(judge(1.0, 50, 50) == "open", "50 of 50 is no proof of all", expected="open", got=judge(1.0, 50, 50))
+expect.that(judge(0.98, 50, 50) == "open", "50 of 50 are no proof of 98 %", expected="open", got=judge(0.98, 50, 50))
 expect.that(judge(0.0, 0, 50) == "holds", "a claim of 0 always holds", expected="holds", got=judge(0.0, 0, 50))
 ### END HIDDEN TESTS
 
@@ -329,9 +329,6 @@ slips = {
     "the best comes first only among the dearest: the order is by cost": lambda o, kept, at: sorted(
         leading(o, kept, ORDER[at:], cheapest), key=lambda name: -min(o[name]["left"][w] for w in ORDER[at:])
     ),
-    "those that are not clearly worse than the best belong to the list": lambda o, kept, at: leading(
-        o, kept, ORDER[at:], cheapest
-    )[:1],
     "the dearest come first": lambda o, kept, at: leading(o, kept, ORDER[at:], cheapest)[::-1],
 }
 for number in range(60):
@@ -354,6 +351,12 @@ for number in range(60):
     broken = [name for name in found if name not in kept]
     expect.that(not broken, "an offer that breaks a budget was chosen", expected=wanted, got=found)
     if found != wanted:
+        expect.that(
+            len(found) != 1 or found[0] not in wanted,
+            "those that are not clearly worse than the best belong to the list",
+            expected=wanted,
+            got=found,
+        )
         for words, slip in slips.items():
             expect.that(found != slip(offers, kept, at), words, expected=wanted, got=found)
     expect.that(
