@@ -19,11 +19,25 @@ from IPython.display import HTML
 from scipy import stats
 from torch import nn
 
-from utils import adversarial, attacks, audit, checkup, choice, distillation, duel, plots, privacy, smoothing, widgets
+from utils import (
+    adversarial,
+    attacks,
+    audit,
+    checkup,
+    choice,
+    distillation,
+    duel,
+    evidence,
+    plots,
+    privacy,
+    smoothing,
+    widgets,
+)
 from utils.choice import Needs, Offer, over
-from utils.claims import claim, ledger
+from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy, robust_accuracy
+from utils.guide import guide
 from utils.larger import larger
 from utils.leakage import agreement, confidence, steal
 from utils.masking import Quantize, StraightThrough
@@ -378,12 +392,22 @@ claim(
 # It writes `card.html` and `card.json`, and ends with 1 if a claim is refuted, so that CI can ask it.
 
 # %% [markdown]
-# ## The ledger
+# ## The ledger, nearly full
 #
-# The claims that this course has put to the test; open are those whose lessons have not run here.
+# What people say, and what the lessons measured. (Lesson 00 shows the verdicts of *your* runs.)
+# It is a page to print, too: [ledger.html](ledger.html).
 
 # %%
-ledger()
+evidence.verdicts(before="14")
+
+# %% [markdown]
+# ## The field guide
+#
+# Every term of the course: what it is, how to say it to a child, what people ask about it and what was measured,
+# where it comes from. Click on a term; to print, open [field_guide.html](field_guide.html).
+
+# %%
+guide()
 
 # %% [markdown]
 # ## The same in `utils`
