@@ -63,6 +63,9 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     title, _, rest = cells[0].source.partition("\n")
     cells[0].source = f"{title}\n\n{badge(source.stem, folder)}\n{rest}".rstrip()
     cells.insert(1, new_code_cell(FIRST_CELL))
+    for cell in cells:
+        if cell.cell_type == "markdown" and "<!-- lessons -->" in cell.source:
+            cell.source = cell.source.replace("<!-- lessons -->", table("", colab=False))
     sections = [""]  # an id counts within its section, so that a new cell shifts few others
     for cell in cells:
         if cell.cell_type == "markdown" and (heading := HEADING.search(cell.source)):
@@ -160,17 +163,22 @@ def write(notebook: NotebookNode, target: Path, *, run: bool) -> None:
     target.write_text(nbformat.writes(notebook) + "\n")
 
 
-def table() -> str:
-    """The README's table of lessons, from the first lines of each."""
-    rows = ["| | lesson | | reading | on two cores |", "|---|---|---|---|---|"]
+def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
+    """The table of lessons, from the first lines of each: for the README, or for a notebook beside the lessons."""
+    rows = ["| | lesson | after |" + " |" * colab + " reading | on two cores |"]
+    rows.append("|---" * (5 + colab) + "|")
     for source in sorted(LESSONS.glob("src/*.py")):
         text = source.read_text()
         title = re.search(r"^# # (\d+) · (.+)", text, re.MULTILINE)
-        times = re.search(r"About (\d+) min.*?in (\d+) s", text, re.DOTALL)
+        times = re.search(r"About (\d+) min\w*(?:, after ([^;]+))?;.*?in (\d+) s", text, re.DOTALL)
         if not (title and times):
-            sys.exit(f"{source} needs a title '# # 01 · …' and a line '*About 20 minutes; the cells run in 8 s on …*'")
-        link = f"[{title[2]}](notebooks/{source.stem}.ipynb)"
-        rows.append(f"| {title[1]} | {link} | {badge(source.stem)} | {times[1]} min | {times[2]} s |")
+            sys.exit(
+                f"{source} needs a title '# # 01 · …' and a line "
+                "'*About 20 minutes, after 00; the cells run in 8 s on …*'"
+            )
+        link = f"[{title[2]}]({folder}{source.stem}.ipynb)"
+        opened = f" {badge(source.stem)} |" * colab
+        rows.append(f"| {title[1]} | {link} | {times[2] or '–'} |{opened} {times[1]} min | {times[3]} s |")
     return "\n".join(rows)
 
 

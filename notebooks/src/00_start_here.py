@@ -116,6 +116,14 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 # and `COURSE_DATA` to a folder of `NAME.npz` files to work offline.
 
 # %% [markdown]
+# ## The lessons
+#
+# You need the basics of PyTorch: tensors, a network, a training loop. *After* says what each builds on;
+# the times are of a laptop without a GPU.
+#
+# <!-- lessons -->
+
+# %% [markdown]
 # ## The ledger
 #
 # These are the claims that the course puts to the test.

@@ -9,7 +9,7 @@
 # This lesson rebuilds the defense, watches it win, and changes one word of the attack.
 #
 # **You will build** soft labels, teacher and student, and the attack that sees through them.
-# *About 35 minutes; the cells run in 26 s on two CPU cores.*
+# *About 35 minutes, after 05; the cells run in 26 s on two CPU cores.*
 
 # %%
 import math

@@ -8,7 +8,7 @@
 # It asks the model many times, under noise, and counts votes. What can be proved, for which model, at what price?
 #
 # **You will build** the certificate, the attack that tests it, and a decision that knows when it has seen enough.
-# *About 45 minutes; the cells run in 26 s on two CPU cores.*
+# *About 45 minutes, after 05; the cells run in 26 s on two CPU cores.*
 
 # %%
 import math

@@ -8,7 +8,7 @@
 # what does a model tell about the data that it was made from? Four leaks, and a count for each.
 #
 # **You will build** the likelihood-ratio attack, the inversion of a gradient, a sum that hides its parts, and a thief.
-# *About 50 minutes; the cells run in 30 s on two CPU cores.*
+# *About 50 minutes, after 02; the cells run in 30 s on two CPU cores.*
 
 # %%
 from functools import partial
@@ -562,4 +562,5 @@ print("", larger("08_what_leaks"), larger("08_what_leaks", "olivetti"), sep="\n\
 # - Geiping et al. 2020, [arXiv:2003.14053](https://arxiv.org/abs/2003.14053): gradients, inverted by their angle.
 # - Bonawitz et al. 2017, [eprint 2017/281](https://eprint.iacr.org/2017/281): secure sums, also when clients drop out.
 #
-# Next: 09 · Differential privacy
+# Practise: [lab 08](../labs/08_what_leaks.ipynb).
+# Next: [09 · Differential privacy](09_differential_privacy.ipynb)

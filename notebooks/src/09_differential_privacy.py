@@ -8,7 +8,7 @@
 # clip what each may say, add noise, keep count.
 #
 # **You will build** DP-SGD, its accountant, and an audit that catches a broken one.
-# *About 55 minutes; the cells run in 24 s on two CPU cores.*
+# *About 55 minutes, after 08; the cells run in 24 s on two CPU cores.*
 
 # %%
 import math
@@ -598,4 +598,5 @@ print(larger("09_differential_privacy"))
 # - Doroshenko et al. 2022, [arXiv:2207.04380](https://arxiv.org/abs/2207.04380): connect the dots.
 # - Jagielski et al. 2020, [arXiv:2006.07709](https://arxiv.org/abs/2006.07709): auditing DP-SGD.
 #
-# Next: 10 · Poisoning
+# Practise: [lab 09](../labs/09_differential_privacy.ipynb).
+# Next: [10 · Poisoning and backdoors](10_poisoning.ipynb)

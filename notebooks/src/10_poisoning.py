@@ -8,7 +8,7 @@
 # Is a model with high accuracy on held-out images safe? Would a look at the data have told us?
 #
 # **You will build** three ways to poison, four filters, a repair, and a bound that holds for every poison.
-# *About 45 minutes; the cells run in 26 s on two CPU cores.*
+# *About 45 minutes, after 02 and 09; the cells run in 26 s on two CPU cores.*
 
 # %%
 import math
@@ -624,4 +624,5 @@ print(larger("10_poisoning"))
 #   success down to 0 % in some cases, for 0.4 % of accuracy.
 # - Turner et al. 2019, [arXiv:1912.02771](https://arxiv.org/abs/1912.02771). Poisons whose labels are right.
 #
-# Next: 11 · Beyond images
+# Practise: [lab 10](../labs/10_poisoning.ipynb).
+# Next: [12 · Model monitoring](12_model_monitoring.ipynb)

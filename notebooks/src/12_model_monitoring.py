@@ -8,7 +8,7 @@
 #
 # **You will build** tests for two samples, detectors for streams that keep their promise while you look,
 # an estimate of accuracy without labels, and a decision by cost.
-# *About 55 minutes; the cells run in 27 s on two CPU cores.*
+# *About 55 minutes, after 07; the cells run in 27 s on two CPU cores.*
 
 # %%
 import math
@@ -625,4 +625,5 @@ print(larger("12_model_monitoring"))
 # - Bifet & Gavaldà 2007, [doi:10.1137/1.9781611972771.42](https://doi.org/10.1137/1.9781611972771.42): ADWIN.
 # - Guo et al. 2017, [arXiv:1706.04599](https://arxiv.org/abs/1706.04599): calibration by a temperature.
 #
-# Next: 13 · Security against monitoring
+# Practise: [lab 12](../labs/12_model_monitoring.ipynb).
+# Next: [14 · Capstone: audit, choose, report](14_capstone.ipynb)

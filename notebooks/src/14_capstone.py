@@ -8,7 +8,7 @@
 #
 # **You will build** an audit, a bound on epsilon from a single model, a scoreboard of all that the course has built,
 # and a security card.
-# *About 60 minutes; the cells run in 40 s on two CPU cores.*
+# *About 60 minutes, after all others; the cells run in 40 s on two CPU cores.*
 
 # %%
 import math
@@ -437,4 +437,5 @@ print(larger("14_capstone"))
 #   [OWASP Machine Learning Security Top Ten](https://owasp.org/www-project-machine-learning-security-top-10/):
 #   the lists whose ids the card names.
 #
+# Practise: [lab 14](../labs/14_capstone.ipynb).
 # This was the last lesson. Back to the [start](00_start_here.ipynb), where the ledger is now full.
