@@ -24,6 +24,7 @@ a { color: #1a4f8b }
 .term { break-inside: avoid }
 .answer { break-inside: avoid }
 .evidence table { border-collapse: collapse }
+.evidence td { vertical-align: top }
 .origin { font-size: .85rem }
 nav p { margin: .2rem 0; font-size: .85rem }
 @media print {
