@@ -111,4 +111,4 @@ def entry(term: Term, address: Callable[[Evidence], str] = in_jupyter) -> str:
     ]
     child = f'<p class="child"><b>To a child:</b> {linked(term.child)}</p>'
     origin = f'<p class="origin"><b>Where does it come from?</b> {linked(term.origin)}</p>'
-    return "".join([answers[0], child, *answers[1:], origin])
+    return "\n".join([answers[0], child, *answers[1:], origin])
