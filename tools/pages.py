@@ -55,7 +55,8 @@ td:nth-child(3) { font-weight: bold }
   h1 { margin: 0 }
   p { margin: .3em 0 }
   table { font-size: 1em }
-  th, td { padding: .15em .5em }
+  th, td { padding: .1em .4em }
+  td:nth-child(2) { width: 21% }
 }
 """
 RATES = """
