@@ -20,7 +20,10 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from nbformat import v4
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
 EXPLORER, DUEL = (
@@ -41,6 +44,7 @@ c.ServerApp.allow_root = True
 c.ServerApp.token = "course"
 """
 NOTICES = '{"fetchNews": "false", "checkForUpdates": false}'
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.\w+\(")
 
 # A lesson's only picture from elsewhere; answered here, so that the test needs no network.
@@ -263,6 +267,22 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, f
         expect(answer(1)).to_have_text(re.compile(r"public checks: 1 of \d.*hidden checks decide the grade", re.DOTALL))
         screenshot(page, "lab")
         assert page.seen["errors"] == []
+
+
+def test_the_field_guide_leads_to_the_cell(browser, address, folder):
+    """A term opens at a click, and a link of it opens the lesson at the cell that settled the claim."""
+    claim = "Adversarial training is the most valuable defense for vision"
+    terms = Guide(term for term in guide() if term.name == "Adversarial training")
+    data = {"text/plain": repr(terms), "text/html": terms._repr_html_()}
+    cell = v4.new_code_cell("guide()", outputs=[v4.new_output("execute_result", data, execution_count=1)])
+    nbformat.write(v4.new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), folder / "guide.ipynb")
+    (link,) = (one for answer in terms[0].answers for one in answer.evidence if one.about == claim)
+    shutil.copy(ROOT / "notebooks" / link.notebook, folder)
+    with opened(browser, address, "guide.ipynb") as page:
+        page.locator("summary", has_text="Adversarial training").click(timeout=30_000)
+        page.locator(".evidence", has_text=claim).locator("a").click()
+        expect(page.locator("blockquote", has_text=f"“{claim}”")).to_be_in_viewport(timeout=30_000)
+        assert link.notebook in page.url
 
 
 def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):

@@ -136,7 +136,7 @@ def test_pages_stand_alone(name):
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
-@pytest.mark.parametrize(("name", "most"), [("field_guide.html", 20), ("ledger.html", 1)])
+@pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 1)])
 def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):
     quiet = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     options = [f"--user-data-dir={tmp_path}/browser", "--no-pdf-header-footer", f"--print-to-pdf={tmp_path}/page.pdf"]
@@ -153,6 +153,16 @@ def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):
 def test_as_plain_text_the_guide_is_names_only():
     assert repr(TERMS).splitlines()[0] == "Machine-learning security: 6 answers"
     assert not re.search(r"[%/\[]", repr(TERMS))
+
+
+def test_text_becomes_html_with_links():
+    text = "1 < 2 % (arXiv:1706.06083), arXiv:1412.6572; doi:10.1016/S0378-3758(00)00115-4. See https://a.org/b."
+    assert linked(text) == (
+        '1 &lt; 2\N{NO-BREAK SPACE}% (<a href="https://arxiv.org/abs/1706.06083">arXiv:1706.06083</a>), '
+        '<a href="https://arxiv.org/abs/1412.6572">arXiv:1412.6572</a>; '
+        '<a href="https://doi.org/10.1016/S0378-3758(00)00115-4">doi:10.1016/S0378-3758(00)00115-4</a>. '
+        'See <a href="https://a.org/b">https://a.org/b</a>.'
+    )
 
 
 # How evidence is found

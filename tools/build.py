@@ -228,7 +228,7 @@ if __name__ == "__main__":
     for source, run in asked_for(LESSONS / "src"):
         build(source, LESSONS / f"{source.stem}.ipynb", run=run)
     (LESSONS / "overview.png").write_bytes(overview())
-    for name, text in printable().items():
-        (LESSONS / name).write_text(text)
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))
+    for name, text in printable().items():
+        (LESSONS / name).write_text(text)

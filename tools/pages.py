@@ -24,6 +24,7 @@ a { color: #1a4f8b }
 .term { break-inside: avoid }
 .answer { break-inside: avoid }
 .evidence table { border-collapse: collapse }
+.evidence td { vertical-align: top }
 .origin { font-size: .85rem }
 nav p { margin: .2rem 0; font-size: .85rem }
 @media print {
@@ -54,14 +55,15 @@ td:nth-child(3) { font-weight: bold }
   h1 { margin: 0 }
   p { margin: .3em 0 }
   table { font-size: 1em }
-  th, td { padding: .15em .5em }
+  th, td { padding: .1em .4em }
+  td:nth-child(2) { width: 21% }
 }
 """
 RATES = """
 <p>A rate such as <code>236/397 = 59 % [55, 64]</code> is a count, its share, and the 95 % interval: two rates whose
 intervals overlap may well be the same. All figures were measured by the lessons of this course and are read from there
-when this page is built; each stands beside a link to the section that shows it. They are of small networks on small
-images of handwritten digits. On other data the figures change; most lessons say what stayed the same on larger data.
+when this page is built; each stands beside a link to the section that shows it. They are of small networks and small
+data, mostly images of handwritten digits. On other data the figures change; most lessons show what larger data say.
 </p>"""
 Link = Callable[[Evidence], str]
 
@@ -89,10 +91,8 @@ def field_guide(terms: Guide, address: Link) -> str:
         for term in ours:
             title = f'<section class="term" id="{slug(term.name)}"><h3>{escape(term.name)}</h3>'
             parts += f"{title}{entry(term, address)}</section>\n"
-    opening = (
-        "<p>The terms of machine-learning security: what each is, how to say it to a child, what people ask about it"
-    )
-    opening += ", what was measured, and where it comes from.</p>"
+    opening = "<p>The terms of machine-learning security: what each is, also for a child, what people ask about it, "
+    opening += "what was measured, and where it comes from.</p>"
     return page("Field guide", f"{opening}{RATES}\n<nav>{index}</nav>\n{parts}")
 
 
@@ -110,5 +110,5 @@ def ledger(claims: list[tuple[Claim, Evidence]], address: Link) -> str:
     count = ", ".join(f"{tally[verdict]} {words}" for verdict, words in said.items() if tally[verdict])
     opening = "<p>What popular pages say about machine-learning security, and what this course measured."
     opening += f" Of {len(claims)} claims, {count}.</p>"
-    head = "<thead><tr><th></th><th>claim</th><th>verdict</th><th>because</th></tr></thead>"
+    head = "<thead><tr><th>lesson</th><th>claim</th><th>verdict</th><th>because</th></tr></thead>"
     return page("Ledger of claims", f"{opening}{RATES}\n<table>{head}\n<tbody>\n{rows}</tbody></table>", TABLE)

@@ -46,7 +46,7 @@ def figures(line: str, row: str, columns: list[str]) -> tuple[str, ...]:
     """
     if not re.match(rf"{re.escape(row)}(?!\w)", line):
         return ()
-    rest = line[len(row) :].lstrip(": ")
+    rest = line[len(row) :].lstrip(":, ")
     if not columns:
         name, _, value = line.rpartition(": ")
         return (name, value) if name else (row, rest)

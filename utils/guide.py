@@ -15,8 +15,8 @@ from utils.evidence import NOTEBOOKS, Evidence, find
 
 CITED = re.compile(r"arXiv:(\d{4}\.\d{4,5})|doi:(10\.\S+?)(?=[,;.:)]*(?:\s|$))|(https://[^\s,;)]+[^\s,;).])")
 
-BESIDE = "border-left: 3px solid #bbb; margin-left: 1em; padding-left: 1em"
-CELL = 'style="text-align: left; vertical-align: top; padding: 0 1.2em 0 0"'
+BESIDE = "border-left: 3px solid #bbb; margin: 0 0 .5em 1em; padding-left: 1em"
+CELL = 'style="text-align: left; padding: 0 1em 0 0"'
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,10 @@ def shown(evidence: Evidence, address: Callable[[Evidence], str] = in_jupyter) -
     about, because = linked(evidence.about), linked(evidence.because)
     link = f'<a href="{escape(address(evidence))}">lesson {evidence.lesson}, {linked(evidence.section)}</a>'
     if evidence.verdict == "open":
-        text = f"“{about}”: open, until lesson {evidence.lesson} measures it"
+        text = f"“{about}”: open, until lesson {evidence.lesson} has measured it"
     elif evidence.verdict:
-        text = f'“{about}” <b style="color: {COLOURS[evidence.verdict]}">{evidence.verdict}</b>: {because} ({link})'
+        verdict = f'<b style="color: {COLOURS[evidence.verdict]}">{evidence.verdict}</b>'
+        text = f"“{about}”: {verdict}, because {because} ({link})"
     else:
         lines = [("", *evidence.columns)] * bool(evidence.columns) + [*evidence.rows]
         rows = ("".join(f"<td {CELL}>{linked(figure)}</td>" for figure in line) for line in lines)
@@ -110,4 +111,4 @@ def entry(term: Term, address: Callable[[Evidence], str] = in_jupyter) -> str:
     ]
     child = f'<p class="child"><b>To a child:</b> {linked(term.child)}</p>'
     origin = f'<p class="origin"><b>Where does it come from?</b> {linked(term.origin)}</p>'
-    return "".join([answers[0], child, *answers[1:], origin])
+    return "\n".join([answers[0], child, *answers[1:], origin])
