@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tiny_lab import (
@@ -228,6 +228,7 @@ HALVES = st.sampled_from(["", "0", "0.5", "0,5", "1", "1,0", "1.00", " 1 "])
 FILLED = st.fixed_dictionaries({(name, part): HALVES for name in NAMES for part in ("threat", "choice")})
 
 
+@settings(deadline=None)  # files, on a busy machine
 @given(FILLED, DIALECTS, st.randoms(use_true_random=False), st.data())
 def test_any_half_filled_table_merges_to_its_sums(tmp_path_factory, filled, dialect, random, data):
     """In any order of rows and columns, with some rows missing; and writing it again loses and changes nothing."""
@@ -246,6 +247,7 @@ def test_any_half_filled_table_merges_to_its_sums(tmp_path_factory, filled, dial
     assert by_hand.merge(found, again)[0] == points
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\r\0", codec="utf-8")), DIALECTS.filter(lambda d: d[2] != "cp1252"))
 def test_any_comment_comes_back_as_it_was(tmp_path_factory, comment, dialect):
     folder = tmp_path_factory.mktemp("table")
@@ -268,9 +270,10 @@ def test_a_comment_is_no_formula_and_no_script(tmp_path):
     sheet.write(tmp_path / "by_hand.csv", lines, [])
     assert f"'{FORMULA}" in (tmp_path / "by_hand.csv").read_text(encoding="utf-8-sig")
     assert sheet.read(tmp_path / "by_hand.csv")[0]["comment"] == FORMULA, "the mark is not read as part of it"
-    parts = [{"exercise": "advice", "criterion": k[2], "most": 1.0, **about} for k, about in points.items()]
+    about = {"exercise": "advice", "criterion": "threat", "most": 1.0, "words": "who, & how"}
+    parts = [about | given for given in points.values()]
     page = reports.feedback(result("ann") | {"by_hand": parts}, "Lab")
-    assert FORMULA in page and "&lt;script&gt;" in page and "<script" not in page
+    assert "who, &amp; how" in page and FORMULA in page and "&lt;script&gt;" in page and "<script" not in page
 
 
 # What is wrong with a row: a sentence, and no effect on anybody else.
@@ -370,9 +373,11 @@ def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "no column criterion, exercise, points in its first line"),
+        (b"", "no column criterion, exercise, points in its first row"),
         (b"PK\x03\x04 a workbook", "is it saved as CSV?"),
         (b"student,exercise,criterion\nann,advice,threat", "no column points"),
+        (b'"student,exercise,criterion,points";\n"ann,advice,threat,";1\n', "quotation mark"),
+        (b'"student,exercise,criterion,points"\n"ann,advice,threat,1"\n', "no column"),
         (b"points,exercise,criterion,points\n", "two columns have the same name"),
         (b"student,exercise,criterion,points\nann,advice,threat,1,5\n", "row 2: more columns than in the first row"),
         (b'student,exercise,criterion,points\nann,"advice,threat,1\nbob,advice,threat,1\n', "a quotation mark"),
@@ -489,7 +494,8 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
         ["Participant 1", "ann", "4.5", "5"],
         ["Participant 3", "idle", "2", "5"],
     ]
-    assert "4.5 of 5 points" in feedback("ann") and "what of &lt;rivals&gt;?" in feedback("ann")
+    assert "4.5 of 5 points" in feedback("ann") and "names a defense, and its price" in feedback("ann")
+    assert "what of &lt;rivals&gt;?" in feedback("ann")
 
     other = saved(
         graded_class / "tutor.csv", [{"student": "bob (2)", "exercise": "advice", "criterion": "choice", "points": "2"}]
