@@ -362,7 +362,7 @@ def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
     found, rows = table([result("007"), result("1-2")])
     mangled = {"007": "7", "1-2": "02. Jan"}
     as_saved = [row | {"points": "1", "student": mangled[row["student"]]} for row in rows]
-    blind = [row | {"points": "1", "student": ""} for row in rows]
+    blind = [row | {"points": "1", "student": "", "answer": row["answer"].upper()} for row in rows]
     for filled in (as_saved, blind, [row | {"points": "1", "answer": ""} for row in rows]):
         points, _, said = by_hand.merge(found, filled)
         assert set(given_points(points).values()) == {1} and not said
