@@ -354,8 +354,18 @@ def test_students_of_one_name_are_told_apart_by_the_code():
     rows = [row | {"points": "1", "student": "Wang Wei"} for row in rows]
     assert set(given_points(by_hand.merge(found, rows)[0]).values()) == {1}
     twins, rows = table([result("ann (5)"), result("ann", number="5")])
+    points, _, said = by_hand.merge(twins, [row | {"points": "1"} for row in rows])
+    assert set(given_points(points).values()) == {1} and not said
     points, _, said = by_hand.merge(twins, [row | {"answer": "", "points": "1"} for row in rows])
     assert set(given_points(points).values()) == {None} and "2 students are called 'ann (5)'" in said[0]
+
+
+def test_students_of_one_code_are_told_apart_by_the_name():
+    codes, names = {"bcdfgh": {("ann", ""), ("bob", "")}}, {"ann": {("ann", "")}}
+    row = {"answer": "bcdfgh-jkmnpq", "student": "ann"}
+    assert by_hand.of_whom(row, codes, names) == ("ann", "")
+    with pytest.raises(ValueError, match="2 students"):
+        by_hand.of_whom(row | {"student": "cyd"}, codes, names)
 
 
 def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
