@@ -102,7 +102,7 @@ def settle(answer: dict, criterion: Criterion, rows: list[dict]) -> tuple[dict, 
     if len(given) > 1:
         each = " and ".join(f"{row['points']} ({row[ROW]})" for row in given.values())
         said.append(f"has different points, {each}")
-    value = next(iter(given), None) if len(given) == 1 and not said else None
+    value = None if said else next(iter(given), None)
     if not given and any(row["points"] for row in older):
         said.append(f"judged for another answer than there is now ({older[0][ROW]}), so it is open again")
     comment = " ".join(dict.fromkeys(row["comment"] for row in current if row["comment"]))
