@@ -504,7 +504,7 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
         ["Participant 1", "ann", "4.5", "5"],
         ["Participant 3", "idle", "2", "5"],
     ]
-    assert "4.5 of 5 points" in feedback("ann") and "names a defense, and its price" in feedback("ann")
+    assert "4.5 of 5 points" in feedback("ann") and "looked for: names a defense, and its price" in feedback("ann")
     assert "what of &lt;rivals&gt;?" in feedback("ann")
 
     other = saved(

@@ -61,7 +61,7 @@ def feedback(result: dict, title: str) -> str:
         rows.append(f"<tr><td>{sign}</td><td>{html.escape(check['name'])}</td><td>{points}</td><td>{text}</td></tr>")
     for part in result.get("by_hand", []):
         name = html.escape(f"{part['exercise']}: {part['criterion']}")
-        sign, points, text = "…", f"open, of {part['most']:g}", html.escape(part["words"])
+        sign, points, text = "…", f"open, of {part['most']:g}", f"looked for: {html.escape(part['words'])}"
         if part["points"] is not None:
             sign = "✓" if part["points"] == part["most"] else "✗" if part["points"] == 0 else "◐"
             points = f"{part['points']:g} of {part['most']:g}"
