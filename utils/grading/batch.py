@@ -89,7 +89,8 @@ def judged(
         for rubric in rubrics:
             for criterion in rubric.criteria:
                 given = points[(result["student"], result["id"]), rubric.name, criterion.name]
-                parts.append({"exercise": rubric.name, "criterion": criterion.name, "most": criterion.most} | given)
+                about = {"exercise": rubric.name, "criterion": criterion.name, "words": criterion.words}
+                parts.append(about | {"most": criterion.most} | given)
         result["by_hand"] = parts
         result["earned"] += sum(part["points"] or 0 for part in parts)
     return said

@@ -89,7 +89,7 @@ def settle(answer: dict, criterion: Criterion, rows: list[dict]) -> tuple[dict, 
     about |= {"criterion": criterion.name, "most": criterion.most}
     text = answer["code"].partition("-")[2]
     filled = [row for row in rows if row["points"] or row["comment"]]
-    older = [row for row in filled if row["answer"].partition("-")[2] not in ("", text)]
+    older = [row for row in filled if row["answer"].lower().partition("-")[2] not in ("", text)]
     current = [row for row in filled if row not in older]
     given, said = {}, []
     for row in current:
@@ -102,7 +102,7 @@ def settle(answer: dict, criterion: Criterion, rows: list[dict]) -> tuple[dict, 
     if len(given) > 1:
         each = " and ".join(f"{row['points']} ({row[ROW]})" for row in given.values())
         said.append(f"has different points, {each}")
-    value = next(iter(given), None) if len(given) == 1 and not said else None
+    value = None if said else next(iter(given), None)
     if not given and any(row["points"] for row in older):
         said.append(f"judged for another answer than there is now ({older[0][ROW]}), so it is open again")
     comment = " ".join(dict.fromkeys(row["comment"] for row in current if row["comment"]))
@@ -112,7 +112,7 @@ def settle(answer: dict, criterion: Criterion, rows: list[dict]) -> tuple[dict, 
 
 def of_whom(row: dict, codes: dict[str, set], names: dict[str, set]) -> tuple[str, str]:
     """The student of a line: by code, for a spreadsheet may have changed the name; else by name. ValueError."""
-    by_code = codes.get(row["answer"].partition("-")[0].lower(), set())
+    by_code = codes.get(row["answer"].lower().partition("-")[0], set())
     by_name = names.get(row["student"], set())
     if by_code and by_name and not by_code & by_name:
         raise ValueError(f"answer {row['answer']} is not of {row['student']!r}; was one column sorted alone?")

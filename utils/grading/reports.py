@@ -61,10 +61,11 @@ def feedback(result: dict, title: str) -> str:
         rows.append(f"<tr><td>{sign}</td><td>{html.escape(check['name'])}</td><td>{points}</td><td>{text}</td></tr>")
     for part in result.get("by_hand", []):
         name = html.escape(f"{part['exercise']}: {part['criterion']}")
-        sign, points, text = "…", f"open of {part['most']:g}", "not judged yet"
+        sign, points, text = "…", f"open, of {part['most']:g}", f"looked for: {html.escape(part['words'])}"
         if part["points"] is not None:
             sign = "✓" if part["points"] == part["most"] else "✗" if part["points"] == 0 else "◐"
-            points, text = f"{part['points']:g} of {part['most']:g}", html.escape(clean(part["comment"]))
+            points = f"{part['points']:g} of {part['most']:g}"
+            text += f"<br>{html.escape(clean(part['comment']))}" if part["comment"] else ""
         rows.append(f"<tr><td>{sign}</td><td>{name}</td><td>{points}</td><td>{text}</td></tr>")
     student = html.escape(clean(result["student"]))
     total = f"{result['earned']:g} of {result['points']:g} points"

@@ -19,10 +19,12 @@ def read(file: Path) -> list[dict]:
     text, mark = opened(file)
     rows = []
     try:
-        head, *table = csv.reader(io.StringIO(text), delimiter=mark, strict=True)
+        head, *table = csv.reader(io.StringIO(text or "\n"), delimiter=mark, strict=True)
     except csv.Error as problem:
         raise ValueError(f"{file}: a quotation mark is missing, or too many ({problem}); is it saved as CSV?") from None
     head = [name.strip().lower() or f"column {i}" for i, name in enumerate(head, 1)]
+    if missing := NEEDED.difference(head):
+        raise ValueError(f"{file}: no column {', '.join(sorted(missing))} in its first row; is it saved as CSV?")
     if len(set(head)) < len(head):
         raise ValueError(f"{file}: two columns have the same name")
     for i, values in enumerate(table, 2):
@@ -40,8 +42,6 @@ def opened(file: Path) -> tuple[str, str]:
     text = re.sub(r"^sep=.\n", "", io.StringIO(text, newline=None).read())
     heads = {mark: {name.strip(' "').lower() for name in text.partition("\n")[0].split(mark)} for mark in ",;\t"}
     mark = max(heads, key=lambda mark: len(NEEDED & heads[mark]))
-    if missing := NEEDED - heads[mark]:
-        raise ValueError(f"{file}: no column {', '.join(sorted(missing))} in its first line; is it saved as CSV?")
     return text, mark
 
 
