@@ -99,7 +99,8 @@ def feasible(x_new: Tensor, x: Tensor, rules: Rules, *, eps: float) -> Tensor:
     out = torch.minimum(torch.maximum(x_new, low), high)
     values, least, most = units(out, rules), units(low, rules), units(high, rules)
     inside = torch.minimum(torch.maximum(values.round(), (least - 1e-3).ceil()), (most + 1e-3).floor())
-    out = torch.where(rules.where(lambda c: c.whole and c.cost < math.inf, x), scale(inside.clamp_min(1e-9), rules), out)
+    whole = rules.where(lambda c: c.whole and c.cost < math.inf, x)
+    out = torch.where(whole, scale(inside.clamp_min(1e-9), rules), out)
     for places in rules.groups().values():
         price = torch.tensor([rules.columns[i].cost for i in places], device=x.device)
         wish = x_new[:, places].masked_fill((price > eps) & (x[:, places] < 0.5), -math.inf)
