@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Column(NamedTuple):
@@ -50,22 +51,25 @@ class Rules(NamedTuple):
         return torch.tensor([bool(test(column)) for column in self.columns], device=like.device)
 
 
+def spans(rules: Rules, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Low and high end of each column, as logarithms where it is logarithmic, and where that is; all (columns,)."""
+    ends = [(math.log(c.low), math.log(c.high)) if c.log else (c.low, c.high) for c in rules.columns]
+    low, high = torch.tensor(ends, dtype=like.dtype, device=like.device).T
+    return low, high, rules.where(lambda c: c.log, like)
+
+
 def scale(raw: Tensor, rules: Rules) -> Tensor:
     """From units to [0, 1], (N, columns)."""
-    x = raw.clone()
-    for i, c in enumerate(rules.columns):
-        value, low, high = (raw[:, i].log(), math.log(c.low), math.log(c.high)) if c.log else (raw[:, i], c.low, c.high)
-        x[:, i] = (value - low) / (high - low)
-    return x
+    low, high, log = spans(rules, raw)
+    value = torch.where(log, torch.where(log, raw, 1.0).clamp_min(1e-12).log(), raw)
+    return (value - low) / (high - low)
 
 
 def units(x: Tensor, rules: Rules) -> Tensor:
     """From [0, 1] back to units, (N, columns)."""
-    columns = []
-    for i, c in enumerate(rules.columns):
-        way = c.high / c.low if c.log else c.high - c.low
-        columns.append(c.low * way ** x[:, i] if c.log else c.low + way * x[:, i])
-    return torch.stack(columns, 1)
+    low, high, log = spans(rules, x)
+    value = low + x * (high - low)
+    return torch.where(log, torch.where(log, value, 0.0).exp(), value)
 
 
 def linked(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
@@ -100,9 +104,9 @@ def feasible(x_new: Tensor, x: Tensor, rules: Rules, *, eps: float) -> Tensor:
     values, least, most = units(out, rules), units(low, rules), units(high, rules)
     inside = torch.minimum(torch.maximum(values.round(), (least - 1e-3).ceil()), (most + 1e-3).floor())
     whole = rules.where(lambda c: c.whole and c.cost < math.inf, x)
-    out = torch.where(whole, scale(inside.clamp_min(1e-9), rules), out)
+    out = torch.where(whole, scale(inside, rules), out)
     for places in rules.groups().values():
         price = torch.tensor([rules.columns[i].cost for i in places], device=x.device)
         wish = x_new[:, places].masked_fill((price > eps) & (x[:, places] < 0.5), -math.inf)
-        out[:, places] = torch.nn.functional.one_hot(wish.argmax(1), len(places)).to(out)
+        out[:, places] = F.one_hot(wish.argmax(1), len(places)).to(out)
     return linked(out, x, rules)

@@ -20,16 +20,20 @@ SETS = {
     "ag_news_test": ("world", "sports", "business", "technology"),
 }
 LOOKALIKE = str.maketrans("aeio", "4310")
-ALIKE = """free gratis complimentary | win gain earn get receive | won gained earned received | prize gift reward present
-cash money funds | call ring phone contact | now today immediately soon | claim collect redeem obtain | click tap press
-open | offer deal bargain | urgent important pressing | buy purchase order get | cheap inexpensive bargain affordable
-reply answer respond | text txt message write | link page site address | card account | confirm verify check
-chosen selected picked drawn | winner champion | lottery draw raffle | loan credit | pay send transfer | fee charge cost
-save keep | guaranteed sure certain | apply ask register | join enter | start begin | ends closes expires finishes
-lucky fortunate | exclusive special private | discount reduction saving | congratulations well hello | customer client
-member | number code | holiday trip cruise vacation | secret hidden private | bonus extra | play try | hot nice lovely
-phone mobile telephone | house home | job work | fast quick quickly | week month | great good fine | mobile phone
-guys people friends | awarded given | service help | latest newest new | stop end quit | please kindly | tone ringtone"""
+ALIKE = """
+free gratis complimentary | win gain earn get receive | won gained earned received | prize gift reward present |
+cash money funds | call ring phone contact | now today immediately soon | claim collect redeem obtain |
+click tap press open | offer deal bargain | urgent important pressing | buy purchase order get |
+cheap inexpensive bargain affordable | reply answer respond | text txt message write | link page site address |
+card account | confirm verify check | chosen selected picked drawn | winner champion | lottery draw raffle |
+loan credit | pay send transfer | fee charge cost | save keep | guaranteed sure certain | apply ask register |
+join enter | start begin | ends closes expires finishes | lucky fortunate | exclusive special private |
+discount reduction saving | congratulations well hello | customer client member | number code |
+holiday trip cruise vacation | secret hidden private | bonus extra | play try | hot nice lovely |
+phone mobile telephone | house home | job work | fast quick quickly | week month | great good fine |
+guys people friends | awarded given | service help | latest newest new | stop end quit | please kindly |
+tone ringtone
+"""
 
 
 class Texts(NamedTuple):
@@ -87,7 +91,7 @@ def substitutes(words: Sequence[str]) -> Tensor:
     """Which words may stand in for each, (words, choices) int64: words of like meaning, and a misspelling."""
     place = {word: number for number, word in enumerate(words)}
     found: list[list[int]] = [[] for _ in words]
-    for group in re.split(r"\||\n", ALIKE):
+    for group in ALIKE.split("|"):
         numbers = [place[word] for word in group.split() if word in place]
         for number in numbers:
             found[number] += [other for other in numbers if other != number and other not in found[number]]
