@@ -75,11 +75,7 @@ for i, column in enumerate(table.columns[:7]):
 
 
 # %%
-def detector(model):
-    """The model, with a bar that one honest payment in a hundred passes."""
-    return tables.stopping(model, known, 0.01)
-
-
+detector = partial(tables.stopping, honest=known, share=0.01)  # a bar that one honest payment in a hundred passes
 table_net = partial(mlp, payments, width=64)
 learn = partial(fit, train=tables.balanced(payments.train))
 torch.manual_seed(0)
@@ -225,27 +221,27 @@ plots.rates({name: accuracy(plain, (x, is_fraud)) for name, x in found.items()},
 
 # %%
 def recipes(make, learn, before, fitted):
-    """Undefended, distilled, and twice adversarially trained; `before` and `fitted` are handed to `learn`."""
-    made, hot = {}, lambda: Cooled(make(), 20)
-    for name, how in {"undefended": {}, "trained as before": before, "trained on this threat": fitted}.items():
+    """Distilled, and twice adversarially trained: `before` and `fitted` are handed to `learn`."""
+    torch.manual_seed(0)
+    teacher = learn(Cooled(make(), 20))
+    made = {"distilled": learn(Cooled(make(), 20), loss=imitate(teacher)).model}
+    for name, how in {"trained as before": before, "trained on this threat": fitted}.items():
         torch.manual_seed(0)
         made[name] = learn(make(), **how)
-    torch.manual_seed(0)
-    made["distilled"] = learn(hot(), loss=imitate(learn(hot()))).model
     return made
 
 
-def thieves(model, x, y):
+def thieves(model, x, y, *, rules, eps):
     """A transform for `fit`: each fraud as a thief would make it."""
     moved, which = x.clone(), y == 1
-    moved[which] = search(model, x[which], y[which], table, eps=payments.eps, rounds=2, choices=3)
+    moved[which] = search(model, x[which], y[which], rules, eps=eps, rounds=2, choices=3)
     return moved
 
 
 before = {"transform": attacked(payments.eps, steps=4)}
-detectors = recipes(table_net, learn, before, {"transform": thieves})
-detectors = {name: detector(model) for name, model in detectors.items()}
-detectors["masked"] = detector(nn.Sequential(Quantize(11), detectors["undefended"][0]))
+made = recipes(table_net, learn, before, {"transform": partial(thieves, **budget)})
+made["masked"] = nn.Sequential(Quantize(11), plain[0])
+detectors = {"undefended": plain} | {name: detector(model) for name, model in made.items()}
 
 # %%
 board = {name: {} for name in ("undefended", "masked", "distilled", "trained as before", "trained on this threat")}
@@ -297,7 +293,8 @@ tumor_net, learn = partial(mlp, tumors, width=64), partial(fit, train=tumors.tra
 before = {"transform": attacked(tumors.eps, steps=4, updates=200)}
 models = recipes(tumor_net, learn, before, {"transform": smoothing.noisy(sigma["diagnosis"])})
 voter, models["trained on this threat"] = models["trained on this threat"], models["trained as before"]
-mask = Quantize(9)
+torch.manual_seed(0)
+models["undefended"], mask = learn(tumor_net()), Quantize(9)
 models["masked"], seen_through = (nn.Sequential(m, models["undefended"]) for m in (mask, StraightThrough(mask)))
 for name in board.keys() & models.keys():
     looks = [attack(models[name], x, y, eps=tumors.eps) for attack in (attacks.apgd, steep)]
@@ -328,12 +325,26 @@ plots.rates({name: cells["diagnosis"] for name, cells in board.items()}, x="diag
 # %%
 mail = texts.load_texts()
 x, y = Split(*(part[mail.test.y == 1] for part in mail.test)).take(150)  # spam, to be disguised
+ham = mail.test.x[mail.test.y == 0]
 many = round(float((x != 0).sum(1).float().mean()) / 6)  # words that may change: one in six
 learn = partial(fit, train=tables.balanced(mail.train), lr=1e-2, updates=200)
+
+
+def filtered(reader, ham, look=lambda x: x, copies=1):
+    """The reader with a bar of its own, so that it calls one honest message in twenty spam: all are judged alike."""
+    answer = logits(reader, look(ham.repeat(copies, 1)))
+    ahead = (answer[:, 1] - answer[:, 0]).view(copies, -1).median(0).values
+    reader.head.append(tables.Bar(float(ahead.quantile(0.95))))
+    return reader.eval()
+
+
 torch.manual_seed(0)
-reader = learn(texts.Reader(mail))
+reader = filtered(learn(texts.Reader(mail)), ham)
 print(mail, f"attacker's words: {many}", sep="\n")
-plots.rates({"all messages": accuracy(reader, mail.test), "spam": accuracy(reader, (x, y))}, x="read right")
+plots.rates(
+    {"spam": accuracy(reader, (x, y)), "honest messages": Rate(int(predict(reader, ham).sum()), len(ham))},
+    x="called spam",
+)
 
 # %% [markdown]
 # Which word to change, and into what? The slope at each word's vector tells, to first order,
@@ -412,17 +423,14 @@ def in_vectors(eps):
 
 
 # %%
-def senders(model, x, y):
-    """A transform for `fit`: each message with swapped words."""
-    return swap_by_slope(model, x, y, mail.substitutes, changes=many + 1)
-
-
-readers = recipes(partial(texts.Reader, mail), learn, {"loss": in_vectors(3.0)}, {"transform": senders})
-readers["masked"] = Rounded(readers["undefended"])
-by_slope = {}
+words = {"choices": mail.substitutes, "changes": many}
+fitted = {"transform": partial(swap_by_slope, **words)}
+readers = recipes(partial(texts.Reader, mail), learn, {"loss": in_vectors(3.0)}, fitted)
+readers = {"undefended": reader} | {name: filtered(one, ham) for name, one in readers.items()}
+readers["masked"], by_slope = Rounded(reader), {}
 for name in board.keys() & readers.keys():
     model = readers[name]
-    slow, quick = (swap(model, x, y, mail.substitutes, changes=many) for swap in (swap_by_slope, swap_by_search))
+    slow, quick = (swap(model, x, y, **words) for swap in (swap_by_slope, swap_by_search))
     by_slope[name] = accuracy(model, (slow, y))
     board[name]["text"] = standing(model, [x, slow, quick], y)
 shown = [name for name in board if name in readers]
@@ -477,6 +485,7 @@ def votes_for(model, x, label, keep, n=500):
 torch.manual_seed(0)
 keep, n = 3, 500
 voter = learn(texts.Reader(mail), transform=lambda model, x, y: keep_some(x, keep))
+voter = filtered(voter, ham, look=partial(keep_some, keep=keep), copies=50)
 worst = swap_by_search(Hidden(voter, keep), x, y, mail.substitutes, changes=many)
 right = votes_for(voter, worst, 1, keep, n) > n / 2
 board["smoothed, attacked"]["text"] = Rate(int(right.sum()), len(y))
@@ -534,18 +543,14 @@ def sticker(model, texture, y, *, side=14, spots=SPOTS, steps=20, poses=4, seed=
 road = signs.road_signs(1600, 400)
 flat = signs.textures().to(road.test.x.device)
 which = torch.arange(len(flat), device=flat.device)
-learn = partial(fit, train=road.train, updates=200)
+learn = partial(fit, train=road.train, updates=150)
 torch.manual_seed(0)
 driver = learn(small_cnn(road)).requires_grad_(False)
 views = signs.scenes(25 * len(flat), seed=99)  # new to every attack
 y_seen = which.repeat_interleave(25)
 
 
-def photos(worn):
-    """Each sign in 25 new scenes, (200, 3, 24, 24)."""
-    return signs.render(worn.repeat_interleave(25, 0), views)
-
-
+photos = lambda worn: signs.render(worn.repeat_interleave(25, 0), views)  # noqa: E731
 one_pose = sticker(driver, flat, which, spots=SPOTS[:1], poses=1, fixed=signs.scenes(len(flat), seed=5))
 worn = {"no sticker": flat, "grey square": stick(flat, torch.full((3, 14, 14), 0.5), SPOTS[0])}
 worn |= {"sticker for one pose": one_pose, "sticker for many poses": sticker(driver, flat, which)}
@@ -558,7 +563,7 @@ said = [road.classes[label] for label in predict(driver, cameras)]
 plots.gallery({"flat": white["sticker for many poses"], "a camera": cameras}, photos=True)
 
 # %% [markdown]
-# A sticker that was made for one view loses its power a step farther on. That once was a hope for safety (Lu et al. 2017).
+# A sticker that was made for one view loses much of its power a step farther on.
 # One that was made for *all* views keeps it.
 #
 # Train against it: paint a square on each training image, in a random place,
@@ -582,17 +587,17 @@ def squares(model, x, y, side=5, steps=2):
 
 
 # %%
-before = {"transform": attacked(road.eps, steps=2, updates=200)}
-drivers = recipes(partial(small_cnn, road), learn, before, {"transform": squares})
+before = {"transform": attacked(road.eps, steps=2, updates=150)}
+drivers = {"undefended": driver} | recipes(partial(small_cnn, road), learn, before, {"transform": squares})
 mask = Quantize(6)
-drivers["masked"], seen_through = (nn.Sequential(m, drivers["undefended"]) for m in (mask, StraightThrough(mask)))
+drivers["masked"], seen_through = (nn.Sequential(m, driver) for m in (mask, StraightThrough(mask)))
 in_ball, worn = {}, {}
 for name in board.keys() & drivers.keys():
     model = drivers[name]
     worn[name] = sticker(seen_through if name == "masked" else model, flat, which)
     board[name]["signs"] = accuracy(model, (photos(worn[name]), y_seen))
     x, y = road.test.take(100)
-    x_adv = attacks.pgd(seen_through if name == "masked" else model, x, y, eps=road.eps, steps=20)
+    x_adv = attacks.pgd(seen_through if name == "masked" else model, x, y, eps=road.eps, steps=10)
     in_ball[name] = accuracy(model, (x_adv, y))
 shown = [name for name in board if name in drivers]
 rows = {n: {"no attack": accuracy(drivers[n], road.test), "in the ball": in_ball[n]} for n in shown}
@@ -686,9 +691,10 @@ plots.table(locks)
 plots.table(board)
 
 # %% [markdown]
-# Read it by rows. Masks and distillation lift no column.
-# Training *as before* lifts the column whose threat is a ball.
-# What was fitted to the threat, in training or in votes, lifts more. A proof in $L_2$ reaches none of them.
+# Read it by rows. The mask lifts no column. Training *as before* lifts the column whose threat is a ball,
+# and neither frauds nor signs. What was fitted to the threat, in training or in votes, lifts more,
+# if it was fitted well. A proof in $L_2$ reaches none of the threats.
+# (The text column has few messages: differences of a few points mean nothing there.)
 #
 # ## Play
 #
@@ -708,17 +714,17 @@ StickerExplorer(readings, road.classes)
 # ## Verdict
 
 # %%
-kinds, fraud_left = ("fraud", "diagnosis", "text"), {name: cells["fraud"] for name, cells in board.items()}
-helps = {name: [k for k in kinds if cells[k].clearly_above(board["undefended"][k])] for name, cells in board.items()}
-fitted = {*helps["trained on this threat"], *helps["smoothed, attacked"]}
-said = [f"{name}: {', '.join(helps[name]) or 'nowhere'}" for name in ("masked", "distilled", "trained as before")]
+kinds, bare = ("fraud", "diagnosis", "text"), board["undefended"]
+helps = {name: {kind for kind in kinds if cells[kind].clearly_above(bare[kind])} for name, cells in board.items()}
+unchanged = any(len(helps[name]) == len(kinds) for name in ("masked", "distilled", "trained as before"))
+fitted = helps["trained on this threat"] | helps["smoothed, attacked"]
+left = [f"{kind} {board['trained as before'][kind]} (undefended {bare[kind]})" for kind in kinds]
 claim(
     "The same defenses protect fraud detection, diagnosis and text",
-    holds=None if fitted == {*kinds} else False,
-    because=f"unchanged, they clearly help as follows: {'; '.join(said)}. Fitted to what may change, "
-    f"training or votes help: {', '.join(k for k in kinds if k in fitted)}. "
-    f"Frauds stopped under attack: undefended {fraud_left['undefended']}, "
-    f"trained as before {fraud_left['trained as before']}, on this threat {fraud_left['trained on this threat']}",
+    holds=True if unchanged else None if fitted else False,
+    because=f"it depends on whether they are fitted to what may change. Adversarial training as for images leaves, "
+    f"under attack, {', '.join(left)}; trained on what a thief can do, fraud "
+    f"{board['trained on this threat']['fraud']}; votes over hidden words, text {board['smoothed, attacked']['text']}",
 )
 
 # %% [markdown]
@@ -734,7 +740,6 @@ claim(
 # %%
 small, labels = fraud[:20], is_fraud[:20]
 spam, spam_labels = mail.test.x[mail.test.y == 1][:20], mail.test.y[mail.test.y == 1][:20]
-words = {"choices": mail.substitutes, "changes": many}
 same = {
     "feasible": torch.equal(feasible(wild, start, table, eps=0.1), rules.feasible(wild, start, table, eps=0.1)),
     "climb": torch.equal(climb(plain, small, labels, **budget), moves.climb(plain, small, labels, **budget)),

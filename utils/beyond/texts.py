@@ -137,8 +137,7 @@ def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
     half = {"messages": 150, "sms_spam": 3000, "ag_news_test": 4000}[name]
     count = Counter(word for i in order[:half] for word in said[i])
-    least = 1 if name == "messages" else 2
-    words = ("", "?", *sorted(word for word, often in count.items() if often >= least))
+    words = ("", "?", *sorted(word for word, often in count.items() if often > 1))  # else "?" is never trained
     place = {word: number for number, word in enumerate(words)}
     x = torch.tensor([[place.get(w, UNKNOWN) for w in text] + [ABSENT] * (length - len(text)) for text in said])
     there = device()
