@@ -42,6 +42,7 @@ class Texts(NamedTuple):
     train, test  each a Split (x, y): the numbers of the words (N, length) int64, 0 where there is none, and labels (N,)
     classes      the name of each label
     words        the vocabulary: words[number]; those of the training texts, after "" (no word) and "?" (unknown)
+    said         the words of each test text as they were written
     substitutes  which words may stand in for each, (words, choices) int64; its own number where there are no more.
                  Words of like meaning, and the unknown word, which is what a misspelt one becomes.
     """
@@ -51,6 +52,7 @@ class Texts(NamedTuple):
     test: Split
     classes: tuple[str, ...]
     words: tuple[str, ...]
+    said: tuple[list[str], ...]
     substitutes: Tensor
 
     def __repr__(self):
@@ -77,14 +79,14 @@ def misspell(word: str) -> str:
     return re.sub("[aeio]", lambda letter: letter[0].translate(LOOKALIKE), word, count=1)
 
 
-def write(x: Tensor, original: Tensor, words: Sequence[str]) -> str:
-    """Numbers (length,) as a text, changed words in capitals; an unknown one is the original's, misspelt."""
-    said = []
-    for now, before in zip(x.tolist(), original.tolist(), strict=True):
-        if now != ABSENT:
-            word = words[now] if now != UNKNOWN else misspell(words[before]) if before != UNKNOWN else "?"
-            said.append(word if now == before else word.upper())
-    return " ".join(said)
+def write(x: Tensor, original: Tensor, said: Sequence[str], words: Sequence[str]) -> str:
+    """The text that `said` has become, changed words in capitals; an unknown one is the word that was said, misspelt.
+
+    x, original  numbers (length,) after and before the change
+    said         the words as they were written
+    """
+    now = zip(x.tolist(), original.tolist(), said, strict=False)
+    return " ".join(old if a == b else (misspell(old) if a == UNKNOWN else words[a]).upper() for a, b, old in now)
 
 
 def substitutes(words: Sequence[str]) -> Tensor:
@@ -142,7 +144,9 @@ def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     x = torch.tensor([[place.get(w, UNKNOWN) for w in text] + [ABSENT] * (length - len(text)) for text in said])
     there = device()
     train, test = (Split(x[part].to(there), y[part].to(there)) for part in (order[:half], order[half:]))
-    return Texts(name, train, test, SETS[name], words, substitutes(words).to(there))
+    return Texts(
+        name, train, test, SETS[name], words, tuple(said[i] for i in order[half:]), substitutes(words).to(there)
+    )
 
 
 class Reader(nn.Module):

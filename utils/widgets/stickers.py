@@ -52,5 +52,6 @@ class StickerExplorer(Panel):
         for i, (bar, share) in enumerate(zip(self.bars, sure[sign, camera].tolist(), strict=True)):
             bar.set(width=share, color=BLUE if i == sign else RED, alpha=0.55)
         right = int((sure[sign].argmax(-1) == sign).sum())
-        self.still.text = f"{self.classes[sign]} with a sticker, {self.defense.value}: read right by {right} of {len(sure[sign])} cameras"
+        who = f"{self.classes[sign]} with a sticker, {self.defense.value}"
+        self.still.text = f"{who}: read right by {right} of {len(sure[sign])} cameras"
         self.picture.value = self.still.shot()
