@@ -81,7 +81,8 @@ learn = partial(fit, train=tables.balanced(payments.train))
 torch.manual_seed(0)
 plain = detector(learn(table_net()))
 stopped = Rate(int(predict(plain, honest).sum()), len(honest))
-plots.rates({"frauds stopped": accuracy(plain, (fraud, is_fraud)), "honest payments stopped": stopped}, x="payments")
+print("frauds stopped:", accuracy(plain, (fraud, is_fraud)))
+print("honest payments stopped:", stopped)
 
 # %% [markdown]
 # ## The attack that no thief can make
@@ -309,7 +310,7 @@ needed = tumors.eps * math.sqrt(x.shape[1])  # the L2 ball that contains the box
 board["smoothed, attacked"]["diagnosis"] = Rate(int((answer == y).sum()), len(y))
 proved = (proof.label == y) & (proof.radius >= needed)
 board["smoothed, proved"]["diagnosis"] = Rate(int(proved.sum()), len(y))
-plots.rates({name: cells["diagnosis"] for name, cells in board.items()}, x="diagnoses right, under attack")
+plots.table({name: {"diagnoses right, under attack": cells["diagnosis"]} for name, cells in board.items()})
 
 # %% [markdown]
 # Where the threat is a box, what was built for a box works as it did on digits,
@@ -341,7 +342,8 @@ torch.manual_seed(0)
 reader = filtered(learn(texts.Reader(mail)), ham)
 print(mail, f"attacker's words: {many}", sep="\n")
 called = Rate(int(predict(reader, ham).sum()), len(ham))
-plots.rates({"spam": accuracy(reader, (x, y)), "honest messages": called}, x="called spam")
+print("called spam, of spam:", accuracy(reader, (x, y)))
+print("called spam, of honest messages:", called)
 
 # %% [markdown]
 # Which word to change, and into what? The slope at each word's vector tells, to first order,
@@ -380,7 +382,7 @@ def swap_by_search(model, x, y, choices, *, changes):
 
 # %%
 swapped = swap_by_search(reader, x, y, mail.substitutes, changes=many)
-fallen = ((predict(reader, x) == 1) & (predict(reader, swapped) == 0)).nonzero()[:4, 0]
+fallen = ((predict(reader, x) == 1) & (predict(reader, swapped) == 0)).nonzero()[:3, 0]
 said = [mail.said[i] for i in spam[fallen].tolist()]  # as it was written
 changed = [texts.write(swapped[i], x[i], words, mail.words) for i, words in zip(fallen, said, strict=True)]
 plots.passages([(" ".join(words), text) for words, text in zip(said, changed, strict=True)])
