@@ -171,7 +171,7 @@ def test_the_name_is_the_argument_else_the_variable_else_digits(monkeypatch):
 
 @pytest.mark.parametrize("name", ["minst", "MNIST", "../mnist"])
 def test_a_wrong_name_is_answered_with_the_right_ones(name, monkeypatch):
-    sentence = f"^there is no data set {name!r}: choose one of digits, tumors, mnist, fashion, cifar10, olivetti$"
+    sentence = f"^there is no data set {name!r}: choose one of digits, tumors, mnist, fashion, cifar10, olivetti, gtsrb$"
     with pytest.raises(ValueError, match=sentence):
         load(name)
     monkeypatch.setenv("COURSE_DATASET", name)

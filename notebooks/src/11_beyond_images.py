@@ -41,7 +41,7 @@ from utils.widgets.stickers import StickerExplorer
 # | **payments** | a thief with a copied card | what a thief can choose, at a price | the fraud is not stopped |
 # | **diagnoses** | whoever handles the measures | each measure, by 5 % of its range | the diagnosis is wrong |
 # | **messages** | a sender of spam | one word in six | it is not called spam |
-# | **road signs** | a passer-by with a sticker | a small square of the sign | most cameras misread it |
+# | **road signs** | a passer-by with a sticker | a small square of the sign | a camera misreads it |
 #
 # All know the model and the defense.
 
@@ -762,7 +762,7 @@ print(same)
 # The same cells with real messages (UCI's SMS collection) and real faces (Olivetti), and with MNIST for the lock.
 
 # %%
-headline = board | {f"lock, {name}": cells for name, cells in locks.items()}
+headline = board | {f"lock {name}, {what}": rate for name, cells in locks.items() for what, rate in cells.items()}
 print(larger("11_beyond_images"), larger("11_beyond_images", "olivetti"), sep="\n\n")
 
 # %% [markdown]
