@@ -12,7 +12,9 @@
 # %%
 import math
 
+import numpy as np
 import torch
+from scipy import special
 from torch import nn
 from torch.nn import functional as F
 
@@ -45,8 +47,8 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # Of the group, the largest wish that can be bought gets 1, the others 0; the one that `old` has can always be kept.
 # `reach` (8,) may hold any numbers, not only whole ones. `old` and `new` stay as they were.
 #
-# <details><summary>Hint 1</summary>Where may each number lie? From <code>old - reach</code> to <code>old + reach</code>,
-# and column 3 from <code>old</code> on.</details>
+# <details><summary>Hint 1</summary>Where may each number lie?
+# From <code>old - reach</code> to <code>old + reach</code>, and column 3 from <code>old</code> on.</details>
 # <details><summary>Hint 2</summary>Rounding may step over the edge of the budget. Round, and then clamp to the whole
 # numbers <em>inside</em>: from <code>low.ceil()</code> to <code>high.floor()</code>.</details>
 # <details><summary>Hint 3</summary>The group: set a wish that cannot be bought to <code>-inf</code>, then
@@ -148,7 +150,7 @@ for k, spans in enumerate(many):
     for i, name in ((0, "amount"), (3, "number of payments")):
         expect.that(
             (found[:, i] - found[:, i].round()).abs().max() < 1e-4,
-            f"an {name} is not whole" if i == 0 else f"a {name} is not whole",
+            f"the {name} is not whole",
             expected="whole numbers in columns 0 and 3",
             got=found[:3, i],
         )
@@ -309,7 +311,7 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
     )
     judge = judge.eval().requires_grad_(False)
 
-    def lead(x):
+    def lead(x, y=y, judge=judge):
         """How far the best other logit is ahead."""
         answer = judge(x)
         return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
@@ -346,7 +348,8 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
     )
     expect.that(
         (best - lead(found)).max() < 1e-4,
-        "there is a better replacement of one word: of all places and all choices, and by the margin to the *best* other class",
+        "there is a better replacement of one word: try all places and all choices, "
+        "and judge by the margin to the *best* other class",
         expected="the highest margin of all neighbours",
         got=f"{int((best - lead(found) > 1e-4).sum())} of {n} texts could do worse for the model",
     )
@@ -372,9 +375,6 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
 
 
 # %%
-from scipy import special
-
-
 def may_change(k, n, length, keep, failure_prob):
     """How many words may become any others; -1 if not even none."""
     ### BEGIN SOLUTION
@@ -407,8 +407,6 @@ expect.that(
     got=may_change(1000, 1000, 100, 1, 0.001),
 )
 ### BEGIN HIDDEN TESTS
-import numpy as np
-
 numbers = np.random.default_rng(seed)
 for _ in range(60):
     length, keep = int(numbers.integers(4, 60)), int(numbers.integers(1, 5))
@@ -490,9 +488,12 @@ for letter, word in {"A": "impossible", "B": "other ball", "C": "not adapted", "
 # A grey square leaves twice as many. You have 20 seconds for a sign.
 # `signs.scenes(n, seed=...)` draws n cameras, `signs.render(textures, scenes)` is what they see; it has a slope.
 #
-# <details><summary>Hint 1</summary>Begin with grey. Climb the margin of what cameras see, by the sign of the slope.</details>
-# <details><summary>Hint 2</summary>A sticker for eight cameras is no sticker for the ninth: draw new ones in each step.</details>
-# <details><summary>Hint 3</summary><code>torch.autograd.grad(value.sum(), paint)</code>, 30 steps of 0.1 that grow shorter,
+# <details><summary>Hint 1</summary>Begin with grey.
+# Climb the margin of what cameras see, by the sign of the slope.</details>
+# <details><summary>Hint 2</summary>A sticker for eight cameras is no sticker for the ninth:
+# draw new ones in each step.</details>
+# <details><summary>Hint 3</summary><code>torch.autograd.grad(value.sum(), paint)</code>,
+# 30 steps of 0.1 that grow shorter,
 # 16 cameras each. Clamp the paint after each step.</details>
 
 
@@ -590,7 +591,8 @@ for sign in several:
 average = Rate(total, 60 * len(several))
 expect.that(
     average <= 0.46,  # 40 % and what chance may add
-    "too many new cameras read the signs: a sticker that was made for few cameras, or by too few steps, loses its power",
+    "too many new cameras read the signs: a sticker that was made for few cameras, "
+    "or by too few steps, loses its power",
     expected="at most 40 % of new cameras, on average over four signs",
     got=average,
 )
