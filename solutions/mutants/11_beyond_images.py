@@ -442,7 +442,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: counts the hidden words instead of those kept -> more words
+# WRONG may_change: counts the hidden words instead of those kept -> more words|nearly half
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -484,7 +484,7 @@ def may_change(k, n, length, keep, failure_prob):
 
 # WRONG may_change: half of failure_prob, for two sides -> more words are certain
 def may_change(k, n, length, keep, failure_prob):
-    share = float(special.betaincinv(k, n - k + 1.0, failure_prob / 50)) if k else 0.0
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob / 2)) if k else 0.0
     certain = -1
     for changes in range(length + 1):
         if share - 1 + math.comb(length - changes, keep) / math.comb(length, keep) > 0.5:
