@@ -485,8 +485,8 @@ for letter, word in {"A": "impossible", "B": "other ball", "C": "not adapted", "
 # Return a `texture` with a sticker: only the colours (channels 0 to 2) in the rows and columns 17 to 30 may differ,
 # and all colours lie in [0, 1].
 #
-# The target: of new cameras, at most **40 %** read the sign right, on average over four signs.
-# A grey square leaves twice as many. You have 20 seconds for a sign.
+# The target: of new cameras, at most **half** read the sign right, on average over four signs.
+# A grey square leaves nearly all. You have 20 seconds for a sign.
 # `signs.scenes(n, seed=...)` draws n cameras, `signs.render(textures, scenes)` is what they see; it has a slope.
 #
 # <details><summary>Hint 1</summary>Begin with grey.
@@ -581,7 +581,7 @@ rate = read_right(expect.tensor(my_sticker(driver, flat[3], 3), like=flat[3]), 3
 expect.that(
     rate < 0.75,
     "most new cameras still read the sign: draw new cameras in each step, and climb",
-    expected="at most 40 % on average over signs",
+    expected="at most 50 % on average over signs",
     got=rate,
 )
 ### BEGIN HIDDEN TESTS
@@ -591,10 +591,10 @@ for sign in several:
     total += read_right(worn, sign, 2000 + int(seed) % 1000 + sign).k
 average = Rate(total, 60 * len(several))
 expect.that(
-    average <= 0.46,  # 40 % and what chance may add
+    average <= 0.56,  # 50 % and what chance may add
     "too many new cameras read the signs: a sticker that was made for few cameras, "
     "or by too few steps, loses its power",
-    expected="at most 40 % of new cameras, on average over four signs",
+    expected="at most 50 % of new cameras, on average over four signs",
     got=average,
 )
 ### END HIDDEN TESTS
