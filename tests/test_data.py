@@ -171,7 +171,8 @@ def test_the_name_is_the_argument_else_the_variable_else_digits(monkeypatch):
 
 @pytest.mark.parametrize("name", ["minst", "MNIST", "../mnist"])
 def test_a_wrong_name_is_answered_with_the_right_ones(name, monkeypatch):
-    sentence = f"^there is no data set {name!r}: choose one of digits, tumors, mnist, fashion, cifar10, olivetti$"
+    names = "digits, tumors, mnist, fashion, cifar10, olivetti, gtsrb"
+    sentence = f"^there is no data set {name!r}: choose one of {names}$"
     with pytest.raises(ValueError, match=sentence):
         load(name)
     monkeypatch.setenv("COURSE_DATASET", name)

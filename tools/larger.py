@@ -40,7 +40,8 @@ def machine() -> str:
 
 def measure(stem: str, dataset: str) -> str:
     """The text that is kept: what was run and where, the headline, the verdicts."""
-    given = {name: os.environ[name] for name in ("COURSE_DATA", "COURSE_CACHE") if name in os.environ}
+    given = {name: os.environ[name] for name in ("COURSE_DATA", "COURSE_CACHE", "COURSE_TEXTS") if name in os.environ}
+    texts = f"COURSE_TEXTS={given['COURSE_TEXTS']} " if "COURSE_TEXTS" in given else ""
     with tempfile.TemporaryDirectory() as ledger:
         begin = time.perf_counter()
         table = "__import__('utils.larger', fromlist=['']).as_text(headline)"
@@ -50,7 +51,7 @@ def measure(stem: str, dataset: str) -> str:
         claims = [json.loads(file.read_text()) for file in sorted(Path(ledger).glob("*.json"))]
     return "\n".join(
         [
-            f"COURSE_DATASET={dataset} python tools/larger.py {stem}",
+            f"COURSE_DATASET={dataset} {texts}python tools/larger.py {stem}",
             f"{datetime.date.today()}, {machine()}, torch {torch.__version__}, {seconds:.0f} s; code {mark(stem)}",
             "",
             text,

@@ -29,6 +29,7 @@ SETS = {
         ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     ),
     "olivetti": (8 / 255, (64, 64), tuple(f"person {i:02}" for i in range(40))),
+    "gtsrb": (8 / 255, (32, 32, 3), tuple(f"sign {i:02}" for i in range(43))),
 }
 
 
@@ -98,6 +99,9 @@ def load(name: str | None = None) -> Dataset:
     | fashion  | clothes                                      | 60,000   | 10,000 | 1 x 28 x 28 | 0.1   |
     | cifar10  | photographs of ten kinds of things           | 50,000   | 10,000 | 3 x 32 x 32 | 8/255 |
     | olivetti | faces of 40 people (only from COURSE_DATA)   | 280      | 120    | 1 x 64 x 64 | 8/255 |
+    | gtsrb    | German road signs (only from COURSE_DATA)    | 39,209   | 12,630 | 3 x 32 x 32 | 8/255 |
+
+    Texts, payments and drawn road signs are in `utils.beyond`.
 
     The first two need no network. The others come from DIR/NAME.npz if COURSE_DATA names a folder DIR that has
     this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3); else they are

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -237,6 +238,19 @@ def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> P
             axis.set_ticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
         axes.set(xlabel="non-members accused", ylabel="members found")
         picture.figure.legend(loc="outside right upper")
+    return picture
+
+
+def passages(pairs: Sequence[tuple[str, str]], *, names: tuple[str, str] = ("as it was", "changed")) -> Picture:
+    """Short texts before and after a change, under each other: at most four pairs of up to 32 words."""
+    picture = Picture(7, min(0.62 * len(pairs) + 0.1, 3), f"{len(pairs)} texts, before and after")
+    with house_style():
+        axes = picture.figure.subplots()
+        axes.set(xlim=(0, 1), ylim=(2 * len(pairs), 0))
+        axes.set_axis_off()
+        for row, (text, color) in enumerate((t, c) for pair in pairs for t, c in zip(pair, (INK, RED), strict=True)):
+            axes.text(0, row + 0.5, names[row % 2], color=SOFT, va="center")
+            axes.text(0.12, row + 0.5, shorten(text, 105, placeholder=" …"), color=color, va="center", fontsize=8)
     return picture
 
 

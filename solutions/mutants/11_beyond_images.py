@@ -1,0 +1,689 @@
+"""Other answers to lab 11, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT project: column by column, in NumPy
+import numpy as np
+
+
+def project(new, old, reach):
+    a, b, r = new.numpy().copy(), old.numpy(), reach.numpy()
+    out = b.copy()
+    for i in (0, 3):
+        low = b[:, i] if i == 3 else np.maximum(b[:, i] - r[i], 0)
+        high = b[:, i] + r[i]
+        out[:, i] = np.clip(np.rint(np.clip(a[:, i], low, high)), np.ceil(low), np.floor(high))
+    for row in range(len(a)):
+        can = [c for c in (5, 6, 7) if r[c] >= 1 or b[row, c] == 1]
+        best = max(can, key=lambda c: a[row, c])
+        out[row, 5:] = 0
+        out[row, best] = 1
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# RIGHT project: rounds towards old where the edge is near
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = new.clamp(low, high)
+    for i in (0, 3):
+        near = out[:, i].round()
+        near = torch.where(near > high[:, i], near - 1, near)
+        out[:, i] = torch.where(near < low[:, i], near + 1, near)
+    allowed = (reach[5:] >= 1) | (old[:, 5:] > 0.5)
+    wish = torch.where(allowed, new[:, 5:], torch.full_like(new[:, 5:], -1e9))
+    out[:, 5:] = torch.eye(3)[wish.argmax(1)]
+    out[:, 2] = out[:, :2].sum(1)
+    return out
+
+
+# WRONG project: numbers are rounded out of the budget -> has left its budget
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    out[:, [0, 3]] = out[:, [0, 3]].round()
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: rounded first, then clamped to a budget that is not whole -> is not whole
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = new.clone()
+    out[:, [0, 3]] = out[:, [0, 3]].round()
+    out = torch.minimum(torch.maximum(out, low), high)
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: the column that only rises may fall -> have been unmade
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: the link is recomputed before the amount is rounded -> the link comes last|recompute it last
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    return out
+
+
+# WRONG project: the linked column is left as it was -> the link comes last|recompute it last
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = old[:, 2]
+    return out
+
+
+# WRONG project: the group is clamped and never made one-hot -> exactly one must be 1
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    out[:, 5:] = out[:, 5:].clamp(0, 1)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: each member of the group is rounded on its own -> exactly one must be 1
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    out[:, 5:] = (out[:, 5:] > 0.5).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: any channel can be bought -> cannot be bought
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    out[:, 5:] = F.one_hot(new[:, 5:].argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: a channel that cannot be bought cannot be kept either -> not the largest wish|has been moved
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill(reach[5:] < 1, -math.inf)
+    out[:, 5:] = torch.where((reach[5:] < 1).all(), old[:, 5:], F.one_hot(wish.argmax(1), 3).to(out))
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: the channel is always kept -> not the largest wish
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    out[:, 5:] = old[:, 5:]
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: what cannot be changed is changed -> nobody can change
+def project(new, old, reach):
+    out = new.clamp_min(0)
+    for i in (0, 3):
+        low = (old[:, i] - reach[i]).clamp_min(0) if i == 0 else old[:, i]
+        high = old[:, i] + reach[i]
+        out[:, i] = torch.minimum(torch.maximum(torch.minimum(torch.maximum(new[:, i], low), high).round(), low.ceil()), high.floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: amounts may be negative -> below 0
+def project(new, old, reach):
+    low, high = old - reach, old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: rounds down -> not as near to the wish
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].floor(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: works on old itself -> changed its arguments
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    old[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 5:] = old[:, 5:]
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# RIGHT replace_one: all neighbours at once
+def replace_one(model, x, y, choices):
+    n, length = x.shape
+    tries = x[:, None, None].repeat(1, length, choices.shape[1], 1)
+    for place in range(length):
+        tries[:, place, :, place] = choices[x[:, place]]
+    tries = torch.cat([x[:, None], tries.flatten(1, 2)], 1)
+    answer = model(tries.flatten(0, 1)).view(n, tries.shape[1], -1)
+    own = F.one_hot(y, answer.shape[-1]).bool()[:, None]
+    value = answer.masked_fill(own, -math.inf).amax(-1) - answer.masked_fill(~own, -math.inf).amax(-1)
+    return tries[torch.arange(n), value.argmax(1)]
+
+
+# RIGHT replace_one: text by text
+def replace_one(model, x, y, choices):
+    done = []
+    for row, label in zip(x, y.tolist(), strict=True):
+        tries = [row]
+        for place, word in enumerate(row.tolist()):
+            for other in choices[word].tolist():
+                one = row.clone()
+                one[place] = other
+                tries.append(one)
+        answer = model(torch.stack(tries))
+        rest = torch.cat([answer[:, :label], answer[:, label + 1 :]], 1)
+        done.append(tries[int((rest.amax(1) - answer[:, label]).argmax())])
+    return torch.stack(done)
+
+
+# WRONG replace_one: goes down the margin -> helps the model
+def replace_one(model, x, y, choices):
+    best, lowest = x.clone(), torch.full((len(x),), math.inf)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            answer = model(one)
+            value = answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+            best[value < lowest], lowest = one[value < lowest], torch.minimum(value, lowest)
+    return best
+
+
+# WRONG replace_one: replaces even where it helps the model -> helps the model
+def replace_one(model, x, y, choices):
+    best, highest = x.clone(), torch.full((len(x),), -math.inf)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            answer = model(one)
+            value = answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+            value = torch.where((one != x).any(1), value, -math.inf)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: only the first choice of each word -> a better replacement
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    best, highest = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        one = x.clone()
+        one[:, place] = choices[x[:, place], 0]
+        value = margin(one)
+        better = value > highest
+        best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: one place for all texts -> a better replacement
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    start, best, highest = margin(x), x.clone(), 0.0
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            one = torch.where((margin(one) > start)[:, None], one, x)
+            rise = float((margin(one) - start).sum())
+            if rise > highest:
+                best, highest = one, rise
+    return best
+
+
+# WRONG replace_one: goes on from each replacement to the next -> more than one word
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    best, highest = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = best.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = margin(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: any word of the vocabulary -> may not stand in
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    best, highest = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for word in range(1, min(len(choices), 60)):
+            one = x.clone()
+            one[:, place] = torch.where(x[:, place] > 0, word, 0)
+            value = margin(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: the label's logit alone, without the others -> a better replacement|helps the model
+def replace_one(model, x, y, choices):
+    def low(texts):
+        return -model(texts).gather(1, y[:, None])[:, 0]
+
+    best, highest = x.clone(), low(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = low(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: stops at the first rise -> a better replacement
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    best, start = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            fresh = (margin(one) > start) & (best == x).all(1)
+            best[fresh] = one[fresh]
+    return best
+
+
+# WRONG replace_one: leaves the second half of a text alone -> a better replacement
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    best, highest = x.clone(), margin(x)
+    for place in range(x.shape[1] // 2):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = margin(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: writes into x -> changed its arguments
+def replace_one(model, x, y, choices):
+    def margin(texts):
+        answer = model(texts)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    old, highest = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = old.clone()
+            one[:, place] = choices[old[:, place], k]
+            value = margin(one)
+            better = value > highest
+            x[better], highest[better] = one[better], value[better]
+    return x
+
+
+# RIGHT may_change: the probability word by word
+def may_change(k, n, length, keep, failure_prob):
+    low = 0.0 if k == 0 else special.betaincinv(k, n - k + 1.0, failure_prob)
+    changes, hidden = -1, 1.0
+    while changes < length and low > 1.5 - hidden:
+        changes += 1
+        hidden *= max(length - changes - keep, 0) / (length - changes) if changes < length else 0.0
+    return changes
+
+
+# RIGHT may_change: with scipy's hypergeometric distribution
+def may_change(k, n, length, keep, failure_prob):
+    from scipy import stats
+
+    low = stats.beta.ppf(failure_prob, k, n - k + 1) if k else 0.0
+    return sum(bool(low - stats.hypergeom.sf(0, length, r, keep) > 0.5) for r in range(length + 1)) - 1
+
+
+# WRONG may_change: the share of the votes, without a bound -> more words than are certain
+def may_change(k, n, length, keep, failure_prob):
+    certain = -1
+    for changes in range(length + 1):
+        if k / n - 1 + math.comb(length - changes, keep) / math.comb(length, keep) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: words drawn with replacement -> more words|more words are certain
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - 1 + (1 - changes / length) ** keep > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: counts the hidden words instead of those kept -> more words|nearly half
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - 1 + math.comb(length - changes, length - keep) / math.comb(length, keep) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: as if only one word was kept -> more words than are certain|49 of 100|more words
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - changes / length > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: a copy with a changed word counts twice -> more words are certain|nearly half
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - 2 * (1 - math.comb(length - changes, keep) / math.comb(length, keep)) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: the lost copies are shared by both classes -> nearly half|more words than are certain
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - (1 - math.comb(length - changes, keep) / math.comb(length, keep)) / 2 > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: half of failure_prob, for two sides -> more words are certain
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob / 2)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        if share - 1 + math.comb(length - changes, keep) / math.comb(length, keep) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: the first number that is not certain -> half of the votes prove nothing|nearly half
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    for changes in range(length + 1):
+        if share - 1 + math.comb(length - changes, keep) / math.comb(length, keep) <= 0.5:
+            return changes
+    return length
+
+
+# WRONG may_change: 0 where nothing is sure -> half of the votes prove nothing
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = 0
+    for changes in range(length + 1):
+        if share - 1 + math.comb(length - changes, keep) / math.comb(length, keep) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: NaN for no votes -> is NaN
+def may_change(k, n, length, keep, failure_prob):
+    if k == 0:
+        return math.nan
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob))
+    certain = -1
+    for changes in range(length + 1):
+        if share - 1 + math.comb(length - changes, keep) / math.comb(length, keep) > 0.5:
+            certain = changes
+    return certain
+
+
+# RIGHT reports: in another order
+reports = dict(E="sound", D="one view", C="not adapted", B="other ball", A="impossible")
+
+
+# RIGHT reports: from a table
+reports = dict(zip("ABCDE", ["impossible", "other ball", "not adapted", "one view", "sound"]))
+
+
+# WRONG reports: a younger applicant is fine -> report A
+reports = {"A": "sound", "B": "other ball", "C": "not adapted", "D": "one view", "E": "sound"}
+
+
+# WRONG reports: believes the certificate -> report B
+reports = {"A": "impossible", "B": "sound", "C": "not adapted", "D": "one view", "E": "sound"}
+
+
+# WRONG reports: believes the mask -> report C
+reports = {"A": "impossible", "B": "other ball", "C": "sound", "D": "one view", "E": "sound"}
+
+
+# WRONG reports: believes the drive -> report D
+reports = {"A": "impossible", "B": "other ball", "C": "not adapted", "D": "sound", "E": "sound"}
+
+
+# WRONG reports: believes nobody -> report E
+reports = {"A": "impossible", "B": "other ball", "C": "not adapted", "D": "one view", "E": "not adapted"}
+
+
+# WRONG reports: one is missing -> one of the five words
+reports = {"A": "impossible", "B": "other ball", "C": "not adapted", "D": "one view"}
+
+
+# RIGHT my_sticker: Adam on logits of the paint, the same loss
+def my_sticker(model, texture, label):
+    raw = torch.zeros(3, 14, 14, requires_grad=True)
+    optimizer = torch.optim.Adam([raw], lr=0.3)
+    for i in range(40):
+        worn = torch.cat([texture[:3].clone(), texture[3:]])
+        worn = worn.clone()
+        worn[:3, 17:31, 17:31] = raw.sigmoid()
+        answer = model(signs.render(worn[None], signs.scenes(24, seed=10_000 + i)))
+        optimizer.zero_grad()
+        own = answer[:, label]
+        rest = torch.cat([answer[:, :label], answer[:, label + 1 :]], 1).amax(1)
+        (own - rest).clamp_min(-2).mean().backward()
+        optimizer.step()
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = raw.sigmoid().detach()
+    return worn
+
+
+# RIGHT my_sticker: cross-entropy, two beginnings, the better one
+def my_sticker(model, texture, label):
+    found = []
+    for begin in (0.2, 0.8):
+        paint = torch.full((3, 14, 14), begin)
+        for i in range(25):
+            paint = paint.detach().requires_grad_()
+            worn = texture.clone()
+            worn[:3, 17:31, 17:31] = paint
+            answer = model(signs.render(worn[None], signs.scenes(16, seed=100 + i)))
+            loss = F.cross_entropy(answer, torch.full((16,), label))
+            (slope,) = torch.autograd.grad(loss, paint)
+            paint = (paint + 0.1 * (1 - i / 25) * slope.sign()).clamp(0, 1)
+        worn = texture.clone()
+        worn[:3, 17:31, 17:31] = paint.detach()
+        answer = model(signs.render(worn[None], signs.scenes(64, seed=99)))
+        found.append((float((answer.argmax(1) == label).float().mean()), begin, worn))
+    return min(found)[2]
+
+
+# WRONG my_sticker: made for one camera -> new cameras
+def my_sticker(model, texture, label):
+    paint = torch.full((3, 14, 14), 0.5)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, 17:31, 17:31] = paint
+        answer = model(signs.render(worn[None], signs.scenes(1, seed=0)))
+        others = torch.arange(answer.shape[1]) != label
+        (slope,) = torch.autograd.grad((answer[:, others].amax(1) - answer[:, label]).sum(), paint)
+        paint = (paint + 0.02 * slope.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: a grey square -> new cameras
+def my_sticker(model, texture, label):
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = 0.5
+    return worn
+
+
+# WRONG my_sticker: no sticker -> has no sticker
+def my_sticker(model, texture, label):
+    return texture.clone()
+
+
+# WRONG my_sticker: random colours -> new cameras
+def my_sticker(model, texture, label):
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = torch.rand(3, 14, 14)
+    return worn
+
+
+# WRONG my_sticker: helps the model -> new cameras
+def my_sticker(model, texture, label):
+    paint = torch.full((3, 14, 14), 0.5)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, 17:31, 17:31] = paint
+        answer = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
+        paint = (paint - 0.1 * slope.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: colours that cannot be printed -> cannot be printed
+def my_sticker(model, texture, label):
+    paint = torch.full((3, 14, 14), 0.5)
+    for i in range(20):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, 17:31, 17:31] = paint
+        answer = model(signs.render(worn[None], signs.scenes(8, seed=i)))
+        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), paint)
+        paint = paint + 0.1 * slope.sign()
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: paints the whole sign -> beside the sticker
+def my_sticker(model, texture, label):
+    worn = texture.clone()
+    for i in range(10):
+        worn = worn.detach().requires_grad_()
+        answer = model(signs.render(worn[None], signs.scenes(8, seed=i)))
+        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), worn)
+        worn = (worn + 0.1 * slope.sign()).clamp(0, 1)
+    return worn.detach()
+
+
+# WRONG my_sticker: changes where the sign is -> beside the sticker
+def my_sticker(model, texture, label):
+    worn = texture.clone()
+    worn[:, 17:31, 17:31] = 0
+    return worn
+
+
+# WRONG my_sticker: one step only -> new cameras
+def my_sticker(model, texture, label):
+    paint = torch.full((3, 14, 14), 0.5, requires_grad=True)
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = paint
+    answer = model(signs.render(worn[None], signs.scenes(16, seed=0)))
+    (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
+    worn = texture.clone()
+    worn[:3, 17:31, 17:31] = (paint + 0.05 * slope.sign()).clamp(0, 1).detach()
+    return worn

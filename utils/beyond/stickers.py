@@ -1,0 +1,72 @@
+"""A physical attack: a square of paint on a road sign, made for every pose and light. Built in lesson 11."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks import margin
+from utils.beyond import signs
+
+SPOTS = ((17, 17), (8, 17), (26, 17), (17, 8), (17, 26))  # where a sticker may sit
+
+
+def stick(texture: Tensor, paint: Tensor, spot: tuple[int, int]) -> Tensor:
+    """Signs (..., 4, 48, 48) with a square of `paint` (..., 3, side, side) on them, its corner at `spot`."""
+    (top, left), side = spot, paint.shape[-1]
+    worn = texture.clone()
+    worn[..., :3, top : top + side, left : left + side] = paint
+    return worn
+
+
+def sticker(
+    model: nn.Module,
+    texture: Tensor,
+    y: Tensor,
+    *,
+    side: int = 14,
+    spots: Sequence[tuple[int, int]] = SPOTS,
+    steps: int = 20,
+    poses: int = 4,
+    seed: int = 0,
+    fixed: signs.Scenes | None = None,
+) -> Tensor:
+    """Each sign with the sticker, of all spots, that most new poses misread. Athalye et al. 2018 (arXiv:1707.07397).
+
+    model       from images (N, 3, 24, 24) in [0, 1] to logits, frozen and in evaluation mode; of a mask, its stand-in
+    texture, y  signs (N, 4, 48, 48) as `signs.textures`, and their labels (N,) int64
+    side        of the sticker, in pixels of the texture
+    spots       corners (top, left) to try
+    poses       new scenes in each step, for each sign and spot: expectation over transformation
+    fixed       scenes that are used in every step instead of new ones
+
+    Guarantee: the signs differ from `texture` in one square of `side` pixels, and lie in [0, 1].
+    """
+    n, p = len(texture), len(spots)
+    paint, fooled = torch.full((p, n, 3, side, side), 0.5, device=y.device), torch.zeros(p, n, device=y.device)
+    for i in range(steps):
+        paint = paint.detach().requires_grad_()
+        worn = torch.stack([stick(texture, paint[k], spots[k]) for k in range(p)])
+        view = signs.scenes(p * n * poses, seed=1000 * seed + i) if fixed is None else fixed
+        seen = signs.render(worn.repeat_interleave(poses, 1).flatten(0, 1), view)
+        value = margin(model(seen), y.repeat_interleave(poses).repeat(p)).view(p, n, poses)
+        (slope,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        fooled += (value > 0).float().mean(2).detach() * (i >= steps / 2)
+        paint = (paint + 0.1 * (1 - i / steps) * slope.sign()).clamp(0, 1)
+    best = fooled.argmax(0)
+    return torch.stack([stick(texture[j], paint[best[j], j], spots[best[j]]) for j in range(n)]).detach()
+
+
+def squares(model: nn.Module, x: Tensor, y: Tensor, side: int = 5, steps: int = 2) -> Tensor:
+    """A transform for `fit`: a square of each image is painted to raise the loss. Wu et al. 2020 (arXiv:1909.09552)."""
+    n, _, height, _ = x.shape
+    corner = torch.randint(3, height - side - 2, (2, n, 1), device=x.device)
+    line = torch.arange(height, device=x.device)
+    rows, columns = ((line >= c) & (line < c + side) for c in corner)
+    mask = (rows[:, :, None] & columns[:, None])[:, None].to(x)
+    paint = torch.rand(n, 3, 1, 1, device=x.device).expand_as(x)
+    for _ in range(steps):
+        paint = paint.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
+        paint = (paint.detach() + 0.4 * slope.sign()).clamp(0, 1)
+    return x + mask * (paint - x)

@@ -1,0 +1,85 @@
+"""Attacks on texts that replace words, and a certificate against them. Built in lesson 11.
+
+Texts are the numbers of their words (N, length) int64, 0 where there is none; `choices` (words, choices) int64 says
+which words may stand in for each, as `Texts.substitutes` does. `model` is in evaluation mode, and so it stays.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from utils.attacks import margin
+from utils.beyond.texts import Reader
+from utils.models import logits, predict
+
+
+def swap_by_slope(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
+    """Replace `changes` words of each text, one at a time, as the slope says. Ebrahimi et al. 2018 (arXiv:1712.06751).
+
+    model  has `vectors`, an embedding of the words, and `read(vectors, x)`, which gives logits: as `texts.Reader`
+
+    Guarantee: at most `changes` words differ from `x`, each replaced by one of its `choices`.
+    """
+    each, now, allowed = torch.arange(len(x)), x.clone(), choices[x]  # allowed: (N, length, choices)
+    for _ in range(changes):
+        vectors = model.vectors(now).detach().requires_grad_()
+        (slope,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
+        gain = ((model.vectors(allowed) - vectors[:, :, None]) * slope[:, :, None]).sum(-1)
+        taken = (allowed == x[..., None]) | (now != x)[..., None]  # no change, or changed before
+        best = gain.masked_fill(taken, -math.inf).flatten(1).argmax(1)
+        place, which = best // choices.shape[1], best % choices.shape[1]
+        now[each, place] = allowed[each, place, which]
+    return now
+
+
+def swap_by_search(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
+    """Replace up to `changes` words of each text, one at a time, by trying all; scores are enough.
+
+    model  from texts to logits
+
+    Guarantee: that of `swap_by_slope`.
+    """
+    each, now, length = torch.arange(len(x)), x, x.shape[1]
+    for _ in range(changes):
+        tries = now[:, None, None].repeat(1, length, choices.shape[1], 1)
+        tries[:, range(length), :, range(length)] = choices[x].transpose(0, 1)
+        untouched = (now == x)[:, :, None, None]
+        tries = torch.where(untouched, tries, now[:, None, None]).flatten(1, 2)
+        value = margin(logits(model, tries.flatten(0, 1)), y.repeat_interleave(tries.shape[1])).view(len(x), -1)
+        now = tries[each, value.argmax(1)]
+    return now
+
+
+def keep_some(x: Tensor, keep: int) -> Tensor:
+    """Each text with `keep` of its words, drawn anew at each call; the others are absent (0)."""
+    draw = torch.rand(x.shape, device=x.device) * (x != 0)
+    last = draw.topk(keep, dim=1).values[:, -1:]
+    return torch.where((draw >= last) & (x != 0), x, 0)
+
+
+def seen(length: int, keep: int, changes: int) -> float:
+    """The probability that one of `changes` words is among `keep` of `length`, all choices being alike.
+
+    If a class has a share above 1/2 + `seen` of the texts with `keep` words left, it keeps the majority whatever
+    `changes` words become. Levine & Feizi 2020 (arXiv:1911.09272).
+    """
+    hidden = math.comb(max(length - changes, 0), keep)
+    return 1 - hidden / math.comb(length, keep) if length > keep else float(changes > 0)
+
+
+class Hidden(nn.Module):
+    """The logarithm of a model's mean probabilities over n texts with `keep` words each: a soft vote."""
+
+    def __init__(self, model, keep, n=16):
+        super().__init__()
+        self.model, self.keep, self.n = model, keep, n
+
+    def forward(self, x):
+        shares = self.model(keep_some(x.repeat(self.n, 1), self.keep)).log_softmax(1)
+        return shares.unflatten(0, (self.n, len(x))).logsumexp(0) - math.log(self.n)
+
+
+def votes_for(model: nn.Module, x: Tensor, label: int, keep: int, n: int = 500) -> Tensor:
+    """How many of n texts with `keep` words are given the label, (N,)."""
+    return sum((predict(model, keep_some(x, keep)) == label).int() for _ in range(n))
