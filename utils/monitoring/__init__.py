@@ -1,6 +1,6 @@
 """Model monitoring: two samples, streams, and accuracy without labels (lesson 12); incidents and accounts (13)."""
 
-from utils.monitoring.incidents import Mixed, mixed, surprise
+from utils.monitoring.incidents import mixed, surprise
 from utils.monitoring.performance import calibrate, cost_of_waiting, expected_accuracy
 from utils.monitoring.queries import QueryMonitor, closeness, nearest
 from utils.monitoring.samples import Test, chi_square, classifier_test, holm, ks, mmd, psi, sample_size
@@ -8,7 +8,6 @@ from utils.monitoring.streams import Adwin, bar_for, cusum, e_detector, first_al
 
 __all__ = [
     "Adwin",
-    "Mixed",
     "QueryMonitor",
     "Test",
     "bar_for",

@@ -1,7 +1,6 @@
 """Streams in which something happens at some time, and how unusual each arrival is. Built in lesson 13."""
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,24 +21,19 @@ def surprise(usual: Tensor, now: Tensor) -> Tensor:
     return (-share.log() / math.log(n)).clamp(0, 1)
 
 
-class Mixed(NamedTuple):
-    """Streams of signals (channels, runs, length); event (runs, length): -1 a usual arrival, else which of the others.
-
-    Example i of an incident is signal[:, i] of what was mixed in.
-    """
-
-    signals: Tensor
-    event: Tensor
-
-
-def mixed(calm: Tensor, odd: Tensor, *, share: float, change: int, runs: int, length: int, seed: int) -> Mixed:
+def mixed(
+    calm: Tensor, odd: Tensor, *, share: float, change: int, runs: int, length: int, seed: int
+) -> tuple[Tensor, Tensor]:
     """Draw usual arrivals, and from time `change` on a share of odd ones among them. Both with replacement.
 
     calm, odd  (channels, n) and (channels, m): the signals of single arrivals
+
+    Returns streams of signals (channels, runs, length), and (runs, length) int64: -1 for a usual arrival, else which of
+    the m odd ones it is.
     """
     random = torch.Generator().manual_seed(seed)
     usual = calm[:, torch.randint(calm.shape[1], (runs, length), generator=random)]
     event = torch.randint(odd.shape[1], (runs, length), generator=random)
     happens = torch.rand(runs, length, generator=random) < share
     event = event.where(happens & (torch.arange(length) >= change), -1)
-    return Mixed(usual.where(event < 0, odd[:, event]), event)
+    return usual.where(event < 0, odd[:, event]), event

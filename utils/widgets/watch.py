@@ -156,7 +156,7 @@ def timeline(
     truth    (name, begin, end) of each incident; without it nothing is told
     """
     length = len(next(iter(signals.values())))
-    text = f"a stream of {length} arrivals; alarms after " + ", ".join(map(str, alarms))
+    text = f"a stream of {length} arrivals; alarms at {', '.join(map(str, alarms)) or 'no time'}"
     text += "".join(f"; {name} from {begin} to {end}" for name, begin, end in truth)
     picture = Picture(7, min(0.75 + 0.55 * len(signals), 3), text)
     with house_style():
