@@ -35,7 +35,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: early alarms count as caught at once -> three alarms come after|not a change caught
+# WRONG judged: early alarms count as caught at once -> one alarm of five|three alarms come after|not a change caught
 def judged(alarms, changes, length):
     caught = alarms < length
     delay = float((alarms - changes).clamp_min(0)[caught].double().median()) if caught.any() else math.inf
@@ -78,7 +78,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: missed changes count with the longest delay -> only where the change is caught
+# WRONG judged: missed changes count with the longest delay -> has no delay|no success
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     late = (alarms - changes)[(alarms >= changes)]
@@ -112,7 +112,7 @@ def first_look(p, level):
     return int(there.int().argmax()) if there.any() else -1
 
 
-# WRONG first_look: corrected for looks only -> at 2 looks of 50 signals
+# WRONG first_look: corrected for looks only -> at 50 looks of 2 signals|at 2 looks of 50 signals
 def first_look(p, level):
     there = (p <= level / p.shape[1]).any(0)
     return int(there.int().argmax()) if there.any() else -1
@@ -569,7 +569,7 @@ def attack_or_drift(calm, examples, streams):
     return times, ["" if time < 0 else "other unit" for time in times.tolist()]
 
 
-# WRONG attack_or_drift: watches the mistakes alone -> too late|another name|mostly gets|seldom
+# WRONG attack_or_drift: watches the mistakes alone -> are all four signals watched
 def attack_or_drift(calm, examples, streams):
     rate = float(calm[:, 3].mean())
 

@@ -74,6 +74,7 @@ cases = (
     ([50, 200], [200, 200], (1, 0, math.inf), "where nothing changed every alarm is false, and no alarm is no success"),
     ([200, 200], [100, 150], (0, 0, math.inf), "a stream without an alarm is neither false nor caught"),
     ([10, 20, 190], [100, 100, 100], (2, 1, 90), "an early alarm is false, not a change caught before it happened"),
+    ([110, 200, 200], [100, 90, 80], (0, 1, 10), "a stream without an alarm has no delay: it is no part of the median"),
     ([101, 103, 199], [100, 100, 100], (0, 3, 3), "the median delay is the middle one, not the mean"),
     ([60, 150, 190], [50, 100, 180], (0, 3, 10), "each stream has a change of its own to count from"),
 )
@@ -242,9 +243,9 @@ expect.that(
 )
 expect.that((found[3] - 1).abs() < 1e-5, "the fourth query is 1 from the one before", expected="1", got=found)
 ### BEGIN HIDDEN TESTS
-line = torch.tensor([[0.0], [10.0], [0.5], [20.0], [0.25]])
+line = torch.tensor([[0.0], [10.0], [20.0], [0.5], [19.0]])
 found = expect.tensor(own_nearest(torch.zeros(5).long(), line, 2), like=torch.zeros(5), what="the distances")
-wanted = torch.tensor([math.inf, 10.0, 0.5, 10.0, 0.25])
+wanted = torch.tensor([math.inf, 10.0, 10.0, 9.5, 1.0])
 expect.equal(
     found, wanted, "with a window of 2 only the last two of the sender count", expected=str(wanted.tolist()), atol=1e-4
 )
@@ -320,7 +321,8 @@ for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E"
 # ## 5 · Attack or drift? (3 points, open)
 #
 # Streams of four signals, (4, 400): how unusual ink, roughness and sureness are (0 to 1), and the mistakes (0 or 1).
-# From some time on a share of the arrivals may belong to an incident. Write a function that says when, and which.
+# From some time on a share of the arrivals may belong to an incident: an attack (evasion, poisoning),
+# a drift (faded, new meaning) or a fault (other unit). Write a function that says when, and which.
 #
 # - `calm` (100, 4, 400): streams without any incident;
 # - `examples` {name: (20, 4, 400)}: streams in which incidents of that name begin at time **200**;
@@ -328,7 +330,7 @@ for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E"
 #   and a list of n names, `""` where there is no alarm.
 #
 # The targets: at most **10 %** false alarms in streams without an incident,
-# a median delay of at most **40**, and at least **80 %** right names of those caught.
+# a median delay of at most **30**, and at least **85 %** right names of those caught.
 # An alarm at time t may depend on nothing after t, and its name on nothing after t + 50.
 # It has 20 seconds for 100 streams.
 #
@@ -382,23 +384,33 @@ ODD = {  # of ink, roughness and sureness: how unusual an arrival is at least; a
     "new meaning": (0.0, 0.0, 0.0, 0.9),
     "other unit": (0.8, 0.8, 0.8, 0.9),
 }
-FAMILY = {"evasion": "attack", "poisoning": "attack", "faded": "drift", "new meaning": "drift", "other unit": "fault"}
 
 
 def incident(kind, runs, seed, share=None, change=200, length=400, wrong=0.05, noise=6.0):
-    """Streams (runs, 4, length) in which an incident begins at `change`; none for kind "". Shares from 0.25 to 0.7."""
+    """Streams (runs, 4, length) in which an incident begins at `change`; none for kind "". Shares from 0.1 to 0.4."""
     random = torch.Generator().manual_seed(seed)
     usual = (-torch.rand(runs, 3, length, generator=random).log() / noise).clamp_max(1)
     draw = torch.rand(runs, 4, length, generator=random)
     mistakes = (draw[:, 3:] < wrong).float()
     if not kind:
         return torch.cat([usual, mistakes], 1)
-    part = 0.25 + 0.45 * torch.rand(runs, 1, 1, generator=random) if share is None else share
+    part = 0.1 + 0.3 * torch.rand(runs, 1, 1, generator=random) if share is None else share
     odd = (torch.rand(runs, 1, length, generator=random) < part) & (torch.arange(length) >= change)
     *least, often = ODD[kind]
     least = torch.tensor(least)[:, None]
     unusual = torch.where(least > 0, least + (1 - least) * draw[:, :3], usual)
     return torch.where(odd, torch.cat([unusual, (draw[:, 3:] < often).float()], 1), torch.cat([usual, mistakes], 1))
+
+
+def looked_at(answer, streams):
+    """An answer for `streams` as it should be, or what is wrong with it: times (n,) and names."""
+    answer = expect.parts(answer, 2, "the times of the alarms, and their names")
+    times = expect.tensor(answer[0], like=torch.zeros(len(streams)).long(), what="the times of the alarms")
+    expect.that(((times >= -1) & (times < 400)).all(), "a time is a number from 0 to 399, or -1", got=times)
+    names = expect.parts(answer[1], len(streams), "a name for each stream")
+    fit = all(name in ODD if time >= 0 else name == "" for time, name in zip(times.tolist(), names, strict=True))
+    expect.that(fit, 'an alarm needs a name of the examples, and no alarm needs ""', got=names)
+    return times, names
 
 
 calm = incident("", 100, 0)
@@ -417,32 +429,18 @@ plots.table(
 
 # %%
 # CHECK no_future, 1 point
-
-
-def asked(calm, examples, streams):
-    """The answer, looked at: times (n,) and names."""
-    answer = expect.parts(attack_or_drift(calm, examples, streams), 2, "the times of the alarms, and their names")
-    times = expect.tensor(answer[0], like=torch.zeros(len(streams)).long(), what="the times of the alarms")
-    expect.that(
-        ((times >= -1) & (times < streams.shape[2])).all(), "a time is a number from 0 to 399, or -1", got=times
-    )
-    names = expect.parts(answer[1], len(streams), "a name for each stream")
-    fit = all(name in examples if time >= 0 else name == "" for time, name in zip(times.tolist(), names, strict=True))
-    expect.that(fit, 'an alarm needs a name of the examples, and no alarm needs ""', got=names)
-    return times, names
-
-
 loud = incident("other unit", 4, seed + 7, share=1.0)
-times, names = asked(calm, examples, loud)
+times, names = looked_at(expect.leaves_arguments(attack_or_drift, calm, examples, loud), loud)
 expect.that((times >= 0).all(), "another unit in all arrivals from time 200 on, and there is no alarm", got=times)
 still = torch.zeros(2, 4, 400)
-expect.that((asked(calm, examples, still)[0] == -1).all(), "an alarm where nothing is unusual at all", expected="-1")
+times, _ = looked_at(attack_or_drift(calm, examples, still), still)
+expect.that((times == -1).all(), "an alarm where nothing is unusual at all", expected="-1", got=times)
 ### BEGIN HIDDEN TESTS
 streams = torch.cat([incident(kind, 5, seed + 20 + i) for i, kind in enumerate(ODD)])
-times, names = asked(calm, examples, streams)
+times, names = looked_at(attack_or_drift(calm, examples, streams), streams)
 told = int((times >= 0).sum())
 expect.that(told >= 15, "incidents are seldom seen", expected="nearly 25 of 25 streams", got=f"{told} of 25")
-alone = asked(calm, examples, streams[7:9])
+alone = looked_at(attack_or_drift(calm, examples, streams[7:9]), streams[7:9])
 expect.that(
     (alone[0] == times[7:9]).all() and alone[1] == names[7:9],
     "the answer for a stream depends on the other streams",
@@ -451,7 +449,8 @@ expect.that(
 )
 for t in (150, 230, 270, 340):
     for later in (torch.zeros(25, 4, 399 - t), torch.ones(25, 4, 399 - t)):
-        other_times, other_names = asked(calm, examples, torch.cat([streams[:, :, : t + 1], later], 2))
+        other = torch.cat([streams[:, :, : t + 1], later], 2)
+        other_times, other_names = looked_at(attack_or_drift(calm, examples, other), other)
         known, known_other = (torch.where((a >= 0) & (a <= t), a, -1) for a in (times, other_times))
         expect.that(
             (known == known_other).all(),
@@ -474,7 +473,8 @@ for t in (150, 230, 270, 340):
 
 def judge(kind, runs, seed, calm, **how):
     """False alarms before the change, delays (a miss counts as 200), and right names of those caught."""
-    times, names = asked(calm, examples, incident(kind, runs, seed, **how))
+    streams = incident(kind, runs, seed, **how)
+    times, names = looked_at(attack_or_drift(calm, examples, streams), streams)
     early = (times >= 0) & (times < 200) if kind else times >= 0
     late = [
         float(t) - 200 if t >= 0 else 200.0
@@ -490,7 +490,7 @@ false, _, _ = judge("", 40, seed + 41, calm_now)
 expect.that(false <= 10, "too many alarms without an incident", expected="at most 4 of 40", got=f"{false} of 40")
 _, late, right = judge("evasion", 20, seed + 42, calm_now)
 expect.that(
-    float(torch.tensor(late).median()) <= 60, "evasion is seen too late", expected="a median of 40", got=late[:8]
+    float(torch.tensor(late).median()) <= 45, "evasion is seen too late", expected="a median of 30", got=late[:8]
 )
 ### BEGIN HIDDEN TESTS
 false, _, _ = judge("", 100, seed + 50, calm_now)
@@ -500,22 +500,28 @@ expect.that(
     expected="at most 10 % of 100 streams, and 18 with luck",
     got=f"{false} of 100",
 )
-late, right, families = [], [], []
+late, right = [], []
 for i, kind in enumerate(ODD):
     _, delays, names_right = judge(kind, 30, seed + 60 + i, calm_now)
     late, right = late + delays, right + names_right
     expect.that(
+        len(names_right) >= 20,
+        f"{kind} is seldom seen: are all four signals watched?",
+        expected="nearly 30 of 30 streams",
+        got=f"{len(names_right)} of 30",
+    )
+    expect.that(
         sum(names_right) >= 0.55 * max(len(names_right), 1),
         f"{kind} mostly gets another name: do the names look at all four signals?",
-        expected="80 % right names",
+        expected="85 % right names",
         got=f"{sum(names_right)} of {len(names_right)}",
     )
 middle = float(torch.tensor(late).median()) if late else math.inf
-expect.that(middle <= 45, "on new streams the alarms come too late", expected="a median delay of 40", got=middle)
+expect.that(middle <= 33, "on new streams the alarms come too late", expected="a median delay of 30", got=middle)
 expect.that(
-    len(right) >= 100 and sum(right) >= 0.76 * len(right),
+    len(right) >= 100 and sum(right) >= 0.81 * len(right),
     "too few right names on new streams",
-    expected="80 % of 150, and a little less by chance",
+    expected="85 % of 150, and a little less by chance",
     got=f"{sum(right)} of {len(right)}",
 )
 rough = {"wrong": 0.2, "noise": 3.0}
