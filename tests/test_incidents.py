@@ -48,7 +48,7 @@ def test_surprises_follow_one_law_whatever_the_numbers_are():
 
 
 @settings(max_examples=20, deadline=None)
-@given(share=st.floats(0, 1), change=st.integers(0, 200), seed=st.integers(0, 99))
+@given(share=st.integers(0, 20).map(lambda k: k / 20), change=st.integers(0, 200), seed=st.integers(0, 99))
 def test_what_is_mixed_in_is_what_is_said(share, change, seed):
     calm, odd = normal(3, 50), 100 + normal(3, 7)
     streams, event = monitoring.mixed(calm, odd, share=share, change=change, runs=5, length=200, seed=seed)
@@ -114,6 +114,14 @@ def test_one_query_at_a_time_is_the_same_as_all_at_once(kind):
         assert one_by_one(monitoring.QueryMonitor(USUAL, run_length=1000), queries) == wanted
 
 
+def test_the_same_where_distances_equal_usual_ones():
+    usual, queries = torch.tensor([1.0, 2.0]).repeat(60), np.arange(80.0)[:, None]
+    near = monitoring.closeness(usual, monitoring.nearest(torch.from_numpy(queries)))
+    coins = monitoring.e_detector(near, mean=float(monitoring.closeness(usual, usual).mean()))
+    found = one_by_one(monitoring.QueryMonitor(usual, run_length=1000), queries)
+    assert found == int(monitoring.first_alarm(coins, 1000)) + 2
+
+
 def test_a_search_is_seen_among_many_accounts_and_honest_ones_are_left_alone():
     monitor, told = monitoring.QueryMonitor(USUAL, run_length=10_000), []
     traffic = {f"user {i}": account(40, "user", i) for i in range(30)} | {"thief": account(40, "search", 99)}
@@ -149,6 +157,8 @@ def test_memory_is_bounded_and_the_silent_are_forgotten_first():
 def test_too_few_usual_distances_are_turned_away():
     with pytest.raises(ValueError, match="100 usual distances"):
         monitoring.QueryMonitor(torch.rand(20), run_length=100)
+    with pytest.raises(ValueError, match="all alike"):
+        monitoring.QueryMonitor(torch.ones(200), run_length=100)
 
 
 # The lesson.

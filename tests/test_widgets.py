@@ -459,6 +459,14 @@ def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
     assert "no difference" in watch.sentence.value and "harm, neither: 40/40" in watch.still.text
 
 
+def test_a_watch_draws_what_it_says(watch):
+    watch.lock()
+    now = watch.cases["evasion"]["100 %"]
+    for side, line, bar in zip(("neither", "defended", "monitored"), watch.still.lines, watch.still.bars, strict=True):
+        assert bar.get_width() == float(now.left(side))
+        assert abs(line.get_ydata()[-1] - float(now.left(side))) < 0.02 and len(line.get_xdata()) == 40
+
+
 def test_an_example_that_arrives_twice_counts_once():
     assert case(0.25, 0.5).left("defended").n == 40 and case(0.25, 0.5).left("defended").k == 10
     assert case(1, 0.5, n=7).left("monitored").n == 7

@@ -46,6 +46,8 @@ class QueryMonitor:
     def __init__(self, usual: Tensor, *, run_length: float, window: int = 20, accounts: int = 1000):
         if len(usual) < 100:
             raise ValueError(f"QueryMonitor needs 100 usual distances at least, got {len(usual)}: record more accounts")
+        if usual.min() == usual.max():
+            raise ValueError("the usual distances are all alike, so none can be unusual: record real accounts")
         self.usual, self.mean = np.sort(usual.double().cpu().numpy()), float(closeness(usual, usual).mean())
         self.run_length, self.window, self.most = run_length, window, accounts
         bets = np.array(BETS)
