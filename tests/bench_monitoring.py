@@ -6,6 +6,7 @@ The speed beside alibi-detect is printed by tests/test_monitoring_peers.py.
 import resource
 import time
 
+import numpy as np
 import torch
 
 from utils import monitoring
@@ -32,6 +33,25 @@ def main() -> None:
         begin = time.process_time()
         getattr(monitoring, name)(few, mean=0.1, **detect)
         print(f"{name}, 100 streams side by side: {few.numel() / (time.process_time() - begin):,.0f} events a second")
+    accounts()
+
+
+def accounts() -> None:
+    """The monitor of accounts on queries of 64 numbers, from 5,000 accounts, all of which it remembers."""
+    random = np.random.default_rng(0)
+    images = random.random((4096, 64))
+    usual = torch.cat([monitoring.nearest(torch.from_numpy(images[i : i + 60])) for i in range(0, 1800, 60)])
+    monitor = monitoring.QueryMonitor(usual, run_length=10_000, accounts=5000)
+    senders, which = random.integers(5000, size=EVENTS).tolist(), random.integers(4096, size=EVENTS).tolist()
+    held = []
+    begin = time.process_time()
+    for i, (sender, image) in enumerate(zip(senders, which, strict=True)):
+        monitor.update(sender, images[image].copy())
+        if i in (EVENTS // 2, EVENTS - 1):
+            held.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    seconds = time.process_time() - begin
+    most = f"{len(monitor.memory)} accounts held, {held[1] - held[0]:.0f} MB more at the end than half-way"
+    print(f"QueryMonitor: {EVENTS / seconds:,.0f} queries a second over {EVENTS:,}, {most}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Other libraries' monitors on given samples: `python monitoring_peers.py FOLDER` in a small environment of theirs.
+"""Other libraries' monitors on given samples: `python monitoring_peers.py NAME FOLDER`, in small environments.
 
-FOLDER holds samples.npz (reference, now, sigma) and stream.npy; one line of JSON answers.
+FOLDER holds samples.npz (reference, now, sigma), stream.npy and alike.npz (numbers, categories: many pairs without
+drift); one line of JSON answers. NAME is a key of ENVIRONMENTS.
 """
 
 import json
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-ENVIRONMENT = ("alibi-detect==0.13.0", "river==0.23.0")
+ENVIRONMENTS = {  # what pip installs
+    "drift": ("alibi-detect==0.13.0", "river==0.23.0"),
+    "evidently": ("evidently==0.7.23", "pandas==2.3.3"),  # it asks pandas for a function that 3.0 has dropped
+}
 PERMUTATIONS = 1000
 
 
@@ -25,8 +29,7 @@ def timed(call, times=3) -> tuple[float, object]:
     return best, answer
 
 
-def main(folder: Path) -> None:
-    warnings.simplefilter("ignore")
+def by_alibi_and_river(folder: Path) -> dict:
     import torch
     from alibi_detect.cd import KSDrift, MMDDrift
     from alibi_detect.utils.pytorch.kernels import GaussianRBF
@@ -49,16 +52,37 @@ def main(folder: Path) -> None:
         if adwin.drift_detected:
             cuts.append(t)
     adwin_seconds = time.process_time() - begin
-    print(
-        json.dumps(
-            {
-                "mmd": {"statistic": float(answer["distance"]), "p": float(answer["p_val"]), "seconds": seconds},
-                "ks": {"p": ks["p_val"].tolist(), "seconds": ks_seconds},
-                "adwin": {"cuts": cuts, "seconds": adwin_seconds},
-            }
-        )
-    )
+    return {
+        "mmd": {"statistic": float(answer["distance"]), "p": float(answer["p_val"]), "seconds": seconds},
+        "ks": {"p": ks["p_val"].tolist(), "seconds": ks_seconds},
+        "adwin": {"cuts": cuts, "seconds": adwin_seconds},
+    }
+
+
+def by_evidently(folder: Path) -> dict:
+    import pandas as pd
+    from evidently.legacy.calculations.stattests import chi_stat_test, ks_stat_test, psi_stat_test
+    from evidently.legacy.core import ColumnType
+
+    def scores(test, kind, reference, now):
+        """One score for each column: a p-value, or the index."""
+        pairs = [(pd.Series(a), pd.Series(b)) for a, b in zip(reference.T, now.T, strict=True)]
+        return [float(test(a, b, kind, None).drift_score) for a, b in pairs]
+
+    samples, alike = np.load(folder / "samples.npz"), np.load(folder / "alike.npz")
+    seconds, ks = timed(lambda: scores(ks_stat_test, ColumnType.Numerical, samples["reference"], samples["now"]))
+    return {
+        "ks": {"p": ks, "seconds": seconds},
+        "psi": scores(psi_stat_test, ColumnType.Numerical, samples["reference"], samples["now"]),
+        "psi, alike": scores(psi_stat_test, ColumnType.Numerical, *alike["numbers"]),
+        "chi-square, alike": scores(chi_stat_test, ColumnType.Categorical, *alike["categories"]),
+    }
+
+
+def main(name: str, folder: Path) -> None:
+    warnings.simplefilter("ignore")
+    print(json.dumps({"drift": by_alibi_and_river, "evidently": by_evidently}[name](folder)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -27,13 +27,15 @@ from torch import nn
 
 from utils.attacks import fgsm, pgd
 from utils.data import Dataset, Split
-from utils.duel import Defense, verdict
+from utils.duel import Defense
+from utils.duel import verdict as duel_verdict
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
 from utils.widgets import AttackExplorer, Duel, predict
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
+from utils.widgets.watch import Case, Watch, timeline, verdict
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -349,7 +351,7 @@ def test_what_a_duel_holds_back_is_drawn_anew_when_it_changes(duel):
 def test_a_duel_says_what_was_measured(duel):
     duel.lock()
     curves = [side.left(duel.threat) for side in duel.sides]
-    said = verdict(duel.names, *curves, duel.eps["linf"], 3)
+    said = duel_verdict(duel.names, *curves, duel.eps["linf"], 3)
     assert (
         said.replace("<", "&lt;").replace(">", "&gt;") in duel.sentence.value and "<plain>" not in duel.sentence.value
     )
@@ -411,6 +413,81 @@ def test_streams_of_several_shapes_are_turned_away():
     one, other = torch.rand(2, 50), torch.rand(2, 40)
     with pytest.raises(ValueError, match="one shape"):
         MonitorConsole({"a": {"x": one, "y": other}}, {}, change=10, watched="values")
+
+
+def case(defended, monitored, n=40, runs=10, length=60, change=20):
+    """An incident whose every arrival does harm; the sides stop a share of them."""
+    event = torch.arange(runs * length).view(runs, length) % n
+    event[:, :change] = -1
+    there = event >= 0
+    harm = {"neither": there, "defended": there & (event < defended * n), "monitored": there & (event < monitored * n)}
+    return Case(event, harm)
+
+
+@pytest.fixture
+def watch():
+    shares = {"1 %": case(0.2, 0.9), "100 %": case(0.9, 0.2)}
+    return Watch({"evasion": shares, "<drift>": dict(zip(shares, [case(0.5, 0.5)] * 2, strict=True))}, change=20)
+
+
+def test_a_watch_shows_nothing_before_a_guess_is_locked(watch):
+    assert watch.picture.value == b"" and watch.picture not in watch.view.children
+    watch.share.value = "1 %"
+    assert watch.picture.value == b"" and "harm." not in watch.sentence.value
+    watch.pick.value = "monitored"
+    watch.button.click()
+    watch.pick.value = "defended"  # too late
+    watch.button.click()
+    assert watch.guess == "monitored" and watch.pick.disabled and watch.picture in watch.view.children
+    assert "You said “monitored”" in watch.sentence.value and "defended, by at least" in watch.sentence.value
+
+
+def test_every_control_of_a_watch_moves_its_picture(watch):
+    watch.lock()
+    for control, values in ((watch.share, ("1 %", "100 %")), (watch.incident, ("<drift>", "evasion"))):
+        for value in values:
+            before, control.value = watch.picture.value, value
+            assert watch.picture.value != before and not watch.error.value, value
+
+
+def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
+    assert verdict(case(0.2, 0.9)).startswith("defended, by at least")
+    assert verdict(case(0.9, 0.2)).startswith("monitored, by at least")
+    assert verdict(case(0.5, 0.55)) == "no difference that 40 examples can show"
+    watch.lock()
+    watch.incident.value = "<drift>"
+    assert "no difference" in watch.sentence.value and "harm, neither: 40/40" in watch.still.text
+
+
+def test_a_watch_draws_what_it_says(watch):
+    watch.lock()
+    now = watch.cases["evasion"]["100 %"]
+    for side, line, bar in zip(("neither", "defended", "monitored"), watch.still.lines, watch.still.bars, strict=True):
+        assert bar.get_width() == float(now.left(side))
+        assert abs(line.get_ydata()[-1] - float(now.left(side))) < 0.02 and len(line.get_xdata()) == 40
+
+
+def test_an_example_that_arrives_twice_counts_once():
+    assert case(0.25, 0.5).left("defended").n == 40 and case(0.25, 0.5).left("defended").k == 10
+    assert case(1, 0.5, n=7).left("monitored").n == 7
+
+
+def test_a_watch_turns_away_what_it_cannot_compare():
+    one, short = case(0.5, 0.5), case(0.5, 0.5, length=50)
+    for cases, change in (
+        ({"a": {"x": one, "y": short}}, 20),
+        ({"a": {"x": one}, "b": {"y": one}}, 20),
+        ({"a": {"x": one}}, 60),
+    ):
+        with pytest.raises(ValueError, match="one shape"):
+            Watch(cases, change=change)
+
+
+def test_a_timeline_tells_nothing_that_was_not_asked_for():
+    rows = {"ink": torch.rand(300), "doubt": torch.rand(300)}
+    secret, told = timeline(rows, [120]), timeline(rows, [120], [("fault", 100, 200)])
+    assert "fault" not in secret.text and "fault from 100 to 200" in told.text and "120" in secret.text
+    assert secret.png() != told.png()
 
 
 def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):

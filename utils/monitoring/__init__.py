@@ -1,16 +1,20 @@
-"""Model monitoring: two samples, streams, and accuracy without labels. Built in lesson 12."""
+"""Model monitoring: two samples, streams, and accuracy without labels (lesson 12); incidents and accounts (13)."""
 
+from utils.monitoring.incidents import mixed, surprise
 from utils.monitoring.performance import calibrate, cost_of_waiting, expected_accuracy
+from utils.monitoring.queries import QueryMonitor, closeness, nearest
 from utils.monitoring.samples import Test, chi_square, classifier_test, holm, ks, mmd, psi, sample_size
 from utils.monitoring.streams import Adwin, bar_for, cusum, e_detector, first_alarm
 
 __all__ = [
     "Adwin",
+    "QueryMonitor",
     "Test",
     "bar_for",
     "calibrate",
     "chi_square",
     "classifier_test",
+    "closeness",
     "cost_of_waiting",
     "cusum",
     "e_detector",
@@ -18,7 +22,10 @@ __all__ = [
     "first_alarm",
     "holm",
     "ks",
+    "mixed",
     "mmd",
+    "nearest",
     "psi",
     "sample_size",
+    "surprise",
 ]

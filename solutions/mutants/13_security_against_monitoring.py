@@ -1,0 +1,646 @@
+"""Other answers to lab 13, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT judged: stream by stream
+def judged(alarms, changes, length):
+    false, delays = 0, []
+    for alarm, change in zip(alarms.tolist(), changes.tolist()):
+        if alarm < change:
+            false += 1
+        elif alarm < length:
+            delays.append(alarm - change)
+    return [false, len(delays), sorted(delays)[len(delays) // 2] if delays else float("inf")]
+
+
+# RIGHT judged: with NumPy
+def judged(alarms, changes, length):
+    import numpy as np
+
+    a, c = alarms.numpy(), changes.numpy()
+    true = (a >= c) & (a != length)
+    return np.sum(a < c), np.sum(true), np.median((a - c)[true]) if true.any() else np.inf
+
+
+# WRONG judged: the delay counts from 0 -> from the change|own to count from|delay of 0
+def judged(alarms, changes, length):
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float(alarms[caught].double().median()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: every alarm is a detection -> three alarms come after|not a change caught
+def judged(alarms, changes, length):
+    caught = alarms < length
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: early alarms count as caught at once -> one alarm of five|three alarms come after|not a change caught
+def judged(alarms, changes, length):
+    caught = alarms < length
+    delay = float((alarms - changes).clamp_min(0)[caught].double().median()) if caught.any() else math.inf
+    return 0, int(caught.sum()), delay
+
+
+# WRONG judged: an alarm at the change is false -> very time of the change
+def judged(alarms, changes, length):
+    caught = (alarms > changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return int((alarms <= changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: streams without a change are left out -> every alarm is false
+def judged(alarms, changes, length):
+    there = changes < length
+    caught = there & (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return int((there & (alarms < changes)).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: no alarm counts as one at the end -> one stream has none|no success|neither false nor caught
+def judged(alarms, changes, length):
+    caught = alarms >= changes
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: the mean delay -> not the mean|own to count from
+def judged(alarms, changes, length):
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().mean()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: the first change for all streams -> change of its own
+def judged(alarms, changes, length):
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes[0])[caught].double().median()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG judged: missed changes count with the longest delay -> has no delay|no success
+def judged(alarms, changes, length):
+    caught = (alarms >= changes) & (alarms < length)
+    late = (alarms - changes)[(alarms >= changes)]
+    return int((alarms < changes).sum()), int(caught.sum()), float(late.double().median()) if caught.any() else math.inf
+
+
+# RIGHT first_look: look by look
+def first_look(p, level):
+    k, m = p.shape
+    for t in range(m):
+        if float(p[:, t].min()) * k * m <= level + 1e-15:
+            return t
+    return -1
+
+
+# RIGHT first_look: as a tensor
+def first_look(p, level):
+    looks = (p.min(dim=0).values <= level / (p.shape[0] * p.shape[1])).nonzero()
+    return looks[0, 0] if len(looks) else torch.tensor(-1)
+
+
+# WRONG first_look: no correction -> are signals and looks counted|nothing is unusual
+def first_look(p, level):
+    there = (p <= level).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: corrected for signals only -> at 50 looks of 2 signals|are signals and looks
+def first_look(p, level):
+    there = (p <= level / p.shape[0]).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: corrected for looks only -> at 50 looks of 2 signals|at 2 looks of 50 signals
+def first_look(p, level):
+    there = (p <= level / p.shape[1]).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: corrected for the looks so far -> first look may take no more|at 50 looks of 2 signals
+def first_look(p, level):
+    so_far = torch.arange(1, p.shape[1] + 1)
+    there = (p <= level / (p.shape[0] * so_far)).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: Holm over all looks, those to come too -> no Holm
+def first_look(p, level):
+    ordered, order = p.flatten().sort()
+    passes = (ordered <= level / torch.arange(p.numel(), 0, -1)).int().cumprod(0).bool()
+    there = torch.zeros(p.numel(), dtype=torch.bool)
+    there[order] = passes
+    there = there.view(p.shape).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: the clearest look -> the clearest
+def first_look(p, level):
+    low = p.min(0).values
+    return int(low.argmin()) if low.min() <= level / p.numel() else -1
+
+
+# WRONG first_look: the last alarm -> the last
+def first_look(p, level):
+    looks = (p <= level / p.numel()).any(0).nonzero()
+    return int(looks[-1]) if len(looks) else -1
+
+
+# WRONG first_look: the place in the flat table -> alarm there|not which signal|first alarm was asked
+def first_look(p, level):
+    there = (p <= level / p.numel()).flatten()
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: the signal -> alarm there
+def first_look(p, level):
+    there = (p <= level / p.numel()).any(1)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: below the limit only -> equals its limit
+def first_look(p, level):
+    there = (p < level / p.numel()).any(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: all signals must agree -> alarm there
+def first_look(p, level):
+    there = (p <= level / p.shape[1]).all(0)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: 0 where there is none -> nothing is unusual
+def first_look(p, level):
+    return int((p <= level / p.numel()).any(0).int().argmax())
+
+
+# RIGHT own_nearest: all distances at once
+def own_nearest(senders, queries, window):
+    n, away = len(senders), torch.cdist(queries.double(), queries.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    same = senders[:, None] == senders
+    rank = torch.zeros(n, dtype=torch.long)
+    for s in senders.unique():
+        own = senders == s
+        rank[own] = torch.arange(int(own.sum()))
+    ago = rank[:, None] - rank
+    return away.where(same & (ago > 0) & (ago <= window), torch.inf).amin(1)
+
+
+# RIGHT own_nearest: with deques, as a list
+def own_nearest(senders, queries, window):
+    from collections import defaultdict, deque
+
+    sent = defaultdict(lambda: deque(maxlen=window))
+    answer = []
+    for s, q in zip(senders.tolist(), queries.numpy()):
+        answer.append(min((float(((q - old) ** 2).sum() ** 0.5) for old in sent[s]), default=math.inf))
+        sent[s].append(q)
+    return answer
+
+
+# WRONG own_nearest: among all senders -> has none before it|another sender's
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        last = queries[max(0, i - window) : i]
+        answer.append(float((last - queries[i]).norm(dim=1).min()) if i else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: the window counts everybody's queries -> push none out|with a window
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(max(0, i - window), i) if senders[j] == senders[i]]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: no window at all -> only the last two
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i) if senders[j] == senders[i]]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: the first of the sender's queries, not the last -> only the last two
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i) if senders[j] == senders[i]][:window]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: a query is its own neighbour -> none before it
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i + 1) if senders[j] == senders[i]][-window:]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()))
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: later queries too -> none before it|none that comes later
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(len(senders)) if senders[j] == senders[i] and j != i and abs(j - i) <= window]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: 0 for a first query -> infinity
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i) if senders[j] == senders[i]][-window:]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).min()) if own else 0.0)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: squared -> 5 from its own
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i) if senders[j] == senders[i]][-window:]
+        answer.append(float(((queries[own] - queries[i]) ** 2).sum(1).min()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: the farthest -> only the last two|by hand
+def own_nearest(senders, queries, window):
+    answer = []
+    for i in range(len(senders)):
+        own = [j for j in range(i) if senders[j] == senders[i]][-window:]
+        answer.append(float((queries[own] - queries[i]).norm(dim=1).max()) if own else math.inf)
+    return torch.tensor(answer)
+
+
+# WRONG own_nearest: the last one only -> only the last two|by hand
+def own_nearest(senders, queries, window):
+    last, answer = {}, []
+    for s, q in zip(senders.tolist(), queries):
+        answer.append(float((last[s] - q).norm()) if s in last else math.inf)
+        last[s] = q
+    return torch.tensor(answer)
+
+
+# RIGHT reports: made from pairs
+reports = dict(zip("ABCDE", ["tuned", "rare", "cause", "future", "sound"]))
+
+
+# RIGHT reports: letter by letter
+reports = {"E": "sound"}
+reports.update(A="tuned", B="rare")
+reports |= {"C": "cause", "D": "future"}
+
+
+# WRONG reports: trusts a bar that fits -> report A
+reports = {"A": "sound", "B": "rare", "C": "cause", "D": "future", "E": "sound"}
+
+
+# WRONG reports: trusts a flood -> report B
+reports = {"A": "tuned", "B": "sound", "C": "cause", "D": "future", "E": "sound"}
+
+
+# WRONG reports: takes a fall for an attack -> report C
+reports = {"A": "tuned", "B": "rare", "C": "sound", "D": "future", "E": "sound"}
+
+
+# WRONG reports: trusts a replay -> report D
+reports = {"A": "tuned", "B": "rare", "C": "cause", "D": "sound", "E": "sound"}
+
+
+# WRONG reports: trusts nobody -> report E
+reports = {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E": "rare"}
+
+
+# WRONG reports: a word of its own -> one of the five words
+reports = {"A": "wrong", "B": "rare", "C": "cause", "D": "future", "E": "sound"}
+
+
+# RIGHT attack_or_drift: gamblers' odds in windows, and the nearest example by logistic regression
+def attack_or_drift(calm, examples, streams):
+    from sklearn.linear_model import LogisticRegression
+
+    mean, std = calm.mean((0, 2)).double()[:, None], calm.std((0, 2)).double()[:, None]
+
+    def last(x, width=25):
+        sums = torch.nn.functional.pad(((x.double() - mean) / std).cumsum(2), (1, 0))
+        found = torch.full_like(x, -9.0, dtype=torch.float64)
+        found[..., width - 1 :] = sums[..., width:] - sums[..., :-width]
+        return found
+
+    reached = last(calm).amax(2)
+    scale = reached.mean(0)[:, None]
+    bar = float((last(calm) / scale).amax((1, 2)).quantile(0.96))
+    high = (last(streams) / scale).amax(1) > bar
+    times = [int(row.int().argmax()) if row.any() else -1 for row in high]
+
+    def look(x, t):
+        v = ((x[:, t : t + 50].double() - mean) / std).mean(1)
+        return (v / v.norm().clamp_min(1e-9)).numpy()
+
+    xs = [look(x, t) for name in examples for x in examples[name] for t in (200, 220, 260)]
+    rule = LogisticRegression(C=30.0, max_iter=2000).fit(xs, [n for n in examples for _ in range(3 * len(examples[n]))])
+    return times, ["" if t < 0 else str(rule.predict([look(x, t)])[0]) for x, t in zip(streams, times)]
+
+
+# RIGHT attack_or_drift: one sum over the four signals' own sums, names by the example that looks most alike
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2), keepdim=True), calm.std((0, 2), keepdim=True)
+
+    def heights(x):
+        z, up, found = (x - mean) / std, torch.zeros(len(x), 4), []
+        for t in range(x.shape[2]):
+            up = (up + z[:, :, t] - 0.3).clamp_min(0)
+            found.append(up)
+        return torch.stack(found, 2)
+
+    h = heights(calm).amax(2)
+    bars = h.mean(0) + 1.0 * h.std(0)
+    extra = ((h - bars) / h.std(0)).amax(1).quantile(0.96)
+    bars = (bars + extra * h.std(0))[:, None]
+    over = (heights(streams) > bars).any(1)
+    times = torch.where(over.any(1), over.int().argmax(1), torch.tensor(-1))
+
+    def look(x):
+        v = ((x - mean[0]) / std[0]).mean(1)
+        return v / v.norm().clamp_min(1e-9)
+
+    known = {name: torch.stack([look(x[:, 200:]) for x in group]).mean(0) for name, group in examples.items()}
+    names = []
+    for x, t in zip(streams, times.tolist()):
+        here = look(x[:, t : t + 50]) if t >= 0 else None
+        names.append(min(known, key=lambda name: float((known[name] - here).norm())) if t >= 0 else "")
+    return times, names
+
+
+# WRONG attack_or_drift: names by the mistakes alone -> another name|right names
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)
+    scale = reached.mean(0)
+    bar = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    rates = {name: float(x[:, 3, 200:].mean()) for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = float(stream[3, time : time + 50].mean())
+        said.append("" if time < 0 else min(rates, key=lambda name: abs(rates[name] - here)))
+    return times, said
+
+
+# WRONG attack_or_drift: names by the mean of all four signals -> another name|right names
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)
+    scale = reached.mean(0)
+    bar = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    rates = {name: float(x[:, :, 200:].mean()) for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = float(stream[:, time : time + 50].mean())
+        said.append("" if time < 0 else min(rates, key=lambda name: abs(rates[name] - here)))
+    return times, said
+
+
+# WRONG attack_or_drift: always the same name -> another name
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)
+    scale = reached.mean(0)
+    bar = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    return times, ["" if time < 0 else "evasion" for time in times.tolist()]
+
+
+# WRONG attack_or_drift: the name looks at the rest of the stream -> names changed
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)
+    scale = reached.mean(0)
+    bar = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+
+    def direction(window):
+        away = (window.mean(-1) - mean) / std
+        return away / away.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+    names = list(examples)
+    known = torch.stack([direction(examples[name][..., 200:]).mean(0) for name in names])
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        said.append("" if time < 0 else names[int((known @ direction(stream[:, time:])).argmax())])
+    return times, said
+
+
+# WRONG attack_or_drift: the bar is set on five calm streams -> too many false alarms|without an incident|more is usual
+def attack_or_drift(calm, examples, streams):
+    calm = calm[:5]
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    scale = heights(calm).amax(2).mean(0)
+    bar = 1.0
+    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - mean) / std
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: each signal has a bar of its own at 10 %, and four chances -> without an incident|set together
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    bars = heights(calm).amax(2).quantile(0.9, dim=0)
+    there = (heights(streams) > bars[:, None]).any(1)
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - mean) / std
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: the bar is set on the streams that are judged -> other streams|knew the future
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    scale = heights(calm).amax(2).mean(0)
+    high = (heights(streams) / scale[:, None]).amax(1)
+    bar = high[:, :200].amax(1).quantile(0.97).clamp_min(1.0)
+    there = high > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - mean) / std
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: the place of the highest sum -> knew the future
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)
+    scale = reached.mean(0)
+    bar = (reached / scale).amax(1).quantile(0.97)
+    high = (heights(streams) / scale[:, None]).amax(1)
+    times = torch.where(high.amax(1) > bar, high.argmax(1), -1)
+    return times, ["" if time < 0 else "other unit" for time in times.tolist()]
+
+
+# WRONG attack_or_drift: watches the mistakes alone -> are all four signals watched
+def attack_or_drift(calm, examples, streams):
+    rate = float(calm[:, 3].mean())
+
+    def heights(x):
+        now, found = torch.zeros(len(x)), []
+        for value in x[:, 3].unbind(1):
+            now = (now + value - rate - 0.08).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 1)
+
+    bar = heights(calm).amax(1).quantile(0.97)
+    there = heights(streams) > bar
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+    known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - mean) / std
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: bars that are written down -> calm streams say
+def attack_or_drift(calm, examples, streams):
+    usual = torch.tensor([1 / 6, 1 / 6, 1 / 6, 0.05])
+    spread = torch.tensor([0.16, 0.16, 0.16, 0.22])
+
+    def heights(x):
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - usual) / spread - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    there = (heights(streams) > torch.tensor([12.0, 12, 12, 22])[:, None]).any(1)
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    known = {name: (x[..., 200:].mean((0, 2)) - usual) / spread for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - usual) / spread
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: the first unusual arrival -> without an incident|too many
+def attack_or_drift(calm, examples, streams):
+    there = (streams[:, :3] > 0.9).any(1)
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+    known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
+    said = []
+    for stream, time in zip(streams, times.tolist()):
+        here = (stream[:, time : time + 50].mean(1) - mean) / std
+        near = lambda name: -float(torch.cosine_similarity(known[name], here, dim=0))
+        said.append("" if time < 0 else min(known, key=near))
+    return times, said
+
+
+# WRONG attack_or_drift: never an alarm -> there is no alarm
+def attack_or_drift(calm, examples, streams):
+    return torch.full((len(streams),), -1), [""] * len(streams)
+
+
+# WRONG attack_or_drift: always at the time of the examples -> nothing is unusual at all
+def attack_or_drift(calm, examples, streams):
+    return torch.full((len(streams),), 205), ["evasion"] * len(streams)
+
+
+# WRONG attack_or_drift: a name without an alarm -> needs a name
+def attack_or_drift(calm, examples, streams):
+    there = (streams[:, :3].mean(1) > 0.9)
+    return torch.where(there.any(1), there.int().argmax(1), -1), ["evasion"] * len(streams)

@@ -1,0 +1,39 @@
+"""Streams in which something happens at some time, and how unusual each arrival is. Built in lesson 13."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def surprise(usual: Tensor, now: Tensor) -> Tensor:
+    """How unusual each number is, from 0 (like most) to 1 (beyond all), (channels, m) float64.
+
+    The share of usual numbers at least as extreme, as a surprise: -log(share) / log(n). For usual numbers it has a mean
+    of about 1 / log(n), whatever their distribution, so `e_detector` can watch any of them.
+
+    usual, now  (channels, n) and (channels, m) float64: numbers from before, and those of the arrivals
+    """
+    ordered, now, n = usual.sort(1).values, now.contiguous(), usual.shape[1]
+    below = torch.searchsorted(ordered, now, right=True)
+    above = n - torch.searchsorted(ordered, now)
+    share = (2 * torch.minimum(below, above).double() / n).clamp(1 / n, 1)
+    return (-share.log() / math.log(n)).clamp(0, 1)
+
+
+def mixed(
+    calm: Tensor, odd: Tensor, *, share: float, change: int, runs: int, length: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Draw usual arrivals, and from time `change` on a share of odd ones among them. Both with replacement.
+
+    calm, odd  (channels, n) and (channels, m): the signals of single arrivals
+
+    Returns streams of signals (channels, runs, length), and (runs, length) int64: -1 for a usual arrival, else which of
+    the m odd ones it is.
+    """
+    random = torch.Generator().manual_seed(seed)
+    usual = calm[:, torch.randint(calm.shape[1], (runs, length), generator=random)]
+    event = torch.randint(odd.shape[1], (runs, length), generator=random)
+    happens = torch.rand(runs, length, generator=random) < share
+    event = event.where(happens & (torch.arange(length) >= change), -1)
+    return usual.where(event < 0, odd[:, event]), event

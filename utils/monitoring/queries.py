@@ -1,0 +1,72 @@
+"""The monitor of accounts: does one and the same sender ask for nearly the same thing again? Built in lesson 13."""
+
+import math
+from collections import OrderedDict, deque
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.monitoring.streams import BETS
+
+
+def nearest(queries: Tensor, window: int = 20) -> Tensor:
+    """The distance (L2) of each query to the nearest of the `window` before it, (n - 1,): the first has none.
+
+    Built in lesson 13, after Chen, Carlini & Wagner 2020 (arXiv:1907.05587).
+
+    queries  of one account, in their order, (n, ...)
+    """
+    flat = queries.flatten(1)
+    ago = torch.arange(len(flat))[:, None] - torch.arange(len(flat))
+    recent = ((ago > 0) & (ago <= window)).to(flat.device)
+    return torch.cdist(flat, flat).where(recent, math.inf).amin(1)[1:]
+
+
+def closeness(usual: Tensor, distance: Tensor) -> Tensor:
+    """How unusually near a query is to an earlier one, 0 to 1, (...) float64: -log(share of usual as near) / log(n).
+
+    usual  (n,) distances of accounts that are trusted
+    """
+    n = len(usual)
+    below = torch.searchsorted(usual.sort().values, distance.contiguous(), right=True)
+    return (-(below.double() / n).clamp_min(1 / n).log() / math.log(n)).clamp(0, 1)
+
+
+class QueryMonitor:
+    """Reads one query at a time and says which account asks again and again for nearly the same thing.
+
+    On each account the gambler of `e_detector` watches the closeness of its queries. While these are as usual, an alarm
+    on an account comes after `run_length` queries of it or more, on average. Memory holds at most `accounts` accounts
+    with `window` queries each: whoever has been silent longest is forgotten first.
+
+    usual  (n,) distances of accounts that are trusted, as `nearest` finds them
+    """
+
+    def __init__(self, usual: Tensor, *, run_length: float, window: int = 20, accounts: int = 1000):
+        if len(usual) < 100:
+            raise ValueError(f"QueryMonitor needs 100 usual distances at least, got {len(usual)}: record more accounts")
+        if usual.min() == usual.max():
+            raise ValueError("the usual distances are all alike, so none can be unusual: record real accounts")
+        self.usual, self.mean = np.sort(usual.double().cpu().numpy()), float(closeness(usual, usual).mean())
+        self.run_length, self.window, self.most = run_length, window, accounts
+        bets = np.array(BETS)
+        self.stake = np.where(bets > 0, bets / self.mean, bets / (1 - self.mean))
+        self.memory: OrderedDict[object, tuple[deque, np.ndarray]] = OrderedDict()
+
+    def update(self, account, query: np.ndarray) -> bool:
+        """Read a query, a flat array; True if its account raises an alarm, which then begins anew."""
+        recent, coins = self.memory.pop(account, None) or (deque(maxlen=self.window), np.zeros(len(BETS)))
+        alarm = False
+        if recent:
+            away = np.asarray(recent) - query
+            distance = math.sqrt(np.einsum("ij,ij->i", away, away).min())
+            share = max(np.searchsorted(self.usual, distance, side="right"), 1) / len(self.usual)
+            x = -math.log(share) / math.log(len(self.usual))
+            coins = np.minimum((1 + coins) * (1 + self.stake * (x - self.mean)), 1e300)
+            alarm = coins.mean() >= self.run_length
+        recent.append(query)
+        self.memory[account] = recent, np.zeros(len(BETS)) if alarm else coins
+        if len(self.memory) > self.most:
+            self.memory.popitem(last=False)
+        return bool(alarm)
