@@ -625,4 +625,4 @@ print(larger("10_poisoning"))
 # - Turner et al. 2019, [arXiv:1912.02771](https://arxiv.org/abs/1912.02771). Poisons whose labels are right.
 #
 # Practise: [lab 10](../labs/10_poisoning.ipynb).
-# Next: [12 · Model monitoring](12_model_monitoring.ipynb)
+# Next: [11 · Beyond images](11_beyond_images.ipynb)

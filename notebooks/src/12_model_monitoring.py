@@ -626,4 +626,4 @@ print(larger("12_model_monitoring"))
 # - Guo et al. 2017, [arXiv:1706.04599](https://arxiv.org/abs/1706.04599): calibration by a temperature.
 #
 # Practise: [lab 12](../labs/12_model_monitoring.ipynb).
-# Next: [14 · Capstone: audit, choose, report](14_capstone.ipynb)
+# Next: [13 · Security against monitoring](13_security_against_monitoring.ipynb)

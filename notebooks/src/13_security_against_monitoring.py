@@ -8,7 +8,7 @@
 #
 # **You will build** a monitor for attacks, drifts and faults alike, a second one that looks at accounts,
 # attackers who know both, and a rule that tells attack from drift.
-# *About 50 minutes; the cells run in 22 s on two CPU cores.*
+# *About 50 minutes, after 08, 10 and 12; the cells run in 22 s on two CPU cores.*
 
 # %%
 import math
@@ -605,4 +605,5 @@ print(larger("13_security_against_monitoring"))
 # - Chen, Carlini & Wagner 2020, [arXiv:1907.05587](https://arxiv.org/abs/1907.05587): the monitor of accounts.
 # - Juuti et al. 2019, [arXiv:1805.02628](https://arxiv.org/abs/1805.02628), PRADA: the same against extraction.
 #
-# Next: 14 · Capstone
+# Practise: [lab 13](../labs/13_security_against_monitoring.ipynb).
+# Next: [14 · Capstone: audit, choose, report](14_capstone.ipynb)
