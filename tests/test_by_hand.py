@@ -269,6 +269,9 @@ def test_a_comment_is_no_formula_and_no_script(tmp_path):
     points, lines, _ = by_hand.merge(found, rows)
     sheet.write(tmp_path / "by_hand.csv", lines, [])
     assert f"'{FORMULA}" in (tmp_path / "by_hand.csv").read_text(encoding="utf-8-sig")
+    assert (tmp_path / "by_hand.csv").read_bytes().startswith(b"\xef\xbb\xbf"), (
+        "or Excel takes UTF-8 for something else"
+    )
     assert sheet.read(tmp_path / "by_hand.csv")[0]["comment"] == FORMULA, "the mark is not read as part of it"
     about = {"exercise": "advice", "criterion": "threat", "most": 1.0, "words": "who, & how"}
     parts = [about | given for given in points.values()]
