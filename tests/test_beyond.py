@@ -155,6 +155,11 @@ def test_a_search_of_one_round_finds_the_best_single_change():
         raw = units(x, RULES)
         raw[:, tables.HOUR] = hour
         best = torch.maximum(best, margin(logits(model, feasible(scale(raw, RULES), x, RULES, eps=0.1)), y))
+    for places in RULES.groups().values():
+        for place in places:
+            other = x.clone()
+            other[:, place] = 2
+            best = torch.maximum(best, margin(logits(model, feasible(other, x, RULES, eps=0.1)), y))
     assert (margin(logits(model, new), y) >= best - 1e-3).all()
 
 
@@ -248,6 +253,8 @@ def test_swaps_change_few_words_and_only_into_what_may_stand_in(seed, changes):
     torch.manual_seed(seed)
     model = texts.Reader(MAIL, width=8).eval()
     x, y = (t[seed % 100 : seed % 100 + 20] for t in MAIL.test)
+    can = ((MAIL.substitutes[x] != x[..., None]).any(-1)).sum(1).clamp_max(changes)
+    assert torch.equal((swaps.swap_by_slope(model, x, y, MAIL.substitutes, changes=changes) != x).sum(1), can)
     for swap in (swaps.swap_by_slope, swaps.swap_by_search):
         new = swap(model, x, y, MAIL.substitutes, changes=changes)
         assert ((new != x).sum(1) <= changes).all() and ((x == 0) == (new == 0)).all()
