@@ -162,10 +162,10 @@ def timeline(
     with house_style():
         rows = picture.figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values) in zip(rows, signals.items(), strict=True):
-            smooth = torch.as_tensor(values).double().unfold(0, SMOOTH, 1).mean(1)
+            smooth = torch.as_tensor(values).double().unfold(0, SMOOTH, SMOOTH // 5).mean(1)
             for _, begin, end in truth:
                 axes.axvspan(begin, end, color=LIGHT, linewidth=0)
-            axes.plot(range(SMOOTH, length + 1), smooth, color=BLUE, marker="", linewidth=1)
+            axes.plot(range(SMOOTH, length + 1, SMOOTH // 5), smooth, color=BLUE, marker="", linewidth=1)
             for time in alarms:
                 axes.axvline(time, color=RED, linewidth=0.8)
             axes.set_ylabel(name, rotation=0, ha="right", va="center")
