@@ -158,7 +158,7 @@ def timeline(
     length = len(next(iter(signals.values())))
     text = f"a stream of {length} arrivals; alarms at {', '.join(map(str, alarms)) or 'no time'}"
     text += "".join(f"; {name} from {begin} to {end}" for name, begin, end in truth)
-    picture = Picture(7, min(0.75 + 0.55 * len(signals), 3), text)
+    picture = Picture(7, min(0.7 + 0.4 * len(signals), 3), text)
     with house_style():
         rows = picture.figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values) in zip(rows, signals.items(), strict=True):
