@@ -209,20 +209,21 @@ print("streams of 2,000 usual arrivals with a false alarm:", false)
 print(f"promised: one in {run_length:,} arrivals, so at most {2000 / run_length:.0%} of the streams")
 
 # %% [markdown]
-# ## One stream, five incidents
+# ## One stream, six incidents
 #
-# Three thousand arrivals. The monitor begins anew 200 arrivals after each alarm.
+# 3,600 arrivals. The monitor begins anew 200 arrivals after each alarm.
 # Red lines are alarms. Which of them is an attack? Say it before you run the next cell.
 
 # %%
-story = [("evasion", 0.3), ("other unit", 1.0), ("poisoning", 0.1), ("faded", 0.5), ("search", 0.02)]
+story = [("evasion", 0.3), ("other unit", 1.0), ("poisoning", 0.1)]
+story += [("faded", 0.5), ("extraction", 1.0), ("search", 0.02)]
 parts, happened = [], []
 for i, (name, share) in enumerate(story):
     for part, count in ((0, 400), (share, 200)):
         parts.append(mixed(calm, odd[name], share=part, change=0, runs=1, length=count, seed=i)[0])
     happened.append((name, 600 * i + 400, 600 * i + 600))
 stream, begin, raised = torch.cat(parts, 2), 0, []
-while begin < 3000 and (time := int(alarms(stream[:, :, begin:], means, late, run_length=run_length))) < 3000 - begin:
+while begin < 3600 and (time := int(alarms(stream[:, :, begin:], means, late, run_length=run_length))) < 3600 - begin:
     raised.append(begin + time)
     begin += time + 200
 timeline(dict(zip(CHANNELS, stream[:, 0], strict=True)), raised)
@@ -232,7 +233,8 @@ timeline(dict(zip(CHANNELS, stream[:, 0], strict=True)), raised, happened)
 
 # %% [markdown]
 # Loud incidents raise an alarm within a few arrivals, be they attacks or not.
-# An alarm says *that* something is unusual, and not what it is. The rarest incident passed.
+# An alarm says *that* something is unusual, and not what it is.
+# The rarest incident passed, and the one that sends what everybody sends.
 #
 # ## How much of the traffic?
 #

@@ -158,14 +158,14 @@ def timeline(
     length = len(next(iter(signals.values())))
     text = f"a stream of {length} arrivals; alarms at {', '.join(map(str, alarms)) or 'no time'}"
     text += "".join(f"; {name} from {begin} to {end}" for name, begin, end in truth)
-    picture = Picture(7, min(0.75 + 0.55 * len(signals), 3), text)
+    picture = Picture(7, min(0.7 + 0.4 * len(signals), 3), text)
     with house_style():
         rows = picture.figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values) in zip(rows, signals.items(), strict=True):
-            smooth = torch.as_tensor(values).double().unfold(0, SMOOTH, 1).mean(1)
+            smooth = torch.as_tensor(values).double().unfold(0, SMOOTH, SMOOTH // 5).mean(1)
             for _, begin, end in truth:
                 axes.axvspan(begin, end, color=LIGHT, linewidth=0)
-            axes.plot(range(SMOOTH, length + 1), smooth, color=BLUE, marker="", linewidth=1)
+            axes.plot(range(SMOOTH, length + 1, SMOOTH // 5), smooth, color=BLUE, marker="", linewidth=1)
             for time in alarms:
                 axes.axvline(time, color=RED, linewidth=0.8)
             axes.set_ylabel(name, rotation=0, ha="right", va="center")
