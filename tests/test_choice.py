@@ -37,6 +37,7 @@ def test_the_best_is_chosen_and_a_budget_changes_the_choice():
     assert choose(offers, Needs(goal="proved")) == ["voting"]
     assert choose(offers, Needs(accuracy=0.99)) == []
     assert choose({}, Needs()) == []
+    assert choose(offers, Needs(goal="proved", answer=5)) == []  # nobody proves anything: the cheapest is no answer
 
 
 def test_of_those_that_are_level_the_cheapest():
@@ -76,7 +77,7 @@ def test_an_epsilon_that_is_too_high_is_named():
 def test_a_choice_keeps_the_budgets_and_nothing_within_them_is_clearly_better(rows, most):
     offers = {str(i): offer(left, answer=a, training=t) for i, (left, a, t) in enumerate(rows)}
     needs, level = Needs(answer=most), choose(offers, Needs(answer=most))
-    assert bool(level) == any(o.answer <= most for o in offers.values())
+    assert bool(level) == any(o.answer <= most and reached(o, needs) > 0 for o in offers.values())
     for name in level:
         assert not over(offers[name], needs)
         assert not any(
@@ -126,7 +127,7 @@ def test_the_board_shows_what_choose_says(board):
     board.answer.value = 2
     assert board.still.text.startswith("plain")
     board.privacy.value = 5
-    assert board.still.text == "Nothing that was built fits these budgets."
+    assert board.still.text == "Nothing that was built fits these needs."
     assert not board.error.value
 
 

@@ -99,7 +99,7 @@ class ChoiceBoard(Panel):
         self.norm.disabled = self.budget.disabled = nobody
         level = self.still.show(self.offers, self.needs)
         if not level:
-            said = "Nothing that was built fits these budgets."
+            said = "Nothing that was built fits these needs."
         else:
             best = reached(self.offers[level[0]], self.needs)
             said = f"{level[0]}: {best}."
