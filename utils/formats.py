@@ -21,7 +21,7 @@ def read_arrays(path: Path) -> dict[str, ndarray]:
     """All arrays of a NumPy archive, by name."""
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > LIMIT:
-            raise ValueError(f"it unpacks to more than {LIMIT:,} bytes")
+            raise ValueError(f"it unpacks to more than {LIMIT:,} bytes: keep images as uint8, or fewer of them")
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

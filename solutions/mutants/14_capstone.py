@@ -282,3 +282,51 @@ def choose(offers, attacker, accuracy, training, answer):
     }
     level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
     return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG choose: by the answer alone -> cheapest training comes first|another list
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: offers[n]["answer"])
+
+
+# WRONG choose: of equal answers the dearest training -> cheapest training comes first|another list
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    rates = {
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        for name, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    level = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(level, key=lambda n: (offers[n]["answer"], -offers[n]["training"]))
+
+
+# WRONG judge: refuted also where the interval ends at the claim -> reaches up to the claim
+def judge(claimed, k, n, bound=False):
+    low, high = Rate(k, n).interval
+    if high <= claimed:
+        return "refuted"
+    return "holds" if low >= claimed and not bound else "open"
+
+
+# WRONG judge: an attack that fails wholly proves robustness -> may have been weak
+def judge(claimed, k, n, bound=False):
+    low, high = Rate(k, n).interval
+    if high < claimed:
+        return "refuted"
+    return "holds" if low >= claimed and (not bound or k == n) else "open"
+
+
+# WRONG least_eps: the search ends at 5 -> another epsilon
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while eps < 5 and stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
+        eps += 0.005
+    return eps

@@ -92,7 +92,7 @@ def where(right, guesses, failure_prob, tail):
 
 
 random = torch.Generator().manual_seed(seed)
-cases = [(0, 30, 0.05), (3, 30, 0.05), (16, 30, 0.05), (60, 60, 1e-4), (995, 1000, 0.05)]
+cases = [(0, 30, 0.05), (3, 30, 0.05), (16, 30, 0.05), (60, 60, 1e-4), (99_990, 100_000, 0.05)]
 for guesses in (25, 60, 200):
     for share in (0.62, 0.75, 0.93):
         k = round(guesses * share) + int(torch.randint(0, 3, (), generator=random))
@@ -203,6 +203,13 @@ for n in (base, 5 * base):
             got=found,
         )
 expect.that(judge(0.98, 50, 50) == "open", "50 of 50 are no proof of 98 %", expected="open", got=judge(0.98, 50, 50))
+for claimed, k, n, bound, wanted, why in (
+    (Rate(80, 100).interval[1], 80, 100, False, "open", "the interval reaches up to the claim itself"),
+    (0.0, 0, 50, True, "open", "0 of 50, an upper bound: that 0 or more are left is not refuted, and not shown"),
+    (0.5, 50, 50, True, "open", "50 of 50, an upper bound: the attack may have been weak"),
+):
+    found = judge(claimed, k, n, bound=bound)
+    expect.that(found == wanted, f"claimed {claimed:.3g}, {why}", expected=wanted, got=found)
 expect.that(judge(0.0, 0, 50) == "holds", "a claim of 0 always holds", expected="holds", got=judge(0.0, 0, 50))
 ### END HIDDEN TESTS
 
@@ -365,6 +372,21 @@ for number in range(60):
         expected=wanted,
         got=found,
     )
+twins = {
+    name: {"left": {"weights": 50, "scores": 60, "labels": 70}, "n": 100, "accuracy": 0.97} | cost
+    for name, cost in {
+        "c": {"training": 8, "answer": 2},
+        "a": {"training": 3, "answer": 2},
+        "d": {"training": 1, "answer": 5},
+        "b": {"training": 5, "answer": 2},
+    }.items()
+}
+expect.that(
+    list(choose(twins, "weights", **any_price)) == ["a", "b", "c", "d"],
+    "where answers cost the same, the cheapest training comes first",
+    expected="['a', 'b', 'c', 'd'], from trainings 3, 5, 8 and 1, answers 2, 2, 2 and 5",
+    got=choose(twins, "weights", **any_price),
+)
 edge = {name: offer | {"n": 100} for name, offer in {"a": board["trained"], "b": board["smoothed"]}.items()}
 expect.that(
     list(choose(edge, "labels", 0.97, 9, 1)) == ["a"],
@@ -385,40 +407,44 @@ expect.that(
 
 # %%
 plots.table(
-    {
-        name: {"no attack": Rate(round(200 * offer["accuracy"]), 200)}
-        | {f"knows {who}": Rate(k, offer["n"]) for who, k in offer["left"].items()}
-        for name, offer in board.items()
-    }
+    {name: {f"knows {who}": Rate(k, offer["n"]) for who, k in offer["left"].items()} for name, offer in board.items()}
 )
+
+# %%
+for name, offer in board.items():
+    print(
+        f"{name:12} accuracy {offer['accuracy']:.0%} of 2,000, training {offer['training']} x, answer {offer['answer']} x"
+    )
 
 # %% [markdown]
 # RUBRIC advice, 4 points
 #
 # A person reads your answer:
-# - threat, 1 point: says what the attacker knows (the weights, since they are in the app), may change and wants;
-#   half a point if only one of the three
-# - choice, 1 point: names one defense or none, with its measured rate and interval against that attacker;
-#   half a point if the figure of another attacker is taken, such as the mask's 96 of 100
-# - price, 1 point: says what the choice costs (accuracy, training or answers, with the figure) and what it does
-#   not protect
-# - watch, 1 point: says what the person does in two hours a week, and which number would change the advice
+# - threat, 1 point: says what the attacker knows (the weights, since they are in the app) and what counts as a win;
+#   half a point for one of the two
+# - choice, 1 point: names a defense that keeps the budgets, with its rate and interval against *that* attacker;
+#   half a point if the rate is of another attacker, such as the mask's 96 of 100
+# - price, 1 point: says what the choice costs, with the figure, and one thing that it does not protect;
+#   half a point for one of the two
+# - watch, 1 point: says what the person does in two hours a week, and which number would change the advice;
+#   half a point for one of the two
+#
+# What stands after the 200th word is not read.
 
 # %% [markdown]
 # <!-- ANSWER advice -->
 # ### BEGIN SOLUTION *Write your advice here, in at most 200 words.*
-# The attacker takes the app apart and has the weights. They change pixels of a cheque by a little, so that an amount is
-# read wrong; they win when one digit is. So the column that counts is "knows weights", and for each defense the least
-# of the three, because who has the weights has scores and labels too: the mask's 96 of 100 are really 8 of 100 [4, 15].
+# The attacker takes the app apart and has the weights. They change pixels a little, and win when one digit is misread.
+# So "knows weights" counts, and of each defense the least of the three: the mask's 96 of 100 are really 8 [4, 15].
 #
 # I recommend adversarial training: 74 of 100 [65, 82] are left, where the undefended network leaves 9 [5, 16].
-# Smoothing, 66 of 100 [56, 75], is not clearly worse, but one digit in twenty is wrong and an answer costs eight.
+# Smoothing, 66 [56, 75], is not clearly worse, but one digit in twenty is wrong, and an answer costs eight.
 #
-# The price: training costs nine times as much, so first see whether a night is long enough; if it is not, take training
-# on noise, 38 of 100 [29, 48]. Accuracy falls from 98 to 97 %, which the staff can bear. A quarter of the attacked
-# digits are still read wrong, so large amounts need a second look; and nothing here protects against poisoned training
-# images or against finding out who was in the training data.
+# The price: training costs nine times as much. If the night is too short, take training on noise, 38 [29, 48].
+# Accuracy falls from 98 to 97 % of 2,000, [96, 98]: whether that is better than 29 in 30 is open.
+# A quarter of the attacked digits are still misread, so large amounts need a second look.
+# Nothing here protects against poisoned training images.
 #
-# Two hours a week: label 60 random cheques, watch the classes named, answer alarms. If accuracy falls clearly below
-# 97 %, or a new attack leaves fewer than half, the advice changes.
+# Two hours a week: label 100 random cheques, keep the last four weeks together, answer alarms on the digits named.
+# If the interval of these 400 lies below 29 in 30, or a new attack leaves fewer than half, the advice changes.
 # ### END SOLUTION

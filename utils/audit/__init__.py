@@ -2,7 +2,7 @@
 
     measure  one call: accuracy, check-up, worst case, certificate, members, copy, monitor plan, the vendor's claims
     card     one page for people (HTML) and one for machines (JSON), with the ids of three public lists
-    threats  the threats of a card and their ids
+    threats  the rows of a card: threats and their ids
     given    what a vendor hands over, read without unpickling anything
 
 `python -m utils.audit model.py:build --data digits` does the same from a shell.
@@ -11,13 +11,13 @@
 from utils.audit.card import card, page, sheet
 from utils.audit.given import read_claims, read_data, read_model
 from utils.audit.measure import Audit, Judged, audit, monitor
-from utils.audit.threats import THREATS, Threat
+from utils.audit.threats import ROWS, Row
 
 __all__ = [
-    "THREATS",
+    "ROWS",
     "Audit",
     "Judged",
-    "Threat",
+    "Row",
     "audit",
     "card",
     "monitor",

@@ -3,17 +3,12 @@
 from html import escape
 
 from utils.audit.measure import FPR, Audit, plain
-from utils.audit.threats import ATLAS, NIST, OWASP, THREATS
+from utils.audit.threats import ATLAS, NIST, OWASP, ROWS, Row
 from utils.claims import COLOURS
 from utils.plots import percent
 
+IF = "if chance decided which examples were trained on"
 MORE = ". Shadow models (lesson 08) may find more"
-NOT_MEASURED = {
-    "what the classes look like": "not measured: judge by eye what lesson 08's portraits show of your classes",
-    "training data that somebody poisoned": "not measured: it needs the training set, and training again (lesson 10)",
-    "a model file that was exchanged, or that runs code": "read as numbers from safetensors, or made by your own code; "
-    "nothing was unpickled. Whether it is the file that you were promised, only a published hash can say",
-}
 
 
 def card(found: Audit) -> dict:
@@ -28,49 +23,44 @@ def card(found: Audit) -> dict:
         "inputs": {"for accuracy": found.accuracy.n, "attacked": found.worst.n},
         "lists": {"atlas": ATLAS, "nist": NIST, "owasp": OWASP},
         "threats": [
-            {"threat": t.name, "atlas": t.atlas, "nist": t.nist, "owasp": t.owasp, "finding": finding(found, t)}
-            for t in THREATS
+            {"threat": r.threat, "atlas": r.atlas, "nist": r.nist, "owasp": r.owasp, "finding": finding(found, r)}
+            for r in ROWS
         ],
         "claims": plain(found.claims),
         "measured": found.to_dict(),
     }
 
 
-def finding(found: Audit, threat) -> str:
+def finding(found: Audit, row: Row) -> str:
     """What the audit found out about a threat, in a sentence."""
-    if threat.measured == "worst case":
+    if not row.measured or getattr(found, row.measured) is None:
+        return row.without
+    if row.measured == "worst":
         return (
             f"within eps {found.eps:.3g} at most {found.worst} stay right, where {percent(found.accuracy)} are without "
             f"an attack. {found.checkup.summary}"
         )
-    if threat.measured == "queries":
+    if row.measured == "queries":
         return "; ".join(f"with {what}: {rate} stay right" for what, rate in found.queries.items())
-    if threat.measured == "membership":
-        if found.membership is None:
-            return "not measured: no training data were given"
+    if row.measured == "membership":
         m = found.membership
         told = f"a threshold finds {m['found']} of them at {percent(FPR)} false accusations (area {m['auc']:.3f})"
         told += f"; of the tenth that the model is least sure of, {m['unsure']} were not"
-        return told + (f", so epsilon is at least {m['privacy_eps']:.2f}" if m["privacy_eps"] else "") + MORE
-    if threat.measured == "copy":
-        if found.copied is None:
-            return "not measured: no network was given to copy it with"
+        return told + (f", so {IF}, epsilon is at least {m['privacy_eps']:.2f}" if m["privacy_eps"] else "") + MORE
+    if row.measured == "copied":
         return f"after {found.copied['queries']} queries a copy agrees on {found.copied['agreement']} of other inputs"
-    if threat.measured == "monitor":
-        plan = found.monitor
-        return (
-            f"to be watched, see the plan: {plan['examples for a shift of 0.5 deviations']} examples show a shift of "
-            "half a deviation; a new meaning of labels shows in labels only"
-        )
-    return NOT_MEASURED[threat.name]
+    return (
+        "to be watched, see the plan; a new meaning of the labels shows in no input and no answer, so labels must be "
+        "bought all the time"
+    )
 
 
 def sheet(found: Audit) -> str:
     """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(t.name)}</td><td>{escape(finding(found, t))}</td>"
-        f"<td><small>{'<br>'.join(map(escape, (*t.atlas, *t.nist, *t.owasp)))}</small></td></tr>"
-        for t in THREATS
+        f"<tr><td>{escape(r.threat)}</td><td>{escape(finding(found, r))}</td>"
+        f"<td><small>{'<br>'.join(map(escape, (*r.atlas, *r.nist, *r.owasp)))}</small></td></tr>"
+        for r in ROWS
     )
     claims = "".join(
         f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"

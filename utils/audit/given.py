@@ -8,9 +8,10 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from safetensors.torch import load_model
+from torch import nn
 
 from utils.data import SETS, Dataset, Split, device, load
 from utils.formats import read_arrays
@@ -21,7 +22,8 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".bin", ".ckpt")
 def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     """The module that the function of `FILE.py:FUNCTION` returns, with the weights of a safetensors file if given.
 
-    In evaluation mode, on the fastest device here. Raises ValueError or FileNotFoundError that says what to do.
+    In evaluation mode, on the fastest device here. Files beside FILE.py can be imported by it. Raises ValueError or
+    FileNotFoundError that says what to do; what FILE.py itself raises is not caught.
     """
     file, colon, function = spec.rpartition(":")
     if not colon or not file.endswith(".py"):
@@ -31,6 +33,7 @@ def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     source = importlib.util.spec_from_file_location(f"given_{Path(file).stem}", file)
     module = importlib.util.module_from_spec(source)
     sys.modules[source.name] = module  # dataclasses and torch.compile look there
+    sys.path.append(str(Path(file).resolve().parent))
     source.loader.exec_module(module)
     build = getattr(module, function, None)
     if not callable(build):
@@ -42,24 +45,25 @@ def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
         if Path(weights).suffix in PICKLES:
             raise ValueError(
                 f"{weights} may be a pickle, which can run code when it is opened, so it stays closed: let its owner "
-                "save the weights by safetensors.torch.save_model, or load them in your own code"
+                "save the weights by safetensors.torch.save_model"
             )
         try:
-            model.load_state_dict(load_file(weights))
+            load_model(model, str(weights))
         except FileNotFoundError:
             raise FileNotFoundError(f"there is no file {weights}") from None
         except Exception as problem:  # not a safetensors file, or of another model
-            first = str(problem).split("\n")[0]
-            raise ValueError(f"the weights in {weights} do not fit {spec} ({first})") from None
+            why = " ".join(str(problem).split())[:300]
+            raise ValueError(f"the weights in {weights} do not fit {spec}: {why}") from None
     return model.to(device()).eval()
 
 
 def read_data(name: str | Path) -> Dataset:
     """A data set of the course, or a NumPy archive of one's own, FILE.npz.
 
-    The archive holds x_test and y_test, and x_train and y_train if the question of members is to be asked: inputs
-    (N, ...) float in [0, 1], or uint8, which are divided by 255; labels (N,) integers from 0. Its `eps` is 8/255, and
-    its splits have no examples where the archive has none.
+    The archive holds x_test and y_test, and x_train and y_train if the question of members is to be asked: tables
+    (N, features) or images (N, H, W), (N, H, W, 3) or (N, C, H, W), float in [0, 1] or uint8, which is divided by 255;
+    labels (N,), integers from 0. Images become (N, C, H, W), as in `load`. `eps` is 8/255, and the training split is
+    empty where the archive has none.
     """
     if str(name) in SETS:
         return load(str(name))
@@ -70,7 +74,8 @@ def read_data(name: str | Path) -> Dataset:
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {name}") from None
     except Exception as problem:  # whatever a damaged or hostile file can cause, it is one thing to the reader
-        raise ValueError(f"cannot use {name} ({str(problem).splitlines()[0]})") from None
+        reason = str(problem).split("\n")[0] or type(problem).__name__
+        raise ValueError(f"cannot use {name} ({reason}): it must be a NumPy archive of plain arrays") from None
     if not {"x_test", "y_test"} <= set(arrays):
         raise ValueError(f"{name} must hold x_test and y_test, and holds {', '.join(sorted(arrays)) or 'nothing'}")
     test = split(name, arrays["x_test"], arrays["y_test"])
@@ -84,7 +89,8 @@ def read_data(name: str | Path) -> Dataset:
 
 def split(name, x, y) -> Split:
     """Arrays as a Split, if they are what an audit can use. Else ValueError."""
-    if len(x) == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or len(x) == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise ValueError(f"{name}: inputs {x.shape} and labels {y.shape} {y.dtype} do not fit: (N, ...) and (N,) int")
     if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype.itemsize > 1):
         raise ValueError(f"{name}: inputs must be floats in [0, 1] or uint8, got {x.dtype}")
@@ -93,22 +99,22 @@ def split(name, x, y) -> Split:
         raise ValueError(
             f"{name}: inputs must lie in [0, 1], got {float(values.min()):.3g} to {float(values.max()):.3g}"
         )
-    if y.min() < 0:
-        raise ValueError(f"{name}: labels count from 0, got {y.min()}")
-    return Split(values.to(device()), labels(y))
-
-
-def labels(y) -> Tensor:
-    return torch.from_numpy(y.astype("int64")).to(device())
+    if y.min() < 0 or y.max() >= 100_000:
+        raise ValueError(f"{name}: labels count the classes from 0, got {y.min()} to {y.max()}")
+    if values.dim() == 3:
+        values = values[:, None]
+    elif values.dim() == 4 and values.shape[3] == 3 and values.shape[1] != 3:
+        values = values.movedim(3, 1).contiguous()
+    return Split(values.to(device()), torch.from_numpy(y.astype(np.int64)).to(device()))
 
 
 def read_claims(file: str | Path) -> dict:
-    """A vendor's claims from a JSON file, {name: value}; the names are those of `measure.CLAIMS` and `SETTINGS`."""
+    """A vendor's claims from a JSON file, {name: value}; the names are those of `measure.CLAIMABLE` and `SETTINGS`."""
     try:
         claims = json.loads(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}") from None
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"{file} is not JSON ({problem})") from None
     if not isinstance(claims, dict):
         raise ValueError(

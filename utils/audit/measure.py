@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from utils.attacks import rays, square, worst_case
 from utils.checkup import Report, examine
+from utils.checkup.lens import Lens, Raw, looks_like_probabilities
 from utils.data import Split
 from utils.evaluation import Rate, accuracy, robust_accuracy
 from utils.leakage import agreement, auc, confidence, steal, tpr_at
@@ -18,14 +19,16 @@ from utils.monitoring import calibrate, expected_accuracy, sample_size
 from utils.privacy import one_run_eps
 from utils.smoothing import certify
 
+VOTES = 1000  # for each certificate
 FPR = 0.01  # the share of false accusations at which members are counted
-CLAIMS = {  # what a vendor may claim, and what it means
+CLAIMABLE = {  # what a vendor may claim, and what it means
     "accuracy": "the share of right answers on new inputs",
     "robust_accuracy": "the share of inputs on which no change within eps (L-infinity) makes the answer wrong",
     "certified_accuracy": "the share of right answers that nothing nearer than `radius` (L2) can change, under `sigma`",
     "privacy_eps": "the epsilon of its training, at `privacy_delta`",
 }
 SETTINGS = ("eps", "radius", "sigma", "privacy_delta", "name", "note")  # what the claims speak of, and words
+NEEDS = {"certified_accuracy": ("sigma", "radius"), "robust_accuracy": ("eps",), "privacy_eps": ("privacy_delta",)}
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Audit:
     membership  {"found", "auc", "unsure", "privacy_eps"}: members found at 1 % false accusations, the area under the
                 curve, how many of the tenth that the model is least sure of it was not trained on, and the epsilon
                 that this refutes; None: no training data were given
-    copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no inputs to ask with
+    copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no network was given
     monitor     what to watch and the numbers to start from
     parameters  how many numbers it is made of
     claims      the vendor's, judged
@@ -112,14 +115,14 @@ def audit(
 ) -> Audit:
     """Measure a classifier as this course does, and judge what its vendor claims. Built in lesson 14.
 
-    model   from inputs in [0, 1] to logits (N, classes)
+    model   from inputs in [0, 1] to logits (N, classes); also to probabilities, to one column for two classes, or to an
+            object that has `.logits`
     test    inputs (N, ...) float32 in [0, 1] and labels (N,) int64 that it was not trained on; half of them are the
             queries for a copy, so best 400 or more
     eps     the L-infinity budget of the attacks
     train   examples that it was trained on, from the same source as `test`; None leaves the question of members open
     copy    an untrained network for the attacker's copy; None leaves the copy out
-    claims  what the vendor says, {name: value} with names of CLAIMS and SETTINGS; "eps" must be the budget above, and
-            "certified_accuracy" needs "sigma" and "radius"
+    claims  what the vendor says, {name: value} with names of CLAIMABLE and SETTINGS; NEEDS names what must stand beside
     n       how many inputs are attacked (a few seconds for each hundred of a small network)
 
     The model's parameters, mode and gradients are left as they were; the same seed gives the same audit. Raises
@@ -127,46 +130,73 @@ def audit(
     """
     claims = checked(claims or {}, eps)
     x, y = (t.detach() for t in test)
+    if len(y) < 20:
+        raise ValueError(f"{len(y)} test inputs are too few for an audit: give 20 or more, best 400")
     sample = Split(x, y).take(n)
     checkup = examine(model, *sample, eps=eps, seed=seed)
+    seen = through_lens(model, x, y)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        worst = robust_accuracy(model, sample, partial(worst_case, seed=seed), eps=eps)
+        worst = robust_accuracy(seen, sample, partial(worst_case, seed=seed), eps=eps)
         queries = {
-            "scores": robust_accuracy(model, sample, partial(square, queries=1000, seed=seed), eps=eps),
-            "labels": robust_accuracy(model, sample, partial(rays, queries=1000), eps=eps),
+            "scores": robust_accuracy(seen, sample, partial(square, queries=1000, seed=seed), eps=eps),
+            "labels": robust_accuracy(seen, sample, partial(rays, queries=1000), eps=eps),
         }
-        lowest = min([worst, *queries.values(), *([checkup.adapted] if checkup.adapted is not None else [])])
+        torch.manual_seed(seed)
         found = Audit(
             name=name,
             eps=float(eps),
-            accuracy=accuracy(model, (x, y)),
+            accuracy=accuracy(seen, (x, y)),
             checkup=checkup,
-            worst=lowest,
+            worst=min([worst, *queries.values(), *([checkup.adapted] if checkup.adapted is not None else [])]),
             queries=queries,
-            certified=certificate(model, sample, claims, seed),
-            membership=None if train is None else members(model, train, (x, y), claims.get("privacy_delta", 1e-5)),
-            copied=None if copy is None else copied(model, copy, x),
-            monitor=monitor(model, (x, y)),
+            copied=None if copy is None else copied(seen, copy, x),
+            certified=certificate(seen, sample, claims, seed),
+            membership=None if train is None else members(seen, train, (x, y), claims.get("privacy_delta", 1e-5)),
+            monitor=monitor(seen, (x, y)),
             parameters=sum(p.numel() for p in model.parameters()),
         )
-    return Audit(**{**found.__dict__, "claims": tuple(judge(found, claims))})
+    return replace(found, claims=tuple(judge(found, claims)))
+
+
+class Seen(Lens):
+    """The check-up's lens, with answers as precise as the inputs: a model may have weights of another precision."""
+
+    def forward(self, x):
+        return super().forward(x).to(x.dtype)
+
+
+def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
+    """The model as the check-up sees it: always logits, with a slope if only 0. Else ValueError in one sentence."""
+    raw = Raw(model)
+    answer = logits(raw, x)
+    if not answer.isfinite().all():
+        bad = int((~answer.isfinite().all(1)).sum())
+        raise ValueError(f"{bad} of {len(answer)} answers hold NaN or infinity: mend the model first")
+    if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # one column of probabilities
+        raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
+    if int(y.max()) >= answer.shape[1]:
+        raise ValueError(f"a label is {int(y.max())}, and the model knows {answer.shape[1]} classes, from 0")
+    return Seen(raw, looks_like_probabilities(answer)).eval()
 
 
 def checked(claims: Mapping, eps: float) -> dict:
     """The vendor's claims, if this audit can judge them. Else ValueError."""
-    if unknown := set(claims) - set(CLAIMS) - set(SETTINGS):
-        raise ValueError(f"cannot judge the claim {sorted(unknown)[0]!r}: known are {', '.join([*CLAIMS, *SETTINGS])}")
     for name, value in claims.items():
-        if name not in ("name", "note") and not (isinstance(value, (int, float)) and 0 <= value < math.inf):
+        if name in ("name", "note"):
+            continue
+        if name not in (*CLAIMABLE, *SETTINGS):
+            raise ValueError(f"cannot judge the claim {name!r}: known are {', '.join([*CLAIMABLE, *SETTINGS])}")
+        if isinstance(value, bool) or not (isinstance(value, (int, float)) and 0 <= value < math.inf):
             raise ValueError(f"the claim {name!r} must be a number of 0 or more, got {value!r}")
-    for name in ("accuracy", "robust_accuracy", "certified_accuracy"):
-        if claims.get(name, 0) > 1:
-            raise ValueError(f"{name} is a share between 0 and 1, got {claims[name]}")
-    if "certified_accuracy" in claims and not {"sigma", "radius"} <= set(claims):
-        raise ValueError("certified_accuracy needs sigma and radius beside it: certified under which noise, how far?")
-    if "robust_accuracy" in claims and not math.isclose(claims.get("eps", -1), eps, rel_tol=1e-6):
-        raise ValueError(f"robust_accuracy is claimed at eps {claims.get('eps')}: audit at that eps, not at {eps}")
+        if name.endswith("accuracy") and value > 1:
+            raise ValueError(f"{name} is a share between 0 and 1, got {value}")
+        if missing := [beside for beside in NEEDS.get(name, ()) if beside not in claims]:
+            raise ValueError(f"the claim {name} needs {' and '.join(missing)} beside it, or it says nothing")
+    if not 0 <= claims.get("privacy_delta", 0) < 1:
+        raise ValueError(f"privacy_delta is a probability below 1, got {claims['privacy_delta']}")
+    if "robust_accuracy" in claims and not math.isclose(claims["eps"], eps, rel_tol=1e-6):
+        raise ValueError(f"robust_accuracy is claimed at eps {claims['eps']}: audit at that eps, not at {eps}")
     return dict(claims)
 
 
@@ -175,7 +205,7 @@ def certificate(model: nn.Module, sample: Split, claims: Mapping, seed: int) -> 
     if "sigma" not in claims:
         return None
     sigma, radius = claims["sigma"], claims.get("radius", 0.0)
-    proved = certify(model, sample.x, sigma=sigma, n=1000, seed=seed)
+    proved = certify(model, sample.x, sigma=sigma, n=VOTES, seed=seed)
     right = (proved.label == sample.y) & (proved.radius >= radius)
     return {"sigma": sigma, "radius": radius, "rate": Rate(int(right.sum()), len(right))}
 
@@ -214,8 +244,10 @@ def monitor(model: nn.Module, test: tuple[Tensor, Tensor]) -> dict:
     promised, _ = expected_accuracy(said, temperature)
     return {
         "watch": "the probabilities of each class (KS with Holm's correction) and the classes named (chi-square)",
-        "examples for a shift of 0.25 deviations": sample_size(0.25),
-        "examples for a shift of 0.5 deviations": sample_size(0.5),
+        "examples, before and now, for a test of means to see a shift of 0.25 deviations (4 times of 5)": sample_size(
+            0.25
+        ),
+        "the same for 0.5 deviations": sample_size(0.5),
         "usual sureness": round(float(said.softmax(1).amax(1).mean()), 3),
         "temperature": round(temperature, 3),
         "expected accuracy": round(promised, 3),
@@ -230,36 +262,37 @@ def labels_needed(half: float) -> int:
 
 
 def judge(found: Audit, claims: Mapping) -> list[Judged]:
-    """The vendor's claims against the measurements."""
+    """The vendor's claims against the measurements, at 95 % confidence each."""
     judged = []
-    if "accuracy" in claims:
-        judged.append(compare(f"accuracy {claims['accuracy']:.3g}", claims["accuracy"], found.accuracy))
-    if "robust_accuracy" in claims:
-        text = f"{claims['robust_accuracy']:.3g} robust within eps {found.eps:.3g}"
-        judged.append(compare(text, claims["robust_accuracy"], found.worst, bound=True))
-    if "certified_accuracy" in claims:
-        text = f"{claims['certified_accuracy']:.3g} certified within {claims['radius']:.3g} in L2"
-        judged.append(compare(text, claims["certified_accuracy"], found.certified["rate"]))
-    if "privacy_eps" in claims:
-        text = f"trained with epsilon {claims['privacy_eps']:.3g}"
+    if (claimed := claims.get("accuracy")) is not None:
+        judged.append(compare(f"accuracy {claimed:.3g}", claimed, found.accuracy))
+    if (claimed := claims.get("robust_accuracy")) is not None:
+        judged.append(compare(f"{claimed:.3g} robust within eps {found.eps:.3g}", claimed, found.worst, attack=True))
+    if (claimed := claims.get("certified_accuracy")) is not None:
+        rate, text = found.certified["rate"], f"{claimed:.3g} certified within {claims['radius']:.3g} in L2"
+        proved = rate.interval[0] >= claimed  # a certificate is a lower bound: too few proofs refute nothing
+        because = f"{rate} are proved, with {VOTES:,} votes each" + ("" if proved else "; more votes may prove more")
+        judged.append(Judged(text, "holds" if proved else "open", because))
+    if (claimed := claims.get("privacy_eps")) is not None:
+        text = f"trained with epsilon {claimed:.3g} at delta {claims['privacy_delta']:g}"
         if found.membership is None:
             judged.append(Judged(text, "open", "no training data to test it with: ask for noise, clip, rate and steps"))
         else:
             least = found.membership["privacy_eps"]
-            told = (
-                f"of the tenth that it is least sure of, {found.membership['unsure']} were not in its training data, "
+            told = f"of the tenth that it is least sure of, {found.membership['unsure']} were not in its training data"
+            told += (
+                f"; if chance decided what was, epsilon is at least {least:.2f}" if least else ", as with any epsilon"
             )
-            told += f"which an epsilon below {least:.2f} does not allow" if least else "as with any epsilon"
-            judged.append(Judged(text, "refuted" if least > claims["privacy_eps"] else "open", told))
+            judged.append(Judged(text, "refuted" if least > claimed else "open", told))
     return judged
 
 
-def compare(text: str, claimed: float, rate: Rate, *, bound: bool = False) -> Judged:
-    """A claimed share against a measured one. With `bound` the measured one is an upper bound: it can only refute."""
+def compare(text: str, claimed: float, rate: Rate, *, attack: bool = False) -> Judged:
+    """A claimed share against a measured one. What an `attack` leaves is an upper bound, so it can only refute."""
     low, high = rate.interval
     if high < claimed:
-        return Judged(text, "refuted", f"measured: {'at most ' if bound else ''}{rate}")
-    if bound:
+        return Judged(text, "refuted", f"measured: {'at most ' if attack else ''}{rate}")
+    if attack:
         return Judged(text, "open", f"no attack refutes it: {rate} are left, and a stronger attack may leave fewer")
     verdict = "holds" if low >= claimed else "open"
     return Judged(text, verdict, f"measured: {rate}" + ("" if verdict == "holds" else ", and that could be either"))

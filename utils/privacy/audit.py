@@ -70,6 +70,8 @@ def one_run_eps(right: int, guesses: int, examples: int, privacy_delta: float, f
     """
     if not 0 <= right <= guesses <= examples:
         raise ValueError(f"need 0 <= right <= guesses <= examples, got {right}, {guesses} and {examples}")
+    if not (0 <= privacy_delta < 1 and 0 < failure_prob < 1):
+        raise ValueError(f"privacy_delta {privacy_delta} and failure_prob {failure_prob} must be probabilities")
     steps = np.arange(1, right + 1)
 
     def surprise(eps: float) -> float:
