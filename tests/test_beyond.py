@@ -343,7 +343,7 @@ def test_signs_are_drawn_alike_and_in_range():
 
 def test_real_signs_come_from_a_folder_only(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match="set COURSE_DATA to a folder that holds gtsrb.npz"):
+    with pytest.raises(FileNotFoundError, match=r"to a folder that holds gtsrb\.npz"):
         load("gtsrb")
     x, y = np.random.default_rng(0).integers(0, 256, (86, 32, 32, 3), dtype=np.uint8), np.arange(86) % 43
     np.savez(tmp_path / "gtsrb.npz", x_train=x, y_train=y, x_test=x[:43], y_test=y[:43])

@@ -1,6 +1,5 @@
 """Other answers to lab 11, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
 
-
 # RIGHT project: column by column, in NumPy
 import numpy as np
 
@@ -167,7 +166,9 @@ def project(new, old, reach):
     for i in (0, 3):
         low = (old[:, i] - reach[i]).clamp_min(0) if i == 0 else old[:, i]
         high = old[:, i] + reach[i]
-        out[:, i] = torch.minimum(torch.maximum(torch.minimum(torch.maximum(new[:, i], low), high).round(), low.ceil()), high.floor())
+        out[:, i] = torch.minimum(
+            torch.maximum(torch.minimum(torch.maximum(new[:, i], low), high).round(), low.ceil()), high.floor()
+        )
     wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
     out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
     out[:, 2] = out[:, 0] + out[:, 1]
