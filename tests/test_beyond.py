@@ -5,6 +5,7 @@ import inspect
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from utils.attacks import margin
 from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units
 from utils.beyond.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
+from utils.data import load
 from utils.models import logits
 from utils.widgets.stickers import StickerExplorer
 
@@ -337,6 +339,17 @@ def test_signs_are_drawn_alike_and_in_range():
     flat = signs.textures()
     assert flat.shape == (8, 4, 48, 48) and 0 <= flat.min() and flat.max() <= 1
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(flat, 2))
+
+
+def test_real_signs_come_from_a_folder_only(tmp_path, monkeypatch):
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"to a folder that holds gtsrb\.npz"):
+        load("gtsrb")
+    x, y = np.random.default_rng(0).integers(0, 256, (86, 32, 32, 3), dtype=np.uint8), np.arange(86) % 43
+    np.savez(tmp_path / "gtsrb.npz", x_train=x, y_train=y, x_test=x[:43], y_test=y[:43])
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    data = load("gtsrb")
+    assert data.test.x.shape == (43, 3, 32, 32) and data.classes[42] == "sign 42" and data.eps == 8 / 255
 
 
 def test_cameras_see_the_paint_and_nothing_beside_the_sign():

@@ -374,8 +374,7 @@ def swap_by_search(model, x, y, choices, *, changes):
     for _ in range(changes):
         tries = now[:, None, None].repeat(1, length, choices.shape[1], 1)
         tries[:, range(length), :, range(length)] = choices[x].transpose(0, 1)
-        untouched = (now == x)[:, :, None, None]
-        tries = torch.where(untouched, tries, now[:, None, None]).flatten(1, 2)
+        tries = tries.flatten(1, 2)  # each place, each choice; also another one where a word has changed before
         value = margin(logits(model, tries.flatten(0, 1)), y.repeat_interleave(tries.shape[1])).view(len(x), -1)
         now = tries[each, value.argmax(1)]
     return now
@@ -552,15 +551,21 @@ views = signs.scenes(25 * len(flat), seed=99)  # new to every attack
 y_seen = which.repeat_interleave(25)
 
 
-photos = lambda worn: signs.render(worn.repeat_interleave(25, 0), views)  # noqa: E731
+def photos(worn, views):
+    """Each sign as its share of the cameras sees it, (cameras, 3, 24, 24)."""
+    return signs.render(worn.repeat_interleave(len(views.pose) // len(worn), 0), views)
+
+
 one_pose = sticker(driver, flat, which, spots=SPOTS[:1], poses=1, fixed=signs.scenes(len(flat), seed=5))
 worn = {"no sticker": flat, "grey square": stick(flat, torch.full((3, 14, 14), 0.5), SPOTS[0])}
 worn |= {"sticker for one pose": one_pose, "sticker for many poses": sticker(driver, flat, which)}
-plots.rates({name: accuracy(driver, (photos(x), y_seen)) for name, x in worn.items()}, x="cameras that read the sign")
+plots.rates(
+    {name: accuracy(driver, (photos(x, views), y_seen)) for name, x in worn.items()}, x="cameras that read the sign"
+)
 
 # %%
 white = {name: x[:, :3] * x[:, 3:] + 1 - x[:, 3:] for name, x in worn.items()}
-cameras = photos(worn["sticker for many poses"])[::25]
+cameras = photos(worn["sticker for many poses"], views)[::25]
 said = [road.classes[label] for label in predict(driver, cameras)]
 plots.gallery({"flat": white["sticker for many poses"], "a camera": cameras}, photos=True)
 
@@ -597,7 +602,7 @@ in_ball, worn = {}, {}
 for name in board.keys() & drivers.keys():
     model = drivers[name]
     worn[name] = sticker(seen_through if name == "masked" else model, flat, which)
-    board[name]["signs"] = accuracy(model, (photos(worn[name]), y_seen))
+    board[name]["signs"] = accuracy(model, (photos(worn[name], views), y_seen))
     x, y = road.test.take(100)
     x_adv = attacks.pgd(seen_through if name == "masked" else model, x, y, eps=road.eps, steps=10)
     in_ball[name] = accuracy(model, (x_adv, y))
@@ -614,11 +619,11 @@ plots.table({n: rows[n] | {"under a sticker": board[n]["signs"]} for n in shown}
 torch.manual_seed(0)
 voter = learn(small_cnn(road), transform=smoothing.noisy(sigma["signs"])).requires_grad_(False)
 stuck = sticker(smoothing.smoothed(voter, sigma["signs"], 2), flat, which)
-answer = smoothing.majority(voter, photos(stuck), sigma=sigma["signs"], n=50)
+answer = smoothing.majority(voter, photos(stuck, views), sigma=sigma["signs"], n=50)
 board["smoothed, attacked"]["signs"] = Rate(int((answer == y_seen).sum()), len(y_seen))
-length = (photos(stuck) - photos(flat)).flatten(1).norm(dim=1)
+length = (photos(stuck, views) - photos(flat, views)).flatten(1).norm(dim=1)
 few = slice(0, len(y_seen), 5)
-proof = smoothing.certify(voter, photos(flat)[few], sigma=sigma["signs"], n=300)
+proof = smoothing.certify(voter, photos(flat, views)[few], sigma=sigma["signs"], n=300)
 proved = (proof.label == y_seen[few]) & (proof.radius >= length[few])
 board["smoothed, proved"]["signs"] = Rate(int(proved.sum()), len(proved))
 print(f"a sticker's length in L2, median: {length.median():.2f}; radius, median: {proof.radius.median():.2f}")
@@ -708,7 +713,7 @@ plots.table(board)
 # %%
 readings = {}
 for name in shown:
-    images = signs.render(worn[name].repeat_interleave(12, 0), signs.scenes(12 * len(flat), seed=123))
+    images = photos(worn[name], signs.scenes(12 * len(flat), seed=123))
     readings[name] = images.unflatten(0, (-1, 12)), logits(drivers[name], images).softmax(1).unflatten(0, (-1, 12))
 StickerExplorer(readings, road.classes)
 

@@ -532,7 +532,12 @@ def read_right(worn, label, seed, cameras=60):
 
 
 # %%
-plots.gallery({"a sign": flat[:1, :3], "with a sticker": torch.as_tensor(my_sticker(driver, flat[0], 0))[None, :3]})
+plots.gallery(
+    {
+        "sign": signs.render(flat[:1], signs.scenes(6, seed=1)),
+        "sticker": signs.render(torch.as_tensor(my_sticker(driver, flat[0], 0))[None], signs.scenes(6, seed=1)),
+    }
+)
 
 # %%
 # CHECK sticker_fits, 1 point

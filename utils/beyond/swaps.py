@@ -44,8 +44,7 @@ def swap_by_search(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, c
     for _ in range(changes):
         tries = now[:, None, None].repeat(1, length, choices.shape[1], 1)
         tries[:, range(length), :, range(length)] = choices[x].transpose(0, 1)
-        untouched = (now == x)[:, :, None, None]
-        tries = torch.where(untouched, tries, now[:, None, None]).flatten(1, 2)
+        tries = tries.flatten(1, 2)  # each place, each choice; also another one where a word has changed before
         value = margin(logits(model, tries.flatten(0, 1)), y.repeat_interleave(tries.shape[1])).view(len(x), -1)
         now = tries[each, value.argmax(1)]
     return now

@@ -160,7 +160,7 @@ def history(customer: Tensor, time: Tensor, amount: Tensor, start: Tensor) -> tu
     total = torch.cat([torch.zeros(1, dtype=torch.float64), paid.cumsum(0)])
     here = torch.arange(len(key))
     first = torch.searchsorted(key, customer[order] * (time.max() + 10))
-    day_ago = torch.searchsorted(key, key - 1).maximum(first)
+    day_ago = torch.searchsorted(key, key - 1)  # customers are ten days apart
     usual = (total[here] - total[first] + start) / (here - first + 1)
     back = torch.empty_like(order)
     back[order] = here

@@ -110,7 +110,7 @@ def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     | name         | what                                                        | training | test  |
     |--------------|-------------------------------------------------------------|----------|-------|
     | messages     | short messages, written for this course (in `utils`)        | 150      | 150   |
-    | sms_spam     | SMS, UCI 228, as Kaggle's spam.csv (only from COURSE_DATA)  | 3,000    | 2,574 |
+    | sms_spam     | SMS, UCI 228, as Kaggle's spam.csv (only from COURSE_DATA)  | 3,000    | 2,572 |
     | ag_news_test | news of four topics (only from COURSE_DATA)                 | 4,000    | 3,600 |
 
     The last two come from DIR/NAME.csv, where COURSE_DATA names the folder DIR: with a header `label,text`, or without
