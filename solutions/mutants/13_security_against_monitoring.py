@@ -642,5 +642,5 @@ def attack_or_drift(calm, examples, streams):
 
 # WRONG attack_or_drift: a name without an alarm -> needs a name
 def attack_or_drift(calm, examples, streams):
-    there = (streams[:, :3].mean(1) > 0.9)
+    there = streams[:, :3].mean(1) > 0.9
     return torch.where(there.any(1), there.int().argmax(1), -1), ["evasion"] * len(streams)
