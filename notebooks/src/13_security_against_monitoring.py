@@ -605,7 +605,9 @@ print(larger("13_security_against_monitoring"))
 #
 # - Carlini & Wagner 2017, [arXiv:1705.07263](https://arxiv.org/abs/1705.07263):
 #   ten detectors of adversarial examples, all ten bypassed by attackers who knew them.
-# - Chen, Carlini & Wagner 2020, [arXiv:1907.05587](https://arxiv.org/abs/1907.05587): the monitor of accounts.
-# - Juuti et al. 2019, [arXiv:1805.02628](https://arxiv.org/abs/1805.02628), PRADA: the same against extraction.
+# - Chen, Carlini & Wagner 2020, [arXiv:1907.05587](https://arxiv.org/abs/1907.05587): the monitor of accounts,
+#   and attacks that hide their queries from it.
+# - Juuti et al. 2019, [arXiv:1805.02628](https://arxiv.org/abs/1805.02628), PRADA: by how an account's queries are
+#   spread, all extraction attacks of its time found, without a false alarm.
 #
 # Next: 14 · Capstone
