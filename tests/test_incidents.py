@@ -151,7 +151,15 @@ def test_memory_is_bounded_and_the_silent_are_forgotten_first():
             sizes.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     assert sizes[1] - sizes[0] < 5000
-    assert all(len(recent) <= 4 for recent, _ in monitor.memory.values())
+    assert all(recent.shape == (4, 16) for recent, *_ in monitor.memory.values())
+
+
+def test_a_query_that_is_overwritten_afterwards_was_remembered_as_it_was():
+    monitor, place, told = monitoring.QueryMonitor(USUAL, run_length=1000), np.zeros(16), []
+    for query in account(40, "user", 3):
+        place[:] = query
+        told.append(monitor.update("a", place))
+    assert not any(told)
 
 
 def test_too_few_usual_distances_are_turned_away():

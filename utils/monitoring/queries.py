@@ -1,7 +1,7 @@
 """The monitor of accounts: does one and the same sender ask for nearly the same thing again? Built in lesson 13."""
 
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -52,21 +52,23 @@ class QueryMonitor:
         self.run_length, self.window, self.most = run_length, window, accounts
         bets = np.array(BETS)
         self.stake = np.where(bets > 0, bets / self.mean, bets / (1 - self.mean))
-        self.memory: OrderedDict[object, tuple[deque, np.ndarray]] = OrderedDict()
+        # of each account the last queries, how many it has sent, and what the gambler holds for each bet
+        self.memory: OrderedDict[object, tuple[np.ndarray, int, np.ndarray]] = OrderedDict()
 
     def update(self, account, query: np.ndarray) -> bool:
         """Read a query, a flat array; True if its account raises an alarm, which then begins anew."""
-        recent, coins = self.memory.pop(account, None) or (deque(maxlen=self.window), np.zeros(len(BETS)))
+        nothing = np.zeros(len(BETS))
+        recent, seen, coins = self.memory.pop(account, None) or (np.empty((self.window, len(query))), 0, nothing)
         alarm = False
-        if recent:
-            away = np.asarray(recent) - query
+        if seen:
+            away = recent[:seen] - query  # the first rows, until all are filled
             distance = math.sqrt(np.einsum("ij,ij->i", away, away).min())
-            share = max(np.searchsorted(self.usual, distance, side="right"), 1) / len(self.usual)
+            share = max(self.usual.searchsorted(distance, side="right"), 1) / len(self.usual)
             x = -math.log(share) / math.log(len(self.usual))
             coins = np.minimum((1 + coins) * (1 + self.stake * (x - self.mean)), 1e300)
             alarm = coins.mean() >= self.run_length
-        recent.append(query)
-        self.memory[account] = recent, np.zeros(len(BETS)) if alarm else coins
+        recent[seen % self.window] = query
+        self.memory[account] = recent, seen + 1, nothing if alarm else coins
         if len(self.memory) > self.most:
             self.memory.popitem(last=False)
         return bool(alarm)
