@@ -288,7 +288,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
     }
@@ -300,7 +300,7 @@ def choose(offers, attacker, accuracy, training, answer):
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
-        name: Rate(min(o["left"][w] for w in order[order.index(attacker):]), o["n"])
+        name: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"])
         for name, o in offers.items()
         if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
     }

@@ -413,7 +413,7 @@ plots.table(
 # %%
 for name, offer in board.items():
     print(
-        f"{name:12} accuracy {offer['accuracy']:.0%} of 2,000, training {offer['training']} x, answer {offer['answer']} x"
+        f"{name:11} right: {offer['accuracy']:.0%} of 2,000, training {offer['training']} x, answer {offer['answer']} x"
     )
 
 # %% [markdown]
