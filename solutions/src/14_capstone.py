@@ -412,9 +412,8 @@ plots.table(
 
 # %%
 for name, offer in board.items():
-    print(
-        f"{name:11} right: {offer['accuracy']:.0%} of 2,000, training {offer['training']} x, answer {offer['answer']} x"
-    )
+    right = f"{100 * offer['accuracy']:.0f} % of 2,000"
+    print(f"{name:11} right: {right}, training {offer['training']} x, answer {offer['answer']} x")
 
 # %% [markdown]
 # RUBRIC advice, 4 points
