@@ -20,7 +20,7 @@ from utils.grading.grade import grade, load
 from utils.grading.rubric import Rubric
 from utils.progress import progress
 
-TRIES = 3  # of a submission during which a grading process dies; it may be another's fault
+TRIES = 3  # of a submission during which its own grading process dies
 LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
 
 
@@ -162,28 +162,35 @@ def one(task: dict) -> dict:
 def on_cores(
     tasks: dict[Path, Submission], about: dict, jobs: int, work: Callable[[dict], dict] = one
 ) -> Iterator[tuple[Path, dict]]:
-    """The results as they come, from processes here. A process that dies costs nobody's grade."""
-    waiting = list(tasks)
-    tries = dict.fromkeys(tasks, 0)
-    while waiting:
+    """The results as they come, from processes here. A process that dies costs nobody's grade.
+
+    A death breaks the whole pool, and does not say whose it was. So all that were being graded then are graded again,
+    one at a time: nobody answers for another.
+    """
+    waiting, suspects, deaths = list(tasks), [], dict.fromkeys(tasks, 0)
+    while waiting or suspects:
+        queue, at_once = (suspects, 1) if suspects else (waiting, 2 * jobs)
         running = {}
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(min(jobs, at_once), mp_context=get_context("spawn")) as pool:
             try:
-                while waiting or running:
-                    while waiting and len(running) < 2 * jobs:
-                        file = waiting.pop()
+                while queue or running:
+                    while queue and len(running) < at_once:
+                        file = queue.pop()
                         running[pool.submit(work, task_of(tasks[file], about))] = file
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         result = future.result()
                         yield running.pop(future), result
             except BrokenProcessPool:
-                for file in running.values():
-                    tries[file] += 1
-                    if tries[file] < TRIES:
-                        waiting.append(file)
-                    else:
-                        yield file, lost(about, tasks[file].student, "the grader's own process died; grade it by hand")
+                if at_once > 1:
+                    suspects += running.values()
+                    continue
+                [file] = running.values()
+                deaths[file] += 1
+                if deaths[file] < TRIES:
+                    suspects.append(file)
+                else:
+                    yield file, lost(about, tasks[file].student, "the grader's own process died; grade it by hand")
 
 
 def on_cluster(tasks: dict[Path, Submission], about: dict, scheduler: str) -> Iterator[tuple[Path, dict]]:
