@@ -269,6 +269,30 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, f
         assert page.seen["errors"] == []
 
 
+def test_the_board_of_choices_answers_to_the_keyboard(browser, address, folder):
+    """Lesson 14's widget, on offers that take no measuring: a budget excludes the choice, and the next is named."""
+    code = f"""import sys
+sys.path[:0] = ["{ROOT}", "{ROOT}/tests", "{ROOT}/tools"]
+from test_choice import offer
+from utils.widgets.choice import ChoiceBoard
+ChoiceBoard({{"plain": offer(5), "trained": offer(80, training=9.0)}})"""
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, folder / "board.ipynb")
+    with opened(browser, address, "board.ipynb") as page:
+        start_all(page)
+        board = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+        expect(board.get_by_text("trained: 80/100")).to_be_visible(timeout=60_000)
+        picture = board.locator("img").first
+        source, training = picture.get_attribute("src"), board.get_by_role("slider").nth(2)
+        training.focus()
+        for _ in range(2):  # from "any" to at most 5 times
+            page.keyboard.press("ArrowLeft")
+        expect(board.get_by_text("plain: 5/100")).to_be_visible()
+        expect(picture).not_to_have_attribute("src", source)
+        screenshot(page, "board")
+        assert page.seen["errors"] == [] and board.locator("[role=alert]").count() == 0
+
+
 def test_the_field_guide_leads_to_the_cell(browser, address, folder):
     """A term opens at a click, and a link of it opens the lesson at the cell that settled the claim."""
     claim = "Adversarial training is the most valuable defense for vision"
