@@ -158,6 +158,13 @@ def test_a_picture_that_moved_is_the_picture_drawn_from_nothing(board):
     assert board.picture.value != ChoiceBoard(offers).picture.value
 
 
+def test_what_stands_beside_a_bar_is_not_cut_off(board):
+    for control, value in ((board.training, 2), (board.training, math.inf), (board.answer, 2), (board.privacy, 5)):
+        control.value = value
+        right = max(text.get_window_extent(board.still.canvas.get_renderer()).x1 for text in board.still.texts)
+        assert right <= board.still.figure.bbox.width
+
+
 def test_a_control_that_says_nothing_is_off(board):
     board.goal.value = "accuracy"
     assert board.knows.disabled and board.norm.disabled and board.budget.disabled

@@ -14,6 +14,7 @@ from utils.widgets.panel import Panel, picture_widget
 
 GOALS = {"accuracy left": "left", "a proof": "proved", "nobody attacks": "accuracy"}
 ANY = ("any", math.inf)
+LONGEST = "an answer costs 99.9 times as much"  # of what stands beside a bar: the picture leaves room for it
 
 
 class Board(Stage):
@@ -30,7 +31,7 @@ class Board(Stage):
             axes.spines["left"].set_visible(False)
             self.bars = axes.barh(range(len(names)), [0] * len(names), height=0.62, alpha=0.55)
             self.spans = [axes.plot([0, 0], [row, row], color=INK, marker="|")[0] for row in range(len(names))]
-            self.texts = [axes.text(1.04, row, "-" * 36, va="center") for row in range(len(names))]
+            self.texts = [axes.text(1.04, row, LONGEST, va="center") for row in range(len(names))]
         self.moving = [*self.bars, *self.spans, *self.texts]
         self.settle()
 
