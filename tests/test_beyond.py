@@ -1,11 +1,16 @@
 """Beyond images: projections keep what they promise, attacks change only what may change, certificates hold."""
 
 import ast
+import hashlib
 import inspect
+import io
 import itertools
 import math
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,11 +19,11 @@ from scipy import stats
 from torch import nn
 
 from build import LESSONS
+from utils import download
 from utils.attacks import margin
 from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units
 from utils.beyond.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
-from utils.data import load
 from utils.models import logits
 from utils.widgets.stickers import StickerExplorer
 
@@ -310,12 +315,9 @@ def test_what_is_certified_holds_for_every_word():
                 assert share([*x[:place], word, *x[place + 1 :]]) > 0.5
 
 
-def test_texts_that_cannot_be_had_are_named(tmp_path, monkeypatch):
-    monkeypatch.delenv("COURSE_DATA", raising=False)
+def test_texts_that_cannot_be_used_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="choose one of messages"):
         texts.load_texts("novels")
-    with pytest.raises(FileNotFoundError, match="set COURSE_DATA"):
-        texts.load_texts("sms_spam")
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     (tmp_path / "sms_spam.csv").write_text("label,text\nham,hello\nfish,hello\n")
     with pytest.raises(ValueError, match="label and a text"):
@@ -326,6 +328,39 @@ def test_texts_that_cannot_be_had_are_named(tmp_path, monkeypatch):
     assert len(news.train.y) == 4000 and sorted(news.test.y.unique().tolist()) == [0, 1, 2, 3]
     monkeypatch.setenv("COURSE_TEXTS", "ag_news_test")
     assert texts.load_texts().name == "ag_news_test"
+
+
+def test_texts_are_downloaded_checked_and_kept(tmp_path, monkeypatch):
+    """From a web server on 127.0.0.1; all that a host can do wrong is in tests/test_data.py."""
+    lines = "".join(f'{("ham", "spam")[i % 2]}\tmessage\x85 {i} "and a tab\t here\n' for i in range(3100))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("SMSSpamCollection", lines)
+        archive.writestr("readme", "read me")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sms+spam+collection.zip").write_bytes(packed.getvalue())
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    hashes = {"sms+spam+collection.zip": hashlib.sha256(packed.getvalue()).hexdigest()}
+    monkeypatch.setitem(download.HASHES, "sms_spam", hashes)
+    serve = partial(QuietHandler, directory=tmp_path / "site")
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        monkeypatch.setitem(download.HOSTS, "sms_spam", (f"http://127.0.0.1:{server.server_port}/",))
+        sms = texts.load_texts("sms_spam")
+        server.shutdown()
+    assert len(sms.train.y) == 3000 and len(sms.test.y) == 100 and sms.classes == ("ham", "spam")
+    assert sms.said[0][0] == "message" and sms.said[0][2:] == ["and", "a", "tab", "here"]
+    assert torch.equal(texts.load_texts("sms_spam").test.x, sms.test.x)  # now without the host
+    (tmp_path / "cache" / "sms_spam" / "sms+spam+collection.zip").write_bytes(b"damaged")
+    with pytest.raises(ConnectionError, match=r"or set COURSE_DATA to a folder that holds sms_spam\.csv"):
+        texts.load_texts("sms_spam")
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
 
 
 # Signs and stickers.
@@ -339,17 +374,6 @@ def test_signs_are_drawn_alike_and_in_range():
     flat = signs.textures()
     assert flat.shape == (8, 4, 48, 48) and 0 <= flat.min() and flat.max() <= 1
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(flat, 2))
-
-
-def test_real_signs_come_from_a_folder_only(tmp_path, monkeypatch):
-    monkeypatch.delenv("COURSE_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match=r"to a folder that holds gtsrb\.npz"):
-        load("gtsrb")
-    x, y = np.random.default_rng(0).integers(0, 256, (86, 32, 32, 3), dtype=np.uint8), np.arange(86) % 43
-    np.savez(tmp_path / "gtsrb.npz", x_train=x, y_train=y, x_test=x[:43], y_test=y[:43])
-    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    data = load("gtsrb")
-    assert data.test.x.shape == (43, 3, 32, 32) and data.classes[42] == "sign 42" and data.eps == 8 / 255
 
 
 def test_cameras_see_the_paint_and_nothing_beside_the_sign():

@@ -96,8 +96,40 @@ def as_tar(members):
     return packed.getvalue()
 
 
+def as_zip(members):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)  # with a fixed date
+    return packed.getvalue()
+
+
+def as_ppm(image):
+    return b"P6\n%d %d\n255\n" % (image.shape[1], image.shape[0]) + image.tobytes()
+
+
+def as_signs(x_train, y_train, x_test, y_test):
+    """The three archives of the German road signs, with more beside the images than is needed, as they have it."""
+    folder, rows = "GTSRB/Final_Training/Images", ["Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"]
+    train, test = {"GTSRB/Readme-Images.txt": "read me", f"{folder}/00000/GT-00000.csv": rows[0]}, {}
+    order = np.argsort(y_train, kind="stable")
+    for i, (x, y) in enumerate(zip(x_train[order], y_train[order], strict=True)):
+        train[f"{folder}/{y:05}/{i // 30:05}_{i % 30:05}.ppm"] = as_ppm(x)
+    for i, (x, y) in reversed(list(enumerate(zip(x_test, y_test, strict=True)))):
+        test[f"GTSRB/Final_Test/Images/{i:05}.ppm"] = as_ppm(x)
+        rows.append(f"{i:05}.ppm;32;32;5;5;27;27;{y}")
+    test["GTSRB/Final_Test/Images/GT-final_test.test.csv"] = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2"
+    return {
+        "GTSRB_Final_Training_Images.zip": as_zip(train),
+        "GTSRB_Final_Test_Images.zip": as_zip(test),
+        "GTSRB_Final_Test_GT.zip": as_zip({"GT-final_test.csv": "\r\n".join(rows)}),
+    }
+
+
 def as_published(name, arrays):
     """The same arrays as the files that a host offers."""
+    if name == "gtsrb":
+        return as_signs(*arrays)
     if name != "cifar10":
         return {file: gzip.compress(as_idx(array)) for file, array in zip(download.HASHES[name], arrays, strict=True)}
     train, test = (
@@ -171,7 +203,7 @@ def test_the_name_is_the_argument_else_the_variable_else_digits(monkeypatch):
 
 @pytest.mark.parametrize("name", ["minst", "MNIST", "../mnist"])
 def test_a_wrong_name_is_answered_with_the_right_ones(name, monkeypatch):
-    names = "digits, tumors, mnist, fashion, cifar10, olivetti, gtsrb"
+    names = "digits, tumors, credit, mnist, fashion, cifar10, olivetti, gtsrb"
     sentence = f"^there is no data set {name!r}: choose one of {names}$"
     with pytest.raises(ValueError, match=sentence):
         load(name)
@@ -497,6 +529,9 @@ class Site:
     def __init__(self, monkeypatch, cache):
         self.cache = cache
         self.arrays = {"mnist": images(), "fashion": images(seed=1), "cifar10": images((20, 10), (32, 32, 3), seed=2)}
+        x, y, *test = images((60, 20), (32, 32, 3), 43, seed=3)
+        order = np.argsort(y, kind="stable")  # as the archive has them, class by class
+        self.arrays["gtsrb"] = [x[order], y[order], *test]
         self.files = {name: as_published(name, arrays) for name, arrays in self.arrays.items()}
         self.hashes = {
             name: {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
@@ -533,16 +568,20 @@ def site(monkeypatch, loopback_only, tmp_path):
     site.mirror.stop()
 
 
-def test_every_set_has_an_authors_host_a_mirror_elsewhere_and_published_hashes():
-    assert HOSTS.keys() == HASHES.keys() == {"mnist", "fashion", "cifar10"}
-    for hosts in HOSTS.values():
-        assert len({urlsplit(host).netloc for host in hosts}) == len(hosts) >= 2
+def test_every_set_has_hosts_and_published_hashes():
+    main = {"mnist", "fashion", "cifar10"}  # what lessons run on: each has a mirror
+    assert HOSTS.keys() == HASHES.keys() == main | {"gtsrb", "credit", "sms_spam", "ag_news_test"}
+    for name, hosts in HOSTS.items():
+        assert len({urlsplit(host).netloc for host in hosts}) == len(hosts) >= 1 + (name in main)
         assert all(host.endswith("/") for host in hosts)
+        assert name in main or all(host.startswith("https://") for host in hosts)
     hashes = [digest for files in HASHES.values() for digest in files.values()]
-    assert len(set(hashes)) == 9 and all(re.fullmatch("[0-9a-f]{64}", digest) for digest in hashes)  # SHA-256
+    assert len(set(hashes)) == 15
+    assert all(re.fullmatch("[0-9a-f]{64}|md5:[0-9a-f]{32}", digest) for digest in hashes)  # SHA-256 or MD5
+    assert not any(digest.startswith("md5") for name in main for digest in HASHES[name].values())
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion", "cifar10"])
+@pytest.mark.parametrize("name", ["mnist", "fashion", "cifar10", "gtsrb"])
 def test_a_set_is_downloaded_once(site, name, capfd):
     site.offer(name)
     assert same(load(name), site.arrays[name])
@@ -560,6 +599,27 @@ def test_sets_whose_files_have_the_same_names_do_not_mix(site):
     site.offer("fashion")
     assert same(load("fashion"), site.arrays["fashion"])
     assert same(load("mnist"), site.arrays["mnist"])
+
+
+def test_a_published_md5_is_held_too(site, impatient):
+    site.offer("gtsrb")
+    first = next(iter(site.files["gtsrb"]))
+    for file, content in site.files["gtsrb"].items():
+        site.hashes["gtsrb"][file] = f"md5:{hashlib.md5(content).hexdigest()}"
+    assert same(load("gtsrb"), site.arrays["gtsrb"])
+    site.hashes["gtsrb"][first] = f"md5:{'0' * 32}"
+    with pytest.raises(ConnectionError, match="sends a wrong file"):
+        load("gtsrb")
+
+
+def test_photographs_of_any_size_are_resized_as_a_whole(site):
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 30:] = 255
+    site.arrays["gtsrb"] = [wide[None], np.array([7]), wide[None], np.array([42])]
+    cached(site, "gtsrb", as_signs(*site.arrays["gtsrb"]))
+    signs = load("gtsrb")
+    assert signs.train.x.shape == (1, 3, 32, 32) and signs.train.y.tolist() == [7] and signs.test.y.tolist() == [42]
+    assert (signs.train.x[..., :14] == 0).all() and (signs.train.x[..., 18:] == 1).all()
 
 
 def test_a_host_that_fails_once_is_asked_again(site):
@@ -631,12 +691,12 @@ def test_a_damaged_file_in_the_cache_is_downloaded_anew(site):
 def test_the_usual_cache_is_the_systems(site, monkeypatch, tmp_path):
     monkeypatch.delenv("COURSE_CACHE")
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "system" / project)
-    assert download.fetch("mnist")[0].parent == tmp_path / "system" / "measured-defense" / "mnist"
+    assert download.fetch("mnist", "mnist.npz")[0].parent == tmp_path / "system" / "measured-defense" / "mnist"
 
 
 # Others at the same files: two kernels, a killed one, a full disk. Real processes, no mocks.
 
-FETCH = "print(*download.fetch('mnist'))"
+FETCH = "print(*download.fetch('mnist', 'mnist.npz'))"
 
 
 def test_two_kernels_at_once_both_get_the_whole(site):
@@ -732,7 +792,12 @@ def test_progress_leaves_nothing_in_a_notebook(site, monkeypatch):
     site.canonical.answers = [slowly]
     spy = "from utils import progress; drawn = []; write = progress.Line.write"
     spy += "; progress.Line.write = lambda self, text: (drawn.append(text), write(self, text))"
-    cells = [site.setup(), spy, "download.fetch('mnist'); None", "print(any('B/s' in text for text in drawn))"]
+    cells = [
+        site.setup(),
+        spy,
+        "download.fetch('mnist', 'mnist.npz'); None",
+        "print(any('B/s' in text for text in drawn))",
+    ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(ROOT)}}).execute()
     *quiet, shown = (cell.outputs for cell in notebook.cells)
@@ -819,6 +884,83 @@ def test_a_hostile_tar_gets_one_sentence(site, monkeypatch, content, reason):
 def test_a_tar_loads_when_nothing_is_wrong_with_it(site):
     cached(site, "cifar10", {"cifar-10-binary.tar.gz": gzip.compress(as_tar(BATCHES))})
     assert load("cifar10").train.x.shape == (5, 3, 32, 32)
+
+
+SIGNS = images((2, 1), (32, 32, 3), 43)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("GTSRB_Final_Training_Images.zip", b"no archive", "not a zip"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"readme.txt": "nothing else"}), "at least one array"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/x/1.ppm": as_ppm(SIGNS[0][0])}), "invalid literal"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/00043/1.ppm": as_ppm(SIGNS[0][0])}), "not from 0 to 42"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/00001/1.ppm": b"P6 9000 9000 255 "}), "9000 x 9000"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/00001/1.ppm": b"P6 32 32 255 short"}), "cannot use"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/00001/1.ppm": b"\x89PNG\r\n\x1a\n"}), "cannot identify"),
+        ("GTSRB_Final_Training_Images.zip", as_zip({"a/00001/1.ppm": bytes(20_001)}), "more than 20,000 bytes"),
+        ("GTSRB_Final_Test_GT.zip", as_zip({"GT-final_test.csv": "Filename;ClassId\n00009.ppm;1"}), "00000.ppm"),
+        ("GTSRB_Final_Test_GT.zip", as_zip({"GT-final_test.csv": "no;header"}), "cannot use"),
+    ],
+)
+def test_hostile_archives_of_signs_get_one_sentence(site, monkeypatch, file, content, reason):
+    monkeypatch.setattr(formats, "LIMIT", 2_000_000)
+    cached(site, "gtsrb", as_signs(*SIGNS) | {file: content})
+    with pytest.raises(ValueError, match=reason) as caught:
+        load("gtsrb")
+    one_sentence(caught, site.cache / "gtsrb")
+
+
+# ---------------------------------------------------------------- payments
+
+
+def as_payments(rows=1100):
+    """A file like the published one: a header, `rows` payments, the class in quotes."""
+    rng = np.random.default_rng(0)
+    numbers = np.column_stack([np.arange(rows) // 2, rng.normal(size=(4, 28))[np.arange(rows) % 4], np.arange(rows)])
+    lines = [",".join(f"{value:g}" for value in row) + f',"{int(i % 600 == 0)}"' for i, row in enumerate(numbers)]
+    return "\n".join(['"Time",...,"Amount","Class"', *lines]).encode()
+
+
+def test_payments_are_split_in_time_and_scaled_by_the_training_rows(site, monkeypatch, tmp_path):
+    monkeypatch.setattr(formats, "LATER", 1000)
+    rows = as_payments()
+    site.files["credit"], site.hashes["credit"] = {"creditcard.csv": rows}, {}
+    site.hashes["credit"]["creditcard.csv"] = f"md5:{hashlib.md5(rows).hexdigest()}"
+    monkeypatch.setitem(download.HOSTS, "credit", (site.canonical.url,))
+    site.offer("credit")
+    credit = load("credit")
+    assert credit.train.x.shape == (100, 29) and credit.test.x.shape == (1000, 29)
+    assert credit.train.x.dtype == torch.float32 and 0 <= credit.test.x.min() and credit.test.x.max() <= 1
+    assert credit.train.y.nonzero().flatten().tolist() == [0] and credit.test.y.nonzero()[0].item() == 500
+    amount = credit.train.x[:, -1].cpu()  # 0 ... 99: all but the first and the last lie inside
+    assert amount[0] == 0 and amount[-1] == 1 and (amount.diff() > 0).all() and (credit.test.x[:, -1] == 1).all()
+    assert credit.classes == ("honest", "fraud")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    (tmp_path / "credit.csv").write_bytes(rows)
+    site.canonical.stop()
+    assert torch.equal(load("credit").train.x, credit.train.x)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "cannot use"),
+        (b"header\n1,2,3\n", "not 31 in each of more than 1,000 rows"),
+        (b"header\n" + b"0," * 30 + b"fish\n", "fish"),
+        (as_payments().replace(b'"1"', b'"2"', 1), "not 0 or 1"),
+        (as_payments().replace(b",0,", b",nan,", 1), "not 31 in each"),
+    ],
+    ids=["empty", "narrow", "words", "classes", "nan"],
+)
+def test_a_bad_file_of_payments_gets_one_sentence(monkeypatch, tmp_path, content, reason):
+    monkeypatch.setattr(formats, "LATER", 1000)
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    (tmp_path / "credit.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        load("credit")
+    one_sentence(caught, tmp_path / "credit.csv")
 
 
 @given(flips=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 255)), max_size=9), cut=st.integers(0, 10**9))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +9,14 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from utils.download import HOSTS, fetch
-from utils.formats import check, read_cifar, read_idx, read_npz
+from utils.download import obtain
+from utils.formats import check, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
 
 # name: customary L-infinity budget, shape of one input as stored, classes
 SETS = {
     "digits": (0.15, (8, 8), tuple("0123456789")),
     "tumors": (0.05, (30,), ("malignant", "benign")),
+    "credit": (0.05, (29,), ("honest", "fraud")),
     "mnist": (0.3, (28, 28), tuple("0123456789")),
     "fashion": (
         0.1,
@@ -95,22 +95,26 @@ def load(name: str | None = None) -> Dataset:
     |----------|----------------------------------------------|----------|--------|-------------|-------|
     | digits   | handwritten digits (in scikit-learn)         | 1,400    | 397    | 1 x 8 x 8   | 0.15  |
     | tumors   | 30 measures of a tumor (in scikit-learn)     | 400      | 169    | 30          | 0.05  |
+    | credit   | payments by card, 1 in 600 a fraud           | 200,000  | 84,807 | 29          | 0.05  |
     | mnist    | handwritten digits                           | 60,000   | 10,000 | 1 x 28 x 28 | 0.3   |
     | fashion  | clothes                                      | 60,000   | 10,000 | 1 x 28 x 28 | 0.1   |
     | cifar10  | photographs of ten kinds of things           | 50,000   | 10,000 | 3 x 32 x 32 | 8/255 |
     | olivetti | faces of 40 people (only from COURSE_DATA)   | 280      | 120    | 1 x 64 x 64 | 8/255 |
-    | gtsrb    | German road signs (only from COURSE_DATA)    | 39,209   | 12,630 | 3 x 32 x 32 | 8/255 |
+    | gtsrb    | photographs of German road signs             | 39,209   | 12,630 | 3 x 32 x 32 | 8/255 |
 
     Texts, payments and drawn road signs are in `utils.beyond`.
 
     The first two need no network. The others come from DIR/NAME.npz if COURSE_DATA names a folder DIR that has
-    this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3); else they are
-    downloaded once from their authors or a mirror, checked against published hashes, and kept in COURSE_CACHE
-    (by default the system's folder for caches). A file in COURSE_DATA is taken as it is: a CIFAR-10 decoded from
-    JPEG, for one, is not the original, and models differ on it from published accuracies by about a point.
+    this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3), credit from
+    DIR/credit.csv as it was published; else they are downloaded once from their authors or a mirror, checked against
+    published hashes, and kept in COURSE_CACHE (by default the system's folder for caches). A file in COURSE_DATA is
+    taken as it is: a CIFAR-10 decoded from JPEG, for one, is not the original, and models differ on it from published
+    accuracies by about a point.
 
     Pixels are divided by their largest value. Tumors' features are scaled to [0, 1] by their range in the training
     split, which the test split is clamped to. Both splits of scikit-learn's sets are stratified and always the same.
+    Of credit (Dal Pozzolo et al. 2015; two days of 2013, 28 of 30 columns published as principal components only) the
+    test split is the later part, and each feature is scaled as `utils.formats.read_payments` says.
 
     Raises ValueError (unknown name, a file that cannot be used), FileNotFoundError, ConnectionError (no host
     gave the files) or OSError (no place to keep them): one sentence each, which says what to do.
@@ -124,7 +128,7 @@ def load(name: str | None = None) -> Dataset:
     elif name == "tumors":
         largest, arrays = 1, _tumors()
     else:
-        largest, arrays = 255, _images(name, shape, len(classes))
+        largest, arrays = 1 if name == "credit" else 255, _published(name, shape, len(classes))
     x_train, y_train, x_test, y_test = arrays
     return Dataset(name, _split(x_train, y_train, largest), _split(x_test, y_test, largest), classes, eps)
 
@@ -157,18 +161,15 @@ def _tumors() -> tuple[ndarray, ...]:
     return x_train, y_train, x_test, y_test
 
 
-def _images(name: str, shape: tuple[int, ...], classes: int) -> list[ndarray]:
-    folder = os.environ.get("COURSE_DATA")
-    path = Path(folder or "").expanduser() / f"{name}.npz"
-    if folder and not path.parent.is_dir():
-        raise FileNotFoundError(f"COURSE_DATA names {folder}, which is not a folder: correct it or unset it")
-    given = bool(folder) and path.exists()
-    if not given and name not in HOSTS:
-        raise FileNotFoundError(f"{name} cannot be downloaded: set COURSE_DATA to a folder that holds {name}.npz")
-    files = [path] if given else fetch(name)
+def _published(name: str, shape: tuple[int, ...], classes: int) -> list[ndarray]:
+    own = "credit.csv" if name == "credit" else f"{name}.npz"
+    files = obtain(name, own)
+    given = files[0].name == own
     try:
-        read = read_cifar if name == "cifar10" else read_idx
-        return check(read_npz(path) if given else read(files), shape, classes)
+        if name == "credit":
+            return read_payments(*files)
+        read = {"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)
+        return check(read_npz(*files) if given else read(files), shape, classes)
     except Exception as problem:  # whatever a damaged or hostile file can cause, it is one thing to the reader
         reason = str(problem).split("\n")[0] or type(problem).__name__
         advice = "replace it or take it out of the folder" if given else "delete it and load the data set again"

@@ -1,4 +1,4 @@
-"""`fetch(name)`: the published files of an image set, downloaded once, checked against published hashes.
+"""`fetch(name)`: the published files of a data set, downloaded once, checked against published hashes.
 
 Pooch keeps them: each goes to a temporary file that gets its name only once its hash is right, so a broken
 transfer, a killed kernel or two kernels at once never leave a bad file that a later call would trust.
@@ -17,12 +17,12 @@ import requests
 
 from utils.progress import progress
 
-LIMIT = 200_000_000  # bytes in one file; the largest here has 170 million
+LIMIT = 300_000_000  # bytes in one file; the largest here has 276 million
 TIMEOUT = 15  # seconds without a byte until a host is given up
 PATIENCE = 15  # seconds after which a host that has a mirror must have sent at least ...
 SLOWEST = 100_000  # bytes a second (CIFAR-10's own server has been sending fewer since June 2026: pytorch/vision#9536)
 
-# The authors' host first, then mirrors. None of them is trusted: the hashes decide.
+# The authors' host first, then mirrors where there are any. None of them is trusted: the hashes decide.
 HOSTS = {
     "mnist": (
         "http://yann.lecun.com/exdb/mnist/",  # often refuses
@@ -38,10 +38,20 @@ HOSTS = {
         "https://storage.googleapis.com/mirror.tensorflow.org/www.cs.toronto.edu/~kriz/",  # TensorFlow's mirror
         "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",  # as in MindSpore's tutorials
     ),
+    "gtsrb": ("https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/",),
+    "credit": (
+        "https://zenodo.org/records/7395559/files/",
+        "https://storage.googleapis.com/download.tensorflow.org/data/",  # as in TensorFlow's tutorials
+    ),
+    "sms_spam": ("https://archive.ics.uci.edu/static/public/228/",),
+    "ag_news_test": ("https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv/",),
 }
 
-# SHA-256, from github.com/tensorflow/datasets, tensorflow_datasets/url_checksums/{mnist,fashion_mnist,cifar10}.txt.
-# The order is the readers': training images and labels, test images and labels; or one archive.
+# The order is the readers': training images and labels, test images and labels; or one archive. SHA-256, or MD5 where
+# no other is published: a host can hardly make another file with the MD5 of a file that it did not make itself.
+# From github.com: tensorflow/datasets, tensorflow_datasets/url_checksums (mnist, fashion, cifar10); pytorch/vision,
+# torchvision/datasets/gtsrb.py (gtsrb's test; its training images' MD5 stands alike in six unrelated repositories);
+# JuliaML/MLDatasets.jl (sms_spam); pytorch/text (ag_news_test). From zenodo.org/records/7395559: credit.
 HASHES = {
     "mnist": {
         "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -58,16 +68,42 @@ HASHES = {
     "cifar10": {  # the binary version: the Python one is a pickle, which can run code
         "cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     },
+    "gtsrb": {
+        "GTSRB_Final_Training_Images.zip": "md5:f33fd80ac59bff73c82d25ab499e03a3",
+        "GTSRB_Final_Test_Images.zip": "md5:c7e4e6327067d32654124b0fe9e82185",
+        "GTSRB_Final_Test_GT.zip": "md5:fe31e9c9270bbcd7b84b7f21a9d9d9e5",
+    },
+    "credit": {"creditcard.csv": "md5:e90efcb83d69faf99fcab8b0255024de"},
+    "sms_spam": {"sms+spam+collection.zip": "1587ea43e58e82b14ff1f5425c88e17f8496bfcdb67a583dbff9eefaf9963ce3"},
+    "ag_news_test": {"test.csv": "md5:d52ea96a97a2d943681189a97654912d"},
 }
 
 pooch.get_logger().setLevel("WARNING")  # or its line about each file would stay in the notebook
 
 
-def fetch(name: str) -> list[Path]:
+def obtain(name: str, file: str) -> list[Path]:
+    """Where `name` is: [COURSE_DATA/`file`] if there is such a file, else the published files, downloaded if need be.
+
+    Raises FileNotFoundError if COURSE_DATA names no folder, or if there is no such file and `name` has no host; and as
+    `fetch` does.
+    """
+    folder = os.environ.get("COURSE_DATA")
+    path = Path(folder or "").expanduser() / file
+    if folder and not path.parent.is_dir():
+        raise FileNotFoundError(f"COURSE_DATA names {folder}, which is not a folder: correct it or unset it")
+    if folder and path.exists():
+        return [path]
+    if name not in HOSTS:
+        raise FileNotFoundError(f"{name} cannot be downloaded: set COURSE_DATA to a folder that holds {file}")
+    return fetch(name, file)
+
+
+def fetch(name: str, file: str) -> list[Path]:
     """The files of `name`, in the order of `HASHES[name]`, from the cache or from the first host that sends them all.
 
-    The cache is COURSE_CACHE, or the system's usual place for caches. Raises ConnectionError if every host
-    fails and OSError if the files cannot be stored, each with one sentence that says what to do.
+    `file` is what COURSE_DATA may hold instead, for the error's words. The cache is COURSE_CACHE, or the system's usual
+    place for caches. Raises ConnectionError if every host fails and OSError if the files cannot be stored, each with
+    one sentence that says what to do.
     """
     folder = Path(os.environ.get("COURSE_CACHE") or pooch.os_cache("measured-defense")).expanduser() / name
     faults = []
@@ -87,7 +123,7 @@ def fetch(name: str) -> list[Path]:
             ) from None
     raise ConnectionError(
         f"could not download {name} ({', '.join(faults)}): check the network connection and load it again, "
-        f"or set COURSE_DATA to a folder that holds {name}.npz"
+        f"or set COURSE_DATA to a folder that holds {file}"
     )
 
 

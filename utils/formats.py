@@ -1,8 +1,9 @@
-"""Readers of image files that others made. Nothing is unpickled, nothing unpacked to disk, nothing read without bound.
+"""Readers of files that others made. Nothing is unpickled, nothing unpacked to disk, nothing read without bound.
 
 Each gives x_train, y_train, x_test, y_test: images uint8, N x H x W or N x H x W x 3, labels (N,) integers.
 """
 
+import csv
 import gzip
 import io
 import math
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
+from PIL import Image
 
 LIMIT = 200_000_000  # bytes that one file may unpack to; the largest here has 184 million
+LATER = 84_807  # payments in the test split: the last 30 %
 
 
 def read_arrays(path: Path) -> dict[str, ndarray]:
@@ -54,6 +57,58 @@ def read_cifar(paths: Iterable[Path]) -> Iterator[ndarray]:
             records = np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
             yield records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
             yield records[:, 0]
+
+
+def read_gtsrb(paths: Iterable[Path], side: int = 32) -> Iterator[ndarray]:
+    """The German road signs' three archives: training images in a folder for each class, test images, their classes.
+
+    The photographs are 15 to 250 pixels wide; each is resized to `side` x `side` as a whole, by area (bilinear).
+    """
+    training, test, answers = paths
+    with zipfile.ZipFile(training) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".ppm"))
+        yield np.stack([_photograph(member(archive, name), side) for name in names])
+        yield np.array([int(name.split("/")[-2]) for name in names])
+    with zipfile.ZipFile(answers) as archive:
+        rows = csv.DictReader(io.StringIO(member(archive, "GT-final_test.csv").decode()), delimiter=";")
+        said = {row["Filename"]: int(row["ClassId"]) for row in rows}
+    with zipfile.ZipFile(test) as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".ppm"))
+        yield np.stack([_photograph(member(archive, name), side) for name in names])
+        yield np.array([said[name.split("/")[-1]] for name in names])
+
+
+def _photograph(content: bytes, side: int) -> ndarray:
+    with Image.open(io.BytesIO(content), formats=["PPM"]) as image:
+        if max(image.size) > 1000:
+            raise ValueError(f"an image is {image.size[0]} x {image.size[1]}")
+        return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+
+
+def read_payments(path: Path) -> list[ndarray]:
+    """Payments by card in order of time, a row each: seconds, 28 components, amount, whether it was a fraud.
+
+    The last `LATER` rows are the test split. The seconds are left out: they would tell the splits apart. Each other
+    column is scaled so that 0.1 % of the training rows lie below 0 and 0.1 % above 1, and clamped (float32).
+    """
+    if not 0 < path.stat().st_size <= LIMIT:
+        raise ValueError(f"it has {path.stat().st_size:,} bytes")
+    table = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, quotechar='"')
+    if table.ndim != 2 or table.shape[1] != 31 or len(table) <= LATER or not np.isfinite(table).all():
+        raise ValueError(f"it has {table.shape} numbers, not 31 in each of more than {LATER:,} rows")
+    if not np.isin(table[:, 30], (0, 1)).all():
+        raise ValueError("its last column, Class, is not 0 or 1")
+    x, y = table[:, 1:30], table[:, 30].astype(np.int64)
+    low, high = np.quantile(x[:-LATER], (0.001, 0.999), axis=0)
+    x = ((x - low) / np.maximum(high - low, 1e-9)).clip(0, 1).astype(np.float32)
+    return [x[:-LATER], y[:-LATER], x[-LATER:], y[-LATER:]]
+
+
+def member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One file in a ZIP archive, of at most a hundredth of `LIMIT`: the largest here has half a million bytes."""
+    if archive.getinfo(name).file_size > LIMIT // 100:
+        raise ValueError(f"{name} unpacks to more than {LIMIT // 100:,} bytes")
+    return archive.read(name)
 
 
 def _unpacked(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.data import Split, device
+from utils.download import obtain
+from utils.formats import member
 
 ABSENT, UNKNOWN = 0, 1  # the first two numbers of every vocabulary: no word, and a word that training never saw
 SETS = {
@@ -107,34 +110,30 @@ def substitutes(words: Sequence[str]) -> Tensor:
 def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     """The texts `name` as numbers. Without a name: what COURSE_TEXTS says, else "messages".
 
-    | name         | what                                                        | training | test  |
-    |--------------|-------------------------------------------------------------|----------|-------|
-    | messages     | short messages, written for this course (in `utils`)        | 150      | 150   |
-    | sms_spam     | SMS, UCI 228, as Kaggle's spam.csv (only from COURSE_DATA)  | 3,000    | 2,572 |
-    | ag_news_test | news of four topics (only from COURSE_DATA)                 | 4,000    | 3,600 |
+    | name         | what                                                 | training | test  |
+    |--------------|------------------------------------------------------|----------|-------|
+    | messages     | short messages, written for this course (in `utils`) | 150      | 150   |
+    | sms_spam     | real SMS, some of them spam (UCI 228)                | 3,000    | 2,574 |
+    | ag_news_test | news of four topics (the test file of AG News)       | 4,000    | 3,600 |
 
-    The last two come from DIR/NAME.csv, where COURSE_DATA names the folder DIR: with a header `label,text`, or without
-    one, label (from 1), title and text. No download: we know of no published hash to check one against.
+    The last two come from DIR/NAME.csv if COURSE_DATA names a folder DIR that has this file: with a header `label,text`
+    (Kaggle's spam.csv, for one, which has two messages fewer), or without one, label (from 1), title and text. Else
+    they are downloaded as `utils.data.load` does it.
 
     length  words of a text that are kept
 
-    Raises ValueError (unknown name, a file that cannot be used) or FileNotFoundError, which say what to do.
+    Raises ValueError (unknown name, a file that cannot be used), FileNotFoundError, ConnectionError or OSError, which
+    say what to do.
     """
     name = name or os.environ.get("COURSE_TEXTS") or "messages"
     if name not in SETS:
         raise ValueError(f"there are no texts {name!r}: choose one of {', '.join(SETS)}")
-    path = Path(__file__).with_name("messages.csv")
-    if name != "messages":
-        path = Path(os.environ.get("COURSE_DATA") or "", f"{name}.csv").expanduser()
-        if not os.environ.get("COURSE_DATA") or not path.exists():
-            raise FileNotFoundError(f"{name} is not downloaded: set COURSE_DATA to a folder that holds {name}.csv")
+    (path,) = [Path(__file__).with_name("messages.csv")] if name == "messages" else obtain(name, f"{name}.csv")
+    known = {str(number): number for number in range(len(SETS[name]))} | dict(map(reversed, enumerate(SETS[name])))
     try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-        rows = rows[1:] if rows[0][0] == "label" else [[str(int(row[0]) - 1), " ".join(row[1:])] for row in rows]
-        known = {str(number): number for number in range(len(SETS[name]))} | dict(map(reversed, enumerate(SETS[name])))
+        rows = _rows(path)
         y, said = torch.tensor([known[row[0]] for row in rows]), [split_words(row[1])[:length] for row in rows]
-    except (KeyError, IndexError, ValueError) as problem:
+    except (KeyError, IndexError, ValueError, OSError, zipfile.BadZipFile) as problem:
         raise ValueError(f"cannot use {path} ({problem}): it needs a label and a text in each row") from None
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
     half = {"messages": 150, "sms_spam": 3000, "ag_news_test": 4000}[name]
@@ -147,6 +146,17 @@ def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     return Texts(
         name, train, test, SETS[name], words, tuple(said[i] for i in order[half:]), substitutes(words).to(there)
     )
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """Label and text of each message in a file of one of the three forms that `load_texts` reads."""
+    if path.suffix == ".zip":  # UCI's archive: a line each, label, tab, text
+        with zipfile.ZipFile(path) as archive:
+            lines = member(archive, "SMSSpamCollection").decode(errors="replace").split("\n")
+        return [line.split("\t", 1) for line in lines if line]
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    return rows[1:] if rows[0][0] == "label" else [[str(int(row[0]) - 1), " ".join(row[1:])] for row in rows]
 
 
 class Reader(nn.Module):
