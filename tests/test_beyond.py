@@ -301,6 +301,23 @@ def test_hiding_keeps_so_many_words_and_all_choices_alike():
     assert torch.equal(swaps.keep_some(x[:3, 5:], 2), x[:3, 5:]), "a text of one word is kept whole"
 
 
+def test_a_soft_vote_counts_all_texts_or_the_same_places_of_each():
+    torch.manual_seed(0)
+    table = torch.randn(9, 2)
+
+    def model(x):
+        return table[x].cumsum(1)[:, -1] ** 3  # knows which words, all of them
+
+    x = torch.tensor([[3, 4, 5, 6, 0, 0], [7, 8, 0, 0, 0, 0], [1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 0]])
+    got = swaps.Hidden(model, 3)(x).exp()
+    for row, share in zip(x.tolist()[:3], got, strict=False):
+        kept = torch.tensor(list(itertools.combinations([word for word in row if word], min(3, sum(map(bool, row))))))
+        assert torch.allclose(share, model(kept).softmax(1).mean(0), atol=1e-6)
+    assert torch.allclose(got[3], model(torch.tensor([[0]])).softmax(1)[0])
+    few = swaps.Hidden(model, 3, n=5)
+    assert torch.equal(few(x), few(x)) and torch.equal(few(x)[2], few(x[2:3])[0]) and not torch.equal(few(x), got.log())
+
+
 def test_what_is_certified_holds_for_every_word():
     """By all subsets and all replacements of one word, for readers of five words."""
     for seed in range(12):

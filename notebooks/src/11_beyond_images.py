@@ -8,13 +8,14 @@
 # What is left of our attacks and defenses when the world says what may change?
 #
 # **You will build** attacks that respect what a person can do, on payments, messages, road signs and faces.
-# *About 60 minutes, after 03, 06 and 07; the cells run in 40 s on two CPU cores.*
+# *About 60 minutes, after 03, 06 and 07; the cells run in 35 s on two CPU cores.*
 
 # %%
 import math
 from functools import partial
 
 import torch
+from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
@@ -54,7 +55,8 @@ guess
 # %% [markdown]
 # ## Payments
 #
-# No bank gives its payments away. These are drawn by a program (`utils/beyond/tables.py` says how):
+# Real payments are published without their meaning (`load("credit")`: 28 of 30 columns are mixtures of what a bank
+# knew), so nobody can say what a thief could change. These are drawn by a program (`utils/beyond/tables.py` says how):
 # customers with habits, merchants with prices, and one fraud in a hundred.
 # A model may learn only from labels that have arrived; complaints take two weeks.
 
@@ -77,7 +79,7 @@ for i, column in enumerate(table.columns[:7]):
 # %%
 detector = partial(tables.stopping, honest=known, share=0.01)  # a bar that one honest payment in a hundred passes
 table_net = partial(mlp, payments, width=64)
-learn = partial(fit, train=tables.balanced(payments.train))
+learn = partial(fit, train=tables.balanced(payments.train), updates=200)
 torch.manual_seed(0)
 plain = detector(learn(table_net()))
 stopped = Rate(int(predict(plain, honest).sum()), len(honest))
@@ -177,7 +179,7 @@ def climb(model, x, y, rules, *, eps, steps=20):
 
 # %%
 def search(model, x, y, rules, *, eps, rounds=3, choices=9):
-    """Every change of one column, the best of them, and again `rounds` times; labels and scores are enough."""
+    """Every change of one column, the best of them, and again `rounds` times; scores are enough."""
     low, high = box(x, rules, eps)
     best, each = x, torch.arange(len(x))
     for _ in range(rounds):
@@ -204,14 +206,16 @@ budget = {"rules": table, "eps": payments.eps}
 found = {"no attack": fraud, "PGD, impossible rows": naive}
 found["the same, projected at the end"] = feasible(naive, fraud, table, eps=payments.eps)
 found |= {attack.__name__: attack(plain, fraud, is_fraud, **budget) for attack in (climb, search)}
-kept = units(found["search"], table)[:, 0] / units(fraud, table)[:, 0]
-print(f"of the stolen amount is kept, median: {100 * float(kept.median()):.0f} %")
+whole_loot = [c._replace(cost=math.inf) if c.name == "amount" else c for c in table.columns]
+found["search, the amount as it is"] = search(
+    plain, fraud, is_fraud, table._replace(columns=whole_loot), eps=payments.eps
+)
 plots.rates({name: accuracy(plain, (x, is_fraud)) for name, x in found.items()}, x="frauds stopped")
 
 # %% [markdown]
 # An attack that is projected only at its end loses much of its force: what it planned is not what is done.
-# The two that plan with what is possible win, and pay with a part of the loot.
-# That part is the detector's real work.
+# The two that plan with what is possible win. The last thief gives up no cent of the loot:
+# the channel, the kind of shop, the hour and the distance are enough for most.
 #
 # ## The same defenses
 #
@@ -238,36 +242,45 @@ def thieves(model, x, y, *, rules, eps):
     return moved
 
 
-before = {"transform": attacked(payments.eps, steps=4)}
+before = {"transform": attacked(payments.eps, steps=4, updates=200)}
 made = recipes(table_net, learn, before, {"transform": partial(thieves, **budget)})
 made["masked"] = nn.Sequential(Quantize(11), plain[0])
 detectors = {"undefended": plain} | {name: detector(model) for name, model in made.items()}
 
 # %%
 board = {name: {} for name in ("undefended", "masked", "distilled", "trained as before", "trained on this threat")}
-by_slope = {}
+caught = {}
 for name in board:
     model = detectors[name]
     slow, quick = (attack(model, fraud, is_fraud, **budget) for attack in (climb, search))
-    by_slope[name] = accuracy(model, (slow, is_fraud))
     board[name]["fraud"] = standing(model, [fraud, slow, quick], is_fraud)
-plots.table({name: {"by slope": by_slope[name], "by slope and search": board[name]["fraud"]} for name in board})
+    caught[name] = {"no attack": accuracy(model, (fraud, is_fraud)), "by slope": accuracy(model, (slow, is_fraud))}
+    caught[name]["by slope and search"] = board[name]["fraud"]
+plots.table(caught)
 
 # %%
 guess.reveal(board["trained as before"]["fraud"])
 
 # %% [markdown]
 # The mask stops the slope and nothing else, as in lessons 04 and 05.
-# Training in the ball was spent on changes that no thief can make, and it misses those that they can:
-# another channel is a step of 1, not of 0.1. Training on what thieves can do helps.
-# The idea carries over; the ball does not.
+# Training in the ball was spent on changes that no thief can make. It pays for them before anybody attacks,
+# with frauds that it no longer finds, and what it finds falls as before.
+# Training on what thieves can do costs little, and helps. The idea carries over; the ball does not.
 
 # %%
-sigma = {"fraud": 0.1, "diagnosis": 0.1, "signs": 0.12}
+sigma = {"fraud": 0.1, "diagnosis": 0.25, "signs": 0.12}
+
+
+def longest(sigma, n=1000):
+    """The longest radius that n votes can prove, if all of them agree (lesson 07)."""
+    return sigma * stats.norm.ppf(0.001 ** (1 / n))
+
+
 torch.manual_seed(0)
 voter = learn(table_net(), transform=smoothing.noisy(sigma["fraud"]))
-noisy = known + sigma["fraud"] * torch.randn_like(known)
-voter = tables.stopping(voter, noisy, 0.01)  # one in a hundred noisy copies of honest payments
+copies = [logits(voter, known + sigma["fraud"] * torch.randn_like(known)) for _ in range(21)]
+middle = torch.stack([answer[:, 1] - answer[:, 0] for answer in copies]).median(0).values
+voter = nn.Sequential(voter, tables.Bar(float(middle.quantile(0.99)))).eval()  # votes stop 1 % of honest payments, too
 soft = smoothing.smoothed(voter, sigma["fraud"])
 worst = search(soft, fraud, is_fraud, **budget)
 answer = smoothing.majority(voter, worst, sigma=sigma["fraud"], n=200)
@@ -276,11 +289,16 @@ farthest = math.sqrt(2)  # the length in L2 of a change of channel
 board["smoothed, attacked"] = {"fraud": Rate(int((answer == 1).sum()), len(fraud))}
 proved = (proof.label == 1) & (proof.radius >= farthest)
 board["smoothed, proved"] = {"fraud": Rate(int(proved.sum()), len(fraud))}
-print("longest radius that was proved:", f"{float(proof.radius.max()):.2f}, the way to another channel: {farthest:.2f}")
+print(
+    "frauds stopped, no attack:", Rate(int((smoothing.majority(voter, fraud, sigma=0.1, n=200) == 1).sum()), len(fraud))
+)
+print(f"the way to another channel: {farthest:.2f}; the most that 1,000 votes can prove: {longest(sigma['fraud']):.2f}")
+print(f"noise that could prove it: {farthest / longest(1):.2f}, where a whole column is 1 wide")
 
 # %% [markdown]
 # A certificate for a ball is worth nothing against a step out of it:
 # to pay online instead of by phone is a step of length 1.41, and within the thief's budget.
+# With noise that reaches so far, no payment looks like itself.
 #
 # ## Diagnoses
 #
@@ -311,11 +329,13 @@ needed = tumors.eps * math.sqrt(x.shape[1])  # the L2 ball that contains the box
 board["smoothed, attacked"]["diagnosis"] = Rate(int((answer == y).sum()), len(y))
 proved = (proof.label == y) & (proof.radius >= needed)
 board["smoothed, proved"]["diagnosis"] = Rate(int(proved.sum()), len(y))
+print(f"needed: {needed:.2f}; the most that 1,000 votes can prove: {longest(sigma['diagnosis']):.2f}")
 plots.table({name: {"diagnoses right, under attack": cells["diagnosis"]} for name, cells in board.items()})
 
 # %% [markdown]
 # Where the threat is a box, what was built for a box works as it did on digits,
 # and what failed there fails here. (Trained *as before* and *on this threat* are one model: the threats agree.)
+# The box is small enough for a proof, too: of the diagnoses that votes under noise keep, nearly all are proved.
 #
 # ## Messages
 #
@@ -465,15 +485,21 @@ def seen(length, keep, changes):
 
 # %%
 class Hidden(nn.Module):
-    """The logarithm of a model's mean probabilities over n texts with `keep` words each: a soft vote."""
+    """The logarithm of a model's mean probabilities over (n of) all texts with `keep` of the words: a soft vote."""
 
-    def __init__(self, model, keep, n=16):
+    def __init__(self, model, keep, n=500):
         super().__init__()
         self.model, self.keep, self.n = model, keep, n
 
     def forward(self, x):
-        shares = self.model(keep_some(x.repeat(self.n, 1), self.keep)).log_softmax(1)
-        return shares.unflatten(0, (self.n, len(x))).logsumexp(0) - math.log(self.n)
+        shares, length = self.model(x[:, : self.keep]).softmax(1), (x != 0).sum(1).clamp_min(1)
+        for words in length.unique().tolist():
+            which = torch.combinations(torch.arange(words), min(self.keep, words))  # words stand at the left
+            which = which[torch.randperm(len(which), generator=torch.Generator().manual_seed(0))[: self.n]]
+            copies = x[length == words][:, which.to(x.device)]  # (texts, copies, keep): for all texts the same places
+            answers = self.model(copies.flatten(0, 1)).softmax(1)
+            shares[length == words] = answers.unflatten(0, copies.shape[:2]).mean(1)
+        return shares.log()
 
 
 def votes_for(model, x, label, keep, n=500):
@@ -499,13 +525,17 @@ board["smoothed, proved"]["text"] = sure[many]
 plots.lines(sure, x="words that may change", y="proved to stay spam")
 
 # %% [markdown]
-# Most votes hold against the search. What can be *proved* ends after a few words:
+# The search counts *all* texts that could be voted on, so that chance does not guide it: scores from a few random
+# texts choose the word that was lucky, and make the defense look better than it is.
+#
+# Some votes hold against the search. What can be *proved* ends after a few words:
 # in a short message, even one changed word is often among those that are kept.
 # The proof knows nothing of synonyms. It holds for any words, also for those that nobody has thought of.
 #
 # ## Road signs
 #
-# Drawn signs, seen by cameras in many poses, lights and blurs. Each step of the drawing has a slope.
+# Drawn signs, seen by cameras in many poses, lights and blurs. (`load("gtsrb")` has photographs of real ones,
+# but nobody can stick anything on those.) Each step of the drawing has a slope.
 # A passer-by sticks a square on a sign, once, and does not know from where a camera will look.
 # So the attack climbs the mean over poses: expectation over transformation, from lesson 05.
 
@@ -544,7 +574,7 @@ def sticker(model, texture, y, *, side=14, spots=SPOTS, steps=20, poses=4, seed=
 road = signs.road_signs(1600, 400)
 flat = signs.textures().to(road.test.x.device)
 which = torch.arange(len(flat), device=flat.device)
-learn = partial(fit, train=road.train, updates=150)
+learn = partial(fit, train=road.train, updates=100)
 torch.manual_seed(0)
 driver = learn(small_cnn(road)).requires_grad_(False)
 views = signs.scenes(25 * len(flat), seed=99)  # new to every attack
@@ -594,7 +624,7 @@ def squares(model, x, y, side=5, steps=2):
 
 
 # %%
-before = {"transform": attacked(road.eps, steps=2, updates=150)}
+before = {"transform": attacked(road.eps, steps=2, updates=100)}
 drivers = {"undefended": driver} | recipes(partial(small_cnn, road), learn, before, {"transform": squares})
 mask = Quantize(6)
 drivers["masked"], seen_through = (nn.Sequential(m, driver) for m in (mask, StraightThrough(mask)))
@@ -626,7 +656,9 @@ few = slice(0, len(y_seen), 5)
 proof = smoothing.certify(voter, photos(flat, views)[few], sigma=sigma["signs"], n=300)
 proved = (proof.label == y_seen[few]) & (proof.radius >= length[few])
 board["smoothed, proved"]["signs"] = Rate(int(proved.sum()), len(proved))
-print(f"a sticker's length in L2, median: {length.median():.2f}; radius, median: {proof.radius.median():.2f}")
+print(f"a sticker's length in L2, median: {length.median():.2f}")
+print(f"the most that 300 votes can prove: {longest(sigma['signs'], 300):.2f}")
+print(f"noise that could prove it: {length.median() / longest(1, 300):.1f}, where black is 0 and white is 1")
 
 # %% [markdown]
 # ## Faces
@@ -663,11 +695,11 @@ data = load()  # the digits; with COURSE_DATASET=olivetti, faces
 claimed = (y + 1 + torch.randint(others, y.shape, generator=torch.Generator().manual_seed(0)).to(y.device)) % (
     others + 1
 )
-learn, locks = partial(fit, train=data.train, updates=200), {}
+learn, locks = partial(fit, train=data.train, updates=150), {}
 how = {"eps": data.eps, "steps": 20, "early_stop": False}
 
 # %%
-for name, transform in {"undefended": None, "trained as before": attacked(data.eps, steps=4, updates=200)}.items():
+for name, transform in {"undefended": None, "trained as before": attacked(data.eps, steps=4, updates=150)}.items():
     torch.manual_seed(0)
     lock = Verifier(learn(small_cnn(data), transform=transform), data.train).eval()
     cosines = logits(lock, data.test.x)
@@ -702,8 +734,8 @@ plots.table(board)
 
 # %% [markdown]
 # Read it by rows. The mask lifts no column. Training *as before* lifts the column whose threat is a ball,
-# and neither frauds nor signs. What was fitted to the threat, in training or in votes, lifts the others.
-# No proof in $L_2$ reaches as far as its threat; hiding words proves a little.
+# and neither frauds nor signs. What was trained on the threat lifts those.
+# A proof in $L_2$ reaches a small box, not a change of channel and not a sticker; hiding words proves a little.
 # (The text column has few messages: differences of a few points mean nothing there.)
 #
 # ## Play
@@ -740,7 +772,8 @@ claim(
 # %% [markdown]
 # **To take to work.** Begin with the list of what a person can change, at what price, and what follows from what.
 # Make it a projection, test it, and use it in attack and training alike.
-# Attack with a search as well: in tables and texts it is cheap, and no mask stops it.
+# Attack with a search as well: in tables and texts it is cheap, and no mask of the slope stops it.
+# (Hidden or rounded scores slow it; then attack a copy, lesson 08.)
 #
 # **What it costs.** Training on the threat takes a search in each batch, and accuracy for road signs.
 # Votes over words take hundreds of answers for one.

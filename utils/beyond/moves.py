@@ -38,11 +38,12 @@ def climb(model: nn.Module, x: Tensor, y: Tensor, rules: Rules, *, eps: float, s
 def search(
     model: nn.Module, x: Tensor, y: Tensor, rules: Rules, *, eps: float, rounds: int = 3, choices: int = 9
 ) -> Tensor:
-    """Every change of one column, the best of them, and again `rounds` times; labels and scores are enough.
+    """Every change of one column, the best of them, and again `rounds` times; scores are enough.
 
     choices  values that are tried for each number, evenly spread over what the budget allows; members of a group, all
 
-    Other arguments and the guarantee are those of `climb`. It takes no slope, so no mask stops it.
+    Other arguments and the guarantee are those of `climb`. It takes no slope, so no mask of the slope stops it; it
+    needs scores that move, so labels alone, or saturated scores, slow it.
     """
     low, high = box(x, rules, eps)
     best, each = x, torch.arange(len(x))

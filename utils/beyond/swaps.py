@@ -68,15 +68,21 @@ def seen(length: int, keep: int, changes: int) -> float:
 
 
 class Hidden(nn.Module):
-    """The logarithm of a model's mean probabilities over n texts with `keep` words each: a soft vote."""
+    """The logarithm of a model's mean probabilities over (n of) all texts with `keep` of the words: a soft vote."""
 
-    def __init__(self, model, keep, n=16):
+    def __init__(self, model, keep, n=500):
         super().__init__()
         self.model, self.keep, self.n = model, keep, n
 
     def forward(self, x):
-        shares = self.model(keep_some(x.repeat(self.n, 1), self.keep)).log_softmax(1)
-        return shares.unflatten(0, (self.n, len(x))).logsumexp(0) - math.log(self.n)
+        shares, length = self.model(x[:, : self.keep]).softmax(1), (x != 0).sum(1).clamp_min(1)
+        for words in length.unique().tolist():
+            which = torch.combinations(torch.arange(words), min(self.keep, words))  # words stand at the left
+            which = which[torch.randperm(len(which), generator=torch.Generator().manual_seed(0))[: self.n]]
+            copies = x[length == words][:, which.to(x.device)]  # (texts, copies, keep): for all texts the same places
+            answers = self.model(copies.flatten(0, 1)).softmax(1)
+            shares[length == words] = answers.unflatten(0, copies.shape[:2]).mean(1)
+        return shares.log()
 
 
 def votes_for(model: nn.Module, x: Tensor, label: int, keep: int, n: int = 500) -> Tensor:
