@@ -197,6 +197,38 @@ def test_a_model_whose_answers_are_no_numbers(digits):
         audit(Broken(), digits.test, eps=0.1)
 
 
+def test_a_model_that_answers_with_labels(honest, digits):
+    """What it lacks is said of it: it does not know two classes only."""
+
+    class Labels(nn.Module):
+        def forward(self, x):
+            return honest(x).argmax(1)
+
+    with pytest.raises(ValueError, match=r"one number for each input.*give logits \(N, classes\)"):
+        audit(Labels(), digits.test, eps=0.1)
+
+
+@pytest.mark.parametrize("fails", [lambda x: {}["layer7"], lambda x: x @ x.new_zeros(3, 3), lambda x: sys.exit(0)])
+def test_a_model_that_fails_is_named_with_its_line_and_the_shape(digits, fails):
+    class Failing(nn.Module):
+        def forward(self, x):
+            return fails(x)
+
+    line = fails.__code__.co_firstlineno
+    kind = r"(KeyError: 'layer7'|RuntimeError: .+|SystemExit: 0)"
+    said = rf"model failed on inputs of shape \(N, 1, 8, 8\): {kind} \(test_audit.py:{line}\)$"
+    with pytest.raises(ValueError, match=said) as problem:
+        audit(Failing(), digits.test, eps=0.1)
+    assert isinstance(problem.value.__cause__, (KeyError, RuntimeError, SystemExit))
+
+
+def test_no_line_of_a_library_is_blamed(digits):
+    """Three channels for one, in a model of torch's layers only: torch's words, and no file of torch."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(288, 10))
+    with pytest.raises(ValueError, match=r"shape \(N, 1, 8, 8\): RuntimeError: Given groups=1.*instead$"):
+        audit(model, digits.test, eps=0.1)
+
+
 # The card.
 
 
@@ -303,6 +335,8 @@ def test_a_model_that_cannot_be_read(folder, spec, weights, word):
         ({"x_test": np.full((3, 2), np.nan), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
         ({"x_test": np.zeros((3, 2)), "y_test": -np.ones(3, int)}, "from 0"),
         ({"x_test": np.zeros((3, 2), np.int64), "y_test": np.zeros(3, int)}, "floats"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3, int), "x_train": np.zeros((3, 2))}, "both or neither"),
+        ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3, int), "y_train": np.zeros(3, int)}, "both or neither"),
     ],
 )
 def test_data_that_cannot_be_read(tmp_path, arrays, word):
@@ -313,7 +347,14 @@ def test_data_that_cannot_be_read(tmp_path, arrays, word):
 
 @pytest.mark.parametrize(
     ("shape", "wanted"),
-    [((5, 7), (5, 7)), ((5, 8, 9), (5, 1, 8, 9)), ((5, 8, 9, 3), (5, 3, 8, 9)), ((5, 3, 8, 9), (5, 3, 8, 9))],
+    [
+        ((5, 7), (5, 7)),
+        ((5, 8, 9), (5, 1, 8, 9)),
+        ((5, 8, 9, 1), (5, 1, 8, 9)),
+        ((5, 8, 9, 3), (5, 3, 8, 9)),
+        ((5, 3, 8, 9), (5, 3, 8, 9)),
+        ((5, 1, 8, 1), (5, 1, 8, 1)),
+    ],
 )
 def test_images_become_channels_first(tmp_path, shape, wanted):
     np.savez(tmp_path / "data.npz", x_test=np.zeros(shape, np.uint8), y_test=np.arange(5))
@@ -364,18 +405,43 @@ def test_the_command_ends_with_what_it_found(folder, claims, code, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+LATER = "from torch import nn\nclass Later(nn.Linear):\n    def forward(self, x):\n"
+LATER += "        if x.requires_grad:\n            {}\n        return super().forward(x.flatten(1))\n"
+LATER += "def build():\n    return Later(64, 10)"
+
+
 @pytest.mark.parametrize(
-    "code",
-    ["def build(:", "import no_such_package", "def build():\n    raise RuntimeError('no disk')", SMALL, THREE],
+    ("code", "said_of_it"),
+    [
+        ("def build(:", "model.py failed when it was run: SyntaxError: "),
+        ("import no_such_package", "No module named 'no_such_package' (model.py:1)"),
+        ("def build():\n    raise RuntimeError('no disk')", "failed: RuntimeError: no disk (model.py:2)"),
+        ("def build():\n    raise ValueError('bad config')", "failed: ValueError: bad config (model.py:2)"),
+        (SMALL, "the model failed on inputs of shape (N, 1, 8, 8): RuntimeError: "),
+        (THREE, "a label is 9, and the model knows 3 classes"),
+        ("import sys\nsys.exit(0)", "model.py failed when it was run: SystemExit: 0 (model.py:2)"),
+        ("def build():\n    raise SystemExit('usage')", "failed: SystemExit: usage (model.py:2)"),
+        (LATER.format("raise SystemExit(0)"), "SystemExit: 0 (model.py:5)"),  # first under attack
+        (LATER.format("raise ValueError('no slope')"), "ValueError: no slope (model.py:5)"),
+    ],
 )
-def test_what_is_no_audit_does_not_look_like_a_verdict(folder, code, capsys):
-    """The model's own errors, a model for other inputs, labels that it does not know: exit 2, one line."""
+def test_what_is_no_audit_does_not_look_like_a_verdict(folder, code, said_of_it, capsys):
+    """The model's own errors and exits, a model for other inputs, labels that it does not know: exit 2, one line."""
     (folder / "model.py").write_text(code)
     with pytest.raises(SystemExit) as end:
         main([f"{folder}/model.py:build", "--data", f"{folder}/data.npz", "--to", f"{folder}/out"])
     said = capsys.readouterr().err
     assert end.value.code == 2 and said.startswith("no audit: ") and said.count("\n") <= 2, said
-    assert not (folder / "out").exists()
+    assert said_of_it in said
+    assert not (folder / "out" / "card.html").exists()
+
+
+@pytest.mark.parametrize("name", ["data.npz", "data.npz/out"])
+def test_a_folder_that_cannot_be_is_found_before_anything_is_measured(folder, name, capsys, monkeypatch):
+    monkeypatch.setattr("utils.audit.__main__.audit", lambda *given, **how: pytest.fail("it has measured"))
+    with pytest.raises(SystemExit) as end:
+        main([f"{folder}/model.py:build", "--data", f"{folder}/data.npz", "--to", f"{folder}/{name}"])
+    assert end.value.code == 2 and f"cannot write to the folder {folder}/{name}" in capsys.readouterr().err
 
 
 def test_a_class_that_the_data_do_not_show(folder):

@@ -174,8 +174,8 @@ def test_the_readmes_picture_is_up_to_date():
 
 
 def test_the_address_of_the_repository_stands_in_one_place(project_files):
-    """In pyproject.toml. The build stamps the notebooks, the printable pages and two parts of the README."""
+    """In pyproject.toml. The build stamps the notebooks, the printable pages and three parts of the README."""
     written = [file for file in project_files if file.suffix not in (".ipynb", ".html")]
     texts = {str(file): (ROOT / file).read_text(errors="replace") for file in written}
-    texts["README.md"] = re.sub(r"(?s)<!-- (lessons|clone) -->.*?<!-- /\1 -->", "", texts["README.md"])
+    texts["README.md"] = re.sub(r"(?s)<!-- (lessons|clone|issues) -->.*?<!-- /\1 -->", "", texts["README.md"])
     assert {name for name, text in texts.items() if REPOSITORY.rpartition(".com/")[2] in text} == {"pyproject.toml"}

@@ -190,8 +190,13 @@ def overview() -> bytes:
 
 
 def stamp(readme: str) -> str:
-    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`, and the same for `clone`."""
-    for name, text in {"lessons": table(), "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```"}.items():
+    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for `clone` and `issues`."""
+    parts = {
+        "lessons": table(),
+        "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```",
+        "issues": f"<{REPOSITORY}/issues>",
+    }
+    for name, text in parts.items():
         before, opened, rest = readme.partition(f"<!-- {name} -->\n")
         _, closed, after = rest.partition(f"<!-- /{name} -->")
         if opened and closed:

@@ -97,10 +97,13 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 # 2. **Predict.** You commit to a number before you see one.
 # 3. **Build** the attack or defense, in small cells of plain PyTorch.
 # 4. **Measure** it, with the strongest attack built so far.
-# 5. **Play** with it in a widget that drives the real model.
+# 5. **Play**, in most lessons, with a widget that drives the real model.
 # 6. **Verdict**, computed from what was measured.
 #
 # Then the lesson's function moves to `utils`, from where later lessons import it.
+#
+# From 01 on, a lesson ends with a link to its lab, to practise in.
+# The [field guide](field_guide.html) explains the course's terms.
 
 # %% [markdown]
 # Three habits make the numbers worth something:

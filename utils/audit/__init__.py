@@ -4,6 +4,7 @@
     card     one page for people (HTML) and one for machines (JSON), with the ids of three public lists
     threats  the rows of a card: threats and their ids
     given    what a vendor hands over, read without unpickling anything
+    fault    what failed in the model's own code, and where
 
 `python -m utils.audit model.py:build --data digits` does the same from a shell.
 """

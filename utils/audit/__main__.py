@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 
 from utils.audit import audit, card, page, read_claims, read_data, read_model
+from utils.audit.fault import place, told
 from utils.audit.measure import CLAIMABLE, Audit, through_lens
 from utils.models import logits, mlp
 
@@ -40,9 +42,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     try:
         found, files = run(given)
-    except Exception as problem:  # also what the model's own code raises: it must not look like a verdict
-        what = "" if isinstance(problem, (OSError, ValueError)) else f"{type(problem).__name__}: "
-        print(f"no audit: {what}{problem}", file=sys.stderr)
+    except (Exception, SystemExit) as problem:  # also of the model's own code: it must not look like a verdict
+        ours = isinstance(problem, (OSError, ValueError)) and not place(problem)
+        print(f"no audit: {problem if ours else told(problem)}", file=sys.stderr)
         sys.exit(2)
     print(found, f"written: {files}", sep="\n")
     sys.exit(1 if found.refuted else 0)
@@ -60,12 +62,21 @@ def run(given: argparse.Namespace) -> tuple[Audit, str]:
     torch.manual_seed(0)
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))
     train = data.train if len(data.train.y) else None
+    folder = writable(given.to)  # before all that takes time
     found = audit(model, data.test, eps=eps, train=train, copy=copy, claims=claims, n=given.inputs, name=name)
-    folder = Path(given.to)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "card.html").write_text(page(found), encoding="utf-8")
     (folder / "card.json").write_text(json.dumps(card(found), indent=1) + "\n", encoding="utf-8")
     return found, f"{folder / 'card.html'}, {folder / 'card.json'}"
+
+
+def writable(name: str) -> Path:
+    """The folder of that name, made if need be, in which files can be made. Else ValueError."""
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=name).close()
+    except OSError as problem:
+        raise ValueError(f"cannot write to the folder {name}, which --to names: {problem.strerror}") from None
+    return Path(name)
 
 
 if __name__ == "__main__":

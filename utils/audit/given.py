@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_model
 from torch import nn
 
+from utils.audit.fault import blame
 from utils.data import SETS, Dataset, Split, device, load
 from utils.formats import read_arrays
 
@@ -23,7 +24,7 @@ def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     """The module that the function of `FILE.py:FUNCTION` returns, with the weights of a safetensors file if given.
 
     In evaluation mode, on the fastest device here. Files beside FILE.py can be imported by it. Raises ValueError or
-    FileNotFoundError that says what to do; what FILE.py itself raises is not caught.
+    FileNotFoundError that says what to do; what FILE.py itself raises is the cause of a ValueError that names its line.
     """
     file, colon, function = spec.rpartition(":")
     if not colon or not file.endswith(".py"):
@@ -34,11 +35,13 @@ def read_model(spec: str, weights: str | Path | None = None) -> nn.Module:
     module = importlib.util.module_from_spec(source)
     sys.modules[source.name] = module  # dataclasses and torch.compile look there
     sys.path.append(str(Path(file).resolve().parent))
-    source.loader.exec_module(module)
+    with blame(f"{file} failed when it was run"):
+        source.loader.exec_module(module)
     build = getattr(module, function, None)
     if not callable(build):
         raise ValueError(f"{file} has no function {function!r}")
-    model = build()
+    with blame(f"{function}() of {file} failed"):
+        model = build()
     if not isinstance(model, nn.Module):
         raise ValueError(f"{spec} returned {type(model).__name__}, not an nn.Module from inputs in [0, 1] to logits")
     if weights is not None:
@@ -61,9 +64,9 @@ def read_data(name: str | Path) -> Dataset:
     """A data set of the course, or a NumPy archive of one's own, FILE.npz.
 
     The archive holds x_test and y_test, and x_train and y_train if the question of members is to be asked: tables
-    (N, features) or images (N, H, W), (N, H, W, 3) or (N, C, H, W), float in [0, 1] or uint8, which is divided by 255;
-    labels (N,), integers from 0. Images become (N, C, H, W), as in `load`. `eps` is 8/255, and the training split is
-    empty where the archive has none.
+    (N, features) or images (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, C, H, W), float in [0, 1] or uint8, which is
+    divided by 255; labels (N,), integers from 0. Images become (N, C, H, W), as in `load`. `eps` is 8/255, and the
+    training split is empty where the archive has none.
     """
     if str(name) in SETS:
         return load(str(name))
@@ -78,9 +81,11 @@ def read_data(name: str | Path) -> Dataset:
         raise ValueError(f"cannot use {name} ({reason}): it must be a NumPy archive of plain arrays") from None
     if not {"x_test", "y_test"} <= set(arrays):
         raise ValueError(f"{name} must hold x_test and y_test, and holds {', '.join(sorted(arrays)) or 'nothing'}")
+    if ("x_train" in arrays) != ("y_train" in arrays):
+        raise ValueError(f"{name} holds x_train or y_train alone: give both or neither")
     test = split(name, arrays["x_test"], arrays["y_test"])
-    train = split(name, arrays["x_train"], arrays["y_train"]) if {"x_train", "y_train"} <= set(arrays) else None
-    train = Split(test.x[:0], test.y[:0]) if train is None else train
+    given = "x_train" in arrays
+    train = split(name, arrays["x_train"], arrays["y_train"]) if given else Split(test.x[:0], test.y[:0])
     if train.x.shape[1:] != test.x.shape[1:]:
         raise ValueError(f"{name}: its training inputs have the shape {tuple(train.x.shape[1:])}, its test inputs not")
     classes = int(max(test.y.max(), train.y.max() if len(train.y) else 0)) + 1
@@ -103,7 +108,7 @@ def split(name, x, y) -> Split:
         raise ValueError(f"{name}: labels count the classes from 0, got {y.min()} to {y.max()}")
     if values.dim() == 3:
         values = values[:, None]
-    elif values.dim() == 4 and values.shape[3] == 3 and values.shape[1] != 3:
+    elif values.dim() == 4 and values.shape[3] in (1, 3) and values.shape[1] != values.shape[3]:
         values = values.movedim(3, 1).contiguous()
     return Split(values.to(device()), torch.from_numpy(y.astype(np.int64)).to(device()))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import rays, square, worst_case
+from utils.audit.fault import blame
 from utils.checkup import Report, examine
 from utils.checkup.lens import Lens, Raw, looks_like_probabilities
 from utils.data import Split
@@ -133,8 +134,8 @@ def audit(
     if len(y) < 20:
         raise ValueError(f"{len(y)} test inputs are too few for an audit: give 20 or more, best 400")
     sample = Split(x, y).take(n)
-    checkup = examine(model, *sample, eps=eps, seed=seed)
     seen = through_lens(model, x, y)
+    checkup = examine(model, *sample, eps=eps, seed=seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         worst = robust_accuracy(seen, sample, partial(worst_case, seed=seed), eps=eps)
@@ -159,6 +160,18 @@ def audit(
     return replace(found, claims=tuple(judge(found, claims)))
 
 
+class Asked(nn.Module):
+    """The model; where it fails, a ValueError says on which shape, and where."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        with blame(f"the model failed on inputs of shape (N, {', '.join(map(str, x.shape[1:]))})"):
+            return self.model(x)
+
+
 class Seen(Lens):
     """The check-up's lens, with answers as precise as the inputs: a model may have weights of another precision."""
 
@@ -168,15 +181,17 @@ class Seen(Lens):
 
 def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
     """The model as the check-up sees it: always logits, with a slope if only 0. Else ValueError in one sentence."""
-    raw = Raw(model)
+    raw = Raw(Asked(model))
     answer = logits(raw, x)
     if not answer.isfinite().all():
         bad = int((~answer.isfinite().all(1)).sum())
         raise ValueError(f"{bad} of {len(answer)} answers hold NaN or infinity: mend the model first")
     if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # one column of probabilities
         raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
-    if int(y.max()) >= answer.shape[1]:
-        raise ValueError(f"a label is {int(y.max())}, and the model knows {answer.shape[1]} classes, from 0")
+    if (last := int(y.max())) >= answer.shape[1]:
+        knows = f"the model knows {answer.shape[1]} classes, from 0"
+        one = "the model returns one number for each input, which can tell two classes apart: give logits (N, classes)"
+        raise ValueError(f"a label is {last}, and {one if raw.columns == 1 else knows}")
     return Seen(raw, looks_like_probabilities(answer)).eval()
 
 
