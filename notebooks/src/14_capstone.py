@@ -394,10 +394,11 @@ claim(
 # A file `model.py` with a function that returns your `nn.Module`, and your data as `data.npz`:
 #
 # ```
-# python -m utils.audit model.py:build --weights model.safetensors --data data.npz --claims claims.json
+# .venv/bin/python -m utils.audit model.py:build --weights model.safetensors --data data.npz --claims claims.json
 # ```
 #
-# It writes `card.html` and `card.json`, and ends with 1 if a claim is refuted, so that CI can ask it.
+# (With conda: `python`.) It writes `card.html` and `card.json`, and ends with 1 if a claim is refuted
+# and with 2 if the audit could not be made, so that CI can ask it.
 
 # %% [markdown]
 # ## The ledger
