@@ -539,17 +539,17 @@ demand = 0.45 + season + 0.1 * (hours >= 4 * week) + 0.05 * torch.randn(len(hour
 unexplained = demand[week:] - demand[:-week]  # against the same hour a week before
 lines = []
 for name, x in (("demand", demand), ("unexplained", unexplained)):
-    calm, mean, alarms = len(x) - 4 * week, float(x[:week].mean()), []
-    while (begin := alarms[-1] + 1 if alarms else 0) < calm:  # the detector begins anew after each alarm
+    as_usual, mean, raised = len(x) - 4 * week, float(x[:week].mean()), []
+    while (begin := raised[-1] + 1 if raised else 0) < as_usual:  # the detector begins anew after each alarm
         height = cusum(x[None, begin:], mean=mean, slack=0.05)[0]
-        alarms.append(begin + int(monitoring.first_alarm(height, 1.0)))
-    early = [time for time in alarms if time < calm]
+        raised.append(begin + int(monitoring.first_alarm(height, 1.0)))
+    early = [time for time in raised if time < as_usual]
     times = {(time // 24, time % 24 < 12) for time in early}  # on which days, before noon or after it
-    before_noon, days = sum(morning for _, morning in times), calm // 24
+    before_noon, days = sum(morning for _, morning in times), as_usual // 24
     lines.append(
         f"{name}: {len(early)} false alarms in {days} days, on {before_noon} mornings and "
         f"{len(times) - before_noon} evenings; the first after the change: "
-        + (f"{alarms[-1] - calm} hours after it" if alarms[-1] < len(x) else "none")
+        + (f"{raised[-1] - as_usual} hours after it" if raised[-1] < len(x) else "none")
     )
 print(*lines, sep="\n")
 
