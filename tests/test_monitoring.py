@@ -151,6 +151,25 @@ def test_the_e_detector_runs_as_long_as_it_promises(mean):
     assert float(monitoring.first_alarm(monitoring.e_detector(changed, mean=mean), 200).double().median()) < 120
 
 
+def test_the_promise_is_of_values_without_memory():
+    """Values of mean 0.5 that remember raise alarms far sooner than promised; the same values, shuffled, do not."""
+    random, now, past = torch.Generator().manual_seed(0), torch.zeros(100), []
+    for _ in range(1000):
+        now = 0.95 * now + math.sqrt(1 - 0.95**2) * torch.randn(100, generator=random)
+        past.append(torch.special.ndtr(now))
+    remembering = torch.stack(past, 1)
+    shuffled = remembering.flatten()[torch.randperm(remembering.numel(), generator=random)].view_as(remembering)
+    after = [monitoring.first_alarm(monitoring.e_detector(x, mean=0.5), 1000) + 1 for x in (remembering, shuffled)]
+    sooner, kept = (float(t.clamp_max(1000).sum() / (t <= 1000).sum()) for t in after)
+    assert sooner < 200 and kept > 800
+
+
+def test_small_changes_are_seen_in_the_end():
+    """A mean that rises from 0.16 to 0.175: what one odd arrival in a hundred does to a surprise."""
+    alarms = monitoring.first_alarm(monitoring.e_detector(streams(40, 8000, 0.175), mean=0.16), 20_000)
+    assert int((alarms < 8000).sum()) > int((alarms < 1000).sum()) + 10
+
+
 def test_a_detector_does_not_look_ahead():
     x = streams(1, 100)
     for detect in (lambda x: monitoring.e_detector(x, mean=0.5), lambda x: monitoring.cusum(x, mean=0.5, slack=0.1)):

@@ -37,7 +37,8 @@ def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) 
     """What keeping the model costs until `events` more answers are given, from and to, at 95 % confidence.
 
     Built in lesson 12. Retrain if all of it is above the price of retraining; wait if all of it is below. If the price
-    lies between, label more.
+    lies between, label more. This assumes that retraining brings the old accuracy back: where it cannot, put the
+    accuracy that you expect of the retrained model in place of `before`.
 
     before, now  accuracies when the model was new and now
     error_cost   what one wrong answer costs, in the currency of the price

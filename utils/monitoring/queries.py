@@ -36,9 +36,11 @@ def closeness(usual: Tensor, distance: Tensor) -> Tensor:
 class QueryMonitor:
     """Reads one query at a time and says which account asks again and again for nearly the same thing.
 
-    On each account the gambler of `e_detector` watches the closeness of its queries. While these are as usual, an alarm
-    on an account comes after `run_length` queries of it or more, on average. Memory holds at most `accounts` accounts
-    with `window` queries each: whoever has been silent longest is forgotten first.
+    On each account the gambler of `e_detector` watches the closeness of its queries. While the next one's expected
+    closeness, given all before it, is the mean of the usual ones, an alarm on an account comes after `run_length`
+    queries of it or more, on average. Honest accounts that dwell on one thing for a while break this: try such ones
+    first. Memory holds at most `accounts` accounts with `window` queries each: whoever has been silent longest is
+    forgotten first.
 
     usual  (n,) distances of accounts that are trusted, as `nearest` finds them
     """

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-BETS = (-0.75, -0.5, -0.25, -0.1, 0.1, 0.25, 0.5, 0.75)  # shares of the stake that is at risk
+BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75)  # shares at risk
 
 
 def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
@@ -32,8 +32,10 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     """Evidence that the mean of values in [0, 1] is `mean` no more, at each time: a gambler who may begin at any time.
 
     Built in lesson 12. Shiryaev-Roberts with bets: M_t = (1 + M_(t-1)) (1 + b (x_t - mean) / worst case), averaged over
-    bets b up and down. While the mean is `mean`, M_t - t is a fair game. So an alarm at M >= A comes after A steps or
-    more on average, for *any* such values, however often one looks (Shin, Ramdas & Rinaldo 2024, arXiv:2203.03532).
+    bets b up and down. While E[x_t | all before it] = `mean`, M_t - t is a fair game. So an alarm at M >= A comes after
+    A steps or more on average, whatever the distribution of such values and however often one looks (Shin, Ramdas &
+    Rinaldo 2024, arXiv:2203.03532). It is not enough that the values have this mean: with days, weeks or any other
+    memory in them alarms come far sooner. And `mean` must be known: an error of it is won like a change.
 
     x  (..., T) in [0, 1]; the answer has the same shape, float64
     Raises ValueError if x or mean lies outside.
