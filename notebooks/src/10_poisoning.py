@@ -25,7 +25,7 @@ from utils.attacks import pgd
 from utils.claims import claim
 from utils.data import Split, load
 from utils.evaluation import Rate, accuracy
-from utils.larger import larger
+from utils.larger import as_text, larger
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import Poisoned
 from utils.training import fit
@@ -401,7 +401,7 @@ for name, at in places.items():
     trigger = partial(stamp, size=3, at=at)
     at_home, seen = (total(partial(minded, trigger=trigger), models) for models in (homes, [judge]))
     tried[name] = {"at home": at_home, "trusted model": seen, "reads target": success(clean, test, trigger, target)}
-plots.table(tried)
+print(as_text(tried))
 
 # %% [markdown]
 # "At home" and "trusted model": how many images of the target's class, *not* pushed, would be thrown away
@@ -493,7 +493,7 @@ for name in ("10 % trigger", "9.5 % clean label"):
         cells = *rows[share], caught(thrown, innocent.nonzero()[:, 0])
         columns = "trigger works", "accuracy", "clean images thrown away"
         generous[f"{name}, budget {100 * share:.0f} %"] = dict(zip(columns, cells, strict=True))
-plots.table(generous)
+print(as_text(generous))
 
 # %% [markdown]
 # Against wrong labels a generous budget wins. Against right labels the same budget does not:
