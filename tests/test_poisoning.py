@@ -150,6 +150,13 @@ def test_a_stamp_is_a_square_in_the_corner():
     assert torch.equal(stamp(x, size=0), x)
 
 
+@settings(max_examples=20, deadline=None)
+@given(row=st.integers(0, 4), column=st.integers(0, 5))
+def test_a_stamp_can_be_put_anywhere(row, column):
+    found = stamp(torch.zeros(2, 3, 6, 7), size=2, value=0.5, at=(row, column))
+    assert (found[..., row : row + 2, column : column + 2] == 0.5).all() and found.sum() == 2 * 3 * 4 * 0.5
+
+
 class Corner(nn.Module):
     """Reads class 1 where the last pixel is bright, else class 0."""
 

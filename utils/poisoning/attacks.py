@@ -34,10 +34,14 @@ def draw(allowed: Tensor, count: int) -> Tensor:
     return places[torch.randperm(len(places))[:count].to(places.device)]
 
 
-def stamp(x: Tensor, size: int = 2, value: float = 1.0) -> Tensor:
-    """A copy of the images (N, C, H, W) with a square of `size` pixels in the lower right corner set to `value`."""
+def stamp(x: Tensor, size: int = 2, value: float = 1.0, at: tuple[int, int] | None = None) -> Tensor:
+    """A copy of the images (N, C, H, W) with a square of `size` pixels set to `value`.
+
+    at  row and column of its upper left pixel; without it the square sits in the lower right corner
+    """
     x = x.clone()
-    x[..., x.shape[-2] - size :, x.shape[-1] - size :] = value
+    row, column = at or (x.shape[-2] - size, x.shape[-1] - size)
+    x[..., row : row + size, column : column + size] = value
     return x
 
 
