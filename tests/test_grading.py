@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -520,6 +521,30 @@ def test_make_grade_without_from_or_to_grades_nothing(capsys):
         with pytest.raises(SystemExit):
             main(["--lab", "01", *wrong])
         assert "name both: make grade LAB=01 FROM=submissions.zip TO=grades" in capsys.readouterr().err
+
+
+def test_teaching_names_commands_that_run():
+    """After `make lab`, with no environment activated, there is no torch in `python`, and pip installs elsewhere."""
+    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    assert not re.findall(r"(?<![\w/.-])(?:python3? -m|dask worker) .*|(?<!-m )\b(?:pip install|pytest) .*", teaching)
+    assert ".venv/bin/python -m utils.grading" in teaching and "'.[dask]'" in teaching, "the course is on no index"
+
+
+def test_what_students_get_without_solutions(tmp_path):
+    """As TEACHING.md makes it, from a repository of the same folders: all but `solutions`; and no lab needs these."""
+    command = re.search(r"git archive HEAD -- (.*?) \|", (ROOT / "TEACHING.md").read_text(encoding="utf-8"))[1]
+    for folder in ("labs", "solutions/src", "utils/solutions"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a").touch()
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x"]
+    for each in (["init", "--quiet"], ["add", "-A"], ["commit", "--quiet", "-m", "x"]):
+        subprocess.run([*git, *each], cwd=tmp_path, check=True)
+    names = subprocess.run(
+        f"git archive HEAD -- {command} | tar -t", shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert {name for name in names.stdout.split() if not name.endswith("/")} == {"labs/a", "utils/solutions/a"}
+    labs = [*(ROOT / "labs").glob("*.ipynb")]
+    assert labs and not [lab for lab in labs if "solutions/" in lab.read_text(encoding="utf-8")]
 
 
 def test_git_does_not_take_students_data(tmp_path):
