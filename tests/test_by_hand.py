@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 import shutil
+import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -504,9 +506,11 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
     ]
     assert [row[::5] for row in rows_of(out / "canvas.csv")[2:]] == [["ann", "4.5"], ["idle", "2"]]
     assert rows_of(out / "moodle.csv")[1:] == [
-        ["Participant 1", "ann", "4.5", "5"],
-        ["Participant 3", "idle", "2", "5"],
+        ["Participant 1", "ann", "4.5", "5", ""],
+        ["Participant 3", "idle", "2", "5", ""],
     ]
+    with zipfile.ZipFile(out / "moodle_feedback.zip") as archive:
+        assert [name.split("_")[1] for name in archive.namelist()] == ["1", "3"], "who waits is not told a grade"
     assert "4.5 of 5 points" in feedback("ann") and "looked for: names a defense, and its price" in feedback("ann")
     assert "what of &lt;rivals&gt;?" in feedback("ann")
 
@@ -528,7 +532,11 @@ def test_the_command_takes_tables_and_tells_what_is_wrong_with_them(graded_class
     command = ["--lab", f"{graded_class / '99.ipynb'}", "--from", f"{graded_class / 'in'}"]
     command += ["--to", f"{graded_class / 'out'}", "--jobs", "1", "--hand", f"{tutor}"]
     main(command)
-    assert "ann (1), advice, threat: 3 points are more than 1 (tutor.csv, row 2)" in capsys.readouterr().out
+    said = re.search(
+        r"ann \(1\), advice, threat: 3 points are more than 1 \(by_hand.csv, row (\d+)\)", capsys.readouterr().out
+    )
+    wrong = dict(zip(sheet.COLUMNS, rows_of(graded_class / "out" / "by_hand.csv")[int(said[1]) - 1], strict=True))
+    assert (wrong["student"], wrong["criterion"], wrong["points"]) == ("ann (1)", "threat", "3")
     for content, said in (("no table", "no column"), (None, "No such file")):
         tutor.unlink()
         if content:
@@ -537,6 +545,43 @@ def test_the_command_takes_tables_and_tells_what_is_wrong_with_them(graded_class
         with pytest.raises(SystemExit, match=said):
             main(command)
         assert {file: file.stat().st_mtime_ns for file in (graded_class / "out").iterdir()} == before
+
+
+def test_messages_name_the_rows_of_the_table_as_it_is_now(graded_class):
+    """The same run writes the table again, in the order of the page: a row's old number is another student's."""
+    out = graded_class / "out"
+    asked = sheet.read(out / "by_hand.csv")
+    wrong = [row | {"points": "9"} for row in asked if row["student"] == "bob (2)"]
+    ghost = asked[0] | {"answer": "", "student": "Fay", "points": "1", "comment": "who?"}
+    rest = [row for row in asked if row["student"] != "bob (2)"]
+    saved(out / "by_hand.csv", [ghost, *wrong, *rest, *rest[:1]])
+    summary = grade_again(graded_class)
+    table = rows_of(out / "by_hand.csv")
+    numbers = [int(number) for number in re.findall(r"by_hand.csv, row (\d+)", summary)]
+    told = [table[number - 1][sheet.COLUMNS.index("student")] for number in numbers]
+    assert sorted(told) == ["Fay", "bob (2)", "bob (2)"]
+
+
+def test_rows_of_who_is_not_in_from_stay_without_a_sentence_each(graded_class):
+    """Late work alone: what a teacher wrote on the others is kept, and counts as soon as they are there again."""
+    out, source = graded_class / "out", graded_class / "in"
+    asked = sheet.read(out / "by_hand.csv")
+    saved(out / "by_hand.csv", [row | {"points": "1"} if row["student"] == "ann (1)" else row for row in asked])
+    grade_again(graded_class)
+    aside = shutil.move(source, graded_class / "whole")
+    source.mkdir()
+    shutil.copy(aside / "idle_3_9_lab.ipynb", source)
+    summary = grade_again(graded_class)
+    assert "NOT IN FROM: 2 who were graded here before" in summary and "ann 1, bob 2" in summary
+    assert "rows of students who are not in FROM: 2; they stay" in summary and "there is no student" not in summary
+    assert {row["student"] for row in sheet.read(out / "by_hand.csv")} == {"idle (3)", "ann (1)"}
+    blind = [row | {"student": ""} for row in sheet.read(out / "by_hand.csv")]
+    saved(out / "by_hand.csv", blind)
+    assert "rows of students who are not in FROM: 2; they stay" in grade_again(graded_class), "by their code, too"
+    shutil.rmtree(source)
+    shutil.move(aside, source)
+    assert "not in FROM" not in grade_again(graded_class)
+    assert [row[3] for row in rows_of(out / "grades.csv")[1:]] == ["4", "", ""]
 
 
 def test_a_lab_without_a_rubric_wants_no_points_by_hand(tmp_path):

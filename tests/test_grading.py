@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -18,9 +20,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from build import ROOT
-from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, graded, notebook, points
+from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, function, graded, notebook, points, text
 from utils import attacks, expect
 from utils.grading import batch, collect, reports, wire
+from utils.grading.__main__ import main
 from utils.grading.grade import judge, seed_of
 from utils.grading.lab import Check, handed_out, needed, read_lab, to_run
 from utils.grading.session import LabError, Raised, Session
@@ -185,10 +188,48 @@ def test_checks_draw_from_the_students_seed():
         ("oneilzoe_LATE_12345_678_01_lab-1.ipynb", "oneilzoe", "12345"),
         ("Zoë O'Neil_771_assignsubmission_file/01_lab.ipynb", "Zoë O'Neil", "771"),
         ("all/Zoë O'Neil_771_assignsubmission_file_/01_lab.ipynb", "Zoë O'Neil", "771"),
+        ("Zoë O'Neil_771_assignsubmission_file_01_lab.ipynb", "Zoë O'Neil", "771"),
+        ("carol.zip/work/01_lab.ipynb", "carol", ""),
     ],
 )
 def test_students_are_known_by_the_names_of_canvas_moodle_or_files(path, student, number):
     assert collect.who(path) == (student, number)
+
+
+ZOE = "Zoë O'Neil_771_assignsubmission_file"
+
+
+@pytest.mark.parametrize(
+    ("paths", "students"),
+    [
+        (["lab14/anna.ipynb", "lab14/ben.ipynb", "lab14/cem.ipynb"], ["anna", "ben", "cem"]),
+        (["class/lab14/anna/lab.ipynb", "class/lab14/ben/a.ipynb", "class/lab14/ben/b.ipynb"], ["anna", "ben", "ben"]),
+        (["lab14/anna.ipynb", "lab14/ben/lab.ipynb"], ["anna", "ben"]),
+        (["lab14/anna_1_2_lab.ipynb", "lab14/ben_LATE_3_4_lab.ipynb"], ["anna", "ben"]),
+        (["ben/a.ipynb", "ben/b.ipynb", "cem.ipynb"], ["ben", "ben", "cem"]),
+        (["ben/lab.ipynb"], ["ben"]),
+        (["ben.zip/a.ipynb", "ben.zip/b.ipynb"], ["ben", "ben"]),
+        (["ben_1_2_lab.zip/a.ipynb", "ben_1_2_lab.zip/b.ipynb"], ["ben", "ben"]),
+        ([f"{ZOE}/a.ipynb", f"{ZOE}/b.ipynb"], ["Zoë O'Neil", "Zoë O'Neil"]),
+        ([f"lab14/{ZOE}/a.ipynb", f"lab14/{ZOE}/b.ipynb"], ["Zoë O'Neil", "Zoë O'Neil"]),
+    ],
+)
+@pytest.mark.parametrize("in_a_zip", [True, False])
+def test_a_folder_around_all_of_a_class_is_no_student(paths, students, in_a_zip, tmp_path):
+    source = tmp_path / "in"
+    inner = {path.partition("/")[0] for path in paths if ".zip/" in path}
+    members = {path: b"" for path in paths if not inner}
+    for name in inner:
+        members[name] = zipped(tmp_path / "own", {path.partition("/")[2]: b"" for path in paths}).read_bytes()
+    if in_a_zip:
+        zipped(source, members | {"lab14/": b""} if paths[0].startswith("lab14/") else members)
+    else:
+        for name, content in members.items():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes(content)
+    found, _ = collect.collect(source)
+    assert [submission.student for submission in found] == students
+    assert sorted(submission.file for submission in found) == sorted(paths), "a file is told by where it is"
 
 
 def zipped(path, members: dict[str, bytes], links: dict[str, str] | None = None):
@@ -298,7 +339,11 @@ def test_tables_hold_any_name(tmp_path):
     assert canvas[1][0].strip() == "Points Possible" and canvas[1][-1] == "2"
     assert canvas[2] == [names[0], "0", "", "", "", "2"], "of two submissions the one with most points"
     moodle = list(csv.reader(io.StringIO((tmp_path / "moodle.csv").read_text(encoding="utf-8"), newline="")))
-    assert moodle[1] == ["Participant 0", names[0], "2", "2"]
+    assert {"Identifier", "Grade", "Last modified (grade)"} < set(moodle[0]), "without these three Moodle refuses it"
+    assert moodle[1] == ["Participant 0", names[0], "2", "2", ""]
+    with zipfile.ZipFile(tmp_path / "moodle_feedback.zip") as archive:
+        sent = {name.partition("/")[0].split("_", 4)[1]: archive.read(name) for name in archive.namelist()}
+    assert sent.keys() == {str(i) for i in range(len(names))} and b"2 of 2 points" in sent["0"]
     pages = list((tmp_path / "feedback").iterdir())
     assert len(pages) == 6 and all(page.parent == tmp_path / "feedback" for page in pages)
     text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
@@ -313,6 +358,28 @@ def test_the_summary_names_what_fails_most_and_who_needs_a_look(tmp_path):
     assert "double: 4 of 5; most often: not the double" in text
     assert "odd: took long" in text and "odd: double: double ended its process" in text
     assert reports.summary([], [], "Lab") == "Lab: no submissions\n"
+
+
+def test_the_summary_says_how_notebooks_were_given_to_students():
+    """Where a folder was taken for a student, or not, grades are lost if that was wrong."""
+
+    def said(*files: str, number: str = "") -> str:
+        students = [collect.who(file)[0] for file in files]
+        found = [result(who, number=number) | {"file": file} for who, file in zip(students, files, strict=True)]
+        return reports.summary(found, [], "Lab")
+
+    sections = said(*(f"sec1/{i}.ipynb" for i in range(4)), "sec2/a.ipynb", "sec2/b.ipynb")
+    assert sections.count("LOOK") == 1 and "4 notebooks lie in the folder or zip sec1 and count as one" in sections
+    assert "All lie in the folder lab14/, which was taken for the class's" in said(
+        "lab14/anna.ipynb", "lab14/ben.ipynb"
+    )
+    for quiet in (
+        said("anna.ipynb", "ben/a.ipynb", "ben/b.ipynb", "ben/c.ipynb"),
+        said("lab14/a_1_2_x.ipynb", number="1"),
+    ):
+        assert "lie in" not in quiet
+    many = said(*(f"lab14/ann_1_{i}_lab.ipynb" for i in range(9)), number="1")
+    assert "lie in" not in many, "a number says whose they are"
 
 
 # A class.
@@ -352,6 +419,40 @@ def test_a_class_is_graded_once_and_resumed(lab, tmp_path):
     assert totals(target) == {"ann": 4, "bob": 4, "eve": 0, "new": 3}
     after = {file: file.stat().st_mtime_ns for file in (target / "results").iterdir()}
     assert len(after) == 5 and before.items() <= after.items(), "only what is new is graded"
+
+
+def test_who_is_not_handed_in_again_is_missed(lab, tmp_path):
+    """Late work alone: the tables list what is in FROM, and it is said who was graded before and is not in it."""
+    target = tmp_path / "out"
+    early = fill(tmp_path / "in", ann=notebook(answers()), bob=notebook(answers()))
+    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    ran = {file.name for file in (target / "results").iterdir()}
+    late = fill(tmp_path / "late", bob=notebook(answers(double=WRONG)), zoe=notebook(answers()))
+    for _ in range(2):
+        summary = batch.grade_class(lab, late, target, jobs=1, limits=LIMITS)
+        assert totals(target) == {"bob": 2, "zoe": 4}
+        assert "NOT IN FROM: 1 who were graded here before, so they are not in the tables: ann." in summary
+    fill(early, zoe=notebook(answers()))
+    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    assert totals(target) == {"ann": 4, "bob": 4, "zoe": 4}
+    assert len({file.name for file in (target / "results").iterdir()} - ran) == 2, "nobody is graded twice"
+    nobody = fill(tmp_path / "nobody")
+    assert "NOT IN FROM: 3" in batch.grade_class(lab, nobody, target, jobs=1, limits=LIMITS)
+
+
+def test_the_instructors_notebook_is_worth_a_look():
+    """Handed in as it is, or copied in part, with the marks that no lab has."""
+    mine = [function("return x + x"), function("return sum(x)", "total"), 'colour = "blue"']
+    for cells in (answers(), answers(*mine), [*mine, text("### BEGIN SOLUTION\nwords")]):
+        done = graded(notebook(cells))
+        assert points(done) == ALL and "the instructor's notebook" in done["look"][0]
+    assert graded(notebook([handed_out(cell) for cell in answers()] + mine))["look"] == []
+
+
+def test_what_a_lab_prints_is_not_heard_for_each_worker(capsys):
+    lab = notebook([GIVEN + "\nprint('the figures of the lab')", *answers()[1:]]).decode()
+    assert points(graded(notebook(answers()), lab=lab)) == ALL
+    assert capsys.readouterr().out == ""
 
 
 def test_an_empty_folder_is_a_class_of_none(lab, tmp_path):
@@ -412,6 +513,50 @@ def test_a_wrong_command_is_told_in_one_line(tmp_path):
     ):
         done = subprocess.run([*command, *wrong], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_make_grade_without_from_or_to_grades_nothing(capsys):
+    """An empty path is this folder: the course itself would be graded, into its own folder."""
+    for wrong in (["--from", "", "--to", ""], ["--from", "in", "--to", " "], ["--from", "", "--to", "out"]):
+        with pytest.raises(SystemExit):
+            main(["--lab", "01", *wrong])
+        assert "name both: make grade LAB=01 FROM=submissions.zip TO=grades" in capsys.readouterr().err
+
+
+def test_teaching_names_commands_that_run():
+    """After `make lab`, with no environment activated, there is no torch in `python`, and pip installs elsewhere."""
+    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    assert not re.findall(r"(?<![\w/.-])(?:python3? -m|dask worker) .*|(?<!-m )\b(?:pip install|pytest) .*", teaching)
+    assert ".venv/bin/python -m utils.grading" in teaching and "'.[dask]'" in teaching, "the course is on no index"
+
+
+def test_what_students_get_without_solutions(tmp_path):
+    """As TEACHING.md makes it, from a repository of the same folders: all but `solutions`; and no lab needs these."""
+    command = re.search(r"git archive HEAD -- (.*?) \|", (ROOT / "TEACHING.md").read_text(encoding="utf-8"))[1]
+    for folder in ("labs", "solutions/src", "utils/solutions"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a").touch()
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@x"]
+    for each in (["init", "--quiet"], ["add", "-A"], ["commit", "--quiet", "-m", "x"]):
+        subprocess.run([*git, *each], cwd=tmp_path, check=True)
+    names = subprocess.run(
+        f"git archive HEAD -- {command} | tar -t", shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert {name for name in names.stdout.split() if not name.endswith("/")} == {"labs/a", "utils/solutions/a"}
+    labs = [*(ROOT / "labs").glob("*.ipynb")]
+    assert labs and not [lab for lab in labs if "solutions/" in lab.read_text(encoding="utf-8")]
+
+
+def test_git_does_not_take_students_data(tmp_path):
+    """By the names that TEACHING.md and the README give to folders, or in the course's own folder."""
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    made = ["grades/key", "grades/results/1.json", "grades-lab14/grades.csv", "submissions.zip", "submissions/a.ipynb"]
+    made += ["late.zip", "audit/card.json", "key", "results/1.json", "canvas.csv", "report.json", "feedback/a.html"]
+    ours = ["utils/grading/a.py", "labs/01.ipynb", "notebooks/field_guide.html", "tests/data/a.csv", "utils/audit/a.py"]
+    git = ["git", "-c", "core.excludesFile=/dev/null"]
+    subprocess.run([*git, "init", "--quiet", tmp_path], check=True)
+    done = subprocess.run([*git, "check-ignore", *made, *ours], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == made
 
 
 def test_children_leave_nothing_behind():

@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--hand", action="append", default=[], type=Path, help="a table by_hand.csv that somebody filled in; repeatable"
     )
     given = parser.parse_args(arguments)
+    if not (given.source.strip() and given.target.strip()):  # "" is this folder: the course itself
+        parser.error("name both: make grade LAB=01 FROM=submissions.zip TO=grades")
     try:
         lab = find(given.lab)
         if not (bubblewrap() or given.scheduler):

@@ -64,8 +64,17 @@ def grade_class(
         submission = tasks[file]
         save(file, result | {"student": submission.student, "id": submission.id, "file": submission.file})
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    said = judged(results, rubrics, key, target, title, hand) if rubrics else []
-    return reports.write(results, left_out, target, title, said)
+    absent = graded_before(target, files, results)
+    said = judged(results, rubrics, key, target, title, hand, absent) if rubrics else []
+    return reports.write(results, left_out, target, title, said, absent)
+
+
+def graded_before(target: Path, files: Sequence[Path], results: list[dict]) -> list[tuple[str, str]]:
+    """The students with a result in this folder who are not among these: name and LMS number of each."""
+    others = set((target / "results").glob("*.json")).difference(files)
+    before = (json.loads(file.read_text(encoding="utf-8")) for file in others)
+    there = {(result["student"], result["id"]) for result in results}
+    return sorted({(result["student"], result["id"]) for result in before} - there)
 
 
 def read_tables(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) -> list[list[dict]]:
@@ -76,13 +85,21 @@ def read_tables(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) ->
 
 
 def judged(
-    results: list[dict], rubrics: Sequence[Rubric], key: str, target: Path, title: str, hand: Sequence[Path]
+    results: list[dict],
+    rubrics: Sequence[Rubric],
+    key: str,
+    target: Path,
+    title: str,
+    hand: Sequence[Path],
+    absent: Sequence[tuple[str, str]],
 ) -> list[str]:
     """Add to results the points that people gave, and write what the others need. Returns what does not count."""
-    tables = read_tables(target / "by_hand.csv", hand, rubrics)
+    own = target / "by_hand.csv"
+    tables = read_tables(own, hand, rubrics)
     found = by_hand.answers(rubrics, results, key)
-    points, lines, said = by_hand.merge(found, [row for rows in tables for row in rows])
-    sheet.write(target / "by_hand.csv", lines, tables[0])
+    points, lines, _ = by_hand.merge(found, [row for rows in tables for row in rows], absent, key)
+    sheet.write(own, lines, tables[0])
+    said = by_hand.merge(found, sheet.read(own), absent, key)[2]  # by the rows of the table as it is now
     (target / "by_hand.html").write_text(by_hand.page(title, found, points), encoding="utf-8")
     for result in results:
         parts = []

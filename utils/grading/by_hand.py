@@ -9,7 +9,7 @@ import hashlib
 import html
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from utils.grading.reports import cell, clean
 from utils.grading.rubric import Criterion, Rubric, shortened
@@ -23,6 +23,11 @@ def code(*about: str) -> str:
     """Six letters that stand for these words."""
     number = int.from_bytes(hashlib.sha256(repr(about).encode(errors="replace")).digest()[:8], "big")
     return "".join(LETTERS[number // len(LETTERS) ** i % len(LETTERS)] for i in range(6))
+
+
+def label(student: str, number: str) -> str:
+    """How the table calls a student."""
+    return f"{student} ({number})" if number else student
 
 
 def answers(rubrics: Sequence[Rubric], results: list[dict], key: str) -> list[dict]:
@@ -45,42 +50,52 @@ def answers(rubrics: Sequence[Rubric], results: list[dict], key: str) -> list[di
             notes += ["its notebook could not be read"] * (not read)
             notes += [f"in {len(found)} files with different answers, which all are here"] * (len(found) > 1)
             text, more = shortened("\n\n".join(found))
-            about = {"who": (student, number), "student": f"{student} ({number})" if number else student}
+            about = {"who": (student, number), "student": label(student, number)}
             about |= {"code": f"{code(key, student, number)}-{code(rubric.name, text)}", "rubric": rubric}
             of_rubric.append(about | {"text": text, "notes": list(dict.fromkeys(notes + more))})
         made += sorted(of_rubric, key=lambda answer: (not answer["text"], answer["code"]))
     return made
 
 
-def merge(found: list[dict], rows: list[dict]) -> tuple[dict, list[dict], list[str]]:
-    """What lines (of `read`) say of answers (of `answers`).
+def merge(
+    found: list[dict], rows: list[dict], absent: Collection[tuple[str, str]] = (), key: str = ""
+) -> tuple[dict, list[dict], list[str]]:
+    """What lines (of `read`) say of answers (of `answers`). absent: students who were graded before and are not there.
 
     Returns (points, lines, said): {(who, exercise, criterion): {"points": a number, or None if open, "comment"}}, the
     lines of a table that asks for the rest, and a sentence for each line that gives no points and why.
     """
     codes, names = defaultdict(set), defaultdict(set)
-    for answer in found:
-        codes[answer["code"].partition("-")[0]].add(answer["who"])
-        names[plain(cell(answer["student"]))].add(answer["who"])
-    keys = {(a["who"], a["rubric"].name, criterion.name) for a in found for criterion in a["rubric"].criteria}
-    of_key, strange, said = defaultdict(list), [], []
+    for about in found:
+        codes[about["code"].partition("-")[0]].add(about["who"])
+        names[plain(cell(about["student"]))].add(about["who"])
+    for who in absent:
+        codes[code(key, *who)].add(who)
+        names[plain(cell(label(*who)))].add(who)
+    asked = {(a["who"], a["rubric"].name, criterion.name) for a in found for criterion in a["rubric"].criteria}
+    of_key, strange, kept, said = defaultdict(list), [], [], []
     for row in rows:
         try:
-            key = of_whom(row, codes, names), row["exercise"], row["criterion"]
-            if key not in keys:
-                raise ValueError(f"there is no criterion {key[2]!r} of an exercise {key[1]!r}")
-            of_key[key].append(row)
+            of = of_whom(row, codes, names), row["exercise"], row["criterion"]
+            if of[0] in absent:
+                kept += [row] * bool(row["points"] or row["comment"])
+                continue
+            if of not in asked:
+                raise ValueError(f"there is no criterion {of[2]!r} of an exercise {of[1]!r}")
+            of_key[of].append(row)
         except ValueError as problem:
             strange.append(row)
             said.append(f"{row[ROW]}: {problem}")
+    if kept:
+        said.insert(0, f"rows of students who are not in FROM: {len(kept)}; they stay, and count when the students are")
     points, lines = {}, []
     for answer in found:
         for criterion in answer["rubric"].criteria:
-            key = answer["who"], answer["rubric"].name, criterion.name
-            points[key], more, problems = settle(answer, criterion, of_key[key])
+            of = answer["who"], answer["rubric"].name, criterion.name
+            points[of], more, problems = settle(answer, criterion, of_key[of])
             lines += more
-            said += [f"{answer['student']}, {key[1]}, {key[2]}: {problem}" for problem in problems]
-    return points, once(lines + strange), said
+            said += [f"{answer['student']}, {of[1]}, {of[2]}: {problem}" for problem in problems]
+    return points, once(lines + strange + kept), said
 
 
 def settle(answer: dict, criterion: Criterion, rows: list[dict]) -> tuple[dict, list[dict], list[str]]:

@@ -18,7 +18,7 @@ from utils.grading.notebook import LIMIT
 COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of a class's zip
 OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files
 CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d+)_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
-MOODLE = re.compile(r"^(.+)_(\d+)_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file
+MOODLE = re.compile(r"^(.+)_(\d+)_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file, a folder or a file
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,36 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
         found = [(source.name, lambda: _read(source))]
     else:
         raise FileNotFoundError(f"there is no folder or zip {source}")
-    submissions = [Submission(*who(path), path, read) for path, read in found]
+    shared = around([path for path, _ in found])
+    submissions = [Submission(*who(path.removeprefix(shared)), path, read) for path, read in found]
     return sorted(submissions, key=lambda submission: (submission.student, submission.file)), left_out
 
 
+def around(paths: list[str]) -> str:
+    """The folders around a whole class, "lab14/", as `zip -r` and Finder's "Compress" make them; "" if there are none.
+
+    Where all notebooks lie in one folder, it says nothing of whose they are. A student's own zip, and a folder with an
+    LMS number, always do.
+    """
+    shared = ""
+    for level in zip(*(PurePosixPath(path).parts[:-1] for path in paths), strict=False):
+        own = MOODLE.match(level[0]) or level[0].lower().endswith(".zip")
+        if len(paths) == 1 or len(set(level)) > 1 or own:
+            break
+        shared += f"{level[0]}/"
+    return shared
+
+
 def who(path: str) -> tuple[str, str]:
-    """Student and LMS number, from the path of a submission."""
-    *folders, name = PurePosixPath(path).parts
-    for folder in folders:
-        if match := MOODLE.match(folder):
+    """Student and LMS number, from the path of a submission below what is `around` the class."""
+    *folders, name = parts = PurePosixPath(path).parts
+    for part in parts:
+        if match := MOODLE.match(part):
             return match[1], match[2]
     for part in (*(folder for folder in folders if folder.lower().endswith(".zip")), name):
         if match := CANVAS.match(part):
             return match[1], match[2]
-    return (folders[0] if folders else re.sub(r"(\.zip|\.ipynb)+$", "", name, flags=re.IGNORECASE)), ""
+    return re.sub(r"(\.zip|\.ipynb)+$", "", parts[0], flags=re.IGNORECASE), ""
 
 
 def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:

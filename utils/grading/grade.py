@@ -16,6 +16,7 @@ from utils.grading.rubric import written
 from utils.grading.sandbox import LIMITS
 from utils.grading.session import LabError, Raised, Session
 
+OURS = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)", re.MULTILINE)  # marks that no handed-out lab has
 BORROWED = re.compile(
     r"\b(attacks|smoothing)\.|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
 )
@@ -55,7 +56,7 @@ def grade(task: dict) -> dict:
         finally:
             session.close()
         output = session.output
-        look += notice(lab, session, checks)
+        look += notice(lab, session, checks, cells)
     earned = sum(check["earned"] for check in checks)
     about = {"student": task["student"], "earned": earned, "points": lab.points, "checks": checks}
     about |= {"look": look, "output": output, "seconds": round(time.monotonic() - begin, 2)}
@@ -69,10 +70,11 @@ def load(content: str) -> Lab:
 
 @cache
 def setting(content: str) -> dict:
-    """The names that a lab gives, made once by its given cells in this process."""
+    """The names that a lab gives, made once by its given cells in this process, whatever they print."""
     namespace = {"__name__": "__main__"}
-    for source in load(content).given:
-        exec(compile(source, "<given>", "exec"), namespace)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for source in load(content).given:
+            exec(compile(source, "<given>", "exec"), namespace)
     return namespace
 
 
@@ -120,11 +122,13 @@ def outcome(check: Check, state: str, message: str, expected: str = "", got: str
     return about | {"message": message, "expected": expected, "got": got}
 
 
-def notice(lab: Lab, session: Session, checks: list[dict]) -> list[str]:
+def notice(lab: Lab, session: Session, checks: list[dict], cells: list[dict]) -> list[str]:
     """What a teacher should look at. Cells that fail cost nothing, and are worth a look only where points are lost."""
     text = "\n".join(source for _, source in session.cells)
     lost = any(check["state"] not in ("passed", "not answered") for check in checks)
     sentences = [said for number, said in session.problems.items() if lost or number in session.ending]
+    if any(OURS.search(cell["source"]) for cell in cells):
+        sentences.insert(0, "holds the instructor's notebook: answers and hidden checks")
     if BORROWED.search(text):
         sentences.append("uses a finished attack: is the answer the student's own?")
     sentences += [f"{check['name']}: {check['message']}" for check in checks if check["state"] == "unjudged"]

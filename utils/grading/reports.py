@@ -7,12 +7,16 @@ import hashlib
 import html
 import json
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from utils.grading.collect import around
+
 STATES = {"passed": "✓", "not answered": "–"}
-SAID = 30  # rows by hand that a summary names
+SAID = 30  # rows by hand, or students, that a summary names
+FEW = 3  # notebooks that one student may well hand in
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}
 table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;vertical-align:top;padding:.4rem;
@@ -41,10 +45,14 @@ def cell(value: object) -> object:
     return text
 
 
+def readable(student: str) -> str:
+    """A name that any file system takes."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", student).strip("-")[:40] or "student"
+
+
 def page_name(student: str) -> str:
     """A file name that is safe, readable and another for each student."""
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", student).strip("-")[:40]
-    return f"{readable or 'student'}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:8]}.html"
+    return f"{readable(student)}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:8]}.html"
 
 
 def feedback(result: dict, title: str) -> str:
@@ -89,8 +97,18 @@ def best(results: list[dict]) -> list[dict]:
     return list(chosen.values())
 
 
-def write(results: list[dict], left_out: list[str], folder: Path, title: str, said: Sequence[str] = ()) -> str:
-    """Write all files of a graded class to a folder, and return the summary. said: what is wrong with points by hand.
+def write(
+    results: list[dict],
+    left_out: list[str],
+    folder: Path,
+    title: str,
+    said: Sequence[str] = (),
+    absent: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Write all files of a graded class to a folder, and return the summary.
+
+    said    what is wrong with points by hand
+    absent  students who were graded before, and are not among the results: name and LMS number
 
     A grade that waits for a person has no total, and stays out of the files for the LMS: there a blank might delete.
     """
@@ -119,27 +137,39 @@ def write(results: list[dict], left_out: list[str], folder: Path, title: str, sa
     canvas = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", title]
     possible = ["    Points Possible", "", "", "", "", results[0]["points"] if results else 0]
     table("canvas.csv", canvas, [possible, *([r["student"], r["id"], "", "", "", r["earned"]] for r in complete)])
-    moodle = ["Identifier", "Full name", "Grade", "Maximum Grade"]
+    moodle = ["Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)"]  # it reads 1, 3 and 5
     people = [(f"Participant {r['id']}" if r["id"] else "", r) for r in complete]
-    table("moodle.csv", moodle, [[number, r["student"], r["earned"], r["points"]] for number, r in people])
+    table("moodle.csv", moodle, [[number, r["student"], r["earned"], r["points"], ""] for number, r in people])
     pages = folder / "feedback"
     pages.mkdir(exist_ok=True)
-    for result in one_each:
-        (pages / page_name(result["student"] + result["id"])).write_text(feedback(result, title), encoding="utf-8")
+    with zipfile.ZipFile(folder / "moodle_feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for result in one_each:
+            page = feedback(result, title)
+            (pages / page_name(result["student"] + result["id"])).write_text(page, encoding="utf-8")
+            if result["id"] and not open_points(result):
+                archive.writestr(
+                    f"{readable(result['student'])}_{result['id']}_assignsubmission_file/feedback.html", page
+                )
     report = {"lab": title, "results": results, "left_out": left_out}
     (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    text = summary(results, left_out, title, said)
+    text = summary(results, left_out, title, said, absent)
     (folder / "summary.txt").write_text(text, encoding="utf-8")
     return text
 
 
-def summary(results: list[dict], left_out: list[str], title: str, said: Sequence[str] = ()) -> str:
+def summary(
+    results: list[dict],
+    left_out: list[str],
+    title: str,
+    said: Sequence[str] = (),
+    absent: Sequence[tuple[str, str]] = (),
+) -> str:
     """For the teacher: how the points are spread, which checks fail most, and who needs a look."""
     if not results:
-        return f"{title}: no submissions\n"
+        return "\n".join([f"{title}: no submissions", *whose(results, absent)]) + "\n"
     one_each, most = best(results), results[0]["points"]
     waiting = sum(open_points(result) > 0 for result in one_each)
-    lines = [f"{title}: {len(one_each)} students"]
+    lines = [f"{title}: {len(one_each)} students", *whose(results, absent)]
     if waiting:
         most = sum(check["points"] for check in results[0]["checks"])
         lines += [
@@ -172,3 +202,27 @@ def summary(results: list[dict], left_out: list[str], title: str, said: Sequence
             lines.append(f"  {clean(result['student'], 60)}: {' '.join(clean(reason, 200).split())}")
     lines += ["", "Left out:", *(f"  {clean(line, 200)}" for line in left_out)] if left_out else []
     return "\n".join(lines) + "\n"
+
+
+def whose(results: list[dict], absent: Sequence[tuple[str, str]]) -> list[str]:
+    """What is worth a look in how notebooks were given to students: nobody's grade may be lost in it."""
+    lines = []
+    if absent:
+        names = [" ".join(clean(" ".join(student).strip(), 60).split()) for student in absent[:SAID]]
+        more = f" and {len(absent) - SAID} more" * (len(absent) > SAID)
+        lines += [
+            f"NOT IN FROM: {len(absent)} who were graded here before, so they are not in the tables: "
+            f"{', '.join(names)}{more}.",
+            "Their results are kept. To have all in the tables, let FROM be the whole class.",
+        ]
+    shared = around([result["file"] for result in results])
+    if shared and not all(result["id"] for result in results):
+        lines.append(
+            f"All lie in the folder {clean(shared, 60)}, which was taken for the class's, not for a student's."
+        )
+    counts = Counter(result["student"] for result in results if not result["id"])
+    for student, count in counts.items():
+        if count > FEW:
+            name = " ".join(clean(student, 60).split())
+            lines.append(f"LOOK: {count} notebooks lie in the folder or zip {name} and count as one student's.")
+    return lines
