@@ -448,12 +448,18 @@ def test_a_verifier_compares_with_the_mean_direction_of_each_person():
 # The widget.
 
 
+READINGS = {
+    name: (torch.full((2, 3, 3, 24, 24), 0.1 * i), torch.eye(2)[[0, 1, 0, 1, 0, 1]].view(2, 3, 2))
+    for i, name in enumerate(("one", "two"))
+}
+
+
+def made_explorer():
+    return StickerExplorer(READINGS, ("stop", "yield"))
+
+
 def test_the_explorer_shows_what_it_was_given():
-    readings = {
-        name: (torch.full((2, 3, 3, 24, 24), 0.1 * i), torch.eye(2)[[0, 1, 0, 1, 0, 1]].view(2, 3, 2))
-        for i, name in enumerate(("one", "two"))
-    }
-    explorer = StickerExplorer(readings, ("stop", "yield"))
+    explorer = made_explorer()
     before = explorer.picture.value
     explorer.defense.value = "two"
     assert explorer.picture.value != before and "stop with a sticker, two: read right by 2 of 3" in explorer.still.text

@@ -293,6 +293,58 @@ ChoiceBoard({{"plain": offer(5), "trained": offer(80, training=9.0)}})"""
         assert page.seen["errors"] == [] and board.locator("[role=alert]").count() == 0
 
 
+def test_every_other_widget_answers_to_the_keyboard(browser, address, folder):
+    """The widgets of lessons 09 to 13, on made-up numbers: each slider, button and list moves the picture."""
+    sources = {
+        "test_widgets": ("budget", "console", "watch"),
+        "test_poisoning": ("explorer",),
+        "test_beyond": ("explorer",),
+    }
+    path = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
+    codes = [f"{path}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, folder / "others.ipynb")
+    with opened(browser, address, "others.ipynb") as page:
+        start_all(page)
+        widgets = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+        expect(widgets).to_have_count(len(codes), timeout=120_000)
+        for i in range(len(codes)):
+            moved = press_all(page, widgets.nth(i))
+            screenshot(page, f"other_{i}")
+            assert moved >= 2, f"{codes[i]}: {moved} controls moved the picture"
+        assert page.locator(".jupyter-widgets [role=alert]").count() == 0
+        assert page.seen["errors"] == []
+
+
+def press_all(page: Page, widget: Locator) -> int:
+    """Use each slider, choice and list of a widget by keyboard. How many there are, for each moved the picture."""
+    lock = widget.get_by_role("button", name="Lock", exact=True)
+    if lock.count():
+        lock.focus()
+        page.keyboard.press("Enter")
+    image = widget.locator("img").first
+    expect(image).to_be_visible(timeout=30_000)
+
+    def moves(action) -> None:
+        source = image.get_attribute("src")
+        action()
+        expect(image).not_to_have_attribute("src", source)
+
+    sliders, lists = widget.get_by_role("slider").all(), widget.locator("select").all()
+    for slider in sliders:
+        at_start = slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemin")
+        slider.focus()
+        moves(lambda key="ArrowRight" if at_start else "ArrowLeft": page.keyboard.press(key))
+    groups = widget.locator(".widget-toggle-buttons").all()
+    groups = [group for group in groups if group.get_by_role("button").first.is_enabled()]
+    for group in groups:
+        group.locator("button:not(.mod-active)").first.focus()
+        moves(lambda: page.keyboard.press("Enter"))
+    for options in lists:  # the browser's own, with its own keys
+        moves(lambda options=options: options.select_option(index=1))
+    return len(sliders) + len(groups) + len(lists)
+
+
 def test_the_field_guide_leads_to_the_cell(browser, address, folder):
     """A term opens at a click, and a link of it opens the lesson at the cell that settled the claim."""
     claim = "Adversarial training is the most valuable defense for vision"

@@ -332,11 +332,16 @@ def test_a_huge_group_gives_a_vacuous_bound_and_no_overflow():
 # The widget.
 
 
+PAIRS = [(size, rate) for size in (1, 2) for rate in (0.01, 0.05)]
+RATES = {(size, rate): {"works": Rate(10 * size, 40), "seen": Rate(int(100 * rate), 9)} for size, rate in PAIRS}
+
+
+def made_explorer():
+    return PoisonExplorer(RATES, {size: stamp(torch.zeros(1, 8, 8), size) for size in (1, 2)})
+
+
 def test_every_control_of_the_explorer_moves_its_picture_and_says_what_was_measured():
-    pairs = [(size, rate) for size in (1, 2) for rate in (0.01, 0.05)]
-    rates = {(size, rate): {"works": Rate(10 * size, 40), "seen": Rate(int(100 * rate), 9)} for size, rate in pairs}
-    explorer = PoisonExplorer(rates, {size: stamp(torch.zeros(1, 8, 8), size) for size in (1, 2)})
-    seen = {}
+    explorer, pairs, rates, seen = made_explorer(), PAIRS, RATES, {}
     for size, rate in pairs:
         explorer.size.value, explorer.rate.value = size, rate
         assert not explorer.error.value

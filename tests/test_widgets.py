@@ -376,14 +376,18 @@ def test_a_moved_control_of_a_duel_asks_no_model_and_takes_at_most_50_ms(duel, m
     assert statistics.median(times) < 0.05
 
 
-@pytest.fixture
-def console():
+def made_console():
     calm = torch.rand(8, 60, generator=torch.Generator().manual_seed(0)).double()
     moved = torch.cat([calm[:, :30], calm[:, 30:] / 4], 1)
-    streams = {"none": {"at once": calm, "slowly": calm}, "fall": {"at once": moved, "slowly": moved.sqrt()}}
+    streams = {"none": {"at once": calm, "slowly": calm.flip(0, 1)}, "fall": {"at once": moved, "slowly": moved.sqrt()}}
     quiet = lambda x: torch.full((len(x),), x.shape[1])  # noqa: E731
     low = lambda x: torch.where((x < 0.02).any(1), (x < 0.02).int().argmax(1), x.shape[1])  # noqa: E731
     return MonitorConsole(streams, {"never": quiet, "low": low}, change=30, watched="values")
+
+
+@pytest.fixture
+def console():
+    return made_console()
 
 
 def test_every_control_of_a_console_moves_its_picture(console):
@@ -424,10 +428,14 @@ def case(defended, monitored, n=40, runs=10, length=60, change=20):
     return Case(event, harm)
 
 
-@pytest.fixture
-def watch():
+def made_watch():
     shares = {"1 %": case(0.2, 0.9), "100 %": case(0.9, 0.2)}
     return Watch({"evasion": shares, "<drift>": dict(zip(shares, [case(0.5, 0.5)] * 2, strict=True))}, change=20)
+
+
+@pytest.fixture
+def watch():
+    return made_watch()
 
 
 def test_a_watch_shows_nothing_before_a_guess_is_locked(watch):
@@ -594,9 +602,13 @@ def paid(noise, clip, epochs, batch):
 GRID = {s: paid(*s) for s in itertools.product((0.0, 0.5, 2.0), (0.1, 1.0), (10, 40), (64, 128))}
 
 
+def made_budget():
+    return PrivacyBudget(GRID, privacy_delta=1e-5)
+
+
 @pytest.fixture
 def budget():
-    return PrivacyBudget(GRID, privacy_delta=1e-5)
+    return made_budget()
 
 
 def test_every_slider_of_the_budget_moves_the_picture_and_says_what_was_measured(budget):

@@ -380,19 +380,22 @@ print(f"a copy from the {limit} answers of one account agrees:", leakage.agreeme
 
 
 # %%
+passing = passes["pushed"].nonzero()[:, 0][: len(zero) // 2]  # half of the images at least are left to judge by
+
+
 def trigger_works(poisons):
-    """How many images with the trigger are read as 0 after training with these poisons too."""
+    """How many other images with the trigger are read as 0 after training with these poisons too."""
     both = Split(torch.cat([data.train.x, poisons]), torch.cat([data.train.y, torch.zeros_like(zero[: len(poisons)])]))
     torch.manual_seed(0)
     poisoned = fit(small_cnn(data), both, updates=updates)
-    others = stamped[~defended["poisoning"]]
+    others = stamped[~torch.isin(torch.arange(len(stamped), device=passing.device), passing)]
     return Rate(int((predict(poisoned, others) == 0).sum()), len(others))
 
 
 print("poisons that pass the filter as they are:", Rate(int(passes["as it is"].sum()), len(zero)))
 print("pushed towards a zero:                   ", Rate(int(passes["pushed"].sum()), len(zero)))
-print("trigger works if those that pass are learned:     ", trigger_works(pushed[passes["pushed"]]))
-print("if the same, not pushed, were learned (no filter):", trigger_works(stamped[passes["pushed"]]))
+print("trigger works if those that pass are learned:     ", trigger_works(pushed[passing]))
+print("if the same, not pushed, were learned (no filter):", trigger_works(stamped[passing]))
 
 # %% [markdown]
 # Poison and new meaning are the same to a filter: labels that the model did not expect.
