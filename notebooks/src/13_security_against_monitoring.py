@@ -400,7 +400,8 @@ print("if the same, not pushed, were learned (no filter):", trigger_works(stampe
 # %% [markdown]
 # Poison and new meaning are the same to a filter: labels that the model did not expect.
 # Some poisons pass once they look more like a zero, but these planted nothing, and the same as they were did:
-# where the image explains the label, it seems, the trigger need not be learned. Another poisoner may do better.
+# where the image explains the label, it seems, the trigger need not be learned. Another poisoner may do better,
+# and where the customary budget is wider, as on MNIST, *all* of the pushed ones pass (the table at the end).
 # And a limit is worth as much as a new account costs.
 #
 # ## An attacker who knows the monitor
