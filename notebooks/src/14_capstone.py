@@ -112,7 +112,7 @@ plots.rates({"no attack": right, "PGD, as the vendor tested": tested, "worst cas
 # %% [markdown]
 # ## Who was in its training data?
 #
-# The vendor claims an epsilon. Lesson 09 audited by training hundreds of times. Here there is *one* model.
+# The vendor claims an epsilon. Lesson 09 audited by running an update thousands of times. Here there is *one* model.
 #
 # But it had many examples, each in or out by chance. We guess for some of them.
 # If the training was $\varepsilon$-private, our guesses are no better than coins that fall right
