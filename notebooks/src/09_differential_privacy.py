@@ -8,7 +8,7 @@
 # clip what each may say, add noise, keep count.
 #
 # **You will build** DP-SGD, its accountant, and an audit that catches a broken one.
-# *About 55 minutes, after 08; the cells run in 24 s on two CPU cores.*
+# *About 55 minutes, after 08; the cells run in 25 s on two CPU cores.*
 
 # %%
 import math

@@ -8,7 +8,7 @@
 # What is left of our attacks and defenses when the world says what may change?
 #
 # **You will build** attacks that respect what a person can do, on payments, messages, road signs and faces.
-# *About 60 minutes, after 03, 06 and 07; the cells run in 35 s on two CPU cores.*
+# *About 60 minutes, after 03, 06 and 07; the cells run in 31 s on two CPU cores.*
 
 # %%
 import math
