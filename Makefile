@@ -24,7 +24,7 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 	$(BIN)/python tools/labs.py
 
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
-	$(BIN)/python -m utils.grading --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
+	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
 
 larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes each
 	$(BIN)/python tools/larger.py

@@ -12,9 +12,9 @@ import threading
 import time
 from pathlib import Path
 
+from grader.batch import grade_class
+from grader.lab import bound
 from labs import SOLUTIONS, tries
-from utils.grading.batch import grade_class
-from utils.grading.lab import bound
 
 STEM = "01_one_gradient_step"
 OWN = "import matplotlib.pyplot as plt\nprint(torch.rand(3))\nsquares = [i**2 for i in range(10)]"

@@ -1,15 +1,9 @@
 """Beyond images: projections keep what they promise, attacks change only what may change, certificates hold."""
 
 import ast
-import hashlib
 import inspect
-import io
 import itertools
 import math
-import threading
-import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -19,7 +13,6 @@ from scipy import stats
 from torch import nn
 
 from build import LESSONS
-from utils import download
 from utils.attacks import margin
 from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units
@@ -345,39 +338,6 @@ def test_texts_that_cannot_be_used_are_named(tmp_path, monkeypatch):
     assert len(news.train.y) == 4000 and sorted(news.test.y.unique().tolist()) == [0, 1, 2, 3]
     monkeypatch.setenv("COURSE_TEXTS", "ag_news_test")
     assert texts.load_texts().name == "ag_news_test"
-
-
-def test_texts_are_downloaded_checked_and_kept(tmp_path, monkeypatch):
-    """From a web server on 127.0.0.1; all that a host can do wrong is in tests/test_data.py."""
-    lines = "".join(f'{("ham", "spam")[i % 2]}\tmessage\x85 {i} "and a tab\t here\n' for i in range(3100))
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("SMSSpamCollection", lines)
-        archive.writestr("readme", "read me")
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sms+spam+collection.zip").write_bytes(packed.getvalue())
-    monkeypatch.delenv("COURSE_DATA", raising=False)
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "*")
-    hashes = {"sms+spam+collection.zip": hashlib.sha256(packed.getvalue()).hexdigest()}
-    monkeypatch.setitem(download.HASHES, "sms_spam", hashes)
-    serve = partial(QuietHandler, directory=tmp_path / "site")
-    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        monkeypatch.setitem(download.HOSTS, "sms_spam", (f"http://127.0.0.1:{server.server_port}/",))
-        sms = texts.load_texts("sms_spam")
-        server.shutdown()
-    assert len(sms.train.y) == 3000 and len(sms.test.y) == 100 and sms.classes == ("ham", "spam")
-    assert sms.said[0][0] == "message" and sms.said[0][2:] == ["and", "a", "tab", "here"]
-    assert torch.equal(texts.load_texts("sms_spam").test.x, sms.test.x)  # now without the host
-    (tmp_path / "cache" / "sms_spam" / "sms+spam+collection.zip").write_bytes(b"damaged")
-    with pytest.raises(ConnectionError, match=r"or set COURSE_DATA to a folder that holds sms_spam\.csv"):
-        texts.load_texts("sms_spam")
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
 
 
 # Signs and stickers.

@@ -11,6 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grader import batch, by_hand, reports, sheet
+from grader.__main__ import main
+from grader.lab import read_lab
+from grader.notebook import read_cells
+from grader.rubric import LINES, LONG, read_rubrics, written
 from tiny_lab import (
     ADVICE,
     AFTER,
@@ -27,11 +32,6 @@ from tiny_lab import (
     notebook,
     text,
 )
-from utils.grading import batch, by_hand, reports, sheet
-from utils.grading.__main__ import main
-from utils.grading.lab import read_lab
-from utils.grading.notebook import read_cells
-from utils.grading.rubric import LINES, LONG, read_rubrics, written
 
 LAB = read_lab(WRITTEN_LAB)
 (TASK,) = LAB.rubrics

@@ -33,6 +33,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from utils import data, download, formats
+from utils.beyond.texts import load_texts
 from utils.data import Split, chunks, load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,11 +97,11 @@ def as_tar(members):
     return packed.getvalue()
 
 
-def as_zip(members):
+def as_zip(members, compression=zipfile.ZIP_STORED):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)  # with a fixed date
+            archive.writestr(zipfile.ZipInfo(name), content, compression)  # with a fixed date
     return packed.getvalue()
 
 
@@ -362,11 +363,8 @@ def test_a_bad_archive_gets_one_sentence(monkeypatch, tmp_path, change, reason):
 
 def zip_of(**members):
     """The bytes of a .npz file with these .npy members."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED if len(members) == 4 else zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(f"{name}.npy", content)
-    return packed.getvalue()
+    compression = zipfile.ZIP_STORED if len(members) == 4 else zipfile.ZIP_DEFLATED
+    return as_zip({f"{name}.npy": content for name, content in members.items()}, compression)
 
 
 def npy(array, shape=None):
@@ -545,6 +543,13 @@ class Site:
 
     def offer(self, name):
         self.canonical.files = self.mirror.files = self.files[name]
+
+    def publish(self, name, files):
+        """Offer one more set, from one host."""
+        self.files[name] = files
+        self.hashes[name] = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+        download.HOSTS[name] = (self.canonical.url,)
+        self.offer(name)
 
     def left(self):
         """The files in the cache."""
@@ -926,10 +931,7 @@ def as_payments(rows=1100):
 def test_payments_are_split_in_time_and_scaled_by_the_training_rows(site, monkeypatch, tmp_path):
     monkeypatch.setattr(formats, "LATER", 1000)
     rows = as_payments()
-    site.files["credit"], site.hashes["credit"] = {"creditcard.csv": rows}, {}
-    site.hashes["credit"]["creditcard.csv"] = f"md5:{hashlib.md5(rows).hexdigest()}"
-    monkeypatch.setitem(download.HOSTS, "credit", (site.canonical.url,))
-    site.offer("credit")
+    site.publish("credit", {"creditcard.csv": rows})
     credit = load("credit")
     assert credit.train.x.shape == (100, 29) and credit.test.x.shape == (1000, 29)
     assert credit.train.x.dtype == torch.float32 and 0 <= credit.test.x.min() and credit.test.x.max() <= 1
@@ -961,6 +963,26 @@ def test_a_bad_file_of_payments_gets_one_sentence(monkeypatch, tmp_path, content
     with pytest.raises(ValueError, match=reason) as caught:
         load("credit")
     one_sentence(caught, tmp_path / "credit.csv")
+
+
+# ---------------------------------------------------------------- texts
+
+
+def test_texts_are_downloaded_checked_and_kept(site, impatient):
+    lines = "".join(f'{("ham", "spam")[i % 2]}\tmessage\x85 {i} "and a tab\t here\n' for i in range(3100))
+    packed = as_zip({"SMSSpamCollection": lines, "readme": "read me"})
+    site.publish("sms_spam", {"sms+spam+collection.zip": packed})
+    sms = load_texts("sms_spam")
+    assert len(sms.train.y) == 3000 and len(sms.test.y) == 100 and sms.classes == ("ham", "spam")
+    assert sms.said[0][0] == "message" and sms.said[0][2:] == ["and", "a", "tab", "here"]
+    site.canonical.stop()
+    assert torch.equal(load_texts("sms_spam").test.x, sms.test.x)  # now without the host
+    (site.cache / "sms_spam" / "sms+spam+collection.zip").write_bytes(b"damaged")
+    with pytest.raises(ConnectionError, match=r"or set COURSE_DATA to a folder that holds sms_spam\.csv"):
+        load_texts("sms_spam")
+
+
+# ---------------------------------------------------------------- whatever may come
 
 
 @given(flips=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 255)), max_size=9), cut=st.integers(0, 10**9))

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from build import ROOT
+from grader import batch, collect, reports, wire
+from grader.__main__ import main
+from grader.grade import judge, seed_of
+from grader.lab import Check, handed_out, needed, read_lab, to_run
+from grader.session import LabError, Raised, Session
 from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, function, graded, notebook, points, text
 from utils import attacks, expect
-from utils.grading import batch, collect, reports, wire
-from utils.grading.__main__ import main
-from utils.grading.grade import judge, seed_of
-from utils.grading.lab import Check, handed_out, needed, read_lab, to_run
-from utils.grading.session import LabError, Raised, Session
 from utils.models import Normalize
 
 # What crosses the pipe.
@@ -487,7 +487,7 @@ def test_the_command_and_weaker_isolation(lab, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "utils.grading",
+        "grader",
         "--lab",
         lab,
         "--from",
@@ -506,7 +506,7 @@ def test_the_command_and_weaker_isolation(lab, tmp_path):
 
 
 def test_a_wrong_command_is_told_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "utils.grading", "--to", tmp_path]
+    command = [sys.executable, "-m", "grader", "--to", tmp_path]
     for wrong, said in (
         (["--lab", "77", "--from", "."], "choose one of"),
         (["--lab", "01", "--from", "no/where"], "no folder"),
@@ -527,7 +527,7 @@ def test_teaching_names_commands_that_run():
     """After `make lab`, with no environment activated, there is no torch in `python`, and pip installs elsewhere."""
     teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
     assert not re.findall(r"(?<![\w/.-])(?:python3? -m|dask worker) .*|(?<!-m )\b(?:pip install|pytest) .*", teaching)
-    assert ".venv/bin/python -m utils.grading" in teaching and "'.[dask]'" in teaching, "the course is on no index"
+    assert ".venv/bin/python -m grader" in teaching and "'.[dask]'" in teaching, "the course is on no index"
 
 
 def test_what_students_get_without_solutions(tmp_path):
@@ -552,7 +552,7 @@ def test_git_does_not_take_students_data(tmp_path):
     shutil.copy(ROOT / ".gitignore", tmp_path)
     made = ["grades/key", "grades/results/1.json", "grades-lab14/grades.csv", "submissions.zip", "submissions/a.ipynb"]
     made += ["late.zip", "audit/card.json", "key", "results/1.json", "canvas.csv", "report.json", "feedback/a.html"]
-    ours = ["utils/grading/a.py", "labs/01.ipynb", "notebooks/field_guide.html", "tests/data/a.csv", "utils/audit/a.py"]
+    ours = ["grader/a.py", "labs/01.ipynb", "notebooks/field_guide.html", "tests/data/a.csv", "utils/audit/a.py"]
     git = ["git", "-c", "core.excludesFile=/dev/null"]
     subprocess.run([*git, "init", "--quiet", tmp_path], check=True)
     done = subprocess.run([*git, "check-ignore", *made, *ours], cwd=tmp_path, capture_output=True, text=True)

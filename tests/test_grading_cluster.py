@@ -39,7 +39,7 @@ def test_on_two_workers_of_which_one_is_killed(tmp_path):
 def main(folder: Path) -> None:
     from dask.distributed import LocalCluster
 
-    from utils.grading import batch
+    from grader import batch
 
     save = batch.save
 

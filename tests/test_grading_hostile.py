@@ -10,6 +10,10 @@ import socket
 import pytest
 
 from build import ROOT
+from grader.grade import load
+from grader.lab import handed_out
+from grader.reports import feedback
+from grader.sandbox import bubblewrap
 from tiny_lab import (
     ALL,
     CELLS,
@@ -27,10 +31,6 @@ from tiny_lab import (
     points,
     said,
 )
-from utils.grading.grade import load
-from utils.grading.lab import handed_out
-from utils.grading.reports import feedback
-from utils.grading.sandbox import bubblewrap
 
 isolated = pytest.mark.skipif(not bubblewrap(), reason="needs bubblewrap: without it, isolation is weaker")
 

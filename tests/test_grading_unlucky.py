@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from grader.lab import handed_out
 from tiny_lab import ALL, DOUBLE, LOST, WRONG, answers, function, graded, notebook, points, said
-from utils.grading.lab import handed_out
 
 STUB = handed_out(DOUBLE)
 LUCKLESS = {

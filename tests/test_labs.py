@@ -7,10 +7,10 @@ import nbformat
 import pytest
 import torch
 
+from grader.grade import judge, load, setting
+from grader.lab import HIDDEN, SOLUTION, bound, is_exercise
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
 from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
-from utils.grading.grade import judge, load, setting
-from utils.grading.lab import HIDDEN, SOLUTION, bound, is_exercise
 
 STEMS = sorted({file.stem for file in [*SOURCES.glob("*.py"), *LABS.glob("*.ipynb"), *SOLUTIONS.glob("*.ipynb")]})
 each = pytest.mark.parametrize("stem", STEMS)

@@ -385,9 +385,7 @@ def made_console():
     return MonitorConsole(streams, {"never": quiet, "low": low}, change=30, watched="values")
 
 
-@pytest.fixture
-def console():
-    return made_console()
+console = pytest.fixture(made_console)
 
 
 def test_every_control_of_a_console_moves_its_picture(console):
@@ -433,9 +431,7 @@ def made_watch():
     return Watch({"evasion": shares, "<drift>": dict(zip(shares, [case(0.5, 0.5)] * 2, strict=True))}, change=20)
 
 
-@pytest.fixture
-def watch():
-    return made_watch()
+watch = pytest.fixture(made_watch)
 
 
 def test_a_watch_shows_nothing_before_a_guess_is_locked(watch):
@@ -606,9 +602,7 @@ def made_budget():
     return PrivacyBudget(GRID, privacy_delta=1e-5)
 
 
-@pytest.fixture
-def budget():
-    return made_budget()
+budget = pytest.fixture(made_budget)
 
 
 def test_every_slider_of_the_budget_moves_the_picture_and_says_what_was_measured(budget):

@@ -2,7 +2,7 @@
 
 import json
 
-from utils.grading.grade import grade
+from grader.grade import grade
 
 GIVEN = "import torch\n\nfrom utils import expect\n\nseed = 0"
 DOUBLE = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"

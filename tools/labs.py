@@ -1,6 +1,6 @@
 """Build the labs from their text: `python tools/labs.py [STEM ...]`.
 
-Each `solutions/src/STEM.py` (jupytext's percent format, marked as `utils.grading.lab` says) becomes
+Each `solutions/src/STEM.py` (jupytext's percent format, marked as `grader.lab` says) becomes
 `solutions/STEM.ipynb`, the instructor's, executed; and `labs/STEM.ipynb`, the student's, with stubs in place of the
 solutions, without hidden tests, not executed. Both carry nbgrader's metadata, schema 3.
 """
@@ -13,8 +13,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from build import ROOT, asked_for, assemble, fingerprint, write
-from utils.grading import rubric
-from utils.grading.lab import bound, handed_out, is_check, is_exercise, read_lab
+from grader import rubric
+from grader.lab import bound, handed_out, is_check, is_exercise, read_lab
 
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
 

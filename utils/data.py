@@ -1,7 +1,9 @@
 """Real data, one call: `load(name)`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -127,8 +129,10 @@ def load(name: str | None = None) -> Dataset:
         largest, arrays = 16, _digits()
     elif name == "tumors":
         largest, arrays = 1, _tumors()
+    elif name == "credit":
+        largest, arrays = 1, _published(name, "credit.csv", read_payments)
     else:
-        largest, arrays = 1 if name == "credit" else 255, _published(name, shape, len(classes))
+        largest, arrays = 255, _published(name, f"{name}.npz", partial(_images, name, shape, len(classes)))
     x_train, y_train, x_test, y_test = arrays
     return Dataset(name, _split(x_train, y_train, largest), _split(x_test, y_test, largest), classes, eps)
 
@@ -161,16 +165,19 @@ def _tumors() -> tuple[ndarray, ...]:
     return x_train, y_train, x_test, y_test
 
 
-def _published(name: str, shape: tuple[int, ...], classes: int) -> list[ndarray]:
-    own = "credit.csv" if name == "credit" else f"{name}.npz"
+def _images(name: str, shape: tuple[int, ...], classes: int, *files: Path) -> list[ndarray]:
+    if files[0].suffix == ".npz":
+        return check(read_npz(*files), shape, classes)
+    return check({"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)(files), shape, classes)
+
+
+def _published(name: str, own: str, read: Callable[..., list[ndarray]]) -> list[ndarray]:
+    """What `read` makes of the file `own` in COURSE_DATA, or else of the published files of `name`."""
     files = obtain(name, own)
-    given = files[0].name == own
     try:
-        if name == "credit":
-            return read_payments(*files)
-        read = {"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)
-        return check(read_npz(*files) if given else read(files), shape, classes)
+        return read(*files)
     except Exception as problem:  # whatever a damaged or hostile file can cause, it is one thing to the reader
         reason = str(problem).split("\n")[0] or type(problem).__name__
+        given = files[0].name == own
         advice = "replace it or take it out of the folder" if given else "delete it and load the data set again"
         raise ValueError(f"cannot use {files[0] if given else files[0].parent} ({reason}): {advice}") from None

@@ -65,17 +65,22 @@ def read_gtsrb(paths: Iterable[Path], side: int = 32) -> Iterator[ndarray]:
     The photographs are 15 to 250 pixels wide; each is resized to `side` x `side` as a whole, by area (bilinear).
     """
     training, test, answers = paths
-    with zipfile.ZipFile(training) as archive:
-        names = sorted(name for name in archive.namelist() if name.endswith(".ppm"))
-        yield np.stack([_photograph(member(archive, name), side) for name in names])
-        yield np.array([int(name.split("/")[-2]) for name in names])
+    names, images = _photographs(training, side)
+    yield images
+    yield np.array([int(name.split("/")[-2]) for name in names])
     with zipfile.ZipFile(answers) as archive:
         rows = csv.DictReader(io.StringIO(member(archive, "GT-final_test.csv").decode()), delimiter=";")
         said = {row["Filename"]: int(row["ClassId"]) for row in rows}
-    with zipfile.ZipFile(test) as archive:
+    names, images = _photographs(test, side)
+    yield images
+    yield np.array([said[name.split("/")[-1]] for name in names])
+
+
+def _photographs(path: Path, side: int) -> tuple[list[str], ndarray]:
+    """Names and images of all photographs in an archive, in the order of their names."""
+    with zipfile.ZipFile(path) as archive:
         names = sorted(name for name in archive.namelist() if name.endswith(".ppm"))
-        yield np.stack([_photograph(member(archive, name), side) for name in names])
-        yield np.array([said[name.split("/")[-1]] for name in names])
+        return names, np.stack([_photograph(member(archive, name), side) for name in names])
 
 
 def _photograph(content: bytes, side: int) -> ndarray:

@@ -289,9 +289,8 @@ farthest = math.sqrt(2)  # the length in L2 of a change of channel
 board["smoothed, attacked"] = {"fraud": Rate(int((answer == 1).sum()), len(fraud))}
 proved = (proof.label == 1) & (proof.radius >= farthest)
 board["smoothed, proved"] = {"fraud": Rate(int(proved.sum()), len(fraud))}
-print(
-    "frauds stopped, no attack:", Rate(int((smoothing.majority(voter, fraud, sigma=0.1, n=200) == 1).sum()), len(fraud))
-)
+unharmed = smoothing.majority(voter, fraud, sigma=sigma["fraud"], n=200)
+print("frauds stopped, no attack:", Rate(int((unharmed == 1).sum()), len(fraud)))
 print(f"the way to another channel: {farthest:.2f}; the most that 1,000 votes can prove: {longest(sigma['fraud']):.2f}")
 print(f"noise that could prove it: {farthest / longest(1):.2f}, where a whole column is 1 wide")
 
@@ -525,8 +524,8 @@ board["smoothed, proved"]["text"] = sure[many]
 plots.lines(sure, x="words that may change", y="proved to stay spam")
 
 # %% [markdown]
-# The search counts *all* texts that could be voted on, so that chance does not guide it: scores from a few random
-# texts choose the word that was lucky, and make the defense look better than it is.
+# The search counts *all* texts that could be voted on (of a long message, the same 500), so that chance does not guide
+# it: scores from a few random texts choose the word that was lucky, and make the defense look better than it is.
 #
 # Some votes hold against the search. What can be *proved* ends after a few words:
 # in a short message, even one changed word is often among those that are kept.

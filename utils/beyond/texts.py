@@ -128,7 +128,7 @@ def load_texts(name: str | None = None, *, length: int = 32) -> Texts:
     name = name or os.environ.get("COURSE_TEXTS") or "messages"
     if name not in SETS:
         raise ValueError(f"there are no texts {name!r}: choose one of {', '.join(SETS)}")
-    (path,) = [Path(__file__).with_name("messages.csv")] if name == "messages" else obtain(name, f"{name}.csv")
+    [path] = [Path(__file__).with_name("messages.csv")] if name == "messages" else obtain(name, f"{name}.csv")
     known = {str(number): number for number in range(len(SETS[name]))} | dict(map(reversed, enumerate(SETS[name])))
     try:
         rows = _rows(path)

@@ -109,8 +109,7 @@ def group_bound(p: float, changes: int, privacy_eps: float, privacy_delta: float
 
     Group privacy (Dwork & Roth 2014, theorem 2.2): for a training that is (privacy_eps, privacy_delta)-private for one
     example added or taken away, each change turns p into exp(eps) p + delta at most; this is k such steps. A replaced
-    example is two changes: one taken away, one added. It need not be
-    reached: a bound of 1 says nothing.
+    example is two changes: one taken away, one added. The bound need not be reached, and a bound of 1 says nothing.
     """
     growth = min(changes * privacy_eps, 700)  # exp of more would overflow, and is more than enough
     often = math.expm1(growth) / math.expm1(privacy_eps) if privacy_eps else changes

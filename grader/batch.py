@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from utils.grading import by_hand, reports, sheet
-from utils.grading.collect import Submission, collect
-from utils.grading.grade import grade, load
-from utils.grading.rubric import Rubric
+from grader import by_hand, reports, sheet
+from grader.collect import Submission, collect
+from grader.grade import grade, load
+from grader.rubric import Rubric
 from utils.progress import progress
 
 TRIES = 3  # of a submission during which its own grading process dies
@@ -134,7 +134,7 @@ def grader() -> str:
     """The code that decides on points, as a hash."""
     here = Path(__file__).parent
     return hashlib.sha256(
-        b"".join(file.read_bytes() for file in sorted([*here.glob("*.py"), here.parent / "expect.py"]))
+        b"".join(file.read_bytes() for file in sorted([*here.glob("*.py"), here.parent / "utils" / "expect.py"]))
     ).hexdigest()
 
 

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from utils.grading.notebook import decode
-from utils.grading.reports import cell
+from grader.notebook import decode
+from grader.reports import cell
 
 COLUMNS = ["answer", "student", "exercise", "criterion", "most", "points", "comment"]
 ROW = "(row)"  # of a row: where it was read

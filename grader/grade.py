@@ -9,12 +9,12 @@ from functools import cache
 
 import torch
 
+from grader.lab import Check, Lab, needed, read_lab, to_run
+from grader.notebook import Unreadable, read_cells
+from grader.rubric import written
+from grader.sandbox import LIMITS
+from grader.session import LabError, Raised, Session
 from utils.expect import Unmet, short
-from utils.grading.lab import Check, Lab, needed, read_lab, to_run
-from utils.grading.notebook import Unreadable, read_cells
-from utils.grading.rubric import written
-from utils.grading.sandbox import LIMITS
-from utils.grading.session import LabError, Raised, Session
 
 OURS = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)", re.MULTILINE)  # marks that no handed-out lab has
 BORROWED = re.compile(

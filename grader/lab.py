@@ -17,8 +17,8 @@ import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from utils.grading import rubric
-from utils.grading.rubric import Rubric
+from grader import rubric
+from grader.rubric import Rubric
 
 CHECK = re.compile(r"# CHECK (\w+), (\d+(?:\.\d+)?) points?\s*$")
 STUB = 'raise NotImplementedError("write me")'

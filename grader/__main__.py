@@ -1,13 +1,13 @@
-"""`python -m utils.grading --lab 01 --from submissions --to grades`"""
+"""`python -m grader --lab 01 --from submissions --to grades`"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from utils.grading.batch import grade_class
-from utils.grading.sandbox import bubblewrap
+from grader.batch import grade_class
+from grader.sandbox import bubblewrap
 
-SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
+SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 WEAKER = """\
 WARNING: bubblewrap does not work here, so isolation is WEAKER. Submissions run with limits, in an empty folder and a
 process of their own, but they could read this machine's files and reach its network, and as root change them.
@@ -16,7 +16,7 @@ On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade o
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m utils.grading", description="Grade a lab's submissions.")
+    parser = argparse.ArgumentParser(prog="python -m grader", description="Grade a lab's submissions.")
     parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
     parser.add_argument(
         "--from", required=True, dest="source", help="a folder of notebooks, or a zip, as an LMS has it"

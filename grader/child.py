@@ -1,6 +1,6 @@
 """What runs inside the sandbox: the student's cells in one namespace, and calls of what they defined.
 
-`python -m utils.grading.child READ WRITE LIMITS` answers requests from file descriptor READ on WRITE, one each.
+`python -m grader.child READ WRITE LIMITS` answers requests from file descriptor READ on WRITE, one each.
 It shares its process with the student's code, so the other end takes whatever it says as the student's answer.
 """
 
@@ -59,7 +59,7 @@ def main(read: int, write: int) -> None:
     from torch import nn
 
     import utils
-    from utils.grading import wire
+    from grader import wire
 
     utils.plots, utils.widgets = Later("utils.plots"), Later("utils.widgets")
     torch.set_num_threads(1)

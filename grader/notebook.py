@@ -27,7 +27,7 @@ def read_cells(content: bytes) -> tuple[list[dict], list[str]]:
         raise Unreadable("the file is empty")
     if len(content) <= QUICK:
         return _parse(content)
-    reader = [sys.executable, "-m", "utils.grading.notebook"]
+    reader = [sys.executable, "-m", "grader.notebook"]
     done = subprocess.run(reader, input=content, capture_output=True, preexec_fn=_bounded)
     if done.returncode:
         raise Unreadable("the file is very large and cannot be read: clear the outputs and save it again")

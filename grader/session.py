@@ -5,8 +5,8 @@ exercise costs only its own points.
 import time
 from collections.abc import Sequence
 
-from utils.grading import wire
-from utils.grading.sandbox import LIMITS, Child, Ended
+from grader import wire
+from grader.sandbox import LIMITS, Child, Ended
 
 TRIES = 4  # children for the cells alone; each time the cell that ended one is left out
 

@@ -18,9 +18,10 @@ import time
 from functools import cache
 from pathlib import Path
 
-from utils.grading import wire
+from grader import wire
 
-UTILS = Path(__file__).resolve().parents[1]
+COURSE = Path(__file__).resolve().parents[1]
+NEEDED = ("utils", "grader/__init__.py", "grader/child.py", "grader/wire.py")  # of the course, by the child
 MB = 1_000_000
 LIMITS = {
     "memory": 4_000 * MB,  # address space of one process; torch and its training take 1 GB of it
@@ -59,8 +60,8 @@ class Child:
         if user and not inside:
             os.chown(self.folder.name, user, user)
         told = {"user": user, "alone": inside or user, "resources": resources(limits)}
-        course = "/course" if inside else str(UTILS.parent)
-        runner = [sys.executable, "-P", "-m", "utils.grading.child", str(down_read), str(up_write), json.dumps(told)]
+        course = "/course" if inside else str(COURSE)
+        runner = [sys.executable, "-P", "-m", "grader.child", str(down_read), str(up_write), json.dumps(told)]
         self.process = subprocess.Popen(
             [*wrapped(limits["folder"]), *runner] if inside else runner,
             cwd="/" if inside else self.folder.name,
@@ -129,7 +130,7 @@ class Child:
 
 def open_to_all() -> bool:
     """Whether another user can reach this Python and the course. Root's home, for one, is closed."""
-    places = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, UTILS)]
+    places = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, COURSE / "utils", COURSE / "grader")]
     return all(part.stat().st_mode & 0o005 == 0o005 for place in places for part in (place, *place.parents))
 
 
@@ -175,7 +176,7 @@ def wrapped(folder: int) -> list[str]:
     if os.getuid() != 0:  # root has no need of a user space; the child becomes nobody instead
         command += ["--unshare-user", "--disable-userns"]
     command += ["--perms", "1777", "--size", str(folder), "--tmpfs", "/tmp"]  # first: Python may lie below it
-    shown = {part: part for part in [*system, *sorted(python)]} | {str(UTILS): "/course/utils"}
+    shown = {part: part for part in [*system, *sorted(python)]} | {str(COURSE / part): f"/course/{part}" for part in NEEDED}
     for parent in sorted({str(parent) for place in shown.values() for parent in Path(place).parents} - {"/", "/tmp"}):
         command += ["--perms", "0755", "--dir", parent]  # else only root may pass through it
     for part, place in shown.items():

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from utils.grading.notebook import LIMIT
+from grader.notebook import LIMIT
 
 COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of a class's zip
 OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files

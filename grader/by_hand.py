@@ -11,9 +11,9 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from utils.grading.reports import cell, clean
-from utils.grading.rubric import Criterion, Rubric, shortened
-from utils.grading.sheet import COLUMNS, ROW, plain
+from grader.reports import cell, clean
+from grader.rubric import Criterion, Rubric, shortened
+from grader.sheet import COLUMNS, ROW, plain
 
 POINTS = re.compile(r"[0-9]{1,6}([.,][0-9]{1,6})?")
 LETTERS = "bcdfghjkmnpqrstvwxz"  # of a code: without vowels it is no word, date or number that a spreadsheet changes

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.grading.collect import around
+from grader.collect import around
 
 STATES = {"passed": "✓", "not answered": "–"}
 SAID = 30  # rows by hand, or students, that a summary names
