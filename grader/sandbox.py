@@ -176,7 +176,9 @@ def wrapped(folder: int) -> list[str]:
     if os.getuid() != 0:  # root has no need of a user space; the child becomes nobody instead
         command += ["--unshare-user", "--disable-userns"]
     command += ["--perms", "1777", "--size", str(folder), "--tmpfs", "/tmp"]  # first: Python may lie below it
-    shown = {part: part for part in [*system, *sorted(python)]} | {str(COURSE / part): f"/course/{part}" for part in NEEDED}
+    shown = {part: part for part in [*system, *sorted(python)]} | {
+        str(COURSE / part): f"/course/{part}" for part in NEEDED
+    }
     for parent in sorted({str(parent) for place in shown.values() for parent in Path(place).parents} - {"/", "/tmp"}):
         command += ["--perms", "0755", "--dir", parent]  # else only root may pass through it
     for part, place in shown.items():

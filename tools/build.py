@@ -1,37 +1,41 @@
 """Build the notebooks from their text: `python tools/build.py [STEM ...]`.
 
 Each `notebooks/src/STEM.py` (jupytext's percent format) becomes `notebooks/STEM.ipynb`, with the Colab badge and the
-first cell stamped in, stable cell ids, and the outputs of a fresh kernel. Without STEM, those are run whose code, or
-the code of `utils` that they import, has changed; the others keep their outputs, and only their text is brought up to
-date. The README's table of lessons is stamped too, and the two printable pages are written.
+first cell stamped in, stable cell ids, and the outputs of a fresh kernel; what the run measured becomes
+`notebooks/results/STEM.digits.json`. Without STEM, those are run whose code, or the code of `utils` that they import,
+has changed; the others keep their outputs, and only their text is brought up to date. The README's table of lessons is
+stamped too, and the two printable pages are written.
+
+`python tools/build.py --on mnist [STEM ...]` runs lessons on another data set and keeps the records alone;
+`--larger` brings all those up to date that the course keeps.
 """
 
-import ast
-import hashlib
-import json
+import argparse
+import math
 import os
 import re
 import sys
-import tempfile
+import time
 import tomllib
 from base64 import b64decode
-from collections.abc import Sequence
-from modulefinder import ModuleFinder
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
 import jupytext
 import nbformat
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 import pages
+from run import LESSONS, execute, given, record_of, save
+from utils import records
 from utils.evidence import Evidence, settled, verdicts
+from utils.fingerprint import ROOT, appearance, digest, fingerprint
 from utils.guide import guide
+from utils.records import RESULTS
 
-ROOT = Path(__file__).resolve().parents[1]
-LESSONS = ROOT / "notebooks"
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 NAME = REPOSITORY.rpartition("/")[2]
 HEADING = re.compile(r"^#+ (?!BEGIN |END )(.+)", re.MULTILINE)  # not the marks of an answer
@@ -61,7 +65,9 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     """The notebook that a text describes, not run yet: cells with badge, first cell and ids, and its fingerprint."""
     cells = jupytext.read(source, fmt="py:percent").cells
     title, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{title}\n\n{badge(source.stem, folder)}\n{rest}".rstrip()
+    cells[0].source = f"{title}\n\n{badge(source.stem, folder)}\n{rest}".rstrip().replace(
+        "SECONDS", seconds(source.stem)
+    )
     cells.insert(1, new_code_cell(FIRST_CELL))
     for cell in cells:
         if cell.cell_type == "markdown" and "<!-- lessons -->" in cell.source:
@@ -75,92 +81,98 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
             sections.append(section)
         count += 1
         cell.id, cell.metadata = f"{section}-{count}", {}
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
-        "fingerprint": fingerprint([cell.source for cell in cells if cell.cell_type == "code"]),
+        "fingerprint": fingerprint(code),
+        "appearance": digest(appearance(code), shows_of_others("\n".join(code))),
     }
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
-def fingerprint(code: list[str]) -> str:
-    """A hash of the code that outputs depend on: these cells and all of `utils` that they import, however indirectly.
-
-    Comments, docstrings and layout do not count, and every Python version finds the same hash. A lesson that shows
-    what others measured depends on their outputs, too.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder, "script.py")
-        script.write_text("\n".join(code))
-        finder = ModuleFinder([str(ROOT)])
-        finder.run_script(str(script))  # reads the imports; runs nothing
-    files = sorted(Path(module.__file__) for module in finder.modules.values() if module.__file__)
-    utils = [file.read_text() for file in files if file.is_relative_to(ROOT)]
-    shown = [not cell.endswith(";") for cell in code]
-    read = [guide()._repr_html_(), repr(verdicts(before="14"))] if "utils.evidence" in finder.modules else []
-    trees = [skeleton(ast.parse(text)) for text in code + utils]
-    return hashlib.sha256(repr((shown, trees, *read)).encode()).hexdigest()[:16]
+def shows_of_others(code: str) -> str:
+    """What a lesson shows of other runs, as text: kept tables at a larger scale, or guide and ledger."""
+    kept = [records.read(stem, dataset) for stem, datasets in larger_in(code) for dataset in datasets]
+    return repr(kept) + (guide()._repr_html_() + repr(verdicts(before="14")) if reads_others(code) else "")
 
 
-def skeleton(node):
-    """A syntax tree as nested tuples, without docstrings, positions and empty fields (which differ among Pythons)."""
-    if isinstance(node, list):
-        return tuple(map(skeleton, node))
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-        node.body = node.body[1:]
-    if isinstance(node, ast.JoinedStr):  # Python 3.12 adds empty pieces
-        node.values = [piece for piece in node.values if getattr(piece, "value", None) != ""]
-    fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
-    return type(node).__name__, *((name, skeleton(value)) for name, value in fields)
+def reads_others(code: str) -> bool:
+    return "evidence.verdicts(" in code
 
 
-def environment(state: str) -> dict[str, str]:
-    """A kernel's environment variables: the user's, less what would change a result. Its files go to folder `state`."""
-    one_thread = {"OMP_NUM_THREADS": "1"}  # sums in the same order on every machine, and no waiting for a busy core
-    users = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "MPLBACKEND"))}
-    ours = {"COURSE_LEDGER": f"{state}/ledger", "IPYTHONDIR": f"{state}/ipython", "TQDM_DISABLE": "1"}
-    return users | ours | one_thread | {"PYTHONPATH": str(ROOT)}
+def larger_in(code: str) -> list[tuple[str, list[str]]]:
+    """The tables at a larger scale that a lesson shows: its stem, and the names of the data sets."""
+    calls = re.findall(r'larger\("(\w+)", headline((?:, "[\w+]+")*)\)', code)
+    return [(stem, re.findall(r'"([^"]+)"', names) or ["mnist"]) for stem, names in calls]
 
 
-def execute(notebook: NotebookNode, *, measure: Sequence[str] = (), **variables: str) -> list:
-    """Run the code cells in a fresh kernel, in place, and keep of the outputs what is the same each time.
-
-    measure    expressions to evaluate after the last cell; their values are returned: a text or a float each
-    variables  environment variables to set
-    """
-    values = ", ".join(measure)
-    notebook.cells.append(new_code_cell(f"print(__import__('json').dumps([{values}], default=float))"))
-    where = {"metadata": {"path": str(LESSONS)}}
-    client = NotebookClient(notebook, resources=where, timeout=1800, record_timing=False, store_widget_state=False)
-    with tempfile.TemporaryDirectory() as state:
-        client.execute(env=environment(state) | variables)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    notebook.metadata.language_info = {"name": "python"}  # not the kernel's exact version
-    return json.loads(notebook.cells.pop().outputs[0].text)
+def seconds(stem: str, folder: Path = RESULTS) -> str:
+    """The processor time of the lesson's run, as its record keeps it, in whole seconds."""
+    record = records.read(stem, folder=folder)
+    return f"{math.ceil(record['seconds'])}" if record else "some"
 
 
 def build(source: Path, target: Path, *, run: bool) -> None:
-    """Write the notebook of a text; run it if asked to, or if its outputs are out of date."""
-    write(assemble(source), target, run=run)
+    """Write a lesson's notebook and its record; run it if asked to, or if its outputs or its record are out of date."""
+    notebook, results = assemble(source), target.parent / "results"
+    kept = records.read(source.stem, folder=results)
+    stale = not kept or kept["fingerprint"] != notebook.metadata.fingerprint
+    entered = write(notebook, target, run=run or stale)
+    if entered is not None:
+        save(record_of(notebook, entered, source.stem, "digits"), results)
+        write(assemble(source), target, run=False)  # with the seconds that it took
 
 
-def write(notebook: NotebookNode, target: Path, *, run: bool) -> None:
-    """Write an assembled notebook, with the outputs of the old one while they are true."""
+def write(notebook: NotebookNode, target: Path, *, run: bool) -> list[dict] | None:
+    """Write an assembled notebook, with the outputs of the old one while they are true.
+
+    Returns what it entered in its record if it was run, else None.
+    """
     old = nbformat.read(target, as_version=4) if target.exists() else notebook
     done = [cell for cell in old.cells if cell.cell_type == "code" and cell.execution_count]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if run or old.metadata.get("fingerprint") != notebook.metadata.fingerprint or len(done) != len(code):
+    hashes = ("fingerprint", "appearance")
+    entered = None
+    if run or len(done) != len(code) or any(old.metadata.get(name) != notebook.metadata[name] for name in hashes):
         print(f"running {target.stem}", flush=True)
-        execute(notebook)
+        entered = execute(notebook)
     else:
         for cell, before in zip(code, done, strict=True):
             cell.outputs, cell.execution_count = before.outputs, before.execution_count
     nbformat.validate(notebook)
     target.write_text(nbformat.writes(notebook) + "\n")
+    return entered
+
+
+def kept_records() -> list[tuple[str, str]]:
+    """The records at a larger scale that the course keeps: those that a lesson shows, and each lesson's on MNIST."""
+    wanted = []
+    for source in sorted(LESSONS.glob("src/*.py")):
+        named = [dataset for _, datasets in larger_in(source.read_text(encoding="utf-8")) for dataset in datasets]
+        wanted += [(source.stem, dataset) for dataset in dict.fromkeys(["mnist", *named])]
+    return wanted
+
+
+def is_current(stem: str, dataset: str) -> bool:
+    """Whether the kept record is of the present code."""
+    record = records.read(stem, dataset)
+    return bool(record) and record["fingerprint"] == assemble(LESSONS / "src" / f"{stem}.py").metadata.fingerprint
+
+
+def measure(stem: str, dataset: str) -> None:
+    """Run a lesson on a data set, and keep its record."""
+    print(f"running {stem} on {dataset}", flush=True)
+    notebook, begin = assemble(LESSONS / "src" / f"{stem}.py"), time.monotonic()
+    save(record_of(notebook, execute(notebook, **given(dataset)), stem, dataset))
+    print(f"{stem} on {dataset}: {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def side_by_side(work: Callable, jobs: Iterable[tuple]) -> None:
+    """Do all jobs, one on each core: a kernel has one thread. The first error is raised when all have ended."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in [pool.submit(work, *job) for job in jobs]:
+            done.result()
 
 
 def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
@@ -170,15 +182,15 @@ def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
     for source in sorted(LESSONS.glob("src/*.py")):
         text = source.read_text()
         title = re.search(r"^# # (\d+) · (.+)", text, re.MULTILINE)
-        times = re.search(r"About (\d+) min\w*(?:, after ([^;]+))?;.*?in (\d+) s", text, re.DOTALL)
+        times = re.search(r"About (\d+) min\w*(?:, after ([^;]+))?;.*?in SECONDS s", text, re.DOTALL)
         if not (title and times):
             sys.exit(
                 f"{source} needs a title '# # 01 · …' and a line "
-                "'*About 20 minutes, after 00; the cells run in 8 s on …*'"
+                "'*About 20 minutes, after 00; the cells run in SECONDS s on …*'"
             )
         link = f"[{title[2]}]({folder}{source.stem}.ipynb)"
         opened = f" {badge(source.stem)} |" * colab
-        rows.append(f"| {title[1]} | {link} | {times[2] or '–'} |{opened} {times[1]} min | {times[3]} s |")
+        rows.append(f"| {title[1]} | {link} | {times[2] or '–'} |{opened} {times[1]} min | {seconds(source.stem)} s |")
     return "\n".join(rows)
 
 
@@ -221,19 +233,45 @@ def printable() -> dict[str, str]:
     }
 
 
-def asked_for(folder: Path) -> list[tuple[Path, bool]]:
+def asked_for(folder: Path, names: list[str]) -> list[tuple[Path, bool]]:
     """The texts in a folder that the command line asks for; and whether it names them, to be run in any case."""
-    sources, named = sorted(folder.glob("*.py")), set(sys.argv[1:])
+    sources, named = sorted(folder.glob("*.py")), set(names)
     if unknown := named - {source.stem for source in sources}:
         sys.exit(f"there is no {', '.join(sorted(unknown))}: name a file in {folder}, without .py")
     return [(source, source.stem in named) for source in sources if source.stem in named or not named]
 
 
-if __name__ == "__main__":
-    for source, run in asked_for(LESSONS / "src"):
+def build_all(names: list[str]) -> None:
+    """The notebooks that are named, or all; those that show what others measured come last."""
+
+    def one(source: Path, run: bool) -> None:
         build(source, LESSONS / f"{source.stem}.ipynb", run=run)
+
+    asked = asked_for(LESSONS / "src", names)
+    for last in (False, True):
+        side_by_side(one, [job for job in asked if reads_others(job[0].read_text(encoding="utf-8")) is last])
     (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))
     for name, text in printable().items():
         (LESSONS / name).write_text(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "stems", nargs="*", metavar="STEM", help="lessons to run in any case, e.g. 01_one_gradient_step"
+    )
+    parser.add_argument("--on", metavar="DATASET", help="keep records of runs on this data set, and change no notebook")
+    parser.add_argument("--larger", action="store_true", help="the kept records at a larger scale that are out of date")
+    asked = parser.parse_args()
+    if asked.larger:
+        side_by_side(measure, [job for job in kept_records() if not is_current(*job)])
+    elif asked.on:
+        side_by_side(measure, [(source.stem, asked.on) for source, _ in asked_for(LESSONS / "src", asked.stems)])
+    else:
+        build_all(asked.stems)
+
+
+if __name__ == "__main__":
+    main()

@@ -6,15 +6,17 @@ solutions, without hidden tests, not executed. Both carry nbgrader's metadata, s
 """
 
 import re
+import sys
 from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from build import ROOT, asked_for, assemble, fingerprint, write
+from build import asked_for, assemble, write
 from grader import rubric
 from grader.lab import bound, handed_out, is_check, is_exercise, read_lab
+from utils.fingerprint import ROOT, fingerprint
 
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
 
@@ -56,7 +58,7 @@ def students(notebook: NotebookNode) -> NotebookNode:
             cell.source, cell.outputs, cell.execution_count = handed_out(cell.source), [], None
         else:
             cell.source = rubric.handed_out(cell.source)
-    del notebook.metadata["fingerprint"]
+    del notebook.metadata["fingerprint"], notebook.metadata["appearance"]
     return notebook
 
 
@@ -80,5 +82,5 @@ def tries(stem: str) -> list[tuple[str, str, str, str]]:
 
 
 if __name__ == "__main__":
-    for source, run in asked_for(SOURCES):
+    for source, run in asked_for(SOURCES, sys.argv[1:]):
         build(source, run=run)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
+from utils.records import ARROW, enter
+
 CLAIMS = {  # in our own words: lesson -> what popular pages say
     "01": ["High test accuracy means that a model is safe to ship"],
     "02": ["Surviving FGSM means being robust", "Without gradients there is no attack"],
@@ -50,13 +52,15 @@ class Claim:
     because: str = ""
 
     def __repr__(self):
-        return f'"{self.text}": {self.verdict}, because {self.because}' if self.because else f'"{self.text}": open'
+        return (
+            f'"{self.text}" {ARROW} {self.verdict}, because {self.because}' if self.because else f'"{self.text}": open'
+        )
 
     def _repr_html_(self):
         colour, because = COLOURS[self.verdict], escape(self.because)
         return (
-            f'<blockquote style="border-left: 4px solid {colour}; padding-left: 1em">'
-            f'“{escape(self.text)}”<br><b style="color: {colour}">{self.verdict}</b> · {because}</blockquote>'
+            f'<blockquote style="border-left: 4px solid; padding-left: 1em">“{escape(self.text)}”<br>\n'
+            f'{ARROW} <b style="color: {colour}">{self.verdict}</b> · {because}\n</blockquote>'
         )
 
 
@@ -81,6 +85,7 @@ def claim(text: str, *, holds: bool | None, because: str) -> Claim:
     lesson = next((number for number, texts in CLAIMS.items() if text in texts), "–")
     verdict = "it depends" if holds is None else "holds" if holds else "refuted"
     settled = Claim(lesson, text, verdict, str(because))
+    enter(text=text, verdict=verdict, because=str(because))
     try:
         folder().mkdir(parents=True, exist_ok=True)
         entry = folder() / file_name(text)

@@ -11,10 +11,12 @@ from html import escape
 from pathlib import Path
 
 from utils.claims import COLOURS
-from utils.evidence import NOTEBOOKS, Evidence, find
+from utils.evidence import Evidence, find
+from utils.records import RESULTS
 
 CITED = re.compile(r"arXiv:(\d{4}\.\d{4,5})|doi:(10\.\S+?)(?=[,;.:)]*(?:\s|$))|(https://[^\s,;)]+[^\s,;).])")
 
+WORDS = RESULTS.parent / "src" / "field_guide.toml"
 BESIDE = "border-left: 3px solid #bbb; margin: 0 0 .5em 1em; padding-left: 1em"
 CELL = 'style="text-align: left; padding: 0 1em 0 0"'
 
@@ -50,17 +52,17 @@ class Guide(list[Term]):
         return "".join(f"<details>{name}{entry(term)}</details>" for name, term in zip(names, self, strict=True))
 
 
-def guide(folder: Path = NOTEBOOKS) -> Guide:
-    """The field guide, its figures read from the executed notebooks in `folder`.
+def guide(folder: Path = RESULTS, words: Path = WORDS) -> Guide:
+    """The field guide, its figures read from the records in `folder`.
 
-    Raises LookupError, with what to change, if a notebook does not show what an answer rests on.
+    Raises LookupError, with what to change, if no record shows what an answer rests on.
     """
 
     def answer(question: str, text: str, shows: list[dict]) -> Answer:
         return Answer(question, text, tuple(find(wanted, folder) for wanted in shows))
 
     terms = Guide()
-    for term in tomllib.loads((folder / "src" / "field_guide.toml").read_text(encoding="utf-8"))["term"]:
+    for term in tomllib.loads(words.read_text(encoding="utf-8"))["term"]:
         definition = answer("What is it?", term["what"], term.get("shows", []))
         others = [answer(asked["ask"], asked["say"], asked.get("shows", [])) for asked in term["asked"]]
         terms.append(Term(term["part"], term["name"], term["child"], term["origin"], (definition, *others)))

@@ -23,6 +23,7 @@ from utils.attacks import cross_entropy, fgsm, margin
 from utils.attacks.guard import guard
 from utils.evaluation import Rate, Sweep
 from utils.models import logits
+from utils.records import ARROW, enter_table
 
 INK, SOFT, LIGHT = "#222222", "#767676", "#dddddd"
 BLUE, RED = "#0072b2", "#d55e00"  # the two that carry a meaning: right and wrong, or before and after
@@ -98,8 +99,9 @@ def percent_axis(axis) -> None:
 def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
     """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance."""
     picture = Picture(
-        7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name}: {rate}" for name, rate in measured.items())
+        7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name} {ARROW} {rate}" for name, rate in measured.items())
     )
+    enter_table(measured)
     with house_style():
         axes = picture.figure.subplots()
         for row, rate in enumerate(measured.values()):
@@ -119,7 +121,8 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     """Rates in rows and columns, {row: {column: Rate}}: the share in each cell, on a ground that darkens with it."""
     columns = list(dict.fromkeys(column for row in measured.values() for column in row))
     shown = {name: ", ".join(f"{c} {rate}" for c, rate in row.items()) for name, row in measured.items()}
-    text = "\n".join(f"{name}: {rates_of_row}" for name, rates_of_row in shown.items())
+    text = "\n".join(f"{name} {ARROW} {rates_of_row}" for name, rates_of_row in shown.items())
+    enter_table(measured)
     picture = Picture(7, min(0.45 + 0.255 * len(measured), 3), text)
     shares = [[float(row[c]) if c in row else math.nan for c in columns] for row in measured.values()]
     with house_style():
@@ -159,7 +162,8 @@ def lines(
         raise ValueError(f"a logarithmic axis has no place for {x} = {numbers[0]:g}: leave it out or set log=False")
     text = f"{y} against {x}"
     for name, line in series.items():
-        text += f"\n{name or y}: " + ", ".join(f"{percent(rate)} at {number:g}" for number, rate in line.items())
+        text += f"\n{name or y} {ARROW} " + ", ".join(f"{percent(rate)} at {number:g}" for number, rate in line.items())
+        enter_table({name or y: {f"at {number:g}": rate for number, rate in line.items()}})
     picture = Picture(7, 2.7, text)
     with house_style():
         axes = picture.figure.subplots()
@@ -192,7 +196,8 @@ def curves(
     """
     text = f"{y} against {x}"
     for name, line in series.items():
-        text += f"\n{name}: " + ", ".join(f"{value:.3g} at {number:g}" for number, value in line.items())
+        text += f"\n{name} {ARROW} " + ", ".join(f"{value:.3g} at {number:g}" for number, value in line.items())
+        enter_table({name: {f"at {number:g}": value for number, value in line.items()}})
     picture = Picture(7, 2.7, text)
     with house_style():
         axes = picture.figure.subplots()
@@ -224,8 +229,9 @@ def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> P
     mark    the share of false accusations to point out
     """
     found = {name: float(tpr[(fpr <= mark + 1e-12).nonzero()[-1]].item()) for name, (fpr, tpr) in curves.items()}
-    text = ", ".join(f"{name} {percent(share)}" for name, share in found.items())
-    picture = Picture(7, 2.8, f"members found where {percent(mark)} of the others are accused: {text}")
+    text = "\n".join(f"{name} {ARROW} {percent(share)}" for name, share in found.items())
+    picture = Picture(7, 2.8, f"members found where {percent(mark)} of the others are accused\n{text}")
+    enter_table({name: {f"found where {percent(mark)} are accused": share} for name, share in found.items()})
     with house_style():
         axes = picture.figure.subplots()
         axes.plot([1e-3, 1], [1e-3, 1], color=SOFT, marker="", linestyle=":", label="guessing")
@@ -299,7 +305,7 @@ def gallery(
     over = 0.17 * len(captions)
     side = min(5.6 / count, (2.85 - over) / len(rows), 0.8)
     names = max(map(len, rows)) * 0.068 + 0.1  # inches for the names
-    text = "; ".join(name + (f": {', '.join(captions[name])}" if name in captions else "") for name in rows)
+    text = "\n".join(name + (f" {ARROW} {', '.join(captions[name])}" if name in captions else "") for name in rows)
     picture = Picture(min(side * count + names + 0.1, 7), side * len(rows) + over + 0.1, text)
     with house_style():
         grid = picture.figure.subplots(len(rows), count, squeeze=False)

@@ -10,7 +10,7 @@
 # [six of these fell wholly, one in part](https://arxiv.org/abs/1802.00420), in the same year.
 #
 # **This course lets you find out.** You build each defense, attack it as hard as you can, and measure what is left.
-# *About 10 minutes; the cells run in 8 s on two CPU cores.*
+# *About 10 minutes; the cells run in SECONDS s on two CPU cores.*
 
 # %% [markdown]
 # ## Is this machine ready?

@@ -8,7 +8,7 @@
 # with the cheapest attack that works: one step along the sign of the gradient.
 #
 # **You will build** FGSM in five lines, and say what a *threat model* is.
-# *About 20 minutes, after 00; the cells run in 9 s on two CPU cores.*
+# *About 20 minutes, after 00; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import itertools

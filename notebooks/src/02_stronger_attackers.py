@@ -8,7 +8,7 @@
 # and ends with the number that counts: what is left after *every* attack.
 #
 # **You will build** PGD, CW, Square, RayS and the worst case over them.
-# *About 45 minutes, after 01; the cells run in 24 s on two CPU cores.*
+# *About 45 minutes, after 01; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math

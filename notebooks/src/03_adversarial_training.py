@@ -8,7 +8,7 @@
 # This lesson measures what it buys, what it does not buy, and the bill.
 #
 # **You will build** adversarial training with PGD, with one step, TRADES and the free variant.
-# *About 50 minutes, after 02; the cells run in 26 s on two CPU cores.*
+# *About 50 minutes, after 02; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import itertools
@@ -529,7 +529,7 @@ print("the same weights:", torch.equal(*weights))
 # %%
 from utils.larger import larger
 
-print(larger("03_adversarial_training"))
+larger("03_adversarial_training", headline)
 
 # %% [markdown]
 # ## Further

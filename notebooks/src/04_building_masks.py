@@ -9,7 +9,7 @@
 # and then asks one attacker who follows no gradient of the masked model.
 #
 # **You will build** eight gradient masks, and a test of what a gradient is worth.
-# *About 35 minutes, after 02; the cells run in 22 s on two CPU cores.*
+# *About 35 minutes, after 02; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -514,7 +514,7 @@ for mine, shared in pairs:
 # %%
 from utils.larger import larger
 
-print(larger("04_building_masks"))
+larger("04_building_masks", headline)
 
 # %% [markdown]
 # ## Further

@@ -8,7 +8,7 @@
 # All of these are one idea, and none needs more than a few lines.
 #
 # **You will build** the straight-through slope (BPDA), the average over draws (EOT), and the worst case for each mask.
-# *About 40 minutes, after 04; the cells run in 27 s on two CPU cores.*
+# *About 40 minutes, after 04; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 from functools import partial
@@ -435,7 +435,7 @@ print("straight through, averaged, cooled:", same, torch.equal(*answers), cooled
 # %%
 from utils.larger import larger
 
-print(larger("05_taking_masks_off"))
+larger("05_taking_masks_off", headline)
 
 # %% [markdown]
 # ## Further

@@ -9,7 +9,7 @@
 # This lesson rebuilds the defense, watches it win, and changes one word of the attack.
 #
 # **You will build** soft labels, teacher and student, and the attack that sees through them.
-# *About 35 minutes, after 05; the cells run in 26 s on two CPU cores.*
+# *About 35 minutes, after 05; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -474,7 +474,7 @@ print(torch.equal(mine, shared))
 # %%
 from utils.larger import larger
 
-print(larger("06_defensive_distillation"))
+larger("06_defensive_distillation", headline)
 
 # %% [markdown]
 # ## Further

@@ -8,7 +8,7 @@
 # It asks the model many times, under noise, and counts votes. What can be proved, for which model, at what price?
 #
 # **You will build** the certificate, the attack that tests it, and a decision that knows when it has seen enough.
-# *About 45 minutes, after 05; the cells run in 26 s on two CPU cores.*
+# *About 45 minutes, after 05; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -535,7 +535,7 @@ plots.rates({k: Rate(int(v.sum()), 50) for k, v in same.items()}, x="here and in
 # ## At a larger scale
 
 # %%
-print(larger("07_randomized_smoothing"))
+larger("07_randomized_smoothing", headline)
 
 # %% [markdown]
 # ## Further

@@ -8,7 +8,7 @@
 # what does a model tell about the data that it was made from? Four leaks, and a count for each.
 #
 # **You will build** the likelihood-ratio attack, the inversion of a gradient, a sum that hides its parts, and a thief.
-# *About 50 minutes, after 02; the cells run in 32 s on two CPU cores.*
+# *About 50 minutes, after 02; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 from functools import partial
@@ -581,7 +581,7 @@ pairs = {
 }
 for name, (shared, here) in pairs.items():
     print(f"{name}: {(shared - here).abs().max():.0e} apart at most")
-print("", larger("08_what_leaks"), larger("08_what_leaks", "olivetti"), sep="\n\n")
+larger("08_what_leaks", headline, "mnist", "olivetti")
 
 # %% [markdown]
 # ## Further

@@ -8,7 +8,7 @@
 # clip what each may say, add noise, keep count.
 #
 # **You will build** DP-SGD, its accountant, and an audit that catches a broken one.
-# *About 55 minutes, after 08; the cells run in 25 s on two CPU cores.*
+# *About 55 minutes, after 08; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -601,7 +601,7 @@ both = [way(scores[present], scores[~present], audit_delta) for way in (audit, p
 print("audit, here and there:", *(f"{eps:.1f}" for eps in both))
 
 # %%
-print(larger("09_differential_privacy"))
+larger("09_differential_privacy", headline)
 
 # %% [markdown]
 # ## Further

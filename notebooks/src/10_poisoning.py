@@ -8,7 +8,7 @@
 # Is a model with high accuracy on held-out images safe? Would a look at the data have told us?
 #
 # **You will build** three ways to poison, four filters, a repair, and a bound that holds for every poison.
-# *About 45 minutes, after 02 and 09; the cells run in 28 s on two CPU cores.*
+# *About 45 minutes, after 02 and 09; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -717,7 +717,7 @@ print("same scores: ", torch.equal(*scores))
 # work less often. The greedy attacker overruns the budget of the trusted filter there, too.
 
 # %%
-print(larger("10_poisoning"))
+larger("10_poisoning", headline)
 
 # %% [markdown]
 # ## Further

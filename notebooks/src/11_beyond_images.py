@@ -8,7 +8,7 @@
 # What is left of our attacks and defenses when the world says what may change?
 #
 # **You will build** attacks that respect what a person can do, on payments, messages, road signs and faces.
-# *About 60 minutes, after 03, 06 and 07; the cells run in 31 s on two CPU cores.*
+# *About 60 minutes, after 03, 06 and 07; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -804,7 +804,7 @@ print(same)
 # %%
 headline = {f"text, {name}": cells["text"] for name, cells in board.items()}
 headline |= {f"lock {name}, {what}": rate for name, cells in locks.items() for what, rate in cells.items()}
-print(larger("11_beyond_images"), larger("11_beyond_images", "olivetti"), sep="\n\n")
+larger("11_beyond_images", headline, "mnist", "olivetti+sms_spam")
 
 # %% [markdown]
 # ## Further

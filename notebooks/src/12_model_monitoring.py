@@ -8,7 +8,7 @@
 #
 # **You will build** tests for two samples, detectors for streams that keep their promise while you look,
 # an estimate of accuracy without labels, and a decision by cost.
-# *About 55 minutes, after 07; the cells run in 27 s on two CPU cores.*
+# *About 55 minutes, after 07; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -663,7 +663,7 @@ print({name: bool(equal) for name, equal in same.items()})
 headline = {
     kind: {name: rates[name] for name in ("accuracy", "pixels, KS", "outputs, KS")} for kind, rates in seen.items()
 }
-print(larger("12_model_monitoring"))
+larger("12_model_monitoring", headline)
 
 # %% [markdown]
 # ## Further

@@ -8,7 +8,7 @@
 #
 # **You will build** a monitor for attacks, drifts and faults alike, a second one that looks at accounts,
 # attackers who know both, and a rule that tells attack from drift.
-# *About 50 minutes, after 08, 10 and 12; the cells run in 25 s on two CPU cores.*
+# *About 50 minutes, after 08, 10 and 12; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -664,7 +664,7 @@ print(same)
 # ## At a larger scale
 
 # %%
-print(larger("13_security_against_monitoring"))
+larger("13_security_against_monitoring", headline)
 
 # %% [markdown]
 # ## Further

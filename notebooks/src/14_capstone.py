@@ -8,7 +8,7 @@
 #
 # **You will build** an audit, a bound on epsilon from a single model, a scoreboard of all that the course has built,
 # and a security card.
-# *About 60 minutes, after all others; the cells run in 30 s on two CPU cores.*
+# *About 60 minutes, after all others; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 import math
@@ -437,7 +437,7 @@ print(same)
 
 # %%
 headline = board
-print(larger("14_capstone"))
+larger("14_capstone", headline)
 
 # %% [markdown]
 # ## Further

@@ -7,12 +7,13 @@ import ipywidgets as ui
 
 from utils.evaluation import Rate
 from utils.plots import BLUE, RED, SOFT, Picture, house_style
+from utils.records import ARROW
 from utils.widgets.panel import Panel, picture_widget
 
 
 def scale(question: str, unit: str, low: float, high: float, *, measured=None, guess: float | None = None) -> Picture:
     """A question's scale from `low` to `high`, with the measured value and the guess where there are some."""
-    picture = Picture(7, 0.95, question if measured is None else f"measured: {in_words(measured, unit)}")
+    picture = Picture(7, 0.95, question if measured is None else f"measured {ARROW} {in_words(measured, unit)}")
     with house_style():
         axes = picture.figure.subplots()
         axes.spines["left"].set_visible(False)

@@ -1,0 +1,180 @@
+"""What a run measured: entered once, where a lesson shows it, and read by everything that repeats a number.
+
+In a learner's own run nothing is kept. Where COURSE_RECORD names a file, as in the build and in the tests, each figure
+and each claim adds a line of JSON to it, and `tools/run.py` makes the record of the run from these lines.
+`notebooks/results/STEM.DATASET.json` are the records that the course shows.
+"""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NotRequired, TypedDict
+
+from utils.evaluation import Rate
+
+RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
+ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
+
+
+class Value(TypedDict):
+    """What was measured, by its kind: a rate has k, n and interval; a number has number and unit; else a text."""
+
+    k: NotRequired[int]
+    n: NotRequired[int]
+    interval: NotRequired[list[float]]
+    number: NotRequired[float]
+    unit: NotRequired[str]
+    text: NotRequired[str]
+
+
+class Figure(TypedDict):
+    """One value, and where it stands: the cell's id, the row, and the column ("" where there is one value a row)."""
+
+    cell: str
+    row: str
+    column: str
+    value: Value
+
+
+class Verdict(TypedDict):
+    """A claim that a cell settled."""
+
+    cell: str
+    text: str
+    verdict: str
+    because: str
+
+
+class Record(TypedDict):
+    """One run of one lesson on one data set."""
+
+    lesson: str  # the file's stem: 03_adversarial_training
+    dataset: str
+    fingerprint: str  # of the code that measured, `utils.fingerprint`
+    versions: dict[str, str]
+    machine: str
+    seconds: float  # processor time of the whole run, in one thread
+    sections: dict[str, str]  # {cell id: the heading above it}
+    claims: list[Verdict]
+    headline: dict[str, dict[str, Value]]  # the lesson's main table: {row: {column: value}}
+    figures: list[Figure]
+
+
+# A lesson's side: entering.
+
+
+def measured(name: str, values: object, unit: str = "") -> None:
+    """Print what was measured, and enter it in the record of the run: `left by PGD → 236/397 = 59 % [55, 64]`.
+
+    values  a Rate, a number, True or False, a text, a list of texts; or several of them by their names, as a mapping
+    unit    of a number: "s", "%", "points"
+    """
+    row = dict(values) if isinstance(values, Mapping) else {"": values}
+    figures = {column: value_of(value, unit) for column, value in row.items()}
+    print(name, ARROW, ", ".join(f"{column} {shown(value)}".lstrip() for column, value in figures.items()))
+    enter_table({name: figures})
+
+
+def enter_table(table: Mapping[str, object]) -> None:
+    """Enter {row: value} or {row: {column: value}} of the present cell: what a picture shows, without printing it."""
+    for row, values in table.items():
+        for column, value in (values if isinstance(values, Mapping) and not is_value(values) else {"": values}).items():
+            enter(row=str(row), column=str(column), value=value if is_value(value) else value_of(value))
+
+
+def enter(**line: object) -> None:
+    """Add a line to the record of this run, if one is kept."""
+    if file := os.environ.get("COURSE_RECORD"):
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"cell": cell_number()} | line, ensure_ascii=False) + "\n")
+
+
+def cell_number() -> int:
+    """Which of the code cells runs, counted from 1; 0 outside a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell.execution_count if shell else 0
+
+
+def value_of(value: object, unit: str = "") -> Value:
+    """Something measured as plain data. TypeError for what has no kind of its own."""
+    if isinstance(value, Rate):
+        return {"k": value.k, "n": value.n, "interval": [round(bound, 4) for bound in value.interval]}
+    if isinstance(value, str):
+        return {"text": value}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return {"text": ", ".join(map(str, value)) or "none"}
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return {"text": "yes" if value else "no"}
+    if isinstance(value, (int, float)):
+        return {"number": value, "unit": unit} if math.isfinite(value) else {"text": f"{value:g}"}
+    raise TypeError(f"a record keeps rates, numbers, texts and yes or no, not {type(value).__name__}")
+
+
+def is_value(value: object) -> bool:
+    return isinstance(value, dict) and bool({"k", "number", "text"} & value.keys())
+
+
+def shown(value: Value) -> str:
+    """A value as a reader sees it: `236/397 = 59 % [55, 64]`, `2.3 s`, `1,024`, `yes`."""
+    if "k" in value:
+        return repr(Rate(value["k"], value["n"]))
+    if "text" in value:
+        return value["text"]
+    number, unit = value["number"], value["unit"]
+    text = (
+        f"{number:,}" if isinstance(number, int) else f"{number:.0f}" if 100 <= abs(number) < 1e6 else f"{number:.3g}"
+    )
+    return f"{text} {unit}".rstrip()
+
+
+def number(value: Value) -> float:
+    """A value as a number, a rate as its share. ValueError for a text."""
+    if "text" in value:
+        raise ValueError(f"{value['text']!r} is no number")
+    return value["k"] / value["n"] if "k" in value else float(value["number"])
+
+
+# Everybody's side: reading.
+
+
+def read(stem: str, dataset: str = "digits", folder: Path = RESULTS) -> Record | None:
+    """The kept record of a lesson, or None if there is none."""
+    file = folder / f"{stem}.{dataset}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def stem_of(number: str, folder: Path = RESULTS) -> str:
+    """The stem of the lesson with this number, "03"; "" if it has no record."""
+    return next((file.name.split(".")[0] for file in sorted(folder.glob(f"{number}_*.digits.json"))), "")
+
+
+def find(record: Record, row: str, column: str = "", cell: str = "") -> Figure:
+    """The one figure of a record with this row and column. `cell` tells apart those that several cells show.
+
+    Raises LookupError, with the cells that show it, where there is none or more than one.
+    """
+    hits = [
+        figure
+        for figure in record["figures"]
+        if (figure["row"], figure["column"]) == (row, column) and figure["cell"] in (cell or figure["cell"],)
+    ]
+    if len(hits) != 1:
+        where = ", ".join(figure["cell"] for figure in hits) or "no cell"
+        named = " | ".join(filter(None, (row, column, cell)))
+        raise LookupError(f"lesson {record['lesson']}: {named!r} is shown by {where}: name one that one cell shows")
+    return hits[0]
+
+
+def _keep_time() -> None:
+    """Enter the processor time of this kernel after each cell, from its start on."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell and os.environ.get("COURSE_RECORD"):
+        shell.events.register("post_run_cell", lambda _: enter(seconds=sum(os.times()[:4])))
+
+
+_keep_time()
