@@ -15,7 +15,7 @@ lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 test: $(MADE) ## all that CI runs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --nbval -n 2 --dist loadfile tests notebooks
+	$(BIN)/pytest --nbval -n auto --dist loadscope tests notebooks
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py
@@ -26,8 +26,8 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
 
-larger: $(MADE) ## the headline tables of lessons 03 and later on MNIST: minutes each
-	$(BIN)/python tools/larger.py
+larger: $(MADE) ## the records on MNIST and larger data that are out of date: minutes each
+	$(BIN)/python tools/build.py --larger
 
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py

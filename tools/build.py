@@ -118,9 +118,9 @@ def build(source: Path, target: Path, *, run: bool) -> None:
     notebook, results = assemble(source), target.parent / "results"
     kept = records.read(source.stem, folder=results)
     stale = not kept or kept["fingerprint"] != notebook.metadata.fingerprint
-    entered = write(notebook, target, run=run or stale)
-    if entered is not None:
-        save(record_of(notebook, entered, source.stem, "digits"), results)
+    lines = write(notebook, target, run=run or stale)
+    if lines is not None:
+        save(record_of(notebook, lines, source.stem, "digits"), results)
         write(assemble(source), target, run=False)  # with the seconds that it took
 
 
@@ -133,16 +133,16 @@ def write(notebook: NotebookNode, target: Path, *, run: bool) -> list[dict] | No
     done = [cell for cell in old.cells if cell.cell_type == "code" and cell.execution_count]
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     hashes = ("fingerprint", "appearance")
-    entered = None
+    lines = None
     if run or len(done) != len(code) or any(old.metadata.get(name) != notebook.metadata[name] for name in hashes):
         print(f"running {target.stem}", flush=True)
-        entered = execute(notebook)
+        lines = execute(notebook)
     else:
         for cell, before in zip(code, done, strict=True):
             cell.outputs, cell.execution_count = before.outputs, before.execution_count
     nbformat.validate(notebook)
     target.write_text(nbformat.writes(notebook) + "\n")
-    return entered
+    return lines
 
 
 def kept_records() -> list[tuple[str, str]]:

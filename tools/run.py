@@ -38,36 +38,51 @@ def execute(notebook: NotebookNode, **variables: str) -> list[dict]:
     """Run the code cells in a fresh kernel, in place, and keep of the outputs what is the same each time.
 
     variables  environment variables to set
-    Returns what the run entered in its record, one entry a line.
+    Returns the lines of the run's record.
     """
     where = {"metadata": {"path": str(LESSONS)}}
-    client = NotebookClient(notebook, resources=where, timeout=3600, record_timing=False, store_widget_state=False)
     with tempfile.TemporaryDirectory() as state:
+        client = NotebookClient(
+            notebook,
+            resources=where,
+            timeout=3600,
+            record_timing=False,
+            store_widget_state=False,
+            on_cell_execute=lambda cell, cell_index: begin_cell(Path(state, "record"), cell.id),
+        )
         client.execute(env=environment(state) | variables)
-        entered = entries(Path(state, "record"))
+        lines = entered(Path(state, "record"))
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     notebook.metadata.language_info = {"name": "python"}  # not the kernel's exact version
-    return entered
+    return lines
 
 
-def entries(file: Path) -> list[dict]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+def begin_cell(record: Path, cell: str) -> None:
+    """What the kernel adds to its record from now on belongs to this cell."""
+    with open(record, "a", encoding="utf-8") as lines:
+        lines.write(json.dumps({"cell": cell}) + "\n")
 
 
-def record_of(notebook: Mapping, entered: list[dict], stem: str, dataset: str) -> Record:
-    """The record of a run of this notebook, whose cells have the ids and headings that the record names."""
-    ids, sections, section = [""], {}, ""
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            section = (re.findall(r"^#+ (.+)", cell["source"], re.MULTILINE) or [section])[-1]
-        else:
-            ids.append(cell["id"])
-            sections[cell["id"]] = section
-    placed = [entry | {"cell": ids[entry["cell"]]} for entry in entered if {"row", "verdict"} & entry.keys()]
-    claims = {entry["text"]: entry for entry in placed if "verdict" in entry}  # a claim settled twice: the last counts
-    figures = {(entry["cell"], entry["row"], entry["column"]): entry for entry in placed if "row" in entry}
+def entered(record: Path) -> list[dict]:
+    return [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+
+
+def record_of(notebook: Mapping, lines: list[dict], stem: str, dataset: str) -> Record:
+    """The record of a run of this notebook, from the lines that it entered."""
+    sections, section, cell = {}, "", ""
+    for one in notebook["cells"]:
+        if one["cell_type"] == "markdown":
+            section = (re.findall(r"^#+ (.+)", one["source"], re.MULTILINE) or [section])[-1]
+        sections[one["id"]] = section
+    claims, figures = {}, {}  # what a cell enters twice counts as it was entered last
+    for line in lines:
+        cell = line.get("cell", cell)
+        if "verdict" in line:
+            claims[line["text"]] = {"cell": cell} | line
+        if "row" in line:
+            figures[cell, line["row"], line["column"]] = {"cell": cell} | line
     named = {entry["cell"] for entry in (*claims.values(), *figures.values())}
     return {
         "lesson": stem,
@@ -75,10 +90,10 @@ def record_of(notebook: Mapping, entered: list[dict], stem: str, dataset: str) -
         "fingerprint": fingerprint([cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]),
         "versions": versions() | {"torch": torch.__version__},
         "machine": machine(),
-        "seconds": round(max((entry["seconds"] for entry in entered if "seconds" in entry), default=0.0), 1),
+        "seconds": round(max((entry["seconds"] for entry in lines if "seconds" in entry), default=0.0), 1),
         "sections": {cell: section for cell, section in sections.items() if cell in named},
         "claims": list(claims.values()),
-        "headline": next((entry["headline"] for entry in reversed(entered) if "headline" in entry), {}),
+        "headline": next((entry["headline"] for entry in reversed(lines) if "headline" in entry), {}),
         "figures": list(figures.values()),
     }
 

@@ -1,7 +1,7 @@
 """What a run measured: entered once, where a lesson shows it, and read by everything that repeats a number.
 
 In a learner's own run nothing is kept. Where COURSE_RECORD names a file, as in the build and in the tests, each figure
-and each claim adds a line of JSON to it, and `tools/run.py` makes the record of the run from these lines.
+and each claim adds a line of JSON to it. `tools/run.py` adds a line before each cell, and makes the record of them all.
 `notebooks/results/STEM.DATASET.json` are the records that the course shows.
 """
 
@@ -89,13 +89,7 @@ def enter(**line: object) -> None:
     """Add a line to the record of this run, if one is kept."""
     if file := os.environ.get("COURSE_RECORD"):
         with open(file, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"cell": cell_number()} | line, ensure_ascii=False) + "\n")
-
-
-def cell_number() -> int:
-    """Which of the code cells runs, counted from 1; 0 outside a notebook."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell.execution_count if shell else 0
+            lines.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def value_of(value: object, unit: str = "") -> Value:
@@ -170,11 +164,6 @@ def find(record: Record, row: str, column: str = "", cell: str = "") -> Figure:
     return hits[0]
 
 
-def _keep_time() -> None:
-    """Enter the processor time of this kernel after each cell, from its start on."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell and os.environ.get("COURSE_RECORD"):
-        shell.events.register("post_run_cell", lambda _: enter(seconds=sum(os.times()[:4])))
-
-
-_keep_time()
+if os.environ.get("COURSE_RECORD") and "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+    # after each cell the processor time of this kernel, from its start on
+    shell.events.register("post_run_cell", lambda _: enter(seconds=sum(os.times()[:4])))
