@@ -19,7 +19,7 @@ import time
 import tomllib
 from base64 import b64decode
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -113,7 +113,7 @@ def seconds(stem: str, folder: Path = RESULTS) -> str:
     return f"{math.ceil(record['seconds'])}" if record else "some"
 
 
-def build(source: Path, target: Path, *, run: bool) -> None:
+def build(source: Path, target: Path, run: bool) -> None:
     """Write a lesson's notebook and its record; run it if asked to, or if its outputs or its record are out of date."""
     notebook, results = assemble(source), target.parent / "results"
     kept = records.read(source.stem, folder=results)
@@ -170,7 +170,7 @@ def measure(stem: str, dataset: str) -> None:
 
 def side_by_side(work: Callable, jobs: Iterable[tuple]) -> None:
     """Do all jobs, one on each core: a kernel has one thread. The first error is raised when all have ended."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
         for done in [pool.submit(work, *job) for job in jobs]:
             done.result()
 
@@ -243,13 +243,13 @@ def asked_for(folder: Path, names: list[str]) -> list[tuple[Path, bool]]:
 
 def build_all(names: list[str]) -> None:
     """The notebooks that are named, or all; those that show what others measured come last."""
-
-    def one(source: Path, run: bool) -> None:
-        build(source, LESSONS / f"{source.stem}.ipynb", run=run)
-
     asked = asked_for(LESSONS / "src", names)
     for last in (False, True):
-        side_by_side(one, [job for job in asked if reads_others(job[0].read_text(encoding="utf-8")) is last])
+        now = [job for job in asked if reads_others(job[0].read_text(encoding="utf-8")) is last]
+        side_by_side(build, [(source, LESSONS / f"{source.stem}.ipynb", run) for source, run in now])
+    for source, _ in asked:
+        if "<!-- lessons -->" in source.read_text(encoding="utf-8"):  # its table has the seconds of all
+            write(assemble(source), LESSONS / f"{source.stem}.ipynb", run=False)
     (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))

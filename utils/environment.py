@@ -7,6 +7,8 @@ from html import escape
 from importlib import metadata
 from pathlib import Path
 
+from utils.records import ARROW
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -35,13 +37,13 @@ class Report(list):
         return f"Not ready: {', '.join(wrong)}. Follow the table, restart the kernel, and run this cell again."
 
     def __repr__(self):
-        lines = [f"{row.what:14}{row.found}{'  ->  ' + row.fix if row.fix else ''}" for row in self]
+        lines = [f"{row.what:14}{ARROW} {row.found}{'  ->  ' + row.fix if row.fix else ''}" for row in self]
         return "\n".join([*lines, self.verdict])
 
     def _repr_html_(self):
         rows = "".join(
-            f"<tr><td style='text-align: left'>{escape(row.what)}</td><td style='text-align: left'>{escape(row.found)}"
-            f"</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>"
+            f"<tr><td style='text-align: left'>{escape(row.what)}</td><td style='text-align: left'>"
+            f"{ARROW} {escape(row.found)}</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>\n"
             for row in self
         )
         return f"<table><tr><th>what</th><th>found</th><th>to do</th></tr>{rows}</table><b>{escape(self.verdict)}</b>"

@@ -108,7 +108,8 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 # %% [markdown]
 # Three habits make the numbers worth something:
 #
-# - `236/397 = 59 % [55, 64]` is how a rate is printed: count, share, and its 95 % interval (Wilson's).
+# - `left → 236/397 = 59 % [55, 64]` is how a rate is printed: after the arrow stands what *this run* measured,
+#   as count, share, and 95 % interval (Wilson's).
 #   Differences smaller than the intervals are not differences.
 # - Images have pixels between 0 and 1, and so `eps` means the same everywhere.
 # - Every random cell starts with its seed: you should see what we saw, up to an image or two.

@@ -21,6 +21,7 @@ from utils import evaluation, plots, widgets
 from utils.claims import claim
 from utils.data import load
 from utils.models import small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -28,7 +29,7 @@ data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
 model = fit(small_cnn(data), data.train)
 clean = evaluation.accuracy(model, data.test)
-clean
+measured("right on test images", clean)
 
 # %% [markdown]
 # That is the number people quote: right answers out of all, and behind it the 95 % interval.
@@ -116,7 +117,7 @@ plots.triptych(x, x_adv, model, y=y)
 
 # %%
 attacked = evaluation.accuracy(model, (x_adv, y))
-attacked
+measured("left after one step", attacked)
 
 # %%
 guess.reveal(attacked)

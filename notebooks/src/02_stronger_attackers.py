@@ -23,6 +23,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.models import mlp, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -31,7 +32,7 @@ torch.manual_seed(0)
 model = fit(small_cnn(data), data.train)
 x, y = data.test.take(400)
 clean = accuracy(model, (x, y))
-clean
+measured("right on test images", clean)
 
 # %% [markdown]
 # ## The threat model
@@ -52,7 +53,7 @@ x_all, y_all = data.test
 right = predict(model, x_all) == y_all
 standing = predict(model, attacks.fgsm(model, x_all, y_all, eps=data.eps)) == y_all
 x_survived, y_survived = x_all[standing & right], y_all[standing & right]
-print("survive one step:", Rate(len(y_survived), len(y_all)))
+measured("survive one step", Rate(len(y_survived), len(y_all)))
 guess = widgets.predict("Of these survivors, how many survive many small steps as well?")
 guess
 
@@ -110,7 +111,8 @@ labels, distance = linear(points).argmax(1), ((points - 0.5) @ w).abs() / w.abs(
 eps = distance.quantile(0.6).item()  # three in five are within reach
 fell = linear(pgd(linear, points, labels, eps=eps)).argmax(1) != labels
 reach = distance <= eps
-print(f"{int(fell.sum())} fell, {int(reach.sum())} could fall, the same ones:", fell.equal(reach))
+measured("fell", {"of all": Rate(int(fell.sum()), len(fell)), "could fall:": Rate(int(reach.sum()), len(reach))})
+print("the same ones:", fell.equal(reach))
 
 # %% [markdown]
 # ## The survivors again
@@ -118,6 +120,7 @@ print(f"{int(fell.sum())} fell, {int(reach.sum())} could fall, the same ones:", 
 # %%
 torch.manual_seed(0)
 left = accuracy(model, (pgd(model, x_survived, y_survived, eps=data.eps), y_survived))
+measured("survive 20 small steps", left)
 guess.reveal(left)
 
 # %% [markdown]
@@ -129,7 +132,7 @@ guess.reveal(left)
 # %%
 leap = attacks.fgsm(model, x_survived, y_survived, eps=data.eps)
 before, after = (slope_of(cross_entropy, model, at, y_survived).sign() for at in (x_survived, leap))
-print(f"pixels in which the slope has turned: {100 * (before != after).float().mean():.0f} %")
+measured("pixels in which the slope has turned", 100 * (before != after).float().mean(), "%")
 grid = torch.linspace(0, 1.5 * data.eps, 7)
 torch.manual_seed(0)
 curves = {
@@ -233,7 +236,7 @@ def pgd_l2(model, x, y, *, eps, steps=20, loss=cross_entropy):
 # %%
 radius = data.eps * math.sqrt(x[0].numel()) / 3  # a third of the length of eps in every pixel
 x_l2 = pgd_l2(model, x, y, eps=radius)
-print(f"L2 budget {radius:.3g}:", accuracy(model, (x_l2, y)))
+measured(f"left, L2 budget {radius:.3g}", accuracy(model, (x_l2, y)))
 plots.triptych(x, x_l2, model, y=y)
 
 # %% [markdown]
@@ -269,7 +272,7 @@ loudly = {
     "left by PGD, cross-entropy": accuracy(loud, (pgd(loud, x, y, eps=data.eps), y)),
     "left by PGD, margin": accuracy(loud, (pgd(loud, x, y, eps=data.eps, loss=margin), y)),
 }
-print("right, and with a gradient of exactly 0:", Rate(int(asleep.sum()), len(y)))
+measured("right, and with a gradient of exactly 0", Rate(int(asleep.sum()), len(y)))
 plots.rates(loudly)
 
 # %% [markdown]
@@ -304,7 +307,7 @@ def cw_l2(model, x, y, *, steps=100, lr=0.05):
 
 # %%
 nearest, distances = cw_l2(model, x, y)
-print(f"median distance to the nearest mistake: {distances.median():.1f}")
+measured("distance to the nearest mistake, median", distances.median())
 radii = [round(radius * k / 3, 2) for k in range(7)]
 lengths = {
     "CW, one run": {r: Rate(int((distances > r).sum()), len(y)) for r in radii},

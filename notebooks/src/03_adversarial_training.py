@@ -28,6 +28,7 @@ from utils.claims import claim
 from utils.data import chunks, load
 from utils.evaluation import Rate, accuracy, robust_accuracy
 from utils.models import logits, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -42,7 +43,7 @@ undefended = fit(small_cnn(data), data.train, **how)
 seconds = {"undefended": time.perf_counter() - start}
 x, y = data.test.take(200)
 clean = accuracy(undefended, (x, y))
-clean
+measured("right on test images", clean)
 
 # %% [markdown]
 # ## The threat model
@@ -66,7 +67,7 @@ strong = [
 ]
 worst = partial(attacks.worst_case, attacks=strong)
 left = {"undefended": robust_accuracy(undefended, (x, y), worst, eps=data.eps)}
-print("left in the worst case:", left["undefended"])
+measured("left in the worst case", left["undefended"])
 guess = widgets.predict("What accuracy can training bring the worst case up to?")
 guess
 
@@ -147,7 +148,7 @@ for name, transform in transforms.items():
     models[name], seconds[name] = trained(data, transform, **how)
     left[name] = robust_accuracy(models[name], (x, y), worst, eps=data.eps)
 for name, rate in left.items():
-    print(f"{name}: {rate} in the worst case")
+    measured(f"worst case, {name}", rate)
 guess.reveal(left["PGD"])
 
 # %% [markdown]
@@ -220,7 +221,7 @@ def linearity(model, x, y, eps):
 torch.manual_seed(0)
 for name, model in at_wide.items():
     near, far = (linearity(model, x, y, eps) for eps in (wide / 4, wide))
-    print(f"{name}, mean cosine: {near:.2f} in a quarter of the ball, mean cosine: {far:.2f} in all of it")
+    measured(f"mean cosine, {name}", {"in a quarter of the ball": near, "in all of it": far})
 table = {}
 for name, model in at_wide.items():
     one, many = one_and_many(model, (x, y), wide)
@@ -357,9 +358,9 @@ gap = {
 }
 elsewhere = gap["other images"]
 best, last = max(elsewhere.values()), elsewhere[max(elsewhere)]
-print("other images, at best:", best)
-print("other images, at the end:", last)
-print("stopping early would have gained clearly:", best.clearly_above(last))
+measured("other images, at best", best)
+measured("other images, at the end", last)
+measured("stopping early would have gained clearly", best.clearly_above(last))
 plots.lines(gap, x="updates of the weights", y="left after PGD")
 
 # %% [markdown]
@@ -391,7 +392,7 @@ defenses = {
 }
 bill = {name: passes(data, **defense) for name, defense in defenses.items()}
 for name, number in bill.items():
-    print(f"{name}: {number:g} passes an update, {seconds[name]:.1f} s, worst case {left[name]}")
+    measured(name, {"passes an update": number, "seconds": seconds[name], "worst case": left[name]})
 
 # %% [markdown]
 # The price is paid once, in training: the defended model answers as fast as any.
