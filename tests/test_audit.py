@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_model
 from torch import nn
 
-from build import LESSONS, ROOT
+from run import LESSONS, ROOT
 from utils.audit import ROWS, audit, card, page, read_claims, read_data, read_model, sheet
 from utils.audit.__main__ import main
 from utils.audit.measure import CLAIMABLE, Judged, compare

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from build import LESSONS
+from run import LESSONS
 from utils.attacks import margin
 from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from build import LESSONS
+from run import LESSONS
 from utils import choice
 from utils.choice import Needs, Offer, choose, over, reached
 from utils.duel import Defense, Side, Threat

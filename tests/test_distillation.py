@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from build import LESSONS
+from run import LESSONS
 from utils import distillation
 from utils.attacks import margin, pgd, transfer
 from utils.data import load

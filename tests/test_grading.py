@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from build import ROOT
 from grader import batch, collect, reports, wire
 from grader.__main__ import main
 from grader.grade import judge, seed_of
 from grader.lab import Check, handed_out, needed, read_lab, to_run
 from grader.session import LabError, Raised, Session
+from run import ROOT
 from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, function, graded, notebook, points, text
 from utils import attacks, expect
 from utils.models import Normalize

@@ -9,11 +9,11 @@ import socket
 
 import pytest
 
-from build import ROOT
 from grader.grade import load
 from grader.lab import handed_out
 from grader.reports import feedback
 from grader.sandbox import bubblewrap
+from run import ROOT
 from tiny_lab import (
     ALL,
     CELLS,

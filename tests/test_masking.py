@@ -10,7 +10,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import median_filter
 from torch import nn
 
-from build import LESSONS, ROOT
+from run import LESSONS, ROOT
 from utils import masking
 from utils.attacks import pgd
 from utils.data import load

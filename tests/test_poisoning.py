@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from build import LESSONS
+from run import LESSONS
 from utils import poisoning
 from utils.data import load
 from utils.evaluation import Rate, accuracy
