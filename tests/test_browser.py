@@ -298,7 +298,7 @@ def test_every_other_widget_answers_to_the_keyboard(browser, address, folder):
     sources = {
         "test_widgets": ("budget", "console", "watch"),
         "test_poisoning": ("explorer",),
-        "test_beyond": ("explorer",),
+        "test_domains": ("explorer",),
     }
     path = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
     codes = [f"{path}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]

@@ -18,7 +18,7 @@ from utils.evaluation import accuracy
 from utils.models import mlp, small_cnn
 from utils.privacy import (
     accountant,
-    audit,
+    audited_eps,
     clipped_sum,
     dp_sgd,
     dpsgd,
@@ -465,7 +465,9 @@ def test_no_evidence_bounds_nothing():
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
     rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
-    found = [audit(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)]
+    found = [
+        audited_eps(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)
+    ]
     assert np.mean(np.array(found) > true) <= 0.05
     assert np.median(found) > share * true
 
@@ -473,16 +475,18 @@ def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_ma
 def test_the_votes_that_chose_do_not_count():
     """Two equal worlds, in which every test is luck."""
     rng = np.random.default_rng(0)
-    found = np.array([audit(rng.standard_normal(200), rng.standard_normal(200), 1e-5) for _ in range(1000)])
+    found = np.array([audited_eps(rng.standard_normal(200), rng.standard_normal(200), 1e-5) for _ in range(1000)])
     assert stats.binomtest(int((found > 0).sum()), 1000, 0.05, alternative="greater").pvalue > 1e-3
 
 
 def test_the_audit_finds_any_side():
     rng = np.random.default_rng(0)
     low, high = rng.standard_normal(400) - 4, rng.standard_normal(400) + 4
-    assert min(audit(low, high, 1e-5), audit(high, low, 1e-5)) > 3
+    assert min(audited_eps(low, high, 1e-5), audited_eps(high, low, 1e-5)) > 3
     twos = np.where(rng.random(400) < 0.5, 9.0, rng.standard_normal(400))  # only one event is telling
-    assert audit(twos, rng.standard_normal(400), 1e-5) > 2 and audit(rng.standard_normal(400), twos, 1e-5) > 2
+    assert (
+        audited_eps(twos, rng.standard_normal(400), 1e-5) > 2 and audited_eps(rng.standard_normal(400), twos, 1e-5) > 2
+    )
 
 
 # The lesson.

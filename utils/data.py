@@ -104,7 +104,7 @@ def load(name: str | None = None) -> Dataset:
     | olivetti | faces of 40 people (only from COURSE_DATA)   | 280      | 120    | 1 x 64 x 64 | 8/255 |
     | gtsrb    | photographs of German road signs             | 39,209   | 12,630 | 3 x 32 x 32 | 8/255 |
 
-    Texts, payments and drawn road signs are in `utils.beyond`.
+    Texts, payments and drawn road signs are in `utils.domains`.
 
     The first two need no network. The others come from DIR/NAME.npz if COURSE_DATA names a folder DIR that has
     this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3), credit from

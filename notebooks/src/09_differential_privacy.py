@@ -450,7 +450,7 @@ def eps_lower(hits, n_in, alarms, n_out, privacy_delta, failure_prob=0.05):
     return np.log(np.maximum((hit - privacy_delta) / alarm, 1))
 
 
-def audit(scores_in, scores_out, privacy_delta):
+def audited_eps(scores_in, scores_out, privacy_delta):
     """One half of the runs choose a threshold, the other half count."""
     halves = [np.array_split(scores, 2) for scores in (scores_in, scores_out)]
     thresholds = np.unique(np.concatenate([first for first, _ in halves]))
@@ -499,7 +499,7 @@ shown = {  # what an attacker sees along the canary in each run
 }
 claimed, audited = eps_of(sigma, q, 1, audit_delta), {}
 for name, scores in shown.items():
-    audited[name] = audit(scores[present].numpy(), scores[~present].numpy(), audit_delta)
+    audited[name] = audited_eps(scores[present].numpy(), scores[~present].numpy(), audit_delta)
 rows = {name: {"at least": f"{eps:.1f}", "refuted": "yes" if eps > claimed else "no"} for name, eps in audited.items()}
 print(f"claimed: epsilon {claimed:.2f} at delta {audit_delta:g}", as_text(rows), sep="\n\n")
 
@@ -597,7 +597,7 @@ print(
     f"clipped sums: {max(float((per_layer[name] - by_hand[name]).abs().max()) for name in by_hand):.0e} apart at most"
 )
 scores = shown["right"].numpy()
-both = [way(scores[present], scores[~present], audit_delta) for way in (audit, privacy.audit)]
+both = [way(scores[present], scores[~present], audit_delta) for way in (audited_eps, privacy.audited_eps)]
 print("audit, here and there:", *(f"{eps:.1f}" for eps in both))
 
 # %%

@@ -22,11 +22,11 @@ from torch.nn import functional as F
 from utils import attacks, plots, smoothing, widgets
 from utils.adversarial import attacked
 from utils.attacks import margin
-from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.beyond.rules import box, linked
 from utils.claims import claim
 from utils.data import load
 from utils.distillation import imitate
+from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
+from utils.domains.rules import box, linked
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.masking import Cooled, Quantize, StraightThrough
@@ -56,7 +56,7 @@ guess
 # ## Payments
 #
 # Real payments are published without their meaning (`load("credit")`: 28 of 30 columns are mixtures of what a bank
-# knew), so nobody can say what a thief could change. These are drawn by a program (`utils/beyond/tables.py` says how):
+# knew), so nobody can say what a thief could change. These are drawn by a program (`utils/domains/tables.py` says how):
 # customers with habits, merchants with prices, and one fraud in a hundred.
 # A model may learn only from labels that have arrived; complaints take two weeks.
 

@@ -170,11 +170,13 @@ audit.monitor(vendor, given.test)
 
 # %%
 torch.manual_seed(0)
-found = audit.audit(vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"])
+found = audit.audit_model(
+    vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"]
+)
 found
 
 # %%
-HTML(audit.sheet(found))
+HTML(audit.card_html(found))
 
 # %% [markdown]
 # This is a **security card**: one page, made from the measurements, in the words of three public lists.

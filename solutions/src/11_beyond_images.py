@@ -7,7 +7,7 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. The finished attacks of `utils.beyond` are for afterwards.
+# Own cells, prints and pictures do no harm. The finished attacks of `utils.domains` are for afterwards.
 
 # %%
 import math
@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils import expect, plots
-from utils.beyond import signs, texts
 from utils.data import Split
+from utils.domains import signs, texts
 from utils.evaluation import Rate
 from utils.models import logits, small_cnn
 from utils.training import fit

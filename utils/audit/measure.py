@@ -43,7 +43,7 @@ class Judged:
 
 @dataclass(frozen=True, repr=False)
 class Audit:
-    """What `audit` measured.
+    """What `audit_model` measured.
 
     accuracy    right answers
     checkup     lesson 05's report: does it hide its gradients?
@@ -85,10 +85,10 @@ class Audit:
 
     def to_dict(self) -> dict:
         """The audit in numbers, strings, lists and dictionaries; `json.dumps` takes it."""
-        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {name: as_json(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
-def plain(value):
+def as_json(value):
     """A value as JSON has it: a Rate as its counts and interval, a Report by its own `to_dict`."""
     if isinstance(value, Rate):
         low, high = value.interval
@@ -98,11 +98,11 @@ def plain(value):
     if isinstance(value, Judged):
         return {"text": value.text, "verdict": value.verdict, "because": value.because}
     if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {str(name): as_json(part) for name, part in value.items()}
+    return [as_json(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def audit(
+def audit_model(
     model: nn.Module,
     test: tuple[Tensor, Tensor],
     *,
@@ -157,7 +157,7 @@ def audit(
             monitor=monitor(seen, (x, y)),
             parameters=sum(p.numel() for p in model.parameters()),
         )
-    return replace(found, claims=tuple(judge(found, claims)))
+    return replace(found, claims=tuple(judge_claims(found, claims)))
 
 
 class Asked(nn.Module):
@@ -276,7 +276,7 @@ def labels_needed(half: float) -> int:
     return math.ceil((1.959964 / (2 * half)) ** 2)
 
 
-def judge(found: Audit, claims: Mapping) -> list[Judged]:
+def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
     """The vendor's claims against the measurements, at 95 % confidence each."""
     judged = []
     if (claimed := claims.get("accuracy")) is not None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond import signs
+from utils.domains import signs
 
 SPOTS = ((17, 17), (8, 17), (26, 17), (17, 8), (17, 26))  # where a sticker may sit
 

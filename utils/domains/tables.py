@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from utils.beyond.rules import Column, Rules, scale
 from utils.data import Dataset, Split, device
+from utils.domains.rules import Column, Rules, scale
 from utils.models import logits
 
 CHANNELS = ("chip", "contactless", "online", "phone")

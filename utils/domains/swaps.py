@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond.texts import Reader
+from utils.domains.texts import Reader
 from utils.models import logits, predict
 
 

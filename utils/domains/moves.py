@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond.rules import Rules, box, feasible, linked
+from utils.domains.rules import Rules, box, feasible, linked
 from utils.models import logits
 
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from build import LESSONS
 from utils.attacks import margin
-from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units
-from utils.beyond.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
+from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
+from utils.domains.rules import Column, Rules, box, feasible, linked, scale, units
+from utils.domains.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
 from utils.models import logits
 from utils.widgets.stickers import StickerExplorer
 

@@ -27,7 +27,7 @@ def lead(answer: Tensor, pair: Tensor) -> Tensor:
     return both[:, 1] - both[:, 0]
 
 
-class Evidence:
+class Measurements:
     """A model, the inputs that it gets right, and what brings them down. Boolean answers are (n,), one an input.
 
     raw, model  the model's answers as they are, and as attacks see them
