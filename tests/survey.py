@@ -22,7 +22,7 @@ from utils.checkup import examine
 from utils.data import load
 from utils.evaluation import Rate
 from utils.models import mlp, normalize, small_cnn
-from utils.training import cross_entropy, fit
+from utils.training import fit, mean_cross_entropy
 
 # Honest models: each builds and trains one from the data.
 
@@ -54,7 +54,7 @@ def smoothed(model, x, y):
 
 
 def decayed(model, x, y):
-    return cross_entropy(model, x, y) + 1e-3 * sum((p**2).sum() for p in model.parameters())
+    return mean_cross_entropy(model, x, y) + 1e-3 * sum((p**2).sum() for p in model.parameters())
 
 
 def hinge(model, x, y):
@@ -64,7 +64,7 @@ def hinge(model, x, y):
 def flatter(model, x, y):
     """Cross-entropy, and the size of its slope."""
     x = x.clone().requires_grad_()
-    loss = cross_entropy(model, x, y)
+    loss = mean_cross_entropy(model, x, y)
     (slope,) = torch.autograd.grad(loss * len(x), x, create_graph=True)
     return loss + 0.05 * slope.flatten(1).abs().sum(1).mean()
 

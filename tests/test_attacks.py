@@ -28,7 +28,7 @@ from utils.attacks import (
     transfer,
     worst_case,
 )
-from utils.attacks.gradient import checkpoints, climb, wrong
+from utils.attacks.gradient import apgd_run, checkpoints, wrong
 from utils.attacks.guard import into_ball, random_start, steepest
 from utils.attacks.minimal import shift
 from utils.data import load
@@ -237,9 +237,9 @@ def test_apgd_starts_on_the_rim_in_l2_and_in_the_box_in_linf(monkeypatch):
 
     def watched(model, x, labels, x_adv, **how):
         starts.append(distance(how["norm"], x_adv, x))
-        return climb(model, x, labels, x_adv, **how)
+        return apgd_run(model, x, labels, x_adv, **how)
 
-    monkeypatch.setattr(gradient, "climb", watched)
+    monkeypatch.setattr(gradient, "apgd_run", watched)
     for attack in (apgd, apgd_t):
         for norm in ("l2", "linf"):
             starts.clear()
@@ -650,7 +650,7 @@ def test_apgd_asks_at_the_points_of_the_published_algorithm(norm, steps):
     y = torch.zeros(6, dtype=torch.int64)
     recording = Recording(Waves())
     how = {"objective": margin, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-    result, done = climb(recording, x, y, begin, **how)
+    result, done = apgd_run(recording, x, y, begin, **how)
     assert not done.any() and len(recording.asked) == steps + 1
     for i in range(6):
 

@@ -15,7 +15,7 @@ from torch import nn
 from build import LESSONS
 from utils.attacks import margin
 from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.domains.rules import Column, Rules, box, feasible, linked, scale, units
+from utils.domains.rules import Column, Rules, box, feasible, follow_links, scale, units
 from utils.domains.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
 from utils.models import logits
 from utils.widgets.stickers import StickerExplorer
@@ -106,7 +106,7 @@ def test_units_and_scale_are_inverse(seed):
 
 def test_links_have_a_slope():
     x = ROWS[:5].clone().requires_grad_()
-    (slope,) = torch.autograd.grad(linked(x, ROWS[:5], RULES)[:, [RATIO, SPENT]].sum(), x)
+    (slope,) = torch.autograd.grad(follow_links(x, ROWS[:5], RULES)[:, [RATIO, SPENT]].sum(), x)
     assert (slope[:, AMOUNT] > 0).all() and slope.isfinite().all()
 
 
@@ -244,7 +244,7 @@ def test_a_misspelt_word_becomes_unknown_and_reads_as_before():
     free = MAIL.words.index("free")
     now = torch.tensor([free, texts.UNKNOWN, 0])
     before = torch.tensor([free, MAIL.words.index("call"), 0])
-    assert texts.write(now, before, ["free", "call"], MAIL.words) == "free C4LL"
+    assert texts.rewritten(now, before, ["free", "call"], MAIL.words) == "free C4LL"
 
 
 @settings(max_examples=15, deadline=None)

@@ -12,7 +12,7 @@ from sklearn import metrics
 from torch.nn import functional as F
 
 from utils.data import load
-from utils.leakage import Networks, auc, confidence, fit_many, lira, roc, tpr_at
+from utils.leakage import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
 from utils.leakage.membership import plan
 from utils.models import logits
 
@@ -223,7 +223,7 @@ def judged(draw):
 def test_curve_area_and_rate_are_those_of_scikit_learn(data):
     scores, members = judged(data.draw)
     fpr, tpr, _ = metrics.roc_curve(members, scores, drop_intermediate=False)
-    np.testing.assert_allclose(torch.stack(roc(scores, members)), [fpr, tpr], atol=1e-12)
+    np.testing.assert_allclose(torch.stack(roc_curve(scores, members)), [fpr, tpr], atol=1e-12)
     assert auc(scores, members) == pytest.approx(metrics.roc_auc_score(members, scores), abs=1e-12)
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
         rate = tpr_at(scores, members, share)
@@ -283,7 +283,7 @@ def test_a_wrong_argument_is_named():
     with pytest.raises(ValueError, match=r"^target must"):
         lira(target[1:], shadows, inside)
     scores, members = torch.zeros(4), torch.tensor([True, False, True, False])
-    for judge, wrong in itertools.product((roc, auc, tpr_at), (members[1:], members.long(), members | True)):
+    for judge, wrong in itertools.product((roc_curve, auc, tpr_at), (members[1:], members.long(), members | True)):
         with pytest.raises(ValueError, match=r"^members must"):
             judge(scores, wrong)
     with pytest.raises(ValueError, match=r"^scores must"):

@@ -143,7 +143,7 @@ def test_the_loss_distribution_is_between_a_lower_bound_and_renyi(sigma, rate, u
     assume(1e-3 < eps < 100)
     assert eps <= rdp_eps(sigma, rate, updates, delta) * (1 + 1e-9)
     for removed in (True, False):
-        step = accountant.losses(sigma, rate, removed=removed).step
+        step = accountant.privacy_losses(sigma, rate, removed=removed).step
         lower = accountant.compose(rounded_down(sigma, rate, removed, step / 10), updates, tail=1e-12)
         assert accountant.smallest_eps(lower, delta * (1 + 1e-4)) <= eps
 
@@ -161,14 +161,14 @@ def test_delta_is_that_of_simulated_training_runs(sigma, rate, updates):
 
 def test_the_grid_keeps_both_probabilities():
     for removed in (True, False):
-        one = accountant.losses(1.1, 0.05, removed=removed)
+        one = accountant.privacy_losses(1.1, 0.05, removed=removed)
         loss = one.step * (one.first + np.arange(len(one.mass)))
         assert one.mass.min() >= 0 and one.mass.sum() == pytest.approx(1, abs=1e-12)
         assert (one.mass * np.exp(-loss)).sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_what_is_cut_off_counts_as_an_infinite_loss():
-    one = accountant.losses(1.0, 0.1)
+    one = accountant.privacy_losses(1.0, 0.1)
     sums = accountant.compose(one._replace(infinite=0.1), 5, tail=1e-3)
     assert sums.infinite == pytest.approx(1 - 0.9**5 + 1e-3)
     assert accountant.smallest_eps(sums, 0.4) == math.inf

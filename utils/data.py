@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from utils.download import obtain
-from utils.formats import check, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
+from utils.formats import check_arrays, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
 
 # name: customary L-infinity budget, shape of one input as stored, classes
 SETS = {
@@ -167,8 +167,8 @@ def _tumors() -> tuple[ndarray, ...]:
 
 def _images(name: str, shape: tuple[int, ...], classes: int, *files: Path) -> list[ndarray]:
     if files[0].suffix == ".npz":
-        return check(read_npz(*files), shape, classes)
-    return check({"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)(files), shape, classes)
+        return check_arrays(read_npz(*files), shape, classes)
+    return check_arrays({"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)(files), shape, classes)
 
 
 def _published(name: str, own: str, read: Callable[..., list[ndarray]]) -> list[ndarray]:

@@ -154,7 +154,7 @@ def points(share: float) -> str:
     return f"{100 * share:.0f} points" if share >= 0.015 else f"{100 * share:.1f} points"
 
 
-def verdict(names: tuple[str, str], a: Sequence[Rate], b: Sequence[Rate], eps: Sequence[float], at: int) -> str:
+def who_is_ahead(names: tuple[str, str], a: Sequence[Rate], b: Sequence[Rate], eps: Sequence[float], at: int) -> str:
     """Who is ahead at budget `eps[at]`, and whether that depends on the budget.
 
     "A, by at least 31 points" · "no difference that 397 images can show" ·

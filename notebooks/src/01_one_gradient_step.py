@@ -54,7 +54,7 @@ clean
 print(f"{data.name}: eps = {data.eps:.3g}; {len(data.test.y)} test images")
 
 # %%
-guess = widgets.predict("What accuracy is left after one gradient step?")
+guess = widgets.ask("What accuracy is left after one gradient step?")
 guess
 
 # %% [markdown]

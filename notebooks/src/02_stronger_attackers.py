@@ -53,7 +53,7 @@ right = predict(model, x_all) == y_all
 standing = predict(model, attacks.fgsm(model, x_all, y_all, eps=data.eps)) == y_all
 x_survived, y_survived = x_all[standing & right], y_all[standing & right]
 print("survive one step:", Rate(len(y_survived), len(y_all)))
-guess = widgets.predict("Of these survivors, how many survive many small steps as well?")
+guess = widgets.ask("Of these survivors, how many survive many small steps as well?")
 guess
 
 # %% [markdown]

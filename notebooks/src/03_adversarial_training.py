@@ -67,7 +67,7 @@ strong = [
 worst = partial(attacks.worst_case, attacks=strong)
 left = {"undefended": robust_accuracy(undefended, (x, y), worst, eps=data.eps)}
 print("left in the worst case:", left["undefended"])
-guess = widgets.predict("What accuracy can training bring the worst case up to?")
+guess = widgets.ask("What accuracy can training bring the worst case up to?")
 guess
 
 # %% [markdown]

@@ -51,7 +51,7 @@ print("undefended, after 20 steps of PGD:", bare)
 # The first attacker runs an attack library as it comes. Most reports of a masked model's robustness stop here.
 
 # %%
-guess = widgets.predict("Round each pixel to one of five values. What is left under the same PGD?")
+guess = widgets.ask("Round each pixel to one of five values. What is left under the same PGD?")
 guess
 
 # %% [markdown]

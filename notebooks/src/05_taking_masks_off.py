@@ -63,7 +63,7 @@ plots.table(headline)
 # A mask that works only while nobody looks at it is a secret, and not a defense.
 
 # %%
-guess = widgets.predict("The quantised model, attacked by someone who knows the mask. What is left?")
+guess = widgets.ask("The quantised model, attacked by someone who knows the mask. What is left?")
 guess
 
 # %% [markdown]

@@ -57,7 +57,7 @@ clean
 # "How it was trained" is the new part: the attacker has read the paper.
 
 # %%
-guess = widgets.predict("What accuracy does defensive distillation leave after the strongest attack?")
+guess = widgets.ask("What accuracy does defensive distillation leave after the strongest attack?")
 guess
 
 # %% [markdown]

@@ -53,7 +53,7 @@ accuracy(plain, (x, y))
 # The defender may ask the model as often as it likes.
 
 # %%
-guess = widgets.predict(f"For how many images can a model be PROVED right within a length of {goal:g}?")
+guess = widgets.ask(f"For how many images can a model be PROVED right within a length of {goal:g}?")
 guess
 
 # %% [markdown]

@@ -24,7 +24,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
-from utils.leakage import auc, fit_many, roc
+from utils.leakage import auc, fit_many, roc_curve
 from utils.masking import Quantize
 from utils.models import logits, mlp, small_cnn
 from utils.training import fit
@@ -49,7 +49,7 @@ print(f"pool: {len(x)} images, of which a model sees {len(x) // 2}; others: {len
 # | **extraction** | answers to queries | the model | a copy answers alike |
 
 # %%
-guess = widgets.predict("A client shares one gradient, not its image. How many images can be read back?", unit="%")
+guess = widgets.ask("A client shares one gradient, not its image. How many images can be read back?", unit="%")
 guess
 
 # %% [markdown]
@@ -130,7 +130,7 @@ def judged(sure, inside, targets):
 
 scores = judged(sure, inside, targets)
 print("members found at 1 % false accusations:", tpr_at(scores, members))
-plots.roc({"one threshold": roc(sure[:targets], members), "likelihood ratio": roc(scores, members)})
+plots.roc({"one threshold": roc_curve(sure[:targets], members), "likelihood ratio": roc_curve(scores, members)})
 
 # %% [markdown]
 # Same confidences, another question. At the right end the curves are close, and an average looks there.
@@ -397,8 +397,8 @@ four = {name: g[:4] for name, g in plain.items()}  # the gradients of four clien
 updates = torch.cat([g.flatten(1) for g in four.values()], 1)
 torch.manual_seed(0)
 secrets = torch.randint(leakage.FIELD, (4, *updates.shape)).to(x.device)
-sent_masked = (leakage.encode(updates) + masks(secrets)) % leakage.FIELD
-total = leakage.decode(sent_masked.sum(0) % leakage.FIELD)
+sent_masked = (leakage.to_field(updates) + masks(secrets)) % leakage.FIELD
+total = leakage.from_field(sent_masked.sum(0) % leakage.FIELD)
 print(f"the sum is off by {(total - updates.double().sum(0)).abs().max():.0e} (rounding)")
 share = sent_masked[0].double().cpu() / leakage.FIELD
 print(f"one upload against uniform random numbers: p = {stats.kstest(share.numpy(), 'uniform').pvalue:.2f}")
@@ -417,9 +417,9 @@ def read_rows(rows, *, y, like, model, shape, steps):
 
 read = partial(read_rows, like=four, model=cnn, shape=shape, steps=steps)
 image, batch = private[:4, 0], labels[:4].view(1, 4)
-insiders = leakage.decode((sent_masked.sum(0) - leakage.encode(updates[1:]).sum(0)) % leakage.FIELD)
+insiders = leakage.from_field((sent_masked.sum(0) - leakage.to_field(updates[1:]).sum(0)) % leakage.FIELD)
 views = {
-    "one upload": read(leakage.decode(sent_masked), y=labels[:4])[:, 0],
+    "one upload": read(leakage.from_field(sent_masked), y=labels[:4])[:, 0],
     "the sum": leakage.match(image[None], read(total[None], y=batch))[0],
     "sum less insiders'": read(insiders[None], y=labels[:1])[0],
 }
@@ -435,24 +435,24 @@ plots.gallery({"private": image} | views)
 # ## What a class looks like
 #
 # *Model inversion* asks for an image on which the model is as sure as can be.
-# With the weights, follow the slope. With confidences only, estimate it from answers at random points around.
+# With the weights, follow the gradient. With confidences only, estimate it from answers at random points around.
 
 
 # %%
-def guess_slope(loss, x, *, pairs=25, sigma=0.1):
-    """An estimate of the loss's slope from 2 * pairs answers for each image."""
-    slope = torch.zeros_like(x)
+def estimated_gradient(loss, x, *, pairs=25, sigma=0.1):
+    """An estimate of the loss's gradient from 2 * pairs answers for each image."""
+    gradient = torch.zeros_like(x)
     for _ in range(pairs):
         u = torch.randn_like(x)
         rise = loss(x + sigma * u) - loss(x - sigma * u)
-        slope += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
-    return slope / (2 * sigma * pairs)
+        gradient += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
+    return gradient / (2 * sigma * pairs)
 
 
 torch.manual_seed(0)
 classes = torch.arange(len(data.classes), device=x.device)
 white = leakage.portraits(networks, classes.expand(len(networks), -1), shape)  # (K, classes, ...)
-black = leakage.portraits(networks[0], classes, shape, slope=guess_slope)
+black = leakage.portraits(networks[0], classes, shape, gradient=estimated_gradient)
 gaps = torch.cdist(white.flatten(2).flatten(0, 1), x.flatten(1)).view(*white.shape[:2], -1)  # (K, classes, N)
 nearest = gaps.where(y == classes[:, None], torch.inf).argmin(2)
 mean = torch.stack([x[y == c].mean(0) for c in classes])
@@ -488,7 +488,7 @@ print("where it is, the portrait is that member:", a_member)
 # %%
 def steal(victim, copy, queries, labels_only=False):
     """Train copy to answer the queries as the victim does. Tramèr et al. 2016."""
-    said = leakage.answers(victim, queries, labels_only=labels_only)  # (N, classes)
+    said = leakage.query(victim, queries, labels_only=labels_only)  # (N, classes)
 
     def loss(model, x, said):
         return -(said * model(x).log_softmax(1)).sum(1).mean()

@@ -55,7 +55,7 @@ accuracy(plain, data.test)
 # $\varepsilon$ is the budget; $\delta$ is what may go wrong altogether, and should be far below $1/n$.
 
 # %%
-guess = widgets.predict(
+guess = widgets.ask(
     "In each update every single weight gets noise as large as the longest gradient as a whole. "
     "How accurate is the model?",
     unit="%",

@@ -65,7 +65,7 @@ accuracy(clean, test)
 # And nobody should notice: the accuracy on other images stays.
 
 # %%
-guess = widgets.predict("4 % of the training images are poisoned. On how many images does the trigger then work?")
+guess = widgets.ask("4 % of the training images are poisoned. On how many images does the trigger then work?")
 guess
 
 # %% [markdown]

@@ -26,7 +26,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.distillation import imitate
 from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.domains.rules import box, linked
+from utils.domains.rules import box, follow_links
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.masking import Cooled, Quantize, StraightThrough
@@ -47,9 +47,7 @@ from utils.widgets.stickers import StickerExplorer
 # All know the model and the defense.
 
 # %%
-guess = widgets.predict(
-    "A fraud detector, adversarially trained as in lesson 03. What share of frauds is still stopped?"
-)
+guess = widgets.ask("A fraud detector, adversarially trained as in lesson 03. What share of frauds is still stopped?")
 guess
 
 # %% [markdown]
@@ -130,7 +128,7 @@ def feasible(x_new, x, rules, *, eps):
         price = torch.tensor([rules.columns[i].cost for i in places], device=x.device)
         wish = x_new[:, places].masked_fill((price > eps) & (x[:, places] < 0.5), -math.inf)
         out[:, places] = F.one_hot(wish.argmax(1), len(places)).to(out)
-    return linked(out, x, rules)  # last: it follows from all the others
+    return follow_links(out, x, rules)  # last: it follows from all the others
 
 
 # %% [markdown]
@@ -151,7 +149,7 @@ print(
     "· a payment stays:",
     torch.allclose(still, start, atol=1e-5),
 )
-print("sum of the day follows:", torch.allclose(linked(real, start, table), real, atol=1e-5))
+print("sum of the day follows:", torch.allclose(follow_links(real, start, table), real, atol=1e-5))
 
 # %% [markdown]
 # ## Two attacks that a thief can make
@@ -167,7 +165,7 @@ def climb(model, x, y, rules, *, eps, steps=20):
     free, best, highest = x, x, margin(logits(model, x), y)
     for _ in range(steps):
         free = free.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(linked(free, x, rules)), y).sum(), free)
+        (slope,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
         free = free.detach() + 1.25 / steps * (high - low) * slope.sign()
         free = torch.minimum(torch.maximum(free, low), high)
         row = feasible(free, x, rules, eps=eps)
@@ -403,7 +401,7 @@ def swap_by_search(model, x, y, choices, *, changes):
 swapped = swap_by_search(reader, x, y, mail.substitutes, changes=many)
 fallen = ((predict(reader, x) == 1) & (predict(reader, swapped) == 0)).nonzero()[:2, 0]
 said = [mail.said[i] for i in spam[fallen].tolist()]  # as it was written
-changed = [texts.write(swapped[i], x[i], words, mail.words) for i, words in zip(fallen, said, strict=True)]
+changed = [texts.rewritten(swapped[i], x[i], words, mail.words) for i, words in zip(fallen, said, strict=True)]
 plots.passages([(" ".join(words), text) for words, text in zip(said, changed, strict=True)])
 
 # %% [markdown]

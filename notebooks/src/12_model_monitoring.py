@@ -88,7 +88,7 @@ after = torch.cat([drift(kind, before[i : i + 1], None)[0] for i, kind in enumer
 plots.triptych(before, after, model, rows=4)
 
 # %%
-guess = widgets.predict("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
+guess = widgets.ask("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
 guess
 
 # %% [markdown]

@@ -102,7 +102,7 @@ plots.gallery({name: images[:16] for name, (images, _) in INCIDENTS.items()})
 # Some of these can be seen by looking, and some not. *Extraction* and *new meaning* send what everybody sends.
 
 # %%
-guess = widgets.predict("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
+guess = widgets.ask("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
 guess
 
 # %% [markdown]

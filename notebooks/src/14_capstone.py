@@ -90,7 +90,7 @@ print(f"right answers: {right}\nleft by PGD:   {tested}")
 # Would you sign?
 
 # %%
-guess = widgets.predict("What is left when the attack fits the model?")
+guess = widgets.ask("What is left when the attack fits the model?")
 guess
 
 # %% [markdown]

@@ -206,8 +206,8 @@ def accuse(sure, inside, k):
 # %%
 plots.roc(
     {
-        "confidence": leakage.roc(sure[0], inside[0]),
-        "likelihood ratio": leakage.roc(torch.as_tensor(accuse(sure, inside, 0)), inside[0]),
+        "confidence": leakage.roc_curve(sure[0], inside[0]),
+        "likelihood ratio": leakage.roc_curve(torch.as_tensor(accuse(sure, inside, 0)), inside[0]),
     }
 )
 

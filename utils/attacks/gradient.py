@@ -130,7 +130,7 @@ def checkpoints(steps: int) -> set[int]:
     return marks
 
 
-def climb(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tuple[Tensor, Tensor]:
+def apgd_run(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tuple[Tensor, Tensor]:
     """One run of APGD from `x_adv` on one chunk, dropping images as they fall. Croce & Hein 2020, algorithm 1.
 
     labels     what `objective` and `fallen` must know of each image, (N, ...)
@@ -207,7 +207,7 @@ def apgd(
             x0, goal = x[standing], y[standing]
             begin = random_start(x0, eps, norm, rim=True)
             how = {"objective": loss, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = climb(model, x0, goal, begin, **how)
+            best[standing], done = apgd_run(model, x0, goal, begin, **how)
             standing = standing[~done]
             if not len(standing):
                 break
@@ -254,7 +254,7 @@ def apgd_t(
         for rival in others(logits, y).T[:rivals]:
             x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
             how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
+            best[standing], done = apgd_run(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
             standing = standing[~done]
             if not len(standing):
                 break

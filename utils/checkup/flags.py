@@ -49,7 +49,7 @@ SENTENCES = {
 }
 
 
-def judge(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
+def tested(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
     """Count where it happened and test the count against the share that honest models may show."""
     k, n = int(happened.sum()), len(happened)
     p = float(binom.sf(k - 1, n, tolerance))
@@ -94,7 +94,7 @@ def examine(
             advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")
             return Report((finding,), {}, advice, None, float(eps), level)
         findings = tuple(
-            judge(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
+            tested(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
         )
         left = {
             "no attack": ~torch.zeros_like(measured.white),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.domains.rules import Rules, box, feasible, linked
+from utils.domains.rules import Rules, box, feasible, follow_links
 from utils.models import logits
 
 
@@ -25,7 +25,7 @@ def climb(model: nn.Module, x: Tensor, y: Tensor, rules: Rules, *, eps: float, s
     free, best, highest = x, x, margin(logits(model, x), y)
     for _ in range(steps):
         free = free.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(linked(free, x, rules)), y).sum(), free)
+        (slope,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
         free = free.detach() + 1.25 / steps * (high - low) * slope.sign()
         free = torch.minimum(torch.maximum(free, low), high)
         row = feasible(free, x, rules, eps=eps)

@@ -173,7 +173,7 @@ def check_shadows(target: Tensor, shadows: Tensor, inside: Tensor) -> None:
 # How well it does.
 
 
-def roc(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+def roc_curve(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
     """The share of non-members and of members that score at or above each threshold: two tensors, float64, from 0 to 1.
 
     scores   of any shape; higher means "member"
@@ -190,8 +190,8 @@ def roc(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def auc(scores: Tensor, members: Tensor) -> float:
-    """The area under `roc`: the chance that a member scores above a non-member (ties count half). 0.5 is guessing."""
-    fpr, tpr = roc(scores, members)
+    """The area under `roc_curve`: the chance that a member scores above a non-member (ties count half), 0.5 by luck."""
+    fpr, tpr = roc_curve(scores, members)
     return float(torch.trapezoid(tpr, fpr))
 
 
