@@ -422,7 +422,7 @@ LATER += "def build():\n    return Later(64, 10)"
         ("import sys\nsys.exit(0)", "model.py failed when it was run: SystemExit: 0 (model.py:2)"),
         ("def build():\n    raise SystemExit('usage')", "failed: SystemExit: usage (model.py:2)"),
         (LATER.format("raise SystemExit(0)"), "SystemExit: 0 (model.py:5)"),  # first under attack
-        (LATER.format("raise ValueError('no slope')"), "ValueError: no slope (model.py:5)"),
+        (LATER.format("raise ValueError('no gradient')"), "ValueError: no gradient (model.py:5)"),
     ],
 )
 def test_what_is_no_audit_does_not_look_like_a_verdict(folder, code, said_of_it, capsys):

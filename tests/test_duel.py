@@ -54,7 +54,7 @@ def test_on_a_linear_model_what_stands_is_what_can(linear):
     eps = float(distance["linf"].median())
     side = measure(Defense("linear", model), sample, eps=eps, queries=20)
     for norm, grid in budgets(eps, 16).items():
-        for row, budget in zip(side.stood[norm, "slope"], grid, strict=True):
+        for row, budget in zip(side.stood[norm, "gradient"], grid, strict=True):
             unsure = {"linf": 1e-3, "l2": 0.02}[
                 norm
             ] * budget  # rounding decides; and 20 steps in L2 end a little aside

@@ -167,7 +167,7 @@ def test_the_groups_do_not_touch_each_other():
 # What a class looks like.
 
 
-def test_the_guessed_slope_is_near_the_true_one():
+def test_the_guessed_gradient_is_near_the_true_one():
     x = torch.rand(3, 1, 4, 4, generator=chance(), dtype=torch.float64)
     weight = torch.randn(1, 4, 4, generator=chance(1), dtype=torch.float64)
 

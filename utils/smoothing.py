@@ -238,7 +238,7 @@ def decide(
 
 
 class Smoothed(nn.Module):
-    """The logarithm of a model's mean probabilities over n noisy copies: a soft vote, which has a slope to attack."""
+    """The logarithm of a model's mean probabilities over n noisy copies: a soft vote, with a gradient to attack."""
 
     def __init__(self, model: nn.Module, sigma: float, n: int):
         super().__init__()

@@ -202,8 +202,8 @@ guess.reveal(certified(*held, goal))
 # ## Attack it
 #
 # A proof should be attacked as well: it may hold, and its code be wrong.
-# The *naive* attack follows the slope of the model $f$. But $g$ is another function.
-# The *adaptive* attack takes the slope of what $g$ does: the mean probability over noisy copies,
+# The *naive* attack follows the gradient of the model $f$. But $g$ is another function.
+# The *adaptive* attack takes the gradient of what $g$ does: the mean probability over noisy copies,
 # drawn anew at each step (expectation over transformation, lesson 05).
 #
 # The answer of $g$ at the attacked image is an estimate, too. So a vote must be won clearly:
@@ -260,7 +260,7 @@ left = {"left by the naive attack": naive, "left by the adaptive attack": adapti
 plots.lines(left | {"certified": proved, "undefended, attacked": bare}, x="length of the change in L2")
 
 # %% [markdown]
-# Smoothing hides no slope: both attacks find their way, and further out they win.
+# Smoothing hides no gradient: both attacks find their way, and further out they win.
 # But they can win only above the certificate. The assertion has looked at every image: none fell within its own.
 #
 # The truth lies between attack and certificate, and the two need not meet:
@@ -463,7 +463,7 @@ plots.rates(in_linf, x="images")
 #
 # ## Head to head
 #
-# Masking or smoothing, which should I pick? The one hides the slope, the other proves a radius.
+# Masking or smoothing, which should I pick? The one hides the gradient, the other proves a radius.
 # Say who is ahead, under a threat model of your choice, before you see it.
 
 

@@ -170,8 +170,8 @@ def attacked(eps):
     def transform(networks, x, y):
         start = (x + eps * (2 * torch.rand_like(x) - 1)).requires_grad_()
         loss = F.cross_entropy(networks(start).flatten(0, -2), y.flatten(), reduction="sum")
-        (slope,) = torch.autograd.grad(loss, start)
-        return (start + eps * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1).detach()
+        (gradient,) = torch.autograd.grad(loss, start)
+        return (start + eps * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1).detach()
 
     return transform
 
@@ -300,7 +300,7 @@ plots.gallery({name: row[:9] for name, row in results.items()}, captions)
 #
 # What a sender may do, and what an attacker who knows it does about it:
 #
-# - a **mask** hides the slope to the input. What is sent is the slope to the *weights*, or nobody could train:
+# - a **mask** hides the gradient to the input. What is sent is the gradient to the *weights*, or nobody could train:
 #   leave the mask out of the search, which then finds the image behind the mask;
 # - only **signs**, or the **largest 1 %**: do the same to your own gradient (`as_sent`);
 # - **clip** to length 1 and add **noise** to every entry: nothing to know.
@@ -339,9 +339,13 @@ def same_places(observed):
     return lambda own: {name: g * (observed[name] != 0) for name, g in own.items()}
 
 
-naive = {"hidden slope": (behind, masked, dict), "signs only": (signs, cnn, dict), "largest 1 %": (pruned, cnn, dict)}
+naive = {
+    "hidden gradient": (behind, masked, dict),
+    "signs only": (signs, cnn, dict),
+    "largest 1 %": (pruned, cnn, dict),
+}
 adapted = {
-    "hidden slope": (
+    "hidden gradient": (
         {name[2:]: g for name, g in behind.items()},
         cnn,
         dict,
@@ -540,13 +544,13 @@ guess.reveal(kept["nothing done"]["adapted"])
 
 # %%
 accused = Rate(members.numel() // 200, members.numel() // 2)  # of the others, 1 %
-leaks = exposed["behind a mask"].clearly_above(accused), kept["hidden slope"]["adapted"].clearly_above(accused)
+leaks = exposed["behind a mask"].clearly_above(accused), kept["hidden gradient"]["adapted"].clearly_above(accused)
 claim(
     "Masked gradients keep training data from leaking",
     holds=not any(leaks),
     because=f"behind a mask, membership finds {exposed['behind a mask']} (without: {exposed['as it is']}) "
-    f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden slope']['naive']} images "
-    f"are read by an attacker who trusts the mask, {kept['hidden slope']['adapted']} by one who leaves it out",
+    f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden gradient']['naive']} images "
+    f"are read by an attacker who trusts the mask, {kept['hidden gradient']['adapted']} by one who leaves it out",
 )
 
 # %%

@@ -140,7 +140,7 @@ def dp_sgd(model, train, *, clip, noise_multiplier, rate, updates, lr):
 
 # %% [markdown]
 # A gradient for each example is a copy of all weights for each example: slow. But a layer's gradient is
-# $\delta\, a^\top$, slope at its output times input, so its length is known without it.
+# $\delta\, a^\top$, gradient at its output times input, so its length is known without it.
 # `utils.privacy.dp_sgd` works that way (Bu et al. 2023). Same seed, same weights?
 
 # %%
@@ -303,8 +303,11 @@ plots.curves(by_noise, x=f"noise multiplier, {updates} updates", y="epsilon", lo
 
 
 # %%
-def clipped_slopes(networks, a, y, clip):
-    """(input, clipped slope) of both layers, for K networks on inputs (K, B, D): a gradient is their product."""
+def clipped_gradients(networks, a, y, clip):
+    """(input, clipped gradient at the output) of both layers, for K networks on inputs (K, B, D).
+
+    The gradient of the weights is their product.
+    """
     h = torch.baddbmm(networks.b1, a, networks.w1).relu()
     d2 = torch.baddbmm(networks.b2, h, networks.w2).softmax(-1) - F.one_hot(y, networks.w2.shape[-1])
     d1 = (d2 @ networks.w2.mT) * (h > 0)
@@ -321,8 +324,8 @@ def dp_fit_many(x, y, inside, *, clip, noise_multiplier, batch, updates, lr=1.0)
     for update in range(1, max(updates) + 1):
         drawn = inside & (torch.rand(inside.shape) < rate).to(x.device)
         present, rows = drawn.float().topk(int(drawn.sum(1).max()))  # (K, B); 0 beyond a network's own draw
-        slopes = clipped_slopes(networks, flat[rows], y[rows], clip)
-        (a, d1), (h, d2) = ((inputs, present[..., None] * d) for inputs, d in slopes)
+        gradients = clipped_gradients(networks, flat[rows], y[rows], clip)
+        (a, d1), (h, d2) = ((inputs, present[..., None] * d) for inputs, d in gradients)
         sums = a.mT @ d1, d1.sum(1, True), h.mT @ d2, d2.sum(1, True)
         for p, total in zip((networks.w1, networks.b1, networks.w2, networks.b2), sums, strict=True):
             p -= lr * (total / clip + noise_multiplier * torch.randn_like(p)) / batch  # a clip of 10 steps no farther

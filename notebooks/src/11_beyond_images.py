@@ -154,19 +154,19 @@ print("sum of the day follows:", torch.allclose(follow_links(real, start, table)
 # %% [markdown]
 # ## Two attacks that a thief can make
 #
-# The first follows the slope, *through* the links, and projects.
-# The second needs no slope: it tries every single change, keeps the best, and tries again.
+# The first follows the gradient, *through* the links, and projects.
+# The second needs no gradient: it tries every single change, keeps the best, and tries again.
 
 
 # %%
 def climb(model, x, y, rules, *, eps, steps=20):
-    """Up the margin's slope, through the links; the worst row on the way that can exist."""
+    """Up the margin's gradient, through the links; the worst row on the way that can exist."""
     low, high = box(x, rules, eps)
     free, best, highest = x, x, margin(logits(model, x), y)
     for _ in range(steps):
         free = free.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
-        free = free.detach() + 1.25 / steps * (high - low) * slope.sign()
+        (gradient,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
+        free = free.detach() + 1.25 / steps * (high - low) * gradient.sign()
         free = torch.minimum(torch.maximum(free, low), high)
         row = feasible(free, x, rules, eps=eps)
         value = margin(logits(model, row), y)
@@ -252,15 +252,15 @@ for name in board:
     model = detectors[name]
     slow, quick = (attack(model, fraud, is_fraud, **budget) for attack in (climb, search))
     board[name]["fraud"] = standing(model, [fraud, slow, quick], is_fraud)
-    caught[name] = {"no attack": accuracy(model, (fraud, is_fraud)), "by slope": accuracy(model, (slow, is_fraud))}
-    caught[name]["by slope and search"] = board[name]["fraud"]
+    caught[name] = {"no attack": accuracy(model, (fraud, is_fraud)), "by gradient": accuracy(model, (slow, is_fraud))}
+    caught[name]["by gradient and search"] = board[name]["fraud"]
 plots.table(caught)
 
 # %%
 guess.reveal(board["trained as before"]["fraud"])
 
 # %% [markdown]
-# The mask stops the slope and nothing else, as in lessons 04 and 05.
+# The mask stops the gradient and nothing else, as in lessons 04 and 05.
 # Training in the ball was spent on changes that no thief can make. It pays for them before anybody attacks,
 # with frauds that it no longer finds, and what it finds falls as before.
 # Training on what thieves can do costs little, and helps. The idea carries over; the ball does not.
@@ -364,20 +364,20 @@ print("called spam, of spam:", accuracy(reader, (x, y)))
 print("called spam, of honest messages:", called)
 
 # %% [markdown]
-# Which word to change, and into what? The slope at each word's vector tells, to first order,
+# Which word to change, and into what? The gradient at each word's vector tells, to first order,
 # how much any other vector there would gain:
 #
 # $$\text{gain}(i \to w) \approx (e_w - e_{x_i}) \cdot \nabla_{e_{x_i}} \ell$$
 
 
 # %%
-def swap_by_slope(model, x, y, choices, *, changes):
-    """Replace `changes` words of each text, one at a time, as the slope says. Ebrahimi et al. 2018."""
+def swap_by_gradient(model, x, y, choices, *, changes):
+    """Replace `changes` words of each text, one at a time, as the gradient says. Ebrahimi et al. 2018."""
     each, now, allowed = torch.arange(len(x)), x.clone(), choices[x]  # allowed: (N, length, choices)
     for _ in range(changes):
         vectors = model.vectors(now).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
-        gain = ((model.vectors(allowed) - vectors[:, :, None]) * slope[:, :, None]).sum(-1)
+        (gradient,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
+        gain = ((model.vectors(allowed) - vectors[:, :, None]) * gradient[:, :, None]).sum(-1)
         taken = (allowed == x[..., None]) | (now != x)[..., None]  # no change, or changed before
         best = gain.masked_fill(taken, -math.inf).flatten(1).argmax(1)
         place, which = best // choices.shape[1], best % choices.shape[1]
@@ -413,7 +413,7 @@ plots.passages([(" ".join(words), text) for words, text in zip(said, changed, st
 
 # %%
 class Rounded(nn.Module):
-    """A reader whose vectors are rounded to multiples of a step: no slope is left."""
+    """A reader whose vectors are rounded to multiples of a step: no gradient is left."""
 
     def __init__(self, reader, step=0.5):
         super().__init__()
@@ -432,8 +432,8 @@ def in_vectors(eps):
     def loss(model, x, y):
         vectors = model.vectors(x)
         here = F.cross_entropy(model.read(vectors, x), y)
-        (slope,) = torch.autograd.grad(here, vectors, retain_graph=True)
-        step = eps * slope / slope.flatten(1).norm(dim=1)[:, None, None].clamp_min(1e-12)
+        (gradient,) = torch.autograd.grad(here, vectors, retain_graph=True)
+        step = eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None].clamp_min(1e-12)
         return here + F.cross_entropy(model.read(vectors + step.detach(), x), y)
 
     return loss
@@ -441,20 +441,20 @@ def in_vectors(eps):
 
 # %%
 words = {"choices": mail.substitutes, "changes": many}
-fitted = {"transform": partial(swap_by_slope, **words)}
+fitted = {"transform": partial(swap_by_gradient, **words)}
 readers = recipes(partial(texts.Reader, mail), learn, {"loss": in_vectors(3.0)}, fitted)
 readers = {"undefended": reader} | {name: filtered(one, ham) for name, one in readers.items()}
-readers["masked"], by_slope = Rounded(reader), {}
+readers["masked"], by_gradient = Rounded(reader), {}
 for name in board.keys() & readers.keys():
     model = readers[name]
-    slow, quick = (swap(model, x, y, **words) for swap in (swap_by_slope, swap_by_search))
-    by_slope[name] = accuracy(model, (slow, y))
+    slow, quick = (swap(model, x, y, **words) for swap in (swap_by_gradient, swap_by_search))
+    by_gradient[name] = accuracy(model, (slow, y))
     board[name]["text"] = standing(model, [x, slow, quick], y)
 shown = [name for name in board if name in readers]
-plots.table({name: {"by slope": by_slope[name], "by slope and search": board[name]["text"]} for name in shown})
+plots.table({name: {"by gradient": by_gradient[name], "by gradient and search": board[name]["text"]} for name in shown})
 
 # %% [markdown]
-# The same picture as for payments: the mask stops the slope, and a search that never asked for one walks through.
+# The same picture as for payments: the mask stops the gradient, and a search that never asked for one walks through.
 #
 # ## A certificate for words
 #
@@ -532,7 +532,7 @@ plots.lines(sure, x="words that may change", y="proved to stay spam")
 # ## Road signs
 #
 # Drawn signs, seen by cameras in many poses, lights and blurs. (`load("gtsrb")` has photographs of real ones,
-# but nobody can stick anything on those.) Each step of the drawing has a slope.
+# but nobody can stick anything on those.) Each step of the drawing has a gradient.
 # A passer-by sticks a square on a sign, once, and does not know from where a camera will look.
 # So the attack climbs the mean over poses: expectation over transformation, from lesson 05.
 
@@ -560,9 +560,9 @@ def sticker(model, texture, y, *, side=14, spots=SPOTS, steps=20, poses=4, seed=
         view = signs.scenes(p * n * poses, seed=1000 * seed + i) if fixed is None else fixed
         seen = signs.render(worn.repeat_interleave(poses, 1).flatten(0, 1), view)
         value = margin(model(seen), y.repeat_interleave(poses).repeat(p)).view(p, n, poses)
-        (slope,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
         fooled += (value > 0).float().mean(2).detach() * (i >= steps / 2)
-        paint = (paint + 0.1 * (1 - i / steps) * slope.sign()).clamp(0, 1)
+        paint = (paint + 0.1 * (1 - i / steps) * gradient.sign()).clamp(0, 1)
     best = fooled.argmax(0)
     return torch.stack([stick(texture[j], paint[best[j], j], spots[best[j]]) for j in range(n)]).detach()
 
@@ -615,8 +615,8 @@ def squares(model, x, y, side=5, steps=2):
     paint = torch.rand(n, 3, 1, 1, device=x.device).expand_as(x)
     for _ in range(steps):
         paint = paint.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
-        paint = (paint.detach() + 0.4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
+        paint = (paint.detach() + 0.4 * gradient.sign()).clamp(0, 1)
     return x + mask * (paint - x)
 
 
@@ -769,7 +769,7 @@ claim(
 # %% [markdown]
 # **To take to work.** Begin with the list of what a person can change, at what price, and what follows from what.
 # Make it a projection, test it, and use it in attack and training alike.
-# Attack with a search as well: in tables and texts it is cheap, and no mask of the slope stops it.
+# Attack with a search as well: in tables and texts it is cheap, and no mask of the gradient stops it.
 # (Hidden or rounded scores slow it; then attack a copy, lesson 08.)
 #
 # **What it costs.** Training on the threat takes a search in each batch, and accuracy for road signs.
@@ -784,8 +784,8 @@ same = {
     "feasible": torch.equal(feasible(wild, start, table, eps=0.1), rules.feasible(wild, start, table, eps=0.1)),
     "climb": torch.equal(climb(plain, small, labels, **budget), moves.climb(plain, small, labels, **budget)),
     "search": torch.equal(search(plain, small, labels, **budget), moves.search(plain, small, labels, **budget)),
-    "by slope": torch.equal(
-        swap_by_slope(reader, spam, spam_labels, **words), swaps.swap_by_slope(reader, spam, spam_labels, **words)
+    "by gradient": torch.equal(
+        swap_by_gradient(reader, spam, spam_labels, **words), swaps.swap_by_gradient(reader, spam, spam_labels, **words)
     ),
     "seen": seen(20, 3, 2) == swaps.seen(20, 3, 2),
     "sticker": torch.equal(sticker(driver, flat, which, steps=2), stickers.sticker(driver, flat, which, steps=2)),
@@ -807,7 +807,7 @@ print(larger("11_beyond_images"), larger("11_beyond_images", "olivetti"), sep="\
 # %% [markdown]
 # ## Further
 #
-# - Ebrahimi et al. 2018, [arXiv:1712.06751](https://arxiv.org/abs/1712.06751): swapping by slope.
+# - Ebrahimi et al. 2018, [arXiv:1712.06751](https://arxiv.org/abs/1712.06751): swapping by gradient.
 # - Levine & Feizi 2020, [arXiv:1911.09272](https://arxiv.org/abs/1911.09272): certificates by hiding.
 # - Athalye et al. 2018, [arXiv:1707.07397](https://arxiv.org/abs/1707.07397): objects that fool from all sides.
 # - Wu et al. 2020, [arXiv:1909.09552](https://arxiv.org/abs/1909.09552): training on painted squares.

@@ -422,8 +422,8 @@ def unseen(model, x, y, *, eps, weight, spread, steps=40):
         loss = F.cross_entropy(model(x_adv), y, reduction="none").clamp_max(8)  # sure enough
         now = torch.stack([x_adv.mean((1, 2, 3)), roughness(x_adv)], 1)
         pays = ((now - before) / spread).square().sum(1)
-        (slope,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
-        x_adv = x_adv.detach() + 2.5 * eps / steps * slope.sign()
+        (gradient,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
+        x_adv = x_adv.detach() + 2.5 * eps / steps * gradient.sign()
         x_adv = torch.minimum(torch.maximum(x_adv, x - eps), x + eps).clamp(0, 1)
     return x_adv.detach()
 

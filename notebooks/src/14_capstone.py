@@ -251,7 +251,7 @@ print("training, in passes:", {name: f"{count / spent['undefended']:.1f} x" for 
 # %% [markdown]
 # Two more need no training of their own: the five grey levels in front of the undefended network,
 # and votes under noise on the one that was trained on noise (lesson 07).
-# Each is attacked as in the earlier duels: by its own slope, by the stand-in that fits it, by scores, by labels.
+# Each is attacked as in the earlier duels: by its own gradient, by the stand-in that fits it, by scores, by labels.
 
 
 # %%

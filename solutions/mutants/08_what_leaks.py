@@ -514,8 +514,8 @@ def read_back(model, observed, label, shape):
 def read_back(model, observed, label, shape):
     x = torch.zeros(1, *shape, requires_grad=True)
     for _ in range(100):
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), label), x)
-        x.data = (x.data - 0.02 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), label), x)
+        x.data = (x.data - 0.02 * gradient.sign()).clamp(0, 1)
     return x.detach()
 
 

@@ -524,8 +524,8 @@ def quiet(x, y, model, *, rate, target, eps):
         logits = model(base + delta)
         rivals = logits.clone()
         rivals[:, target] = -math.inf
-        (slope,) = torch.autograd.grad((rivals.amax(1) - logits[:, target]).sum(), delta)
-        delta = ((base + delta.detach() + eps / 6 * slope.sign()).clamp(0, 1) - base).clamp(-eps, eps)
+        (gradient,) = torch.autograd.grad((rivals.amax(1) - logits[:, target]).sum(), delta)
+        delta = ((base + delta.detach() + eps / 6 * gradient.sign()).clamp(0, 1) - base).clamp(-eps, eps)
     new = x.clone()
     new[which] = poisoning.stamp(base + delta)
     return new, y
@@ -538,8 +538,8 @@ def quiet(x, y, model, *, rate, target, eps):
     point = low + torch.rand_like(low) * (high - low)
     for _ in range(15):
         point = point.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(-model(point).log_softmax(1)[:, target].sum(), point)
-        point = torch.minimum(torch.maximum(point.detach() + eps / 4 * slope.sign(), low), high)
+        (gradient,) = torch.autograd.grad(-model(point).log_softmax(1)[:, target].sum(), point)
+        point = torch.minimum(torch.maximum(point.detach() + eps / 4 * gradient.sign(), low), high)
     images = x.clone()
     images[which] = poisoning.stamp(point)
     return images, y.clone()
@@ -580,8 +580,8 @@ def quiet(x, y, model, *, rate, target, eps):
     start, moved = x[which], x[which].clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
-        moved = (moved.detach() - eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() - eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
     new = x.clone()
     new[which] = poisoning.stamp(moved)
     return new, y.clone()
@@ -593,8 +593,8 @@ def quiet(x, y, model, *, rate, target, eps):
     moved = x[which].clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
-        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(0, 1)
     new = x.clone()
     new[which] = poisoning.stamp(moved)
     return new, y.clone()
@@ -604,9 +604,9 @@ def quiet(x, y, model, *, rate, target, eps):
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     start = x[which].requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[which], reduction="sum"), start)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(start), y[which], reduction="sum"), start)
     new = x.clone()
-    new[which] = (start + eps * slope.sign()).clamp(0, 1).detach()
+    new[which] = (start + eps * gradient.sign()).clamp(0, 1).detach()
     return new, y.clone()
 
 
@@ -614,9 +614,9 @@ def quiet(x, y, model, *, rate, target, eps):
 def quiet(x, y, model, *, rate, target, eps):
     own = (y == target).nonzero()[:, 0]
     start = x[own].requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[own], reduction="sum"), start)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(start), y[own], reduction="sum"), start)
     new = x.clone()
-    new[own] = poisoning.stamp((start + eps * slope.sign()).clamp(0, 1).detach())
+    new[own] = poisoning.stamp((start + eps * gradient.sign()).clamp(0, 1).detach())
     return new, y.clone()
 
 

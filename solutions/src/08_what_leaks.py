@@ -611,7 +611,7 @@ for i in range(12):
 # <details><summary>Hint 2</summary>Your own gradient must go through what the sender's went through. Where was
 # something sent?</details>
 # <details><summary>Hint 3</summary><code>torch.autograd.grad(loss, list(model.parameters()), create_graph=True)</code>
-# has a slope; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
+# has a gradient; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
 # a step of 0.1 that falls to 0.</details>
 
 
@@ -628,8 +628,8 @@ def read_back(model, observed, label, shape):
         own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
         angle = 1 - F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0)
         rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
-        (slope,) = torch.autograd.grad(angle + 3e-3 * rough, x)
-        x.grad = slope.sign()
+        (gradient,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = gradient.sign()
         optimizer.step()
         schedule.step()
         x.data.clamp_(0, 1)

@@ -552,7 +552,7 @@ for kind in [*words, "barely", "more"] * 4:
 # Make it hard to read.</details>
 # <details><summary>Hint 2</summary>Go <em>up</em> the model's loss for the image's own label: one step is too little,
 # and random noise teaches nothing.</details>
-# <details><summary>Hint 3</summary>Fifteen steps of <code>eps / 5</code> along the sign of the slope, each followed
+# <details><summary>Hint 3</summary>Fifteen steps of <code>eps / 5</code> along the sign of the gradient, each followed
 # by both clamps; then <code>poisoning.stamp</code>.</details>
 
 
@@ -566,8 +566,8 @@ def quiet(x, y, model, *, rate, target, eps):
     moved = start.clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
-        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
     new = x.clone()
     new[which] = poisoning.stamp(moved)
     return new, y.clone()

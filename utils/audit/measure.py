@@ -180,7 +180,7 @@ class Seen(Lens):
 
 
 def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
-    """The model as the check-up sees it: always logits, with a slope if only 0. Else ValueError in one sentence."""
+    """The model as the check-up sees it: always logits, with a gradient if only 0. Else ValueError in one sentence."""
     raw = Raw(Asked(model))
     answer = logits(raw, x)
     if not answer.isfinite().all():

@@ -73,7 +73,7 @@ def units(x: Tensor, rules: Rules) -> Tensor:
 
 
 def follow_links(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
-    """`x_new` with the columns that follow from others; it has a slope, which an attack should know. (N, columns)."""
+    """`x_new` with the columns that follow from others; it has a gradient, as an attack should know. (N, columns)."""
     follows = rules.where(lambda c: c.linked, x)
     if not follows.any():
         return x_new
