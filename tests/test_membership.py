@@ -257,10 +257,10 @@ def test_the_ratio_finds_what_the_threshold_cannot():
     data = load("digits")
     x, y = data.train.take(300)
     inside = torch.rand(33, 300, generator=torch.Generator().manual_seed(0)).argsort(1) < 150
-    sure = confidence(fit_many(x, y, inside)(x), y)
-    ratio = torch.stack([lira(sure[k], sure[9:], inside[9:], pooled=True) for k in range(9)])
-    assert auc(ratio, inside[:9]) > auc(sure[:9], inside[:9]) + 0.05
-    assert tpr_at(ratio, inside[:9]).clearly_above(tpr_at(sure[:9], inside[:9]))
+    odds = confidence(fit_many(x, y, inside)(x), y)
+    ratio = torch.stack([lira(odds[k], odds[9:], inside[9:], pooled=True) for k in range(9)])
+    assert auc(ratio, inside[:9]) > auc(odds[:9], inside[:9]) + 0.05
+    assert tpr_at(ratio, inside[:9]).clearly_above(tpr_at(odds[:9], inside[:9]))
 
 
 # What is wrong is said.

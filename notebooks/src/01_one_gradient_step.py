@@ -110,7 +110,7 @@ plots.triptych(x, x_adv, model, y=y)
 
 # %% [markdown]
 # From left to right: the image, the change (orange adds, blue removes), and what the model receives.
-# Beside the images stands what it reads, and how sure it is.
+# Beside the images stands what it reads, and with what confidence.
 # A person still reads what was there before.
 # The change looks like no class at all: it has no meaning to us, and much to the model.
 

@@ -387,7 +387,7 @@ def log_wealth(k, n, p0):
 # %%
 def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
     """Whether y is certain within the radius, (N,) bool, and the copies that it took, (N,)."""
-    p0, bar, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
+    p0, threshold, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
     hits, samples, certain = np.zeros(len(y)), np.zeros(len(y)), np.zeros(len(y), dtype=bool)
     undecided = np.arange(len(y))
     while len(undecided) and drawn < n_max:
@@ -397,7 +397,7 @@ def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
         drawn += more
         samples[undecided] = drawn
         k = hits[undecided]
-        won = log_wealth(k, drawn, p0) >= bar
+        won = log_wealth(k, drawn, p0) >= threshold
         lost = log_wealth(drawn - k, drawn, 1 - p0) >= math.log(20)  # the opposite bet: no hope
         certain[undecided[won]] = True
         undecided = undecided[~(won | lost)]

@@ -43,7 +43,7 @@ print(f"pool: {len(x)} images, of which a model sees {len(x) // 2}; others: {len
 #
 # | | sees | wants | wins when |
 # |---|---|---|---|
-# | **membership** | confidences | who was trained on | right more often than chance, *when sure* |
+# | **membership** | confidences | who was trained on | right more often than chance, *when confident* |
 # | **gradient inversion** | a gradient that a client sends | its images | nearer to them than any other image is |
 # | **model inversion** | weights, or confidences | a training image | it is one |
 # | **extraction** | answers to queries | the model | a copy answers alike |
@@ -55,7 +55,7 @@ guess
 # %% [markdown]
 # ## Who was there?
 #
-# A network is surer of what it has seen. We measure how sure by $\phi = \log \frac{p_y}{1 - p_y}$,
+# A network is more confident of what it has seen. We measure confidence by $\phi = \log \frac{p_y}{1 - p_y}$,
 # which, unlike $p_y$, does not pile up at 1.
 #
 # To learn what is usual we train *shadows*: 128 networks, each on its own random half of the pool,
@@ -79,7 +79,7 @@ print("held out:  ", Rate(int(right[~inside].sum()), int((~inside).sum())))
 print("network 5 and the same one trained alone agree:", leakage.agreement(networks[5], single, data.test.x))
 
 # %% [markdown]
-# The simple attack accuses whomever the target is sure of, above one threshold for all.
+# The simple attack accuses whomever the target is confident of, above one threshold for all.
 # How good is it? Not on average: an accuser must not accuse the innocent.
 # So we ask how many members it finds while it accuses at most 1 % of the others.
 
@@ -93,11 +93,11 @@ def tpr_at(scores, members, fpr=0.01):
     return Rate(int(found.sum()), len(found))
 
 
-sure, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
+confidences, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
 members = inside[:targets]
-print("members found at 1 % false accusations:", tpr_at(sure[:targets], members))
-print(f"area under the curve: {100 * auc(sure[:targets], members):.1f} %")
-reference = metrics.roc_auc_score(members.flatten().cpu(), sure[:targets].flatten().cpu())
+print("members found at 1 % false accusations:", tpr_at(confidences[:targets], members))
+print(f"area under the curve: {100 * auc(confidences[:targets], members):.1f} %")
+reference = metrics.roc_auc_score(members.flatten().cpu(), confidences[:targets].flatten().cpu())
 print(f"scikit-learn's: {100 * reference:.1f} %")
 
 # %% [markdown]
@@ -122,15 +122,15 @@ def lira(target, shadows, inside):
     return log_density(inside) - log_density(~inside)
 
 
-def judged(sure, inside, targets):
+def judged(confidences, inside, targets):
     """Scores of each target against all other networks, (targets, N)."""
-    others = ~torch.eye(len(sure), dtype=torch.bool, device=sure.device)
-    return torch.stack([lira(sure[k], sure[others[k]], inside[others[k]]) for k in range(targets)])
+    others = ~torch.eye(len(confidences), dtype=torch.bool, device=confidences.device)
+    return torch.stack([lira(confidences[k], confidences[others[k]], inside[others[k]]) for k in range(targets)])
 
 
-scores = judged(sure, inside, targets)
+scores = judged(confidences, inside, targets)
 print("members found at 1 % false accusations:", tpr_at(scores, members))
-plots.roc({"one threshold": roc_curve(sure[:targets], members), "likelihood ratio": roc_curve(scores, members)})
+plots.roc({"one threshold": roc_curve(confidences[:targets], members), "likelihood ratio": roc_curve(scores, members)})
 
 # %% [markdown]
 # Same confidences, another question. At the right end the curves are close, and an average looks there.
@@ -140,13 +140,13 @@ plots.roc({"one threshold": roc_curve(sure[:targets], members), "likelihood rati
 
 
 # %%
-def moments(sure, side):
+def moments(confidences, side):
     """Mean and variance of each example's confidences on one side, (N,) each."""
-    mean = torch.where(side, sure, 0).sum(0) / side.sum(0)
-    return mean, torch.where(side, (sure - mean) ** 2, 0).sum(0) / side.sum(0)
+    mean = torch.where(side, confidences, 0).sum(0) / side.sum(0)
+    return mean, torch.where(side, (confidences - mean) ** 2, 0).sum(0) / side.sum(0)
 
 
-(mean_in, var_in), (mean_out, var_out) = (moments(sure, side) for side in (inside, ~inside))
+(mean_in, var_in), (mean_out, var_out) = (moments(confidences, side) for side in (inside, ~inside))
 gap = (mean_in - mean_out) / ((var_in + var_out) / 2).sqrt()  # in standard deviations
 ranked = gap.argsort(descending=True)
 most, least = ranked[:9], ranked[-9:]
@@ -438,7 +438,7 @@ plots.gallery({"private": image} | views)
 #
 # ## What a class looks like
 #
-# *Model inversion* asks for an image on which the model is as sure as can be.
+# *Model inversion* asks for an image on which the model's confidence is as high as can be.
 # With the weights, follow the gradient. With confidences only, estimate it from answers at random points around.
 
 
@@ -466,18 +466,18 @@ rows |= {"nearest in the pool": x[nearest[0]], "mean of the class": mean}
 plots.gallery({name: row[:10] for name, row in rows.items()})
 
 # %%
-least_sure = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
+least = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
 alike = networks(white.roll(1, 0)).argmax(-1) == classes  # each portrait, read by a network that did not draw it
 read_as = Rate(int(alike.sum()), alike.numel())
 members_near = inside.gather(1, nearest)
 a_member = recovered(x[nearest[members_near]], white[members_near], everything)
-print(f"sure of the class, at least: {least_sure[0]:.0f} % with weights, {least_sure[1]:.0f} % without")
+print(f"confidence in the class, at least: {least[0]:.0f} % with weights, {least[1]:.0f} % without")
 print("another network reads the portrait as the class:", read_as)
 print("the nearest image of the class in the pool is a member:", Rate(int(members_near.sum()), members_near.numel()))
 print("where it is, the portrait is that member:", a_member)
 
 # %% [markdown]
-# The model is sure, and the portrait is nobody's: it shows what tells the class from others,
+# The model is confident, and the portrait is nobody's: it shows what tells the class from others,
 # also to a network that has never met the one that drew it.
 # If it leans towards members, that is membership again, on average.
 # But where a class is *one person*, what the class has in common is that person (the table at the end has faces).
@@ -576,8 +576,8 @@ claim(
 
 # %%
 pairs = {
-    "log-odds": (leakage.confidence(networks(x), y), sure),
-    "likelihood ratio": (leakage.lira(sure[0], sure[1:], inside[1:]), scores[0].double()),
+    "log-odds": (leakage.confidence(networks(x), y), confidences),
+    "likelihood ratio": (leakage.lira(confidences[0], confidences[1:], inside[1:]), scores[0].double()),
     "inversion": (
         leakage.invert_gradient(cnn, plain, groups[1], shape, steps=steps)[:, 0],
         results["batch of 1"][:few],

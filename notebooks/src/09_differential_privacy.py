@@ -349,9 +349,9 @@ inside = (torch.rand(K, size, generator=chance).argsort(0) < K // 2).to(x_pool.d
 
 def members_found(networks, ask=lambda x: x, who=odd):
     """Members found at 1 % false accusations, among who (N,): each network judged by all others."""
-    sure = leakage.confidence(networks(ask(x_pool)), y_pool)
-    others = ~torch.eye(K, dtype=torch.bool, device=sure.device)
-    scores = [leakage.lira(s, sure[o], inside[o], pooled=True) for s, o in zip(sure, others, strict=True)]
+    confidences = leakage.confidence(networks(ask(x_pool)), y_pool)
+    others = ~torch.eye(K, dtype=torch.bool, device=confidences.device)
+    scores = [leakage.lira(s, confidences[o], inside[o], pooled=True) for s, o in zip(confidences, others, strict=True)]
     return leakage.tpr_at(torch.stack(scores)[:, who], inside[:, who])
 
 

@@ -75,7 +75,7 @@ for i, column in enumerate(table.columns[:7]):
 
 
 # %%
-detector = partial(tables.stopping, honest=known, share=0.01)  # a bar that one honest payment in a hundred passes
+detector = partial(tables.stopping, honest=known, share=0.01)  # a threshold that one honest payment in a hundred passes
 table_net = partial(mlp, payments, width=64)
 learn = partial(fit, train=tables.balanced(payments.train), updates=200)
 torch.manual_seed(0)
@@ -278,7 +278,7 @@ torch.manual_seed(0)
 voter = learn(table_net(), transform=smoothing.noisy(sigma["fraud"]))
 copies = [logits(voter, known + sigma["fraud"] * torch.randn_like(known)) for _ in range(21)]
 middle = torch.stack([answer[:, 1] - answer[:, 0] for answer in copies]).median(0).values
-voter = nn.Sequential(voter, tables.Bar(float(middle.quantile(0.99)))).eval()  # votes stop 1 % of honest payments, too
+voter = nn.Sequential(voter, tables.Threshold(float(middle.quantile(0.99)))).eval()  # stops 1 % of honest payments
 soft = smoothing.smoothed(voter, sigma["fraud"])
 worst = search(soft, fraud, is_fraud, **budget)
 answer = smoothing.majority(voter, worst, sigma=sigma["fraud"], n=200)
@@ -349,10 +349,10 @@ learn = partial(fit, train=tables.balanced(mail.train), lr=1e-2, updates=200)
 
 
 def filtered(reader, ham, look=lambda x: x, copies=1):
-    """The reader with a bar of its own, so that it calls one honest message in twenty spam: all are judged alike."""
+    """The reader with a threshold of its own, at which it calls one honest message in twenty spam."""
     answer = logits(reader, look(ham.repeat(copies, 1)))
     ahead = (answer[:, 1] - answer[:, 0]).view(copies, -1).median(0).values
-    reader.head.append(tables.Bar(float(ahead.quantile(0.95))))
+    reader.head.append(tables.Threshold(float(ahead.quantile(0.95))))
     return reader.eval()
 
 
@@ -514,12 +514,12 @@ right = votes_for(voter, worst, 1, keep, n) > n / 2
 board["smoothed, attacked"]["text"] = Rate(int(right.sum()), len(y))
 share = smoothing.clopper_pearson_below(votes_for(voter, x, 1, keep, n).cpu().numpy(), n, 0.001)
 lengths = (x != 0).sum(1).tolist()
-sure = {}
+proved_spam = {}
 for changes in range(many + 2):
     margin_left = [p - seen(length, keep, changes) for p, length in zip(share, lengths, strict=True)]
-    sure[changes] = Rate(sum(left > 0.5 for left in margin_left), len(y))
-board["smoothed, proved"]["text"] = sure[many]
-plots.lines(sure, x="words that may change", y="proved to stay spam")
+    proved_spam[changes] = Rate(sum(left > 0.5 for left in margin_left), len(y))
+board["smoothed, proved"]["text"] = proved_spam[many]
+plots.lines(proved_spam, x="words that may change", y="proved to stay spam")
 
 # %% [markdown]
 # The search counts *all* texts that could be voted on (of a long message, the same 500), so that chance does not guide
@@ -701,7 +701,7 @@ for name, transform in {"undefended": None, "trained as before": attacked(data.e
     lock = Verifier(learn(small_cnn(data), transform=transform), data.train).eval()
     cosines = logits(lock, data.test.x)
     stranger = F.one_hot(data.test.y, others + 1) == 0
-    bar = cosines[stranger][:100_000].quantile(0.99)  # one stranger in a hundred gets in
+    threshold = cosines[stranger][:100_000].quantile(0.99)  # one stranger in a hundred gets in
     mask_on = attacks.pgd(lock, x, claimed, loss=nearness, **how)
     hood = attacks.pgd(lock, x, y, loss=lambda cosines, own: -nearness(cosines, own), **how)
     looks = {
@@ -710,7 +710,7 @@ for name, transform in {"undefended": None, "trained as before": attacked(data.e
         "impersonation": (mask_on, claimed),
         "dodging": (hood, y),
     }
-    opened = {what: nearness(logits(lock, image), who) >= bar for what, (image, who) in looks.items()}
+    opened = {what: nearness(logits(lock, image), who) >= threshold for what, (image, who) in looks.items()}
     opened |= {what: ~opened[what] for what in ("stranger", "impersonation")}
     names = ("owner let in", "stranger kept out", "impersonation kept out", "dodging found")
     locks[name] = {n: Rate(int(o.sum()), len(y)) for n, o in zip(names, opened.values(), strict=True)}

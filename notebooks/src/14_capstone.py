@@ -132,17 +132,17 @@ def least_eps(right, guesses, failure_prob=0.05):
 print("of 60 guesses right:", {right: least_eps(right, 60) for right in (30, 36, 45, 57)})
 
 # %% [markdown]
-# Which guesses? A model knows by heart what it has seen. So of what it is least sure of, we say: *not in there*.
-# The rule is fixed before we look: the least sure tenth.
+# Which guesses? A model knows by heart what it has seen. So of what it is least confident of, we say: *not in there*.
+# The rule is fixed before we look: the tenth with the lowest confidence.
 # (It needs chance to have decided who is in. If the held-out examples are newer, or harder, they give themselves away.)
 
 # %%
 count = len(given.train.y)  # as many others as members
 inside = torch.arange(2 * count) < count
 sides = given.train, given.test.take(count)
-sure = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
-unsure = sure.argsort()[: 2 * count // 10]
-caught = Rate(int((~inside[unsure]).sum()), len(unsure))
+confidences = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
+lowest = confidences.argsort()[: 2 * count // 10]
+caught = Rate(int((~inside[lowest]).sum()), len(lowest))
 least = least_eps(caught.k, caught.n)
 print(f"right guesses: {caught}, so epsilon is at least {least}; claimed: {claims['privacy_eps']:g}")
 
@@ -428,7 +428,7 @@ one = privacy.one_run_eps(caught.k, caught.n, 2 * count, claims["privacy_delta"]
 same = {
     "choose": all(choose(offers, needs) == choice.choose(offers, needs) for needs in clients.values()),
     "least_eps": abs(one - least_eps(caught.k, caught.n)) < 0.02,
-    "audit": (found.accuracy, found.membership["unsure"]) == (right, caught),
+    "audit": (found.accuracy, found.membership["least_confident"]) == (right, caught),
 }
 print(same)
 

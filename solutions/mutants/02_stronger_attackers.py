@@ -247,7 +247,7 @@ def keep_best(model, tries, y):
     return best
 
 
-# WRONG keep_best: never raises the bar -> is lost|higher margin
+# WRONG keep_best: never raises the best margin -> is lost|higher margin
 def keep_best(model, tries, y):
     best, highest = tries[0].clone(), margin(model(tries[0]), y)
     for x_try in tries[1:]:

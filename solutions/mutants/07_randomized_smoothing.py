@@ -979,14 +979,14 @@ def enough(k, n, p0, failure_prob):
     return wealth >= -math.log(failure_prob)
 
 
-# WRONG enough: the bar is failure_prob itself -> a hundred times
+# WRONG enough: the threshold is failure_prob itself -> a hundred times
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
     return wealth >= math.log(failure_prob)
 
 
-# WRONG enough: a bar of its own -> at each look|too many votes|a hundred times
+# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))

@@ -660,15 +660,15 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 shouting = nn.Sequential(*trained(seed + 1), Saturate(3_000.0))
-for sigma, bar in ((0.15, 0.2), (0.05, 0.2)):
+for sigma, most in ((0.15, 0.2), (0.05, 0.2)):
     some = torch.randperm(len(x))[:200]
     images, labels, noisy = x[some], y[some], nn.Sequential(Noise(sigma), shouting)
     found = expect.images(take_off(Noise(sigma), shouting, images, labels, eps=0.2), images, 0.2)
     right = torch.stack([predict(noisy, found) == labels for _ in range(10)]).float().mean()
     expect.that(
-        right <= bar,
+        right <= most,
         f"behind noise of {sigma} too many answers of another net are right on fresh draws",
-        expected=f"at most {100 * bar:.0f} % on the average over fresh draws",
+        expected=f"at most {100 * most:.0f} % on the average over fresh draws",
         got=f"{100 * float(right):.0f} %",
     )
 ### END HIDDEN TESTS

@@ -45,7 +45,7 @@ def finding(found: Audit, row: CardRow) -> str:
     if row.measured == "membership":
         m = found.membership
         told = f"a threshold finds {m['found']} of them at {percent(FPR)} false accusations (area {m['auc']:.3f})"
-        told += f"; of the tenth that the model is least sure of, {m['unsure']} were not"
+        told += f"; of the tenth that the model is least confident of, {m['least_confident']} were not"
         return told + (f", so {IF}, epsilon is at least {m['privacy_eps']:.2f}" if m["privacy_eps"] else "") + MORE
     if row.measured == "copied":
         return f"after {found.copied['queries']} queries a copy agrees on {found.copied['agreement']} of other inputs"

@@ -50,9 +50,9 @@ class Audit:
     worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
     queries     {"scores" or "labels": right answers left under an attack that sees only these}
     certified   {"sigma", "radius", "rate"} of the smoothed model; None: no noise level was given
-    membership  {"found", "auc", "unsure", "privacy_eps"}: members found at 1 % false accusations, the area under the
-                curve, how many of the tenth that the model is least sure of it was not trained on, and the epsilon
-                that this refutes; None: no training data were given
+    membership  {"found", "auc", "least_confident", "privacy_eps"}: members found at 1 % false accusations, the area
+                under the curve, how many of the tenth that the model is least confident of it was not trained on, and
+                the epsilon that this refutes; None: no training data were given
     copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no network was given
     monitor     what to watch and the numbers to start from
     parameters  how many numbers it is made of
@@ -226,21 +226,21 @@ def certificate(model: nn.Module, sample: Split, claims: Mapping, seed: int) -> 
 
 
 def members(model: nn.Module, train: tuple, test: tuple, privacy_delta: float) -> dict:
-    """A threshold on how sure the model is (lesson 08), on as many members as others, and what it says of epsilon.
+    """A threshold on the model's confidence (lesson 08), on as many members as others, and what it says of epsilon.
 
-    For epsilon the attacker makes one kind of guess, fixed beforehand: the tenth of all that the model is least sure
-    of was not in the training data, for what a model has learned by heart it is sure of.
+    For epsilon the attacker makes one kind of guess, fixed beforehand: the tenth of all that the model is least
+    confident of was not in the training data, for of what it has learned by heart a model is confident.
     """
     count = min(len(train[1]), len(test[1]))
     sides = [Split(*part).take(count) for part in (train, test)]
     scores = torch.cat([confidence(logits(model, x), y) for x, y in sides]).double().cpu()
     inside = torch.arange(2 * count) < count
-    unsure = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
-    right = Rate(int((~inside[unsure]).sum()), len(unsure))
+    lowest = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
+    right = Rate(int((~inside[lowest]).sum()), len(lowest))
     return {
         "found": tpr_at(scores, inside, FPR),
         "auc": auc(scores, inside),
-        "unsure": right,
+        "least_confident": right,
         "privacy_eps": one_run_eps(right.k, right.n, 2 * count, privacy_delta),
     }
 
@@ -263,7 +263,7 @@ def monitor(model: nn.Module, test: tuple[Tensor, Tensor]) -> dict:
             0.25
         ),
         "the same for 0.5 deviations": sample_size(0.5),
-        "usual sureness": round(float(said.softmax(1).amax(1).mean()), 3),
+        "usual confidence": round(float(said.softmax(1).amax(1).mean()), 3),
         "temperature": round(temperature, 3),
         "expected accuracy": round(promised, 3),
         "shares of the classes": [round(float(share), 3) for share in said.softmax(1).mean(0)],
@@ -294,7 +294,8 @@ def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
             judged.append(Judged(text, "open", "no training data to test it with: ask for noise, clip, rate and steps"))
         else:
             least = found.membership["privacy_eps"]
-            told = f"of the tenth that it is least sure of, {found.membership['unsure']} were not in its training data"
+            outside = found.membership["least_confident"]
+            told = f"of the tenth that it is least confident of, {outside} were not in its training data"
             told += (
                 f"; if chance decided what was, epsilon is at least {least:.2f}" if least else ", as with any epsilon"
             )

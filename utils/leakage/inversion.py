@@ -132,7 +132,7 @@ def portraits(
     steps: int = 60,
     smooth: float = 1.0,
 ) -> Tensor:
-    """An image for each class in y, on which the model is as sure of it as can be. Fredrikson et al. 2015.
+    """An image for each class in y, on which the model's confidence is as high as can be. Fredrikson et al. 2015.
 
     model     images (..., C, H, W) to logits (..., classes): a model, or `Networks`, for which y is (K, N)
     y         the classes
@@ -143,8 +143,8 @@ def portraits(
     """
 
     def loss(x):
-        unsure = F.cross_entropy(model(x).flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
-        return unsure + smooth * roughness(x)
+        loss_of_class = F.cross_entropy(model(x).flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
+        return loss_of_class + smooth * roughness(x)
 
     x = torch.zeros(*y.shape, *shape, device=y.device, requires_grad=True)
     optimizer = torch.optim.Adam([x], lr=0.05)

@@ -1,7 +1,7 @@
 """Membership inference: was this example among the training data? Built in lesson 08.
 
-Many networks of one shape, each trained on its own random half of a pool, show how sure a network is of an example that
-it has seen, and of one that it has not. A target is judged against both (Carlini et al. 2022, arXiv:2112.03570, LiRA).
+Many networks of one shape, each trained on its own random half of a pool, show a network's confidence in an example
+that it has seen, and in one that it has not. A target is judged against both (Carlini et al. 2022, arXiv:2112.03570, LiRA).
 """
 
 import math
@@ -122,7 +122,7 @@ def check_pool(x: Tensor, y: Tensor, inside: Tensor) -> None:
 
 
 def confidence(logits: Tensor, y: Tensor) -> Tensor:
-    """How sure a network is of the label, log(p / (1 - p)): logits (..., N, classes) and labels (N,) to (..., N).
+    """A network's confidence in the label, log(p / (1 - p)): logits (..., N, classes) and labels (N,) to (..., N).
 
     Carlini et al. 2022, sec. IV-C: unlike p it neither saturates nor piles up at 1, and is roughly normal. Computed
     from the logits, since float32 rounds a p near 1 to 1.

@@ -162,8 +162,8 @@ class Scene(Stage):
         for drawn, array in zip(self.images, arrays, strict=True):
             drawn.set_data(array)
         for reading, answer in zip(self.readings, (before, after), strict=True):
-            sure, k = answer.softmax(0).max(0)
-            reading.set(text=f"{self.classes[k]}, {percent(sure)}", color=INK if k == label else RED)
+            confidence, k = answer.softmax(0).max(0)
+            reading.set(text=f"{self.classes[k]}, {percent(confidence)}", color=INK if k == label else RED)
         self.caption.set_text(caption)
 
         for k, (bar, value) in enumerate(zip(self.bars, after.tolist(), strict=True)):
