@@ -1,9 +1,11 @@
-"""One name for one meaning: in `utils` and `grader`, a word names one function or class, and hides no module."""
+"""Names: in `utils` and `grader` a word names one function or class, and hides no module; the map names each room."""
 
 import ast
 import importlib
 import pkgutil
+import re
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
@@ -45,3 +47,13 @@ def test_no_function_hides_a_module(name):
     importlib.import_module(name)
     package, _, last = name.rpartition(".")
     assert last == "__main__" or isinstance(getattr(sys.modules[package], last), ModuleType)
+
+
+def test_the_map_names_each_room_once_from_the_top_floor_down():
+    rooms = re.findall(r"^    (\w+)  +\S", utils.__doc__, flags=re.M)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (floors,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert rooms == [room for floor in floors for room in re.findall(r"\w+", floor)]
+    assert sorted(rooms) == sorted(module.name for module in pkgutil.iter_modules(utils.__path__))

@@ -466,12 +466,12 @@ rows |= {"nearest in the pool": x[nearest[0]], "mean of the class": mean}
 plots.gallery({name: row[:10] for name, row in rows.items()})
 
 # %%
-least = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
+lowest = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
 alike = networks(white.roll(1, 0)).argmax(-1) == classes  # each portrait, read by a network that did not draw it
 read_as = Rate(int(alike.sum()), alike.numel())
 members_near = inside.gather(1, nearest)
 a_member = recovered(x[nearest[members_near]], white[members_near], everything)
-print(f"confidence in the class, at least: {least[0]:.0f} % with weights, {least[1]:.0f} % without")
+print(f"confidence in the class, at least: {lowest[0]:.0f} % with weights, {lowest[1]:.0f} % without")
 print("another network reads the portrait as the class:", read_as)
 print("the nearest image of the class in the pool is a member:", Rate(int(members_near.sum()), members_near.numel()))
 print("where it is, the portrait is that member:", a_member)

@@ -971,8 +971,8 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# RIGHT judge: intervals that do not overlap, shares by hand
-def judge(report):
+# RIGHT verdict: intervals that do not overlap, shares by hand
+def verdict(report):
     if report["images"] != "test" or report["moved"] - report["eps"] > 1e-6:
         return "invalid"
     shares = {attack: right / of for attack, (right, of) in report["left"].items()}
@@ -983,8 +983,8 @@ def judge(report):
     return "overclaims" if report["claimed"] - min(shares.values()) > 0.005 else "sound"
 
 
-# RIGHT judge: a chain of conditions
-def judge(report):
+# RIGHT verdict: a chain of conditions
+def verdict(report):
     left = report["left"]
     pgd = Rate(left["PGD"][0], left["PGD"][1])
     others = [Rate(k, n) for name, (k, n) in left.items() if name != "PGD"]
@@ -996,8 +996,8 @@ def judge(report):
     )
 
 
-# WRONG judge: any lower rate is a mask -> is chance
-def judge(report):
+# WRONG verdict: any lower rate is a mask -> is chance
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1008,8 +1008,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: any attack that leaves another rate is a mask -> report B|misjudged
-def judge(report):
+# WRONG verdict: any attack that leaves another rate is a mask -> report B|misjudged
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1020,8 +1020,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: looks at Square only -> misjudged: images made for another|misjudged: one step
-def judge(report):
+# WRONG verdict: looks at Square only -> misjudged: images made for another|misjudged: one step
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1032,8 +1032,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: forgets that one step may leave less -> misjudged: one step
-def judge(report):
+# WRONG verdict: forgets that one step may leave less -> misjudged: one step
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1044,8 +1044,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: forgets transfer -> another network leave clearly less
-def judge(report):
+# WRONG verdict: forgets transfer -> another network leave clearly less
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1056,8 +1056,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: FGSM above PGD is a mask -> report B|as it should
-def judge(report):
+# WRONG verdict: FGSM above PGD is a mask -> report B|as it should
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1068,8 +1068,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: the mask first -> what comes first
-def judge(report):
+# WRONG verdict: the mask first -> what comes first
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
         return "masked"
@@ -1080,8 +1080,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: no tolerance in the ball -> rounding
-def judge(report):
+# WRONG verdict: no tolerance in the ball -> rounding
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] or report["images"] == "train":
         return "invalid"
@@ -1092,8 +1092,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: does not look at how far pixels moved -> moved farther
-def judge(report):
+# WRONG verdict: does not look at how far pixels moved -> moved farther
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["images"] == "train":
         return "invalid"
@@ -1104,8 +1104,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: does not look at where images come from -> report C
-def judge(report):
+# WRONG verdict: does not look at where images come from -> report C
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6:
         return "invalid"
@@ -1116,8 +1116,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with PGD only -> Square leaves less than is claimed
-def judge(report):
+# WRONG verdict: compares the claim with PGD only -> Square leaves less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1128,8 +1128,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with the mean -> report B|less than is claimed
-def judge(report):
+# WRONG verdict: compares the claim with the mean -> report B|less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1140,8 +1140,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with the highest -> report B
-def judge(report):
+# WRONG verdict: compares the claim with the highest -> report B
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1152,8 +1152,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: no rounding in the claim -> claim is the lowest rate
-def judge(report):
+# WRONG verdict: no rounding in the claim -> claim is the lowest rate
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1164,8 +1164,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: a low claim is a flaw as well -> no flaw
-def judge(report):
+# WRONG verdict: a low claim is a flaw as well -> no flaw
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1176,8 +1176,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: only claims that are clearly higher count -> less than is claimed
-def judge(report):
+# WRONG verdict: only claims that are clearly higher count -> less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1188,8 +1188,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: always masked -> report B
-def judge(report):
+# WRONG verdict: always masked -> report B
+def verdict(report):
     return "masked"
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
@@ -1201,8 +1201,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: another word -> four words
-def judge(report):
+# WRONG verdict: another word -> four words
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"

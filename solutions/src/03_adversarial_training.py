@@ -573,7 +573,7 @@ plots.table(
 )
 
 # %% [markdown]
-# Write the judge. It returns the **first** of these words that applies:
+# Write `verdict`. It returns the **first** of these words that applies:
 #
 # - `"invalid"`: the numbers are not those of the threat model, because pixels moved farther than `eps`
 #   (by more than rounding, 1e-6), or because the network has seen the images in training;
@@ -591,7 +591,7 @@ plots.table(
 
 
 # %%
-def judge(report):
+def verdict(report):
     """ "invalid", "masked", "overclaims" or "sound"."""
     ### BEGIN SOLUTION
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
@@ -606,7 +606,7 @@ def judge(report):
 
 
 # %%
-# CHECK judge, 1 point
+# CHECK verdict, 1 point
 words = ("invalid", "masked", "overclaims", "sound")
 questions = {
     "A": "which of its attacks does not need the gradients, and what does it find?",
@@ -614,7 +614,7 @@ questions = {
     "C": "what does a rate on these images say about new ones?",
 }
 for name, word in (("A", words[1]), ("B", words[2]), ("C", words[0])):
-    found = judge(reports[name])
+    found = verdict(reports[name])
     expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
     expect.that(found == word, f"report {name}: {questions[name]}", got=found)
 ### BEGIN HIDDEN TESTS
@@ -677,7 +677,7 @@ torch.manual_seed(seed)
 for _ in range(3):
     for kind, (word, why) in wanted.items():
         report = drawn(kind)
-        found = judge(report)
+        found = verdict(report)
         expect.that(found == word, f"a report is misjudged: {why}", expected=f"a judgement of {report}", got=found)
 ### END HIDDEN TESTS
 

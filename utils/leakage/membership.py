@@ -1,7 +1,8 @@
 """Membership inference: was this example among the training data? Built in lesson 08.
 
 Many networks of one shape, each trained on its own random half of a pool, show a network's confidence in an example
-that it has seen, and in one that it has not. A target is judged against both (Carlini et al. 2022, arXiv:2112.03570, LiRA).
+that it has seen, and in one that it has not. A target is judged against both: LiRA, Carlini et al. 2022
+(arXiv:2112.03570).
 """
 
 import math
