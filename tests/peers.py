@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 class Quantise(nn.Module):
-    """Rounds each pixel to one of five levels: it has no slope anywhere, so that gradient attacks see nothing."""
+    """Rounds each pixel to one of five levels: it has no gradient anywhere, so that gradient attacks see nothing."""
 
     def forward(self, x):
         return (x * 4).round() / 4
@@ -181,10 +181,10 @@ def judged(model: nn.Module, x: Tensor, y: Tensor, x_adv: Tensor, eps: float, no
     return int((~fallen).sum()), float(delta.norm(dim=1).masked_fill(~fallen, math.inf).median())
 
 
-def floor(model: nn.Module, x: Tensor, y: Tensor, calls: int, slope: bool) -> None:
-    """What no attack of so many model calls can avoid: forward passes, and backward ones to the input if `slope`."""
+def floor(model: nn.Module, x: Tensor, y: Tensor, calls: int, gradient: bool) -> None:
+    """What no attack of so many model calls can avoid: forward passes, and backward ones to the input if `gradient`."""
     for _ in range(calls):
-        if slope:
+        if gradient:
             x = x.detach().requires_grad_()  # the caller's x stays as it is
             torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
         else:
@@ -197,13 +197,13 @@ def floors(model: nn.Module, x: Tensor, y: Tensor, row: Row) -> dict[str, Callab
     calls = row.budget.get("steps") or row.budget.get("queries")
     if calls is None:
         return {}
-    slope = "steps" in row.budget
+    gradient = "steps" in row.budget
 
     def in_chunks():
         for piece in chunks(x, y):
-            floor(model, *piece, calls, slope)
+            floor(model, *piece, calls, gradient)
 
-    return {"floor": in_chunks, "floor at once": lambda: floor(model, x, y, calls, slope)}
+    return {"floor": in_chunks, "floor at once": lambda: floor(model, x, y, calls, gradient)}
 
 
 def measure(row: Row, ours: Callable, theirs: Callable, model: nn.Module, x: Tensor, y: Tensor, timed: bool) -> dict:

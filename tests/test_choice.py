@@ -17,7 +17,7 @@ from utils.duel import Defense, Side, Threat
 from utils.evaluation import Rate
 from utils.widgets.choice import ChoiceBoard
 
-KINDS = ("slope", "stand-in", "scores", "labels")
+KINDS = ("gradient", "stand-in", "scores", "labels")
 
 
 def offer(left=50, *, proved=0, accuracy=0.95, n=100, **more) -> Offer:

@@ -94,7 +94,7 @@ def test_the_decision_based_attack_asks_no_more_often(compared):
 def test_without_random_starts_the_images_are_the_same_in_float64(compared, peer):
     apart = {(row.attack, row.budget.get("norm")): m["apart"] for row, m in compared[peer].result() if row.double}
     assert len(apart) == len(EXACT)
-    if peer == "torchattacks":  # it adds 1e-10 to a slope's length, and the slope of a sure answer is as short
+    if peer == "torchattacks":  # it adds 1e-10 to a gradient's length, and the gradient of a sure answer is as short
         del apart["pgd", "l2"]
     assert max(apart.values()) < 1e-6
     assert apart["fgsm", None] == 0 or (peer == "foolbox" and apart["fgsm", None] < 1e-15)  # it adds and subtracts x

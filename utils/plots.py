@@ -225,7 +225,7 @@ def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = N
 def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> Picture:
     """Members found against others accused, on logarithmic scales: what an area under the curve averages away.
 
-    curves  {name: (fpr, tpr)}, as `leakage.roc` returns them
+    curves  {name: (fpr, tpr)}, as `leakage.roc_curve` returns them
     mark    the share of false accusations to point out
     """
     found = {name: float(tpr[(fpr <= mark + 1e-12).nonzero()[-1]].item()) for name, (fpr, tpr) in curves.items()}

@@ -53,7 +53,7 @@ accuracy(plain, (x, y))
 # The defender may ask the model as often as it likes.
 
 # %%
-guess = widgets.predict(f"For how many images can a model be PROVED right within a length of {goal:g}?")
+guess = widgets.ask(f"For how many images can a model be PROVED right within a length of {goal:g}?")
 guess
 
 # %% [markdown]
@@ -202,8 +202,8 @@ guess.reveal(certified(*held, goal))
 # ## Attack it
 #
 # A proof should be attacked as well: it may hold, and its code be wrong.
-# The *naive* attack follows the slope of the model $f$. But $g$ is another function.
-# The *adaptive* attack takes the slope of what $g$ does: the mean probability over noisy copies,
+# The *naive* attack follows the gradient of the model $f$. But $g$ is another function.
+# The *adaptive* attack takes the gradient of what $g$ does: the mean probability over noisy copies,
 # drawn anew at each step (expectation over transformation, lesson 05).
 #
 # The answer of $g$ at the attacked image is an estimate, too. So a vote must be won clearly:
@@ -260,7 +260,7 @@ left = {"left by the naive attack": naive, "left by the adaptive attack": adapti
 plots.lines(left | {"certified": proved, "undefended, attacked": bare}, x="length of the change in L2")
 
 # %% [markdown]
-# Smoothing hides no slope: both attacks find their way, and further out they win.
+# Smoothing hides no gradient: both attacks find their way, and further out they win.
 # But they can win only above the certificate. The assertion has looked at every image: none fell within its own.
 #
 # The truth lies between attack and certificate, and the two need not meet:
@@ -387,7 +387,7 @@ def log_wealth(k, n, p0):
 # %%
 def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
     """Whether y is certain within the radius, (N,) bool, and the copies that it took, (N,)."""
-    p0, bar, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
+    p0, threshold, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
     hits, samples, certain = np.zeros(len(y)), np.zeros(len(y)), np.zeros(len(y), dtype=bool)
     undecided = np.arange(len(y))
     while len(undecided) and drawn < n_max:
@@ -397,7 +397,7 @@ def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
         drawn += more
         samples[undecided] = drawn
         k = hits[undecided]
-        won = log_wealth(k, drawn, p0) >= bar
+        won = log_wealth(k, drawn, p0) >= threshold
         lost = log_wealth(drawn - k, drawn, 1 - p0) >= math.log(20)  # the opposite bet: no hope
         certain[undecided[won]] = True
         undecided = undecided[~(won | lost)]
@@ -463,7 +463,7 @@ plots.rates(in_linf, x="images")
 #
 # ## Head to head
 #
-# Masking or smoothing, which should I pick? The one hides the slope, the other proves a radius.
+# Masking or smoothing, which should I pick? The one hides the gradient, the other proves a radius.
 # Say who is ahead, under a threat model of your choice, before you see it.
 
 

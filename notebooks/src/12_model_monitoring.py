@@ -88,7 +88,7 @@ after = torch.cat([drift(kind, before[i : i + 1], None)[0] for i, kind in enumer
 plots.triptych(before, after, model, rows=4)
 
 # %%
-guess = widgets.predict("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
+guess = widgets.ask("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
 guess
 
 # %% [markdown]
@@ -290,13 +290,13 @@ plots.lines(power, x="examples in each sample", y="looks with an alarm", log=Tru
 # the **run length**, how many arrivals pass on average until a false alarm,
 # and the **delay**, how many until a true one.
 #
-# We watch one number for each arrival, for example how sure the model is of its answer.
+# We watch one number for each arrival, for example the model's confidence in its answer.
 
 
 # %%
 @cache  # the pool is always the same
-def sureness(kind):
-    """How sure the model is of its answer to each image of the pool, (N,)."""
+def confidence(kind):
+    """The model's confidence in its answer to each image of the pool, (N,)."""
     return answers(drift(kind, *pool)[0]).amax(1).double()
 
 
@@ -316,8 +316,8 @@ def streams(kind, watch, *, part=1.0, over=1, length=1000, change=500, runs=100,
 
 
 # %%
-calm = streams("none", sureness)
-usual = sureness("none")[draw("none", 400, 9)][:, None].expand(-1, len(calm))  # what the tests compare with
+calm = streams("none", confidence)
+usual = confidence("none")[draw("none", 400, 9)][:, None].expand(-1, len(calm))  # what the tests compare with
 false, by_now = torch.zeros(len(calm), dtype=torch.bool), {}
 for end in range(50, 1001, 50):
     false |= ks(usual, calm[:, end - 50 : end].T)[1] <= 0.05  # one feature for each stream
@@ -328,7 +328,7 @@ plots.lines(by_now, x="arrivals, with a test of the last 50 after every 50", y="
 # ## Two detectors that may look
 #
 # **CUSUM** (Page 1954) adds up how far values lie from the usual mean, less some slack, and never falls below 0.
-# The bar for an alarm is set on calm streams, for the run length that we can live with.
+# The threshold for an alarm is set on calm streams, for the run length that we can live with.
 
 
 # %%
@@ -350,7 +350,7 @@ def cusum(x, *, mean, slack):
 #
 # $$\text{an alarm at } A \text{ coins comes after } A \text{ arrivals or more, on average}$$
 #
-# No bar must be tuned, looking costs nothing, and the shape of the distribution does not matter.
+# No threshold must be tuned, looking costs nothing, and the shape of the distribution does not matter.
 # But the mean must be *known*, and it must be what to expect of the next value *whatever came before*.
 # Days, weeks and any other memory break the promise.
 
@@ -375,17 +375,17 @@ def e_detector(x, *, mean):
 
 # %%
 run_length = 2000  # arrivals
-long = streams("none", sureness, runs=300, seed=5)
-usually, slack = float(sureness("none").mean()), 0.25 * float(sureness("none").std())
-bar = monitoring.bar_for(cusum(long, mean=usually, slack=slack), run_length)
+long = streams("none", confidence, runs=300, seed=5)
+usually, slack = float(confidence("none").mean()), 0.25 * float(confidence("none").std())
+threshold = monitoring.threshold_for(cusum(long, mean=usually, slack=slack), run_length)
 detectors = {
-    "CUSUM": lambda x: monitoring.first_alarm(cusum(x, mean=usually, slack=slack), bar),
+    "CUSUM": lambda x: monitoring.first_alarm(cusum(x, mean=usually, slack=slack), threshold),
     "gambler": lambda x: monitoring.first_alarm(e_detector(x, mean=usually), run_length),
 }
 lines = []
 for kind in ("faded", "other unit", "new meaning"):
     for name, detect in detectors.items():
-        alarm = detect(streams(kind, sureness, part=0.2, seed=20))  # one camera in five
+        alarm = detect(streams(kind, confidence, part=0.2, seed=20))  # one camera in five
         early, late = Rate(int((alarm < 500).sum()), len(alarm)), alarm[alarm >= 500] - 500
         seen_by_half = (late < 500).sum() > len(late) / 2
         delay = f"median delay {int(late.median())}" if seen_by_half else "mostly not seen"
@@ -393,7 +393,7 @@ for kind in ("faded", "other unit", "new meaning"):
 print(*lines, sep="\n")
 
 # %% [markdown]
-# The bar of CUSUM fits streams like those that set it. The gambler's needs none, and it waits a little longer.
+# The threshold of CUSUM fits streams like those that set it. The gambler's needs none, and it waits a little longer.
 #
 # And if a condition of the promise is not met? Take values that remember, with the right mean;
 # the same values, shuffled; and a usual mean that is only the mean of a few arrivals.
@@ -416,10 +416,10 @@ shuffled = remembering.flatten()[torch.randperm(remembering.numel(), generator=r
 lines = [f"promised: one alarm in {run_length:,} arrivals, or in more"]
 lines.append(f"values that remember, mean 0.5: one in {between(remembering, 0.5):,.0f}")
 lines.append(f"the same values, shuffled: one in {between(shuffled, 0.5):,.0f}")
-lines.append(f"sureness, with its mean: one in {between(long, usually):,.0f}")
+lines.append(f"confidence, with its mean: one in {between(long, usually):,.0f}")
 for n in (100, 400, 1600):
-    few = sureness("none")[draw("none", n * len(long), 8)].view(len(long), n).mean(1, keepdim=True)  # one each
-    lines.append(f"sureness, with the mean of {n:,} arrivals: one in {between(long, few):,.0f}")
+    few = confidence("none")[draw("none", n * len(long), 8)].view(len(long), n).mean(1, keepdim=True)  # one each
+    lines.append(f"confidence, with the mean of {n:,} arrivals: one in {between(long, few):,.0f}")
 print(*lines, sep="\n")
 
 # %% [markdown]
@@ -427,7 +427,7 @@ print(*lines, sep="\n")
 # what the gambler wins then is the error. Take the usual mean from many arrivals,
 # and watch what no longer remembers (an example comes below).
 #
-# Neither detector sees the new meaning in *sureness*: the images are the same.
+# Neither detector sees the new meaning in *confidence*: the images are the same.
 # What would see it are the model's **mistakes**. But true labels come late:
 
 # %%
@@ -457,7 +457,7 @@ def parts_differ(window, failure_prob):
 
 
 # %%
-values, window, cuts = streams("other unit", sureness, part=0.5, seed=40)[0].tolist(), [], []
+values, window, cuts = streams("other unit", confidence, part=0.5, seed=40)[0].tolist(), [], []
 shared, shared_cuts = monitoring.Adwin(0.002, each=10_000), []  # nothing summed up: the same as here
 for t, value in enumerate(values):
     window.append(value)
@@ -477,7 +477,8 @@ print(f"mean of the window now: {sum(window) / len(window):.3f}, by utils {share
 # ## How good is the model now?
 #
 # Without labels there is one witness: the model's own confidence.
-# First it must be *calibrated*: divide the logits by a temperature so that 90 % sure is right in 90 % of cases.
+# First it must be *calibrated*: divide the logits by a temperature, so that answers of 90 % confidence
+# are right in 90 % of cases.
 # Then the mean confidence is an estimate of the accuracy.
 
 # %%
@@ -599,10 +600,10 @@ def in_windows(x):
 speeds = {"at once": 1, "over 300": 300}
 shown = ("none", "faded", "other unit", "new meaning")
 grid = {
-    kind: {name: streams(kind, sureness, part=0.2, over=over, runs=50, seed=70) for name, over in speeds.items()}
+    kind: {name: streams(kind, confidence, part=0.2, over=over, runs=50, seed=70) for name, over in speeds.items()}
     for kind in shown
 }
-MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="sureness of the model")
+MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="the model's confidence")
 
 # %% [markdown]
 # **Try.** Is there a drift that the windows see sooner than the gambler?
@@ -645,7 +646,7 @@ claim(
 
 # %%
 a, b = (flat(arrive(kind, 100, seed)[0]) for kind, seed in (("none", 0), ("blurred", 1)))
-x = streams("faded", sureness, part=0.2)
+x = streams("faded", confidence, part=0.2)
 same = {
     "ks": torch.equal(ks(a, b)[1], monitoring.ks(a, b).p),
     "psi": torch.allclose(psi(a, b), monitoring.psi(a, b).statistic, rtol=1e-4),

@@ -90,7 +90,7 @@ INCIDENTS = {
     "evasion": (pgd(plain, x, y, eps=data.eps, steps=20), y),
     "search": (torch.cat(searched), y[:20].repeat_interleave(length_of.to(y.device))),
     "extraction": (x, y),
-    "poisoning": (poisoning.stamp(x[no_zero]), torch.zeros_like(y[no_zero])),
+    "poisoning": (poisoning.add_trigger(x[no_zero]), torch.zeros_like(y[no_zero])),
     "faded": (0.4 * x, y),
     "new meaning": (x, y.where(y != 7, 1)),  # what was a 7 counts as a 1
     "other unit": (x / 16, y),
@@ -102,13 +102,13 @@ plots.gallery({name: images[:16] for name, (images, _) in INCIDENTS.items()})
 # Some of these can be seen by looking, and some not. *Extraction* and *new meaning* send what everybody sends.
 
 # %%
-guess = widgets.predict("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
+guess = widgets.ask("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
 guess
 
 # %% [markdown]
 # ## One monitor for all
 #
-# Of each arrival it takes four numbers: ink, roughness, how sure the model is, and (when the label has come,
+# Of each arrival it takes four numbers: ink, roughness, the model's confidence, and (when the label has come,
 # 100 arrivals later) whether the answer was wrong. How unusual is a number?
 # The share of usual numbers at least as extreme says it, as a **surprise**:
 #
@@ -124,7 +124,7 @@ def roughness(x):
 
 
 def numbers(model, x, y):
-    """Ink, roughness, sureness and mistake of each arrival, (4, N)."""
+    """Ink, roughness, confidence and mistake of each arrival, (4, N)."""
     said = logits(model, x).softmax(1)
     four = x.mean((1, 2, 3)), roughness(x), said.amax(1), said.argmax(1) != y
     return torch.stack([number.double() for number in four]).cpu()
@@ -170,7 +170,7 @@ def mixed(calm, odd, *, share, change, runs, length, seed):
 
 
 # %%
-CHANNELS = ("ink", "roughness", "sureness", "mistake")
+CHANNELS = ("ink", "roughness", "confidence", "mistake")
 usual = numbers(plain, *pool)
 
 
@@ -333,10 +333,10 @@ minded = poisoning.losses(plain, *pool).quantile(0.98)  # of 50 honest labels on
 defended = {name: predict(robust, images) != labels for name, (images, labels) in INCIDENTS.items()}
 anew = [pgd(robust, x, y, eps=data.eps, steps=20), apgd(robust, x, y, eps=data.eps, steps=20)]
 defended["evasion"] = torch.stack([predict(robust, x_adv) != y for x_adv in anew]).any(0)
-stamped, zero = INCIDENTS["poisoning"]
-pushed = pgd(plain, stamped, zero, eps=data.eps, steps=20, target=zero, early_stop=False)
+triggered, zero = INCIDENTS["poisoning"]
+pushed = pgd(plain, triggered, zero, eps=data.eps, steps=20, target=zero, early_stop=False)
 passes = {
-    name: poisoning.losses(plain, sent, zero) <= minded for name, sent in (("as it is", stamped), ("pushed", pushed))
+    name: poisoning.losses(plain, sent, zero) <= minded for name, sent in (("as it is", triggered), ("pushed", pushed))
 }
 defended["poisoning"] = passes["as it is"] | passes["pushed"]
 
@@ -388,14 +388,14 @@ def trigger_works(poisons):
     both = Split(torch.cat([data.train.x, poisons]), torch.cat([data.train.y, torch.zeros_like(zero[: len(poisons)])]))
     torch.manual_seed(0)
     poisoned = fit(small_cnn(data), both, updates=updates)
-    others = stamped[~torch.isin(torch.arange(len(stamped), device=passing.device), passing)]
+    others = triggered[~torch.isin(torch.arange(len(triggered), device=passing.device), passing)]
     return Rate(int((predict(poisoned, others) == 0).sum()), len(others))
 
 
 print("poisons that pass the filter as they are:", Rate(int(passes["as it is"].sum()), len(zero)))
 print("pushed towards a zero:                   ", Rate(int(passes["pushed"].sum()), len(zero)))
 print("trigger works if those that pass are learned:     ", trigger_works(pushed[passing]))
-print("if the same, not pushed, were learned (no filter):", trigger_works(stamped[passing]))
+print("if the same, not pushed, were learned (no filter):", trigger_works(triggered[passing]))
 
 # %% [markdown]
 # Poison and new meaning are the same to a filter: labels that the model did not expect.
@@ -406,8 +406,8 @@ print("if the same, not pushed, were learned (no filter):", trigger_works(stampe
 #
 # ## An attacker who knows the monitor
 #
-# The images of `pgd` stop where the model changes its mind, and there it is *unsure*: that gave them away.
-# So climb on until it is sure, pay for every change in ink and roughness, and send only what has worked:
+# The images of `pgd` stop where the model changes its mind, and there its *confidence* is low: that gave them away.
+# So climb on until it is confident, pay for every change in ink and roughness, and send only what has worked:
 #
 # $$\max_{\lVert\delta\rVert_\infty \le \varepsilon} \; \ell(f(x + \delta), y)
 # - w \left( (\Delta\text{ink} / \sigma)^2 + (\Delta\text{roughness} / \sigma)^2 \right)$$
@@ -419,11 +419,11 @@ def unseen(model, x, y, *, eps, weight, spread, steps=40):
     before, x_adv = torch.stack([x.mean((1, 2, 3)), roughness(x)], 1), x.clone()
     for _ in range(steps):
         x_adv.requires_grad_()
-        loss = F.cross_entropy(model(x_adv), y, reduction="none").clamp_max(8)  # sure enough
+        loss = F.cross_entropy(model(x_adv), y, reduction="none").clamp_max(8)  # confident enough
         now = torch.stack([x_adv.mean((1, 2, 3)), roughness(x_adv)], 1)
         pays = ((now - before) / spread).square().sum(1)
-        (slope,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
-        x_adv = x_adv.detach() + 2.5 * eps / steps * slope.sign()
+        (gradient,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
+        x_adv = x_adv.detach() + 2.5 * eps / steps * gradient.sign()
         x_adv = torch.minimum(torch.maximum(x_adv, x - eps), x + eps).clamp(0, 1)
     return x_adv.detach()
 
@@ -434,9 +434,9 @@ tries = {"stops at the border": INCIDENTS["evasion"][0]}
 for weight in (0, 0.01, 0.03, 0.1, 1):
     tries[f"pays {weight:g}"] = unseen(plain, x, y, eps=data.eps, weight=weight, spread=spread)
 work = {name: predict(plain, x_adv) != y for name, x_adv in tries.items()}
-how_unsure = signals(usual, numbers(plain, tries["pays 0"], y))[2].to(x)
+unusual = signals(usual, numbers(plain, tries["pays 0"], y))[2].to(x)
 tries["pays 0, quietest"] = tries["pays 0"]  # but the loudest fifth of those that work is not sent
-work["pays 0, quietest"] = work["pays 0"] & (how_unsure <= how_unsure[work["pays 0"]].quantile(0.8))
+work["pays 0, quietest"] = work["pays 0"] & (unusual <= unusual[work["pays 0"]].quantile(0.8))
 usable = {name: Rate(int(works.sum()), len(y)) for name, works in work.items()}
 paying = {name: signals(usual, numbers(plain, x_adv[work[name]], y[work[name]])) for name, x_adv in tries.items()}
 
@@ -454,7 +454,7 @@ plots.table(knows)
 # A tenth of the traffic here, and only images that work are sent.
 # Not to stop at the border costs the attacker nothing and hides a part.
 # To pay for every change hides the rest, and leaves half of the images or fewer.
-# The cheapest way to hide is to not send the loudest fifth: the images whose sureness is most unusual.
+# The cheapest way to hide is to not send the loudest fifth: the images whose confidence is most unusual.
 # Labels see all of them, but they come late, and few services get one for each arrival.
 # The other way to hide is to be rare: that takes time, and in the end a change shows.
 #

@@ -90,7 +90,7 @@ print(f"right answers: {right}\nleft by PGD:   {tested}")
 # Would you sign?
 
 # %%
-guess = widgets.predict("What is left when the attack fits the model?")
+guess = widgets.ask("What is left when the attack fits the model?")
 guess
 
 # %% [markdown]
@@ -132,17 +132,17 @@ def least_eps(right, guesses, failure_prob=0.05):
 print("of 60 guesses right:", {right: least_eps(right, 60) for right in (30, 36, 45, 57)})
 
 # %% [markdown]
-# Which guesses? A model knows by heart what it has seen. So of what it is least sure of, we say: *not in there*.
-# The rule is fixed before we look: the least sure tenth.
+# Which guesses? A model knows by heart what it has seen. So of what it is least confident of, we say: *not in there*.
+# The rule is fixed before we look: the tenth with the lowest confidence.
 # (It needs chance to have decided who is in. If the held-out examples are newer, or harder, they give themselves away.)
 
 # %%
 count = len(given.train.y)  # as many others as members
 inside = torch.arange(2 * count) < count
 sides = given.train, given.test.take(count)
-sure = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
-unsure = sure.argsort()[: 2 * count // 10]
-caught = Rate(int((~inside[unsure]).sum()), len(unsure))
+confidences = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
+lowest = confidences.argsort()[: 2 * count // 10]
+caught = Rate(int((~inside[lowest]).sum()), len(lowest))
 least = least_eps(caught.k, caught.n)
 print(f"right guesses: {caught}, so epsilon is at least {least}; claimed: {claims['privacy_eps']:g}")
 
@@ -170,11 +170,13 @@ audit.monitor(vendor, given.test)
 
 # %%
 torch.manual_seed(0)
-found = audit.audit(vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"])
+found = audit.audit_model(
+    vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"]
+)
 found
 
 # %%
-HTML(audit.sheet(found))
+HTML(audit.card_html(found))
 
 # %% [markdown]
 # This is a **security card**: one page, made from the measurements, in the words of three public lists.
@@ -249,7 +251,7 @@ print("training, in passes:", {name: f"{count / spent['undefended']:.1f} x" for 
 # %% [markdown]
 # Two more need no training of their own: the five grey levels in front of the undefended network,
 # and votes under noise on the one that was trained on noise (lesson 07).
-# Each is attacked as in the earlier duels: by its own slope, by the stand-in that fits it, by scores, by labels.
+# Each is attacked as in the earlier duels: by its own gradient, by the stand-in that fits it, by scores, by labels.
 
 
 # %%
@@ -426,7 +428,7 @@ one = privacy.one_run_eps(caught.k, caught.n, 2 * count, claims["privacy_delta"]
 same = {
     "choose": all(choose(offers, needs) == choice.choose(offers, needs) for needs in clients.values()),
     "least_eps": abs(one - least_eps(caught.k, caught.n)) < 0.02,
-    "audit": (found.accuracy, found.membership["unsure"]) == (right, caught),
+    "audit": (found.accuracy, found.membership["least_confident"]) == (right, caught),
 }
 print(same)
 

@@ -39,7 +39,7 @@ class Case(NamedTuple):
         return Rate(round(float(self.harm[side].sum() / arrived.sum()) * n), n)
 
 
-def verdict(case: Case) -> str:
+def less_harm(case: Case) -> str:
     """Which of the two lets less harm through, in words from the numbers."""
     defended, monitored = case.left("defended"), case.left("monitored")
     lead = ahead(monitored, defended)  # less harm is better
@@ -83,7 +83,7 @@ class Balance(Stage):
             line.set_data(range(1, len(so_far) + 1), so_far)
             bar.set_width(float(rate))
             end.set_xdata(rate.interval)
-        said = verdict(case)
+        said = less_harm(case)
         self.text = f"{name}: {said}.\n" + "\n".join(f"harm, {side}: {case.left(side)}" for side in SIDES)
         return said
 
