@@ -20,12 +20,27 @@ from hypothesis import strategies as st
 from torch import nn
 
 from build import ROOT
-from grader import batch, collect, reports, wire
+from grader import batch, collect, reports, sheet
 from grader.__main__ import main
-from grader.grade import judge, seed_of
-from grader.lab import Check, handed_out, needed, read_lab, to_run
+from grader.grade import run_check, seed_of
+from grader.inside import wire
+from grader.lab import Check, cells_to_run, given_cells_needed, handed_out, read_lab
 from grader.session import LabError, Raised, Session
-from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, function, graded, notebook, points, text
+from tiny_lab import (
+    ALL,
+    DOUBLE,
+    GIVEN,
+    LAB,
+    LIMITS,
+    WRONG,
+    answers,
+    function,
+    graded,
+    notebook,
+    points,
+    result_of,
+    text,
+)
 from utils import attacks, expect
 from utils.models import Normalize
 
@@ -122,13 +137,13 @@ def test_models_and_functions_go_down():
 def test_cells_that_the_lab_gave_run_only_if_something_uses_them():
     lab = read_lab(LAB)
     cells = answers()
-    assert to_run(lab, cells) == [(2, cells[1]), (4, cells[3]), (6, cells[5])]
-    assert needed(lab, to_run(lab, cells)) == []
-    assert needed(lab, [(1, "def f(x):\n    return torch.ones(x)")]) == [GIVEN]
-    assert needed(lab, [(1, "def f(torch):\n    return torch")]) == []
-    assert needed(lab, [(1, "no Python at all")]) == [GIVEN]
-    assert to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
-    assert to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
+    assert cells_to_run(lab, cells) == [(2, cells[1]), (4, cells[3]), (6, cells[5])]
+    assert given_cells_needed(lab, cells_to_run(lab, cells)) == []
+    assert given_cells_needed(lab, [(1, "def f(x):\n    return torch.ones(x)")]) == [GIVEN]
+    assert given_cells_needed(lab, [(1, "def f(torch):\n    return torch")]) == []
+    assert given_cells_needed(lab, [(1, "no Python at all")]) == [GIVEN]
+    assert cells_to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
+    assert cells_to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
 
 
 def test_what_cannot_cross_stays_and_can_be_called():
@@ -171,7 +186,7 @@ def test_each_student_has_a_seed_of_their_own():
 def test_checks_draw_from_the_students_seed():
     check = Check("c", 1, "expect.that(False, f'{seed} {torch.rand(1).item()}')", ())
     names = {"expect": expect, "torch": torch}
-    said = [judge(check, None, names, seed)["message"] for seed in (1, 1, 2)]
+    said = [run_check(check, None, names, seed)["message"] for seed in (1, 1, 2)]
     assert said[0] == said[1] != said[2] and said[0].startswith("1 ") and said[2].startswith("2 ")
 
 
@@ -193,7 +208,7 @@ def test_checks_draw_from_the_students_seed():
     ],
 )
 def test_students_are_known_by_the_names_of_canvas_moodle_or_files(path, student, number):
-    assert collect.who(path) == (student, number)
+    assert collect.student_of(path) == (student, number)
 
 
 ZOE = "Zoë O'Neil_771_assignsubmission_file"
@@ -245,7 +260,7 @@ def zipped(path, members: dict[str, bytes], links: dict[str, str] | None = None)
 
 def test_a_zip_is_read_whatever_it_says(tmp_path, monkeypatch):
     """Paths that lead out, links, rubbish, a zip in a zip, and a bomb."""
-    monkeypatch.setattr(collect, "LIMIT", 1000)
+    monkeypatch.setattr(collect, "MOST_BYTES", 1000)
     inner = zipped(tmp_path / "inner.zip", {"deep.ipynb": b"inner"}).read_bytes()
     members = {
         "../../etc/passwd.ipynb": b"out",
@@ -283,7 +298,7 @@ def test_a_students_own_zip_stops_no_one_else(tmp_path, in_a_zip):
             (source / name).write_bytes(content)
     found, left_out = collect.collect(source)
     read = [(submission.student, submission.read()) for submission in found]
-    assert read == [("ann", b"whole"), *[("bob", b"bob")] * collect.OWN, ("carol", b"carol")]
+    assert read == [("ann", b"whole"), *[("bob", b"bob")] * collect.MOST_OWN, ("carol", b"carol")]
     assert len(left_out) == 2 and "30000 other files" in left_out[0] and "more than 50 notebooks" in left_out[1]
 
 
@@ -310,28 +325,18 @@ def test_what_is_not_there_is_said(tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "＝1"])
 def test_what_a_spreadsheet_would_run_is_text(text):
-    assert reports.cell(text) == "'" + text
-    assert reports.cell(-1.5) == "-1.5"
+    assert sheet.safe_text(text) == "'" + text
+    assert sheet.safe_text(-1.5) == "-1.5"
 
 
 def result(student, earned=2.0, number="", **check) -> dict:
-    about = {
-        "name": "double",
-        "points": 2.0,
-        "earned": earned,
-        "state": "passed",
-        "message": "",
-        "expected": "",
-        "got": "",
-    }
-    of_student = {"student": student, "id": number, "file": f"{student}.ipynb", "earned": earned, "points": 2.0}
-    return of_student | {"checks": [about | check], "look": [], "output": ""}
+    return result_of(student, earned, number, **check) | {"points": 2.0}
 
 
 def test_tables_hold_any_name(tmp_path):
     names = ['O\'Neil, "Zoë"', "=cmd|' /C calc'!A0", "a\nb", "../../etc", "\ud800", "x" * 300]
     results = [result(name, number=str(i)) for i, name in enumerate(names)]
-    reports.write([*results, result(names[0], 1.0, "0")], ["rest.txt: no notebook"], tmp_path, "Lab")
+    reports.write_reports([*results, result(names[0], 1.0, "0")], ["rest.txt: no notebook"], tmp_path, "Lab")
     rows = list(csv.reader(io.StringIO((tmp_path / "grades.csv").read_text(encoding="utf-8"), newline="")))
     assert [row[0] for row in rows[1:4]] == [names[0], "'" + names[1], names[2]]
     assert len(rows) == 8
@@ -347,7 +352,7 @@ def test_tables_hold_any_name(tmp_path):
     pages = list((tmp_path / "feedback").iterdir())
     assert len(pages) == 6 and all(page.parent == tmp_path / "feedback" for page in pages)
     text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
-    assert "handed in more than once" in text and "rest.txt" in text
+    assert "handed in more than one notebook" in text and "rest.txt" in text
     json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
 
 
@@ -364,22 +369,22 @@ def test_the_summary_says_how_notebooks_were_given_to_students():
     """Where a folder was taken for a student, or not, grades are lost if that was wrong."""
 
     def said(*files: str, number: str = "") -> str:
-        students = [collect.who(file)[0] for file in files]
+        students = [collect.student_of(file)[0] for file in files]
         found = [result(who, number=number) | {"file": file} for who, file in zip(students, files, strict=True)]
         return reports.summary(found, [], "Lab")
 
     sections = said(*(f"sec1/{i}.ipynb" for i in range(4)), "sec2/a.ipynb", "sec2/b.ipynb")
-    assert sections.count("LOOK") == 1 and "4 notebooks lie in the folder or zip sec1 and count as one" in sections
-    assert "All lie in the folder lab14/, which was taken for the class's" in said(
+    assert sections.count("LOOK") == 1 and "4 notebooks are in the folder or zip sec1, and count as one" in sections
+    assert "All notebooks are in the folder lab14/, so its name was not taken" in said(
         "lab14/anna.ipynb", "lab14/ben.ipynb"
     )
     for quiet in (
         said("anna.ipynb", "ben/a.ipynb", "ben/b.ipynb", "ben/c.ipynb"),
         said("lab14/a_1_2_x.ipynb", number="1"),
     ):
-        assert "lie in" not in quiet
+        assert "LOOK" not in quiet
     many = said(*(f"lab14/ann_1_{i}_lab.ipynb" for i in range(9)), number="1")
-    assert "lie in" not in many, "a number says whose they are"
+    assert "LOOK" not in many, "a number says whose they are"
 
 
 # A class.
@@ -425,19 +430,19 @@ def test_who_is_not_handed_in_again_is_missed(lab, tmp_path):
     """Late work alone: the tables list what is in FROM, and it is said who was graded before and is not in it."""
     target = tmp_path / "out"
     early = fill(tmp_path / "in", ann=notebook(answers()), bob=notebook(answers()))
-    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
     ran = {file.name for file in (target / "results").iterdir()}
     late = fill(tmp_path / "late", bob=notebook(answers(double=WRONG)), zoe=notebook(answers()))
     for _ in range(2):
         summary = batch.grade_class(lab, late, target, jobs=1, limits=LIMITS)
         assert totals(target) == {"bob": 2, "zoe": 4}
-        assert "NOT IN FROM: 1 who were graded here before, so they are not in the tables: ann." in summary
+        assert "MISSING FROM `FROM`: 1 student of an earlier run. They are not in the tables: ann." in summary
     fill(early, zoe=notebook(answers()))
-    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
     assert totals(target) == {"ann": 4, "bob": 4, "zoe": 4}
     assert len({file.name for file in (target / "results").iterdir()} - ran) == 2, "nobody is graded twice"
     nobody = fill(tmp_path / "nobody")
-    assert "NOT IN FROM: 3" in batch.grade_class(lab, nobody, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM `FROM`: 3 students" in batch.grade_class(lab, nobody, target, jobs=1, limits=LIMITS)
 
 
 def test_the_instructors_notebook_is_worth_a_look():
@@ -475,7 +480,7 @@ def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):
     found, _ = collect.collect(source)
     tasks = {tmp_path / submission.student: submission for submission in found}
     about = {"lab": LAB, "key": str(tmp_path), "limits": {}}
-    done = {file.name: result.get("failed") for file, result in batch.on_cores(tasks, about, 2, dies)}
+    done = {file.name: result.get("failed") for file, result in batch.grade_on_cores(tasks, about, 2, dies)}
     assert done == {name: name == "bad" for name in students}
 
 
@@ -565,4 +570,7 @@ def test_children_leave_nothing_behind():
     before = len(os.listdir("/proc/self/fd"))
     assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
     assert len(os.listdir("/proc/self/fd")) == before
-    assert subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grading.child"], capture_output=True).stdout == b""
+    assert (
+        subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside.child"], capture_output=True).stdout
+        == b""
+    )

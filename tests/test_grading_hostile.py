@@ -10,9 +10,9 @@ import socket
 import pytest
 
 from build import ROOT
-from grader.grade import load
+from grader.grade import load_lab
 from grader.lab import handed_out
-from grader.reports import feedback
+from grader.reports import feedback_page
 from grader.sandbox import bubblewrap
 from tiny_lab import (
     ALL,
@@ -283,7 +283,7 @@ def test_an_untouched_lab_gets_nothing_and_no_blame():
 
 def test_a_students_text_is_only_text_in_the_feedback():
     evil = "colour = '<script>alert(1)</script>\\x1b[31m<img src=x onerror=alert(1)>'"
-    page = feedback(graded(notebook(answers(colour=evil)), "<b>me</b>"), load(LAB).title)
+    page = feedback_page(graded(notebook(answers(colour=evil)), "<b>me</b>"), load_lab(LAB).title)
     assert "<script" not in page and "<img" not in page and "<b>" not in page and "\x1b" not in page
     assert "&lt;script&gt;" in page
     assert "the-hidden-secret" not in page
