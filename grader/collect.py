@@ -39,7 +39,7 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
     elif zipfile.is_zipfile(source):
         found = list(_zip(_class_zip(source), left_out))
     elif source.is_file():
-        found = [(source.name, lambda: _read(source))]
+        found = [(source.name, lambda: _read_file(source))]
     else:
         raise FileNotFoundError(f"there is no folder or zip {source}")
     shared = folders_around([path for path, _ in found])
@@ -91,7 +91,7 @@ def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[],
             if not stat.S_ISREG(path.lstat().st_mode):  # a link may lead to another's work, a pipe nowhere
                 left_out.append(f"{shown}: a link or special file")
             elif name.lower().endswith(".ipynb"):
-                yield shown, lambda path=path: _read(path)
+                yield shown, lambda path=path: _read_file(path)
             elif name.lower().endswith(".zip"):
                 for inner, read in _students_zip(path, left_out, shown):
                     yield f"{shown}/{inner}", read
@@ -146,7 +146,7 @@ def _students_zip(
     yield from _zip(archive, left_out, outer, left)
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     """The file, up to one byte more than a notebook may have."""
     with path.open("rb") as file:
         return file.read(MOST_BYTES + 1)

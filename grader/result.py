@@ -78,7 +78,7 @@ class Result(TypedDict):
     failed: bool
 
 
-def as_text(value: object) -> str:
+def as_text(value: object, limit: int = LONGEST) -> str:
     """Any value as text that can be written to a file: a tensor, an array, a number, bytes, an exception, an object."""
     try:
         if isinstance(value, BaseException):
@@ -88,7 +88,7 @@ def as_text(value: object) -> str:
         text = str.__str__(value) if isinstance(value, str) else short(value)
     except Exception as problem:  # a number of too many digits, a `__repr__` that raises
         text = f"a value that cannot be shown ({type(problem).__name__})"
-    return text[:LONGEST].encode(errors="replace").decode()
+    return text[:limit].encode(errors="replace").decode()
 
 
 def check_result(
@@ -131,7 +131,7 @@ def make_result(
         "written": dict(written or {}),
         "by_hand": [],
         "look": [as_text(sentence) for sentence in look],
-        "output": str(output),
+        "output": as_text(output, 10 * LONGEST),
         "seconds": round(float(seconds), 2),
         "failed": failed,
     }

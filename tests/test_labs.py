@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
@@ -9,6 +11,8 @@ import torch
 
 from grader.grade import given_names, load_lab, run_check
 from grader.lab import HIDDEN, SOLUTION, bound, is_exercise
+from grader.reports import write_reports
+from grader.result import make_result, read_result, write_result
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
 from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
 
@@ -122,9 +126,19 @@ class Plain:
 
 @cache
 def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
-    """The results of the checks of an exercise for another answer to it. The score below needs each once more."""
+    """The results of the checks of an exercise for another answer to it. The score below needs each once more.
+
+    Each goes the way that a class's results go: into its file, and from there into all reports.
+    """
     lab, session = load_lab(content(stem)), Plain(stem, exercise, source)
-    return [run_check(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
+    found = [run_check(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
+    result = make_result(lab, found, student=exercise, id="1", file=f"{exercise}.ipynb")
+    with TemporaryDirectory() as folder:
+        write_result(Path(folder, "result.json"), result)
+        kept = read_result(Path(folder, "result.json"))
+        assert kept == result
+        write_reports([kept], [], Path(folder), lab.title)
+    return kept["checks"]
 
 
 def others(kind: str) -> list:
