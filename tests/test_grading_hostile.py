@@ -101,7 +101,10 @@ HOSTILE = {
         "cannot be read",
     ),
     "answers with arrays for the error": (
-        FORGE + function("reply([['id', request()['id']], ['error', PAIR], ['message', PAIR], ['where', PAIR]])"),
+        FORGE
+        + function(
+            "reply([['id', request()['id']], ['error', PAIR], ['message', PAIR], ['where', PAIR]])\nos._exit(0)"
+        ),
         "raised",
     ),
     "reads the requests": (
