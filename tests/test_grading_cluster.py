@@ -41,18 +41,19 @@ def main(folder: Path) -> None:
 
     from grader import batch
 
-    save = batch.save
+    keep = batch.keep_result
 
-    def counted(file, result):
+    def counted(file, *about):
         """Kills a worker after the third result has come."""
-        save(file, result)
+        result = keep(file, *about)
         print("graded", file.stem)
         count = len([*file.parent.glob("*.json")])
         if count == 3:
             os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
             print("killed one")
+        return result
 
-    batch.save = counted
+    batch.keep_result = counted
     with LocalCluster(2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
         batch.grade_class(
             folder / "99_tiny.ipynb", folder / "in", folder / "out", scheduler=cluster.scheduler_address, limits=LIMITS
