@@ -7,7 +7,7 @@ from html import escape
 from importlib import metadata
 from pathlib import Path
 
-from utils.records import ARROW
+from utils.records import ARROW, IN_HTML
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -43,7 +43,7 @@ class Readiness(list):
     def _repr_html_(self):
         rows = "".join(
             f"<tr><td style='text-align: left'>{escape(row.what)}</td><td style='text-align: left'>"
-            f"{ARROW} {escape(row.found)}</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>\n"
+            f"{IN_HTML}{escape(row.found)}</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>\n"
             for row in self
         )
         return f"<table><tr><th>what</th><th>found</th><th>to do</th></tr>{rows}</table><b>{escape(self.verdict)}</b>"

@@ -17,6 +17,7 @@ from utils.evaluation import Rate
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
+IN_HTML = f"\n<!-- {ARROW} -->"  # the same, unseen; the measured ends with its line
 
 
 class Value(TypedDict):

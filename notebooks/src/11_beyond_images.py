@@ -31,6 +31,7 @@ from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.masking import Cooled, Quantize, StraightThrough
 from utils.models import logits, mlp, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.stickers import StickerExplorer
 
@@ -67,7 +68,7 @@ known = payments.train.x[payments.train.y == 0]  # honest, as far as the bank kn
 print(payments)
 for i, column in enumerate(table.columns[:7]):
     usual, stolen = (float(stream.x[stream.y == label, i].median()) for label in (0, 1))
-    print(f"{column.name:17} honest, median: {usual:.1f}   fraud, median: {stolen:.1f}")
+    measured(f"{column.name}, median", {"honest": usual, "fraud": stolen})
 
 # %% [markdown]
 # Who calls everything honest is right in 99 % of cases, so accuracy says nothing here.
@@ -81,8 +82,8 @@ learn = partial(fit, train=tables.balanced(payments.train), updates=200)
 torch.manual_seed(0)
 plain = detector(learn(table_net()))
 stopped = Rate(int(predict(plain, honest).sum()), len(honest))
-print("frauds stopped:", accuracy(plain, (fraud, is_fraud)))
-print("honest payments stopped:", stopped)
+measured("frauds stopped", accuracy(plain, (fraud, is_fraud)))
+measured("honest payments stopped", stopped)
 
 # %% [markdown]
 # ## The attack that no thief can make
@@ -98,8 +99,9 @@ possible = {
     "whole euros": wish[:, tables.AMOUNT] == wish[:, tables.AMOUNT].round(),
     "an account as old as it is": naive[:, tables.AGE] == fraud[:, tables.AGE],
 }
-print("frauds stopped:", accuracy(plain, (naive, is_fraud)))
-print(*(f"{name}: {Rate(int(yes.sum()), len(fraud))}" for name, yes in possible.items()), sep="\n")
+measured("frauds stopped, if such rows could be", accuracy(plain, (naive, is_fraud)))
+for name, yes in possible.items():
+    measured(name, Rate(int(yes.sum()), len(fraud)))
 
 # %% [markdown]
 # The attack wins with payments that nobody can make: parts of a cent, a tenth by phone,
@@ -288,9 +290,10 @@ board["smoothed, attacked"] = {"fraud": Rate(int((answer == 1).sum()), len(fraud
 proved = (proof.label == 1) & (proof.radius >= farthest)
 board["smoothed, proved"] = {"fraud": Rate(int(proved.sum()), len(fraud))}
 unharmed = smoothing.majority(voter, fraud, sigma=sigma["fraud"], n=200)
-print("frauds stopped, no attack:", Rate(int((unharmed == 1).sum()), len(fraud)))
-print(f"the way to another channel: {farthest:.2f}; the most that 1,000 votes can prove: {longest(sigma['fraud']):.2f}")
-print(f"noise that could prove it: {farthest / longest(1):.2f}, where a whole column is 1 wide")
+measured("frauds stopped by votes, no attack", Rate(int((unharmed == 1).sum()), len(fraud)))
+measured("the way to another channel", farthest)
+measured("the most that 1,000 votes can prove, fraud", longest(sigma["fraud"]))
+measured("noise that could prove it, where a whole column is 1 wide", farthest / longest(1))
 
 # %% [markdown]
 # A certificate for a ball is worth nothing against a step out of it:
@@ -326,7 +329,8 @@ needed = tumors.eps * math.sqrt(x.shape[1])  # the L2 ball that contains the box
 board["smoothed, attacked"]["diagnosis"] = Rate(int((answer == y).sum()), len(y))
 proved = (proof.label == y) & (proof.radius >= needed)
 board["smoothed, proved"]["diagnosis"] = Rate(int(proved.sum()), len(y))
-print(f"needed: {needed:.2f}; the most that 1,000 votes can prove: {longest(sigma['diagnosis']):.2f}")
+measured("needed", needed)
+measured("the most that 1,000 votes can prove, diagnosis", longest(sigma["diagnosis"]))
 plots.table({name: {"diagnoses right, under attack": cells["diagnosis"]} for name, cells in board.items()})
 
 # %% [markdown]
@@ -360,8 +364,8 @@ torch.manual_seed(0)
 reader = filtered(learn(texts.Reader(mail)), ham)
 print(mail, f"attacker's words: {many}", sep="\n")
 called = Rate(int(predict(reader, ham).sum()), len(ham))
-print("called spam, of spam:", accuracy(reader, (x, y)))
-print("called spam, of honest messages:", called)
+measured("called spam, of spam", accuracy(reader, (x, y)))
+measured("called spam, of honest messages", called)
 
 # %% [markdown]
 # Which word to change, and into what? The gradient at each word's vector tells, to first order,
@@ -653,9 +657,9 @@ few = slice(0, len(y_seen), 5)
 proof = smoothing.certify(voter, photos(flat, views)[few], sigma=sigma["signs"], n=300)
 proved = (proof.label == y_seen[few]) & (proof.radius >= length[few])
 board["smoothed, proved"]["signs"] = Rate(int(proved.sum()), len(proved))
-print(f"a sticker's length in L2, median: {length.median():.2f}")
-print(f"the most that 300 votes can prove: {longest(sigma['signs'], 300):.2f}")
-print(f"noise that could prove it: {length.median() / longest(1, 300):.1f}, where black is 0 and white is 1")
+measured("a sticker's length in L2, median", length.median())
+measured("the most that 300 votes can prove, signs", longest(sigma["signs"], 300))
+measured("noise that could prove it, where black is 0 and white is 1", length.median() / longest(1, 300))
 
 # %% [markdown]
 # ## Faces

@@ -24,6 +24,7 @@ from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.console import MonitorConsole
 
@@ -32,7 +33,7 @@ data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
 model = fit(small_cnn(data), data.train).requires_grad_(False)
 pool = data.test  # what arrives is drawn from these, again and again
-accuracy(model, pool)
+measured("right answers", accuracy(model, pool))
 
 # %% [markdown]
 # ## What may change
@@ -116,8 +117,9 @@ torch.manual_seed(0)
 a, b = torch.randn(80, 3).round(decimals=1), torch.randn(60, 3).round(decimals=1) + 0.2
 statistic, p = ks(a, b)
 peer = stats.ks_2samp(a.numpy(), b.numpy(), method="asymp")
-print("statistic:", statistic.numpy().round(3), "scipy:", peer.statistic.round(3))
-print("p-value:  ", p.numpy().round(3), "scipy:", peer.pvalue.round(3))
+for name, ours, theirs in (("statistic", statistic, peer.statistic), ("p-value", p, peer.pvalue)):
+    measured(f"{name} of the first feature", {"here": ours[0], "by scipy": theirs[0]})
+    print("all features agree:", torch.allclose(ours.cpu(), torch.from_numpy(theirs), atol=1e-6))
 
 # %% [markdown]
 # The **population stability index** is loved in banks. It has bins instead of a curve,
@@ -220,7 +222,8 @@ torch.manual_seed(0)
 k = kernel(torch.cat([a, b]).double())
 by_hand = (k[:80, :80].sum() - 80) / (80 * 79) + (k[80:, 80:].sum() - 60) / (60 * 59) - 2 * k[:80, 80:].mean()
 value, p = mmd(a, b)
-print(f"in one product {float(value):.6f}, by hand {float(by_hand):.6f}, p = {float(p):.3f}")
+measured("MMD", {"in one product": value, "by hand": by_hand, "p =": p})
+print("the same:", torch.isclose(value, by_hand).item())
 
 # %% [markdown]
 # ## What sees what?
@@ -264,6 +267,7 @@ plots.table(seen)
 # %%
 inputs_only = [seen["new meaning"][name] for name in TESTS]
 quiet = Rate(sum(rate.k for rate in inputs_only), sum(rate.n for rate in inputs_only))
+measured("alarms by the inputs alone", quiet)
 guess.reveal(quiet)
 
 # %% [markdown]
@@ -382,15 +386,13 @@ detectors = {
     "CUSUM": lambda x: monitoring.first_alarm(cusum(x, mean=usually, slack=slack), threshold),
     "gambler": lambda x: monitoring.first_alarm(e_detector(x, mean=usually), run_length),
 }
-lines = []
 for kind in ("faded", "other unit", "new meaning"):
     for name, detect in detectors.items():
         alarm = detect(streams(kind, confidence, part=0.2, seed=20))  # one camera in five
         early, late = Rate(int((alarm < 500).sum()), len(alarm)), alarm[alarm >= 500] - 500
         seen_by_half = (late < 500).sum() > len(late) / 2
-        delay = f"median delay {int(late.median())}" if seen_by_half else "mostly not seen"
-        lines.append(f"{kind:12} {name:8} false alarm before: {early}, {delay}")
-print(*lines, sep="\n")
+        delay = int(late.median()) if seen_by_half else "mostly not seen"
+        measured(f"{kind}, {name}", {"false alarm before:": early, "median delay:": delay})
 
 # %% [markdown]
 # The threshold of CUSUM fits streams like those that set it. The gambler's needs none, and it waits a little longer.
@@ -413,14 +415,13 @@ for _ in range(1000):
     past.append(torch.special.ndtr(now))  # its share below: any value from 0 to 1 is as likely
 remembering = torch.stack(past, 1)
 shuffled = remembering.flatten()[torch.randperm(remembering.numel(), generator=random)].view_as(remembering)
-lines = [f"promised: one alarm in {run_length:,} arrivals, or in more"]
-lines.append(f"values that remember, mean 0.5: one in {between(remembering, 0.5):,.0f}")
-lines.append(f"the same values, shuffled: one in {between(shuffled, 0.5):,.0f}")
-lines.append(f"confidence, with its mean: one in {between(long, usually):,.0f}")
+print(f"promised: one alarm in {run_length:,} arrivals, or in more")
+measured("one alarm in, values that remember, mean 0.5", between(remembering, 0.5).round().int())
+measured("one alarm in, the same values, shuffled", between(shuffled, 0.5).round().int())
+measured("one alarm in, confidence, with its mean", between(long, usually).round().int())
 for n in (100, 400, 1600):
     few = confidence("none")[draw("none", n * len(long), 8)].view(len(long), n).mean(1, keepdim=True)  # one each
-    lines.append(f"confidence, with the mean of {n:,} arrivals: one in {between(long, few):,.0f}")
-print(*lines, sep="\n")
+    measured(f"one alarm in, confidence, with the mean of {n:,} arrivals", between(long, few).round().int())
 
 # %% [markdown]
 # Memory takes nearly all of the promise away, and a mean from too few arrivals some of it:
@@ -436,8 +437,11 @@ wrong = streams("new meaning", mistakes, seed=30)
 share = max(float(mistakes("none").mean()), 0.01)
 alarm = monitoring.first_alarm(e_detector(wrong, mean=share), run_length)
 true = alarm[(alarm >= 500) & (alarm < 1000)] - 500
-print(f"false alarms before the change: {Rate(int((alarm < 500).sum()), len(alarm))}")
-print(f"alarms after it: {Rate(len(true), len(alarm))}, median delay {int(true.median())} labels + {late_by} arrivals")
+measured("false alarms before the change", Rate(int((alarm < 500).sum()), len(alarm)))
+measured(
+    "alarms after it",
+    {"seen in": Rate(len(true), len(alarm)), f"median delay, labels + {late_by} arrivals:": int(true.median())},
+)
 
 # %% [markdown]
 # **ADWIN** (Bifet & Gavaldà 2007) wants no usual mean. It keeps a window of the last values,
@@ -467,8 +471,8 @@ for t, value in enumerate(values):
             window.pop(0)
     if shared.update(value):
         shared_cuts.append(t + 1)
-print("window cut after", cuts, "arrivals; by utils after", shared_cuts)
-print(f"mean of the window now: {sum(window) / len(window):.3f}, by utils {shared.mean:.3f}")
+measured("arrivals until the window was cut", {"here:": cuts, "by utils:": shared_cuts})
+measured("mean of the window now", {"here:": sum(window) / len(window), "by utils:": shared.mean})
 
 # %% [markdown]
 # This window holds every value. `utils` sums old values up in buckets of 2, 4, 8, …,
@@ -484,15 +488,12 @@ print(f"mean of the window now: {sum(window) / len(window):.3f}, by utils {share
 # %%
 x_seen, y_seen = arrive("none", 400, 50)  # arrivals with labels
 temperature = monitoring.calibrate(logits(model, x_seen), y_seen)
-lines = [f"temperature {temperature:.2f}"]
+measured("temperature", temperature)
 for kind in DRIFTS:
     x_now, y_now = arrive(kind, 1000, 99)
     promised, (low, high) = monitoring.expected_accuracy(logits(model, x_now), temperature)
-    lines.append(
-        f"{kind:17} promised {100 * promised:3.0f} % [{100 * low:.0f}, {100 * high:.0f}], "
-        f"true {accuracy(model, (x_now, y_now))}"
-    )
-print(*lines, sep="\n")
+    words = f"{100 * promised:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    measured(kind, {"promised": words, "true": accuracy(model, (x_now, y_now))})
 
 # %% [markdown]
 # Compare the two columns. Where images fade or blur, the estimate follows the truth more or less, and sometimes not:
@@ -510,7 +511,7 @@ print(*lines, sep="\n")
 # %%
 answers_to_come, error_cost, price = 10_000, 1.0, 300.0
 new_model = accuracy(model, arrive("none", 400, 60))
-lines, decided = [], {}
+decided = {}
 for kind in DRIFTS:
     now = arrive(kind, 400, 61)
     p = float(TESTS["pixels, KS"](arrive("none", 400, 60)[0], now[0], 0))
@@ -518,8 +519,8 @@ for kind in DRIFTS:
         new_model, accuracy(model, now), events=answers_to_come, error_cost=error_cost
     )
     decided[kind] = "retrain" if low > price else "keep" if high < price else "label more"
-    lines.append(f"{kind:17} p = {p:7.1e}, keeping it costs {low:5.0f} to {high:5.0f}: {decided[kind]}")
-print(*lines, sep="\n")
+    measured(kind, {"p =": f"{p:.1e}", "keeping it costs": f"{low:.0f} to {high:.0f}", "so:": decided[kind]})
+measured("drifts in which it is decided", Rate(sum(do != "label more" for do in decided.values()), len(decided)))
 
 # %% [markdown]
 # The smallest p-values need not stand beside the highest costs.
@@ -538,7 +539,6 @@ hours = torch.arange(8 * week)
 season = 0.25 * (hours * 2 * math.pi / 24).sin() + 0.1 * (hours % week >= 24 * 5)
 demand = 0.45 + season + 0.1 * (hours >= 4 * week) + 0.05 * torch.randn(len(hours), generator=random)
 unexplained = demand[week:] - demand[:-week]  # against the same hour a week before
-lines = []
 for name, x in (("demand", demand), ("unexplained", unexplained)):
     as_usual, mean, raised = len(x) - 4 * week, float(x[:week].mean()), []
     while (begin := raised[-1] + 1 if raised else 0) < as_usual:  # the detector begins anew after each alarm
@@ -547,12 +547,9 @@ for name, x in (("demand", demand), ("unexplained", unexplained)):
     early = [time for time in raised if time < as_usual]
     times = {(time // 24, time % 24 < 12) for time in early}  # on which days, before noon or after it
     before_noon, days = sum(morning for _, morning in times), as_usual // 24
-    lines.append(
-        f"{name}: {len(early)} false alarms in {days} days, on {before_noon} mornings and "
-        f"{len(times) - before_noon} evenings; the first after the change: "
-        + (f"{raised[-1] - as_usual} hours after it" if raised[-1] < len(x) else "none")
-    )
-print(*lines, sep="\n")
+    when = f"{raised[-1] - as_usual} hours after it" if raised[-1] < len(x) else "none"
+    about = {"on mornings:": before_noon, "on evenings:": len(times) - before_noon}
+    measured(f"{name}, {days} days", {"false alarms:": len(early)} | about | {"the first after the change:": when})
 
 # %% [markdown]
 # A **recommender** sees what is bought. When more of one kind of customer come, the popular articles change,
@@ -571,7 +568,6 @@ def shop(n, share, tastes, seed):
 
 tastes = torch.tensor([[0, 1], [2, 3]])
 _, bought = shop(500, 0.5, tastes, 0)
-lines = []
 for name, share, likes in (
     ("as before", 0.5, tastes),
     ("other customers", 0.8, tastes),
@@ -579,8 +575,7 @@ for name, share, likes in (
 ):
     kind, now = shop(500, share, likes, 1)
     hits = Rate(int((tastes[kind] == now[:, None]).any(1).sum()), 500)  # one of the two recommended
-    lines.append(f"{name:16} chi-square p = {float(monitoring.chi_square(bought, now).p):.1e}, hits {hits}")
-print(*lines, sep="\n")
+    measured(name, {"chi-square p =": f"{float(monitoring.chi_square(bought, now).p):.1e}", "hits": hits})
 
 # %% [markdown]
 # ## Play

@@ -6,6 +6,7 @@ from utils.audit.measure import FPR, Audit, as_json
 from utils.audit.threats import ATLAS, NIST, OWASP, ROWS, CardRow
 from utils.claims import COLOURS
 from utils.plots import percent
+from utils.records import IN_HTML
 
 IF = "if chance decided which examples were trained on"
 MORE = ". Shadow models (lesson 08) may find more"
@@ -58,13 +59,13 @@ def finding(found: Audit, row: CardRow) -> str:
 def card_html(found: Audit) -> str:
     """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(r.threat)}</td><td>{escape(finding(found, r))}</td>"
+        f"<tr><td>{escape(r.threat)}</td><td>{IN_HTML}{escape(finding(found, r))}\n</td>"
         f"<td><small>{'<br>'.join(map(escape, (*r.atlas, *r.nist, *r.owasp)))}</small></td></tr>"
         for r in ROWS
     )
     claims = "".join(
-        f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
-        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td></tr>"
+        f"<tr><td>{escape(c.text)}</td>{IN_HTML}<td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
+        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td>\n</tr>"
         for c in found.claims
     )
     claims = claims or "<tr><td>no claims were given</td></tr>"
@@ -72,11 +73,14 @@ def card_html(found: Audit) -> str:
     if found.certified is not None:
         c = found.certified
         proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
-    plan = "".join(f"<li>{escape(name)}: {escape(as_words(value))}</li>" for name, value in found.monitor.items())
+    plan = "".join(
+        f"<li>{escape(name)}: {IN_HTML}{escape(as_words(value))}\n</li>" for name, value in found.monitor.items()
+    )
     return f"""<style>{STYLE}</style><div class="security-card">
 <h1>Security card: {escape(found.name)}</h1>
-<p><b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g} ·
-{escape(proved)} · {found.parameters:,} parameters</p>
+<p>{found.parameters:,} parameters · {IN_HTML}<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g}
+· {IN_HTML}{escape(proved)}
+</p>
 <h2>What its vendor says</h2><table class="claims">{claims}</table>
 <h2>Threats</h2><table class="threats">{threats}</table>
 <h2>Plan to watch it</h2><ul>{plan}</ul>

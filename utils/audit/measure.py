@@ -18,6 +18,7 @@ from utils.leakage import agreement, auc, confidence, steal, tpr_at
 from utils.models import logits
 from utils.monitoring import calibrate, expected_accuracy, sample_size
 from utils.privacy import one_run_eps
+from utils.records import ARROW
 from utils.smoothing import certify
 
 VOTES = 1000  # for each certificate
@@ -78,9 +79,9 @@ class Audit:
         return [claim.text for claim in self.claims if claim.verdict == "refuted"]
 
     def __repr__(self):
-        rows = [f"{self.name}: accuracy {self.accuracy}, at most {self.worst} left within eps {self.eps:.3g}"]
-        rows += [self.checkup.summary]
-        rows += [f"{claim.verdict}: {claim.text} ({claim.because})" for claim in self.claims]
+        rows = [f"{self.name}, eps {self.eps:.3g} {ARROW} accuracy {self.accuracy}, at most {self.worst} left"]
+        rows += [f"check-up {ARROW} {self.checkup.summary}"]
+        rows += [f"{claim.text} {ARROW} {claim.verdict} ({claim.because})" for claim in self.claims]
         return "\n".join(rows)
 
     def to_dict(self) -> dict:

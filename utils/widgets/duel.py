@@ -8,6 +8,7 @@ from torch import nn
 from utils.data import Dataset
 from utils.duel import KNOWS, SHARES, Defense, Side, Threat, budgets, measure, who_is_ahead
 from utils.plots import BLUE, INK, RED, SOFT, house_style, percent_axis
+from utils.records import ARROW
 from utils.widgets.explorer import NORMS, Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -70,9 +71,9 @@ class Ring(Stage):
             self.hold()
             self.shown = threat, certificate
         said = who_is_ahead(self.names, *curves, self.eps, at)
-        lines = (f"{name}: {a} against {b}" for name, a, b in zip(ROWS, *table, strict=True))
+        lines = (f"{name} {ARROW} {a} against {b}" for name, a, b in zip(ROWS, *table, strict=True))
         self.text = "\n".join(
-            [f"{' against '.join(self.names)}, {NORMS[threat.norm]} eps {self.eps[at]:.2g}: {said}", *lines]
+            [f"{' against '.join(self.names)}, {NORMS[threat.norm]} eps {self.eps[at]:.2g} {ARROW} {said}", *lines]
         )
         return said
 

@@ -34,6 +34,7 @@ from utils.plots import (
     show_change,
     show_image,
 )
+from utils.records import ARROW
 from utils.widgets.panel import Panel, picture_widget
 
 NORMS = {"linf": "L\u221e", "l2": "L2"}
@@ -175,7 +176,7 @@ class Scene(Stage):
         self.line.set_ydata([float(rate) for rate in now.rates])
         self.here.set_data([budget], [float(now.rates[budget])])
         self.rate.set_text(str(now.rates[budget]))
-        self.text = f"{caption}, on image {image + 1}. Accuracy left: {now.rates[budget]}"
+        self.text = f"{caption} {ARROW} on image {image + 1}; accuracy left: {now.rates[budget]}"
 
 
 def choice(label: str, options: list, **value) -> ui.ToggleButtons:

@@ -6,6 +6,7 @@ import ipywidgets as ui
 from torch import Tensor
 
 from utils.plots import BLUE, RED, house_style, percent_axis, pixels, show_image
+from utils.records import ARROW
 from utils.widgets.explorer import Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -53,5 +54,5 @@ class StickerExplorer(Panel):
             bar.set(width=share, color=BLUE if i == sign else RED, alpha=0.55)
         right = int((confidence[sign].argmax(-1) == sign).sum())
         who = f"{self.classes[sign]} with a sticker, {self.defense.value}"
-        self.still.text = f"{who}: read right by {right} of {len(confidence[sign])} cameras"
+        self.still.text = f"{who} {ARROW} read right by {right} of {len(confidence[sign])} cameras"
         self.picture.value = self.still.shot()
