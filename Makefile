@@ -35,7 +35,7 @@ bench: $(MADE) ## speed and strength beside the peers
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 
-peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: ten minutes
+peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: minutes
 	PYTHONPATH=.:tools $(BIN)/python tests/pin.py $(PEERS)
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
