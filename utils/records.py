@@ -96,7 +96,7 @@ def enter(**line: object) -> None:
 def value_of(value: object, unit: str = "") -> Value:
     """Something measured as plain data. TypeError for what has no kind of its own."""
     if isinstance(value, Rate):
-        return {"k": value.k, "n": value.n, "interval": [round(bound, 4) for bound in value.interval]}
+        return {"k": int(value.k), "n": int(value.n), "interval": [round(bound, 4) for bound in value.interval]}
     if isinstance(value, str):
         return {"text": value}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -73,12 +73,13 @@ def card_html(found: Audit) -> str:
     if found.certified is not None:
         c = found.certified
         proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
+    left = f"<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g}"
     plan = "".join(
         f"<li>{escape(name)}: {IN_HTML}{escape(as_words(value))}\n</li>" for name, value in found.monitor.items()
     )
     return f"""<style>{STYLE}</style><div class="security-card">
 <h1>Security card: {escape(found.name)}</h1>
-<p>{found.parameters:,} parameters · {IN_HTML}<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g}
+<p>{found.parameters:,} parameters · {IN_HTML}{left}
 · {IN_HTML}{escape(proved)}
 </p>
 <h2>What its vendor says</h2><table class="claims">{claims}</table>

@@ -96,7 +96,8 @@ class Report:
 
     def _repr_html_(self):
         rows = "".join(
-            f"<tr title='{escape(f.name)}'>{IN_HTML}<td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
+            f"<tr title='{escape(f.name)}'>{IN_HTML}"
+            f"<td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
             f"<td style='text-align: left; white-space: nowrap'>{escape(f.name)}</td>"
             f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p_value is None else f'{f.p_value:.0e}'}</td>"
             f"<td style='text-align: left'>{escape(f.sentence)}</td>\n</tr>"
