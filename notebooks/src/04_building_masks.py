@@ -27,6 +27,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -36,7 +37,7 @@ model = fit(small_cnn(data), data.train)
 x, y = data.test.take(200)
 pgd = partial(attacks.pgd, steps=20, early_stop=False)  # cross-entropy, random start
 bare = accuracy(model, (pgd(model, x, y, eps=data.eps), y))
-print("undefended, after 20 steps of PGD:", bare)
+measured("undefended, after 20 steps of PGD", bare)
 
 # %% [markdown]
 # ## The threat model
@@ -313,8 +314,8 @@ guess.reveal(headline["quantised"]["PGD, 20 steps"])
 
 # %%
 gain = {name: row for name, row in headline.items() if row["PGD, 20 steps"].clearly_above(bare)}
-print("clearly above the undefended model after PGD:", len(gain), "of", len(models) - 1)
-print("not:", ", ".join(name for name in list(models)[1:] if name not in gain) or "none")
+measured("masks clearly above the undefended model after PGD", Rate(len(gain), len(models) - 1))
+measured("not above it", [name for name in list(models)[1:] if name not in gain])
 
 # %% [markdown]
 # A robust model for one line of code: most would stop here, and publish.
@@ -452,7 +453,8 @@ torch.manual_seed(0)
 hardened = fit(deepcopy(model), data.train, transform=attacked(data.eps, steps=3, updates=200), updates=200)
 sturdy = strongest(hardened, x, y, eps=data.eps, moved=x_moved)
 best = max(on, key=on.get)
-plots.rates({"undefended": off["undefended"], f"best mask: {best}": on[best], "trained on attacks": sturdy})
+measured("the best mask is", best)
+plots.rates({"undefended": off["undefended"], "best mask": on[best], "trained on attacks": sturdy})
 
 # %% [markdown]
 # The strongest single attack on each. The third network hides nothing: its own gradients were among the attacks.

@@ -27,6 +27,7 @@ from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Median, Quantize, Saturate, masked
 from utils.models import predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -331,8 +332,8 @@ plots.table(headline)
 base = headline["undefended"]["worst case"]
 adds = [name for name in left if headline[name]["worst case"].clearly_above(base)]
 weakens = [name for name in left if headline[name]["worst case"].clearly_below(base)]
-print("clearly more than the undefended model:", ", ".join(adds) or "none")
-print("clearly less:", ", ".join(weakens) or "none")
+measured("clearly more than the undefended model", adds)
+measured("clearly less", weakens)
 plots.rates({name: worst[name] for name in headline} | {"noise, switched off": trained})
 
 # %% [markdown]
@@ -354,8 +355,8 @@ report
 
 # %%
 honest = examine(model, *few, eps=data.eps)
-print("flags of the quantised model:", ", ".join(report.flags))
-print("flags of the undefended model:", ", ".join(honest.flags) or "none")
+for name, said in {"quantised": report, "undefended": honest}.items():
+    measured(f"flags of the {name} model", {"raised": len(said.flags), "which:": said.flags})
 
 # %% [markdown]
 # Each flag is a comparison that we have met, with a statistical test. No flag is *not* a proof of robustness:

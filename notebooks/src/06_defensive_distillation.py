@@ -29,6 +29,7 @@ from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import Averaged, Cooled, Noise, Quantize, StraightThrough
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -42,7 +43,7 @@ start, seconds = time.perf_counter(), {}  # of training
 undefended = fit(small_cnn(data), data.train, **short)
 seconds["undefended"] = time.perf_counter() - start
 clean = accuracy(undefended, (x, y))
-clean
+measured("right on test images", clean)
 
 # %% [markdown]
 # ## The threat model
@@ -80,8 +81,7 @@ def soften(logits, temperature):
 
 answer = logits(undefended, x[:1])
 for temperature in (1, 3, 10, 100):
-    shares = ", ".join(f"{100 * p:.0f} %" for p in soften(answer, temperature)[0])
-    print(f"T = {temperature:3}: {shares}")
+    measured(f"T = {temperature}", [f"{100 * p:.0f} %" for p in soften(answer, temperature)[0]])
 
 # %% [markdown]
 # One image, one network, four temperatures: the classes 0 to 9 from left to right.
@@ -100,7 +100,7 @@ start = time.perf_counter()
 teacher = small_cnn(data)
 fit(Cooled(teacher, T), data.train, **short)  # new: logits / T
 seconds["distilled"] = time.perf_counter() - start
-print("the teacher, used at T = 1:", accuracy(teacher, (x, y)))
+measured("the teacher, used at T = 1", accuracy(teacher, (x, y)))
 
 # %% [markdown]
 # ## Student
@@ -157,7 +157,7 @@ for temperature in (1, 10, 100, 1000):
     z = z.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(len(z) * soft_loss(z / temperature, soften(v, temperature)), z)
     error = (temperature**2 * gradient - (z - v) / 10).abs().max().item()
-    print(f"T = {temperature:4}: off by at most {error:.0e}")
+    measured(f"T = {temperature}, off by at most", f"{error:.0e}")
 
 # %% [markdown]
 # Each tenfold temperature brings the two ten times nearer. The loss is right; now the student.
@@ -175,7 +175,7 @@ torch.manual_seed(0)
 start = time.perf_counter()
 distilled = distill(teacher, small_cnn(data), data, T, **short)
 seconds["distilled"] += time.perf_counter() - start  # and the teacher's
-accuracy(distilled, (x, y))
+measured("the student, used at T = 1", accuracy(distilled, (x, y)))
 
 # %% [markdown]
 # The same architecture, about the same accuracy. So far the promise is kept.
@@ -433,6 +433,10 @@ claim(
 
 # %%
 final = {name: values["worst case"] for name, values in headline.items()}
+measured(
+    "left after noise with distillation, as a share of noise alone",
+    float(final["noise, distilled"]) / float(final["noise"]),
+)
 gains = [
     final["noise, distilled"].clearly_above(final["noise"]),
     final["the same, distilled"].clearly_above(final["adversarial training"]),
@@ -454,7 +458,7 @@ claim(
 # %%
 print("training, teacher included")
 for name, spent in seconds.items():
-    print(f"{name}: {spent:.1f} s")
+    measured(name, spent, "s")
 
 # %% [markdown]
 # ## The same in `utils`
