@@ -829,7 +829,9 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), [x_adv, *weights])
+            gradient, *gradients = torch.autograd.grad(
+                F.cross_entropy(model(x_adv), y, reduction="sum"), [x_adv, *weights]
+            )
             delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
                 for weight, down in zip(weights, gradients, strict=True):

@@ -1095,7 +1095,9 @@ def worth(model, x, y, *, eps):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), model(images).argmax(1), reduction="sum"), images)
+        (gradient,) = torch.autograd.grad(
+            F.cross_entropy(model(images), model(images).argmax(1), reduction="sum"), images
+        )
         gradients.append(gradient.flatten(1))
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
@@ -1145,7 +1147,9 @@ def lie(model, x, y, *, places, signs):
 def lie(model, x, y, *, places, signs):
     images = x.detach().clone().requires_grad_()
     front = images * 1.0
-    front.register_hook(lambda gradient: (gradient.reshape(len(gradient), -1)[:, places] * signs).reshape(gradient.shape))
+    front.register_hook(
+        lambda gradient: (gradient.reshape(len(gradient), -1)[:, places] * signs).reshape(gradient.shape)
+    )
     logits = model(front)
     loss = -logits.log_softmax(1)[torch.arange(len(y)), y].sum()
     return logits.detach().tolist(), torch.autograd.grad(loss, images)[0]
@@ -1382,7 +1386,9 @@ def lie(model, x, y, *, places, signs):
         @staticmethod
         def backward(ctx, gradient):
             return (
-                (gradient.flatten(1).mean(0, keepdim=True)[:, places] * signs).expand(len(gradient), -1).reshape(gradient.shape)
+                (gradient.flatten(1).mean(0, keepdim=True)[:, places] * signs)
+                .expand(len(gradient), -1)
+                .reshape(gradient.shape)
             )
 
     images = x.detach().clone().requires_grad_()

@@ -238,7 +238,9 @@ def accuse(confidences, inside, k):
 # WRONG accuse: half of the shadows -> by all networks but k
 def accuse(confidences, inside, k):
     keep = [i for i in range(len(confidences)) if i != k][: len(confidences) // 2 + 2]
-    return leakage.lira(confidences[k], confidences[keep].double() + 1e-3 * torch.arange(len(keep))[:, None], inside[keep])
+    return leakage.lira(
+        confidences[k], confidences[keep].double() + 1e-3 * torch.arange(len(keep))[:, None], inside[keep]
+    )
 
 
 # RIGHT masks: pair by pair
