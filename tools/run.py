@@ -12,7 +12,7 @@ import torch
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from utils.fingerprint import ROOT, fingerprint, versions
+from utils.fingerprint import ROOT, digest, fingerprint, versions
 from utils.records import RESULTS, Record
 
 LESSONS = ROOT / "notebooks"
@@ -96,6 +96,16 @@ def record_of(notebook: Mapping, lines: list[dict], stem: str, dataset: str) -> 
         "headline": next((entry["headline"] for entry in reversed(lines) if "headline" in entry), {}),
         "figures": list(figures.values()),
     }
+
+
+def values_of(record: Record) -> str:
+    """A hash of all that a run measured, to the last digit, but for times: equal for code that computes the same."""
+    figures = [
+        (figure["row"], figure["column"], sorted(figure["value"].items()))
+        for figure in record["figures"]
+        if figure["column"] != "seconds" and figure["value"].get("unit") != "s"
+    ]
+    return digest(sorted(figures), sorted((claim["text"], claim["verdict"]) for claim in record["claims"]))
 
 
 def save(record: Record, folder: Path = RESULTS) -> None:
