@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test notebooks labs grade larger bench
+.PHONY: lab test notebooks labs grade larger bench findings peers
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -34,6 +34,12 @@ bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench_privacy.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
+
+peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: minutes
+	PYTHONPATH=.:tools $(BIN)/python tests/pin.py $(PEERS)
+
+findings: ## what this field's libraries do that one would guess wrong: installs and runs each, many minutes
+	$(PYTHON) findings/table.py
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)

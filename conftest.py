@@ -26,7 +26,7 @@ def group(nodeid: str) -> str:
     """What runs in one process, in order: a lesson and the tests of its run, the cases of a lab, else a file."""
     file, _, case = nodeid.partition("::")
     stem = Path(file).stem
-    if stem == "test_notebooks" and (lesson := re.search(r"\[(\d\d_\w+?)(-.*)?\]$", case)):
+    if stem == "test_notebooks" and (lesson := re.search(r"\[(\w+)", case)):
         return lesson[1]
     if stem == "test_labs" and (lab := re.search(r"\[(?:\w-)?(\d\d)", case)):
         return f"lab {lab[1]}"

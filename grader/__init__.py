@@ -1,13 +1,21 @@
-"""The grader: notebooks in, grades out. Tests stay with the teacher, answers stay with the student.
+"""The grader: notebooks in, grades out. `python -m grader`; TEACHING.md says how to use it.
 
-A student's notebook runs in a sandboxed child. The teacher's checks run in the parent, where a student's function is
-a stand-in that sends its arguments down and brings plain values up. Nothing else crosses, and no check ever goes down.
+A student's notebook runs in a sandboxed child process. The teacher's checks run in the parent process. There a
+student's function is a stand-in: it sends its arguments down to the child and brings plain values up. Nothing else
+crosses, and no check is ever sent down.
 
-    batch     a class: in parallel, resumed, sent to a cluster       reports  tables, feedback, summary
-    grade     one submission: run its cells, run the checks          collect  folders and zips of an LMS
-    session   a student's answers, from children that may die        lab      the teacher's notebook
-    sandbox   one child, its limits, and how it ends                 notebook what a student handed in
-    child     what runs inside                                       wire     plain values over a pipe
-    rubric    what a person judges                                   by_hand  the page and points for it
-                                                                     sheet    the table that the person fills in
+    batch     a class: in parallel, on a cluster, and only what a run before has not graded
+    collect   submissions from folders and zips of an LMS
+    grade     one submission: run its cells, run the checks
+    lab       the teacher's notebook: cells, checks, points
+    notebook  what a student handed in
+    session   a student's answers, from children that may end at any time
+    sandbox   one child: its limits, what it can see, how it ends
+    inside    the part that runs in the child; students can read it
+    result    the result of one submission, as plain data, and its file
+    reports   tables, feedback, summary
+    page      pages from templates
+    rubric    written exercises, which a person grades
+    by_hand   the page for that person, and the points from the table
+    sheet     tables for spreadsheets, and the table that comes back
 """

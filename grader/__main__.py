@@ -9,9 +9,10 @@ from grader.sandbox import bubblewrap
 
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 WEAKER = """\
-WARNING: bubblewrap does not work here, so isolation is WEAKER. Submissions run with limits, in an empty folder and a
-process of their own, but they could read this machine's files and reach its network, and as root change them.
-On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade only what you trust, and not as root.
+WARNING: bubblewrap does not work here, so isolation is WEAKER. Each submission still runs with limits, in an empty
+folder and in a process of its own. But it could read your files, change those that you may change, and use the network.
+On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade only notebooks that you trust, and not as
+root.
 """
 
 
@@ -19,34 +20,39 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m grader", description="Grade a lab's submissions.")
     parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
     parser.add_argument(
-        "--from", required=True, dest="source", help="a folder of notebooks, or a zip, as an LMS has it"
+        "--from", required=True, dest="source", help="a folder or zip of notebooks, as your LMS gives it"
     )
     parser.add_argument("--to", required=True, dest="target", help="the folder for grades, feedback and results")
     parser.add_argument("--jobs", type=int, default=0, help="submissions at a time; default: one for each core")
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, e.g. tcp://10.0.0.1:8786")
-    parser.add_argument("--key", default="", help="secret that hidden data depend on; default: one is made and kept")
+    parser.add_argument("--key", default="", help="secret from which hidden data are drawn; default: one made for TO")
     parser.add_argument(
-        "--hand", action="append", default=[], type=Path, help="a table by_hand.csv that somebody filled in; repeatable"
+        "--hand",
+        action="append",
+        default=[],
+        type=Path,
+        help="a filled-in copy of by_hand.csv; repeatable",
     )
     given = parser.parse_args(arguments)
-    if not (given.source.strip() and given.target.strip()):  # "" is this folder: the course itself
+    if not (given.source.strip() and given.target.strip()):  # "" would be this folder: the course itself
         parser.error("name both: make grade LAB=01 FROM=submissions.zip TO=grades")
     try:
-        lab = find(given.lab)
+        lab = find_lab(given.lab)
         if not (bubblewrap() or given.scheduler):
             print(WEAKER, file=sys.stderr)
         how = {"jobs": given.jobs, "scheduler": given.scheduler, "key": given.key, "hand": given.hand}
-        print(grade_class(lab, Path(given.source), Path(given.target), **how))
+        said = grade_class(lab, Path(given.source), Path(given.target), **how)
+        print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")
 
 
-def find(lab: str) -> Path:
+def find_lab(lab: str) -> Path:
     """The instructor's notebook of a lab, by its number, its name or its path."""
     found = [Path(lab)] if lab.endswith(".ipynb") else sorted(SOLUTIONS.glob(f"{lab}*.ipynb"))
     if len(found) != 1:
         there = ", ".join(file.stem for file in sorted(SOLUTIONS.glob("*.ipynb")))
-        raise ValueError(f"there is no one lab {lab!r}: choose one of {there}")
+        raise ValueError(f"no lab is called {lab!r}, or several are: choose one of {there}")
     return found[0]
 
 

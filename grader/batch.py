@@ -1,14 +1,13 @@
-"""A class: every submission graded once, in parallel, and again only what is not there yet."""
+"""A class: each submission is graded once, in parallel; a later run grades only what is new or has changed."""
 
 import hashlib
-import json
 import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,12 +15,16 @@ import torch
 
 from grader import by_hand, reports, sheet
 from grader.collect import Submission, collect
-from grader.grade import grade, load
+from grader.grade import Task, grade_submission, load_lab
+from grader.lab import Lab
+from grader.result import Result, could_not_grade, read_result, write_result
 from grader.rubric import Rubric
+from utils.fingerprint import MATTER, ROOT, fingerprint
 from utils.progress import progress
 
-TRIES = 3  # of a submission during which its own grading process dies
+MOST_DEATHS = 3  # of the process that grades a submission; then it is given up
 LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
+Results = Iterator[tuple[Path, Result]]  # each with the file that it is kept in
 
 
 def grade_class(
@@ -43,77 +46,94 @@ def grade_class(
     key        secret of the course, from which students' hidden data are drawn; "": the one in `target`, made once
     hand       tables with points that people gave, beside `target`/by_hand.csv; their lines are added to it
 
-    What was graded before, and has not changed, is not graded again: results lie in `target`/results by their content.
+    A submission is graded again if it, the lab, or code that decides on points has changed, or if it could not be
+    graded before. Other results are taken from `target`/results. No submission stops the others: what cannot be graded
+    has a result that says why. OSError, ValueError.
     """
     content = lab.read_text(encoding="utf-8")
-    title, rubrics = load(content).title, load(content).rubrics
-    read_tables(target / "by_hand.csv", hand, rubrics)  # a mistake in them is told before hours of grading
+    about = load_lab(content)
+    read_points(target / "by_hand.csv", hand, about.rubrics)  # a mistake in a table is reported before hours of grading
     submissions, left_out = collect(source)
     (target / "results").mkdir(parents=True, exist_ok=True)
-    key = key or own_key(target)
-    tasks = {}
-    files = []
-    for submission in submissions:
-        name = mark(content, key, submission, limits)
-        files.append(target / "results" / f"{name}.json")
-        if not (files[-1].exists() and not json.loads(files[-1].read_text(encoding="utf-8")).get("failed")):
-            tasks[files[-1]] = submission
-    about = {"lab": content, "key": key, "limits": limits or {}}
-    run = on_cluster(tasks, about, scheduler) if scheduler else on_cores(tasks, about, jobs or os.cpu_count() or 1)
+    key = key or read_or_make_key(target)
+    decides = what_decides(content)
+    files = [target / "results" / f"{result_name(decides, key, each, limits)}.json" for each in submissions]
+    kept = {file: result for file in files if (result := read_result(file)) and not result["failed"]}
+    tasks = {file: each for file, each in zip(files, submissions, strict=True) if file not in kept}
+    common = {"lab": content, "key": key, "limits": limits or {}}
+    if scheduler:
+        run = grade_on_cluster(tasks, common, scheduler)
+    else:
+        run = grade_on_cores(tasks, common, jobs or os.cpu_count() or 1)
     for file, result in progress(run, total=len(tasks), desc="grading", delay=0.5):
-        submission = tasks[file]
-        save(file, result | {"student": submission.student, "id": submission.id, "file": submission.file})
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    absent = graded_before(target, files, results)
-    said = judged(results, rubrics, key, target, title, hand, absent) if rubrics else []
-    return reports.write(results, left_out, target, title, said, absent)
+        kept[file] = keep_result(file, result, about, tasks[file])
+    results = [kept[file] for file in files]
+    missing = missing_students(target, files, results)
+    problems = []
+    if about.rubrics:
+        own = target / "by_hand.csv"
+        tables = read_points(own, hand, about.rubrics)  # once more: people may have written in it meanwhile
+        answers = by_hand.find_answers(about.rubrics, results, key)
+        rows = [row for table in tables for row in table]
+        points, lines, _ = by_hand.merge_rows(answers, rows, missing, key)
+        by_hand.write_page_and_table(target, about.title, answers, points, lines, tables[0])
+        _, _, problems = by_hand.merge_rows(answers, sheet.read_table(own), missing, key)  # by the new rows' numbers
+        results = by_hand.add_points_by_hand(results, about.rubrics, points)
+    return reports.write_reports(results, left_out, target, about.title, problems, missing)
 
 
-def graded_before(target: Path, files: Sequence[Path], results: list[dict]) -> list[tuple[str, str]]:
-    """The students with a result in this folder who are not among these: name and LMS number of each."""
-    others = set((target / "results").glob("*.json")).difference(files)
-    before = (json.loads(file.read_text(encoding="utf-8")) for file in others)
+def what_decides(lab: str, root: Path = ROOT) -> str:
+    """A hash of all that decides on points besides the submission and the key.
+
+    It covers the text of the lab's cells, where marks and points stand in comments; the grader's code, and all of
+    `utils` that the lab's cells and checks import, without comments and docstrings; and the installed versions of the
+    packages that compute.
+    """
+    about = load_lab(lab)
+    checks = [check.source for check in about.checks]
+    code = [*about.given, *checks, "import grader.grade, grader.inside.child"]
+    installed = [(name, installed_version(name)) for name in MATTER]
+    return hashlib.sha256(repr((about_text(about), fingerprint(code, root), installed)).encode()).hexdigest()
+
+
+def about_text(lab: Lab) -> str:
+    """All that the grader has read of a lab, always in the same order."""
+    return repr((lab.title, lab.given, sorted(lab.shown), sorted(lab.stubs.items()), lab.checks, sorted(lab.texts)))
+
+
+def installed_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def result_name(decides: str, key: str, submission: Submission, limits: dict | None) -> str:
+    """A name for the result of this content, of this student, in this lab, by this grader."""
+    about = (decides, key, submission.student, submission.id, submission.file, limits)
+    digest = hashlib.sha256(repr(about).encode(errors="replace"))
+    try:
+        digest.update(submission.read())
+    except OSError as problem:  # grading it reads it once more, and says so
+        digest.update(repr(problem).encode(errors="replace"))
+    return digest.hexdigest()[:32]
+
+
+def missing_students(target: Path, files: Sequence[Path], results: list[Result]) -> list[tuple[str, str]]:
+    """Students with a result in this folder who are not among these results: name and LMS number of each."""
+    others = map(read_result, set((target / "results").glob("*.json")).difference(files))
     there = {(result["student"], result["id"]) for result in results}
-    return sorted({(result["student"], result["id"]) for result in before} - there)
+    return sorted({(result["student"], result["id"]) for result in others if result} - there)
 
 
-def read_tables(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) -> list[list[dict]]:
-    """The lines with points by hand: those of the folder of grades first. OSError, ValueError."""
+def read_points(own: Path, others: Sequence[Path], rubrics: Sequence[Rubric]) -> list[list[dict]]:
+    """Rows with points by hand: of the folder's own table first, then of the others. OSError, ValueError."""
     if others and not rubrics:
-        raise ValueError("this lab has no rubric, so no points are given by hand")
-    return [sheet.read(own) if rubrics and own.exists() else [], *(sheet.read(file) for file in others)]
+        raise ValueError("this lab has no written exercise, so it takes no points by hand: leave out --hand")
+    return [sheet.read_table(own) if rubrics and own.exists() else [], *(sheet.read_table(file) for file in others)]
 
 
-def judged(
-    results: list[dict],
-    rubrics: Sequence[Rubric],
-    key: str,
-    target: Path,
-    title: str,
-    hand: Sequence[Path],
-    absent: Sequence[tuple[str, str]],
-) -> list[str]:
-    """Add to results the points that people gave, and write what the others need. Returns what does not count."""
-    own = target / "by_hand.csv"
-    tables = read_tables(own, hand, rubrics)
-    found = by_hand.answers(rubrics, results, key)
-    points, lines, _ = by_hand.merge(found, [row for rows in tables for row in rows], absent, key)
-    sheet.write(own, lines, tables[0])
-    said = by_hand.merge(found, sheet.read(own), absent, key)[2]  # by the rows of the table as it is now
-    (target / "by_hand.html").write_text(by_hand.page(title, found, points), encoding="utf-8")
-    for result in results:
-        parts = []
-        for rubric in rubrics:
-            for criterion in rubric.criteria:
-                given = points[(result["student"], result["id"]), rubric.name, criterion.name]
-                about = {"exercise": rubric.name, "criterion": criterion.name, "words": criterion.words}
-                parts.append(about | {"most": criterion.most} | given)
-        result["by_hand"] = parts
-        result["earned"] += sum(part["points"] or 0 for part in parts)
-    return said
-
-
-def own_key(target: Path) -> str:
+def read_or_make_key(target: Path) -> str:
     file = target / "key"
     if not file.exists():
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
@@ -121,68 +141,51 @@ def own_key(target: Path) -> str:
     return file.read_text().strip()
 
 
-def mark(lab: str, key: str, submission: Submission, limits: dict | None) -> str:
-    """A name for the result of this content, of this student, in this lab, by this grader."""
-    about = (grader(), lab, key, submission.student, submission.id, submission.file, limits)
-    digest = hashlib.sha256(repr(about).encode(errors="replace"))
-    digest.update(submission.read())
-    return digest.hexdigest()[:32]
+def keep_result(file: Path, result: Result, lab: Lab, submission: Submission) -> Result:
+    """Write a result to its file. One that cannot be written costs no other: it becomes "could not be graded"."""
+    try:
+        return write_result(file, result)
+    except Exception as problem:
+        reason = f"its result could not be written to a file ({type(problem).__name__}: {problem})"
+        return write_result(file, could_not_grade(lab, reason, **owner(submission)))
 
 
-@cache
-def grader() -> str:
-    """The code that decides on points, as a hash."""
-    here = Path(__file__).parent
-    return hashlib.sha256(
-        b"".join(file.read_bytes() for file in sorted([*here.glob("*.py"), here.parent / "utils" / "expect.py"]))
-    ).hexdigest()
+def owner(submission: Submission) -> dict[str, str]:
+    return {"student": submission.student, "id": submission.id, "file": submission.file}
 
 
-def save(file: Path, result: dict) -> None:
-    """Write a result whole or not at all."""
-    draft = file.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps(result), encoding="utf-8")
-    draft.replace(file)
+def task_for(submission: Submission, common: dict) -> Task:
+    return common | owner(submission) | {"content": submission.read()}
 
 
-def task_of(submission: Submission, about: dict) -> dict:
-    return about | {"student": f"{submission.student} {submission.id}".strip(), "content": submission.read()}
+def give_up(submission: Submission, common: dict, reason: str) -> Result:
+    """`could_not_grade`, for a submission and what is common to its class."""
+    return could_not_grade(load_lab(common["lab"]), reason, **owner(submission))
 
 
-def lost(about: dict, student: str, reason: str) -> dict:
-    """The result of a submission that could not be graded, through no fault of the student's as far as is known."""
-    lab = load(about["lab"])
-    none = {"earned": 0.0, "state": "not graded", "message": reason, "expected": "", "got": ""}
-    checks = [{"name": check.name, "points": check.points, **none} for check in lab.checks]
-    return {
-        "student": student,
-        "earned": 0.0,
-        "points": lab.points,
-        "checks": checks,
-        "look": [reason],
-        "output": "",
-        "seconds": 0.0,
-        "failed": True,  # so that the next run tries again
-    }
+def unread(submission: Submission, common: dict, problem: Exception) -> Result:
+    return give_up(submission, common, f"its file could not be read ({type(problem).__name__}: {problem})")
 
 
-def one(task: dict) -> dict:
-    """`grade`, for a worker: a mistake of the lab's or the machine's is told, and stops no one else."""
+def grade_one(task: Task) -> Result:
+    """Grade one submission, in a worker. A mistake of the lab or of the machine becomes the result's reason."""
     torch.set_num_threads(1)
     try:
         with LOCK:
-            return grade(task)
+            return grade_submission(task)
     except Exception as problem:
-        return lost(task, task["student"], f"the grader failed: {type(problem).__name__}: {problem}"[:1000])
+        reason = f"the grader failed ({type(problem).__name__}: {problem})"
+        who = {name: task[name] for name in ("student", "id", "file")}
+        return could_not_grade(load_lab(task["lab"]), reason, **who)
 
 
-def on_cores(
-    tasks: dict[Path, Submission], about: dict, jobs: int, work: Callable[[dict], dict] = one
-) -> Iterator[tuple[Path, dict]]:
-    """The results as they come, from processes here. A process that dies costs nobody's grade.
+def grade_on_cores(
+    tasks: dict[Path, Submission], common: dict, jobs: int, work: Callable[[Task], Result] = grade_one
+) -> Results:
+    """The results as they come, from processes on this machine. One crash never changes another student's grade.
 
-    A death breaks the whole pool, and does not say whose it was. So all that were being graded then are graded again,
-    one at a time: nobody answers for another.
+    When a process dies, its pool breaks and does not say which submission it was grading. So all submissions that were
+    being graded then are graded again, one at a time.
     """
     waiting, suspects, deaths = list(tasks), [], dict.fromkeys(tasks, 0)
     while waiting or suspects:
@@ -192,44 +195,66 @@ def on_cores(
             try:
                 while queue or running:
                     while queue and len(running) < at_once:
-                        file = queue.pop()
-                        running[pool.submit(work, task_of(tasks[file], about))] = file
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        result = future.result()
-                        yield running.pop(future), result
+                        submission = tasks[queue[-1]]
+                        try:
+                            future = pool.submit(work, task_for(submission, common))
+                        except OSError as problem:
+                            yield queue.pop(), unread(submission, common, problem)
+                        else:
+                            running[future] = queue.pop()
+                    for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
+                        problem = future.exception()
+                        if isinstance(problem, BrokenProcessPool):
+                            raise problem
+                        file = running.pop(future)
+                        failed = f"its result did not come back ({type(problem).__name__}: {problem})"
+                        yield file, give_up(tasks[file], common, failed) if problem else future.result()
             except BrokenProcessPool:
                 if at_once > 1:
                     suspects += running.values()
                     continue
-                [file] = running.values()
-                deaths[file] += 1
-                if deaths[file] < TRIES:
-                    suspects.append(file)
-                else:
-                    yield file, lost(about, tasks[file].student, "the grader's own process died; grade it by hand")
+                for file in running.values():
+                    deaths[file] += 1
+                    if deaths[file] < MOST_DEATHS:
+                        suspects.append(file)
+                    else:
+                        reason = f"the process that graded it ended {MOST_DEATHS} times; grade it by hand"
+                        yield file, give_up(tasks[file], common, reason)
 
 
-def on_cluster(tasks: dict[Path, Submission], about: dict, scheduler: str) -> Iterator[tuple[Path, dict]]:
-    """The results as they come, from the workers of a Dask cluster, which have the course installed. A worker that
-    dies is replaced by another; nothing is graded by two. Tasks are sent little by little, to spare memory."""
+def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str) -> Results:
+    """The results as they come, from the workers of a Dask cluster, which have the course installed.
+
+    If a worker dies, another one grades its submission. Each submission is graded once. They are sent a few at a time,
+    to spare memory.
+    """
     from dask.distributed import Client, as_completed
 
     waiting, files = list(tasks), {}
     with Client(scheduler) as client:
+        running = as_completed([])
+        many = 4 * max(len(client.ncores()), 1)
 
-        def next_one():
-            file = waiting.pop()
-            future = client.submit(one, task_of(tasks[file], about), key=f"grade-{file.stem}", pure=False, retries=2)
-            files[future.key] = file
-            return future
+        def send() -> Results:
+            """Submit until enough are running. Yields the results of those that cannot be read."""
+            while waiting and running.count() < many:
+                file = waiting.pop()
+                try:
+                    task = task_for(tasks[file], common)
+                except OSError as problem:
+                    yield file, unread(tasks[file], common, problem)
+                    continue
+                future = client.submit(grade_one, task, key=f"grade-{file.stem}", pure=False, retries=2)
+                files[future.key] = file
+                running.add(future)
 
-        running = as_completed([next_one() for _ in range(min(len(waiting), 4 * max(len(client.ncores()), 1)))])
+        yield from send()
         for future in running:
             file = files[future.key]
-            if future.status == "finished":
-                yield file, future.result()
-            else:
-                yield file, lost(about, tasks[file].student, f"the cluster lost it: {future.exception()!r}"[:1000])
-            if waiting:
-                running.add(next_one())
+            try:
+                result = future.result()
+            except Exception as problem:
+                reason = f"the cluster did not grade it ({type(problem).__name__}: {problem})"
+                result = give_up(tasks[file], common, reason)
+            yield file, result
+            yield from send()

@@ -1,7 +1,7 @@
 """Submissions as an LMS or a teacher has them: a folder or a zip of notebooks, in any nesting.
 
-Nothing of a zip is written to disk, so that no path in it matters; links are not followed; sizes are counted while
-reading, whatever the zip says of itself.
+Nothing of a zip is written to disk, so that a path in it can do no harm. Links are not followed. Sizes are counted
+while reading, for a zip may state wrong ones.
 """
 
 import io
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from grader.notebook import LIMIT
+from grader.notebook import MOST_BYTES
 
-COUNT, TOTAL = 20_000, 50_000_000_000  # files, and bytes unpacked (each is read twice), of a class's zip
-OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files
-CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d+)_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
-MOODLE = re.compile(r"^(.+)_(\d+)_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file, a folder or a file
+MOST_FILES, MOST_UNPACKED = 20_000, 50_000_000_000  # of a class's zip; bytes, where each notebook is read twice
+MOST_OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files
+CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d{1,40})_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
+MOODLE = re.compile(r"^(.+)_(\d{1,40})_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file, a folder or a file
 
 
 @dataclass(frozen=True)
@@ -37,21 +37,27 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
     if source.is_dir():
         found = list(_folder(source, left_out))
     elif zipfile.is_zipfile(source):
-        found = list(_zip(zipfile.ZipFile(source), left_out))
+        found = list(_zip(_class_zip(source), left_out))
     elif source.is_file():
-        found = [(source.name, lambda: _read(source))]
+        found = [(source.name, lambda: _read_file(source))]
     else:
         raise FileNotFoundError(f"there is no folder or zip {source}")
-    shared = around([path for path, _ in found])
-    submissions = [Submission(*who(path.removeprefix(shared)), path, read) for path, read in found]
+    shared = folders_around([path for path, _ in found])
+    submissions = [Submission(*student_of(path.removeprefix(shared)), path, read) for path, read in found]
     return sorted(submissions, key=lambda submission: (submission.student, submission.file)), left_out
 
 
-def around(paths: list[str]) -> str:
+def _class_zip(source: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except Exception as problem:
+        raise ValueError(f"the zip {source} cannot be read ({problem}): download it again") from None
+
+
+def folders_around(paths: list[str]) -> str:
     """The folders around a whole class, "lab14/", as `zip -r` and Finder's "Compress" make them; "" if there are none.
 
-    Where all notebooks lie in one folder, it says nothing of whose they are. A student's own zip, and a folder with an
-    LMS number, always do.
+    A folder that holds all notebooks names no student. A student's own zip, and a folder with an LMS number, do.
     """
     shared = ""
     for level in zip(*(PurePosixPath(path).parts[:-1] for path in paths), strict=False):
@@ -62,8 +68,8 @@ def around(paths: list[str]) -> str:
     return shared
 
 
-def who(path: str) -> tuple[str, str]:
-    """Student and LMS number, from the path of a submission below what is `around` the class."""
+def student_of(path: str) -> tuple[str, str]:
+    """Student and LMS number, from the path of a submission below the `folders_around` the class."""
     *folders, name = parts = PurePosixPath(path).parts
     for part in parts:
         if match := MOODLE.match(part):
@@ -85,9 +91,9 @@ def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[],
             if not stat.S_ISREG(path.lstat().st_mode):  # a link may lead to another's work, a pipe nowhere
                 left_out.append(f"{shown}: a link or special file")
             elif name.lower().endswith(".ipynb"):
-                yield shown, lambda path=path: _read(path)
-            elif name.lower().endswith(".zip") and zipfile.is_zipfile(path):
-                for inner, read in _zip(zipfile.ZipFile(path), left_out, shown):
+                yield shown, lambda path=path: _read_file(path)
+            elif name.lower().endswith(".zip"):
+                for inner, read in _students_zip(path, left_out, shown):
                     yield f"{shown}/{inner}", read
             else:
                 left_out.append(f"{shown}: no notebook")
@@ -96,11 +102,11 @@ def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[],
 def _zip(
     archive: zipfile.ZipFile, left_out: list[str], outer: str = "", left: list[int] | None = None
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The notebooks of a class's zip, or of a student's own, `outer`, which can stop no one else. `left`: bytes."""
+    """The notebooks of a class's zip, or of a student's own, called `outer`. left: bytes that may still be unpacked."""
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if len(members) > COUNT and not outer:
-        raise ValueError(f"the zip has {len(members):,} files, more than {COUNT:,}")
-    left, notebooks, others = [TOTAL] if left is None else left, 0, 0
+    if len(members) > MOST_FILES and not outer:
+        raise ValueError(f"the zip has {len(members):,} files, more than {MOST_FILES:,}")
+    left, notebooks, others = [MOST_UNPACKED] if left is None else left, 0, 0
     for member in members:
         path = "/".join(
             part for part in PurePosixPath(member.filename.replace("\\", "/")).parts if part not in ("/", "..")
@@ -112,17 +118,13 @@ def _zip(
             left_out.append(f"{outer} {path}: a link".strip())
         elif name.lower().endswith(".ipynb"):
             notebooks += 1
-            if outer and notebooks > OWN:
-                left_out.append(f"{outer}: more than {OWN} notebooks; the first {OWN} are graded")
+            if outer and notebooks > MOST_OWN:
+                left_out.append(f"{outer}: more than {MOST_OWN} notebooks; the first {MOST_OWN} are graded")
                 return
             yield path, lambda member=member: _unpack(archive, member, left)
         elif name.lower().endswith(".zip") and not outer:  # one zip in another, not more
-            try:
-                inner = zipfile.ZipFile(io.BytesIO(_unpack(archive, member, left)))
-            except (zipfile.BadZipFile, ValueError):
-                left_out.append(f"{path}: a zip that cannot be read")
-                continue
-            for below, read in _zip(inner, left_out, path, left):
+            content = io.BytesIO(_unpack(archive, member, left))
+            for below, read in _students_zip(content, left_out, path, left):
                 yield f"{path}/{below}", read
         elif outer:
             others += 1
@@ -132,17 +134,29 @@ def _zip(
         left_out.append(f"{outer}: {others} other file{'s' * (others > 1)}")
 
 
-def _read(path: Path) -> bytes:
+def _students_zip(
+    source: Path | io.BytesIO, left_out: list[str], outer: str, left: list[int] | None = None
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The notebooks of a student's own zip. If it cannot be read, that is said, and the class goes on."""
+    try:
+        archive = zipfile.ZipFile(source)
+    except Exception:  # whatever a damaged or hostile zip can cause
+        left_out.append(f"{outer}: a zip that cannot be read")
+        return
+    yield from _zip(archive, left_out, outer, left)
+
+
+def _read_file(path: Path) -> bytes:
     """The file, up to one byte more than a notebook may have."""
     with path.open("rb") as file:
-        return file.read(LIMIT + 1)
+        return file.read(MOST_BYTES + 1)
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: list[int]) -> bytes:
-    """A member, up to one byte more than a notebook may have; b"" if it is damaged, encrypted or the zip a bomb."""
+    """A member, up to one byte more than a notebook may have; b"" if it is damaged, encrypted or part of a zip bomb."""
     try:
         with archive.open(member) as file:
-            content = file.read(min(LIMIT + 1, left[0]))
+            content = file.read(min(MOST_BYTES + 1, left[0]))
     except Exception:  # whatever a damaged or hostile zip can cause
         return b""
     left[0] -= len(content)

@@ -1,13 +1,13 @@
 """The teacher's notebook of a lab: what is given, what is asked, and the checks.
 
-Its marks stand in the text of the cells, so that one cell tells all about itself:
+Marks in the text of a cell say what the cell is:
 
     ### BEGIN SOLUTION … ### END SOLUTION          an answer; the lab has a stub in its place. The stub is what
                                                    follows BEGIN SOLUTION on its line, or else it raises.
     # CHECK fgsm_ball, 2 points                    first line of a check cell. Its checks are public up to
     ### BEGIN HIDDEN TESTS … ### END HIDDEN TESTS  these, which the lab does not have.
 
-What a person judges is in `rubric`.
+Written exercises, which a person grades, are in `rubric`.
 """
 
 import ast
@@ -44,7 +44,7 @@ class Lab:
     shown   all code cells of the student's notebook that are no exercise, tidied
     stubs   {tidied text of an exercise as handed out: names that it binds}
     checks  in their order
-    rubrics what a person judges
+    rubrics written exercises, which a person grades
     texts   all text cells of the student's notebook, squeezed
     """
 
@@ -132,11 +132,11 @@ def read_lab(content: str) -> Lab:
     given = tuple(source for source in rest if not is_check(source) and bound(source))
     title = next((line.lstrip("# ") for line in "\n".join(prose).splitlines() if line.startswith("# ")), "")
     shown = frozenset(tidy(handed_out(source)) for source in rest)
-    texts = frozenset(rubric.squeezed(rubric.handed_out(source)) for source in prose)
+    texts = frozenset(rubric.squeezed(rubric.text_handed_out(source)) for source in prose)
     return Lab(title, given, shown, stubs, tuple(checks), rubric.read_rubrics(prose), texts)
 
 
-def to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:
+def cells_to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:
     """Of a student's code cells those that may hold an answer, with their numbers from 1.
 
     Left out: what the lab gave (it runs before), checks, and a stub of which the student has written another version.
@@ -152,7 +152,7 @@ def to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:
     return chosen
 
 
-def needed(lab: Lab, cells: list[tuple[int, str]]) -> list[str]:
+def given_cells_needed(lab: Lab, cells: list[tuple[int, str]]) -> list[str]:
     """Of the given cells those whose names these cells use, directly or through one another.
 
     Most answers use imports only, and need not wait for data and models that the lab loads for its pictures.

@@ -1,4 +1,4 @@
-"""What a student handed in, read without trust: its size, its encoding, its JSON, its cells."""
+"""What a student handed in, which may be anything: its size, its encoding, its JSON, its cells."""
 
 import json
 import re
@@ -6,9 +6,9 @@ import resource
 import subprocess
 import sys
 
-LIMIT = 200_000_000  # bytes; a notebook full of pictures has tens of millions
-QUICK = 20_000_000  # bytes that are read in this process; larger ones are read in another, with bounded memory
-CELLS, CELL = 2_000, 1_000_000  # code cells, as many of text, and characters in one
+MOST_BYTES = 200_000_000  # bytes; a notebook full of pictures has tens of millions
+READ_HERE = 20_000_000  # bytes that are read in this process; larger ones are read in another, with bounded memory
+MOST_CELLS, MOST_CHARACTERS = 2_000, 1_000_000  # cells of code, as many of text; characters of one cell
 PICTURE = re.compile(r"data:[\w/+.-]{1,100};base64,[A-Za-z0-9+/=]*")
 
 
@@ -21,11 +21,11 @@ def read_cells(content: bytes) -> tuple[list[dict], list[str]]:
 
     A cell is {"kind": "code" or "text", "source", "grade_id": nbgrader's name for it, or ""}.
     """
-    if len(content) > LIMIT:
-        raise Unreadable(f"the file is larger than {LIMIT // 1_000_000} MB: clear the outputs and save it again")
+    if len(content) > MOST_BYTES:
+        raise Unreadable(f"the file is larger than {MOST_BYTES // 1_000_000} MB: clear the outputs and save it again")
     if not content.strip():
         raise Unreadable("the file is empty")
-    if len(content) <= QUICK:
+    if len(content) <= READ_HERE:
         return _parse(content)
     reader = [sys.executable, "-m", "grader.notebook"]
     done = subprocess.run(reader, input=content, capture_output=True, preexec_fn=_bounded)
@@ -63,15 +63,19 @@ def _parse(content: bytes) -> tuple[list[str], list[str]]:
         source = cell.get("source", cell.get("input", ""))
         source = "".join(map(str, source)) if isinstance(source, list) else str(source)
         if kind == "text":
-            source = PICTURE.sub("(a picture)", source)[:CELL]
-        if len(source) > CELL:
+            source = PICTURE.sub("(a picture)", source)[:MOST_CHARACTERS]
+        if len(source) > MOST_CHARACTERS:
             notes.append("a code cell of more than a million characters was left out")
             continue
         counts[kind] += 1
-        if counts[kind] <= CELLS:
+        if counts[kind] <= MOST_CELLS:
             source = source.encode(errors="replace").decode()  # a lone surrogate is no character
             sources.append({"kind": kind, "source": source, "grade_id": _grade_id(cell)})
-    notes += [f"of {count} {kind} cells the first {CELLS} were read" for kind, count in counts.items() if count > CELLS]
+    notes += [
+        f"of {count} {kind} cells the first {MOST_CELLS} were read"
+        for kind, count in counts.items()
+        if count > MOST_CELLS
+    ]
     return sources, notes
 
 

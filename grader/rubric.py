@@ -1,4 +1,4 @@
-"""What a person judges: a rubric in the lab, and what a student has written for it.
+"""Written exercises, which a person grades: the rubric in the lab, and what a student has written for it.
 
 A written exercise is two text cells. Students get both, the second one without the answer between the marks:
 
@@ -20,7 +20,7 @@ RUBRIC = re.compile(r"RUBRIC (\w+), (\d+(?:\.\d+)?) points?\s*$")
 CRITERION = re.compile(r"- (\w[\w -]*), (\d+(?:\.\d+)?) points?: (.+)$")
 ANSWER = re.compile(r"<!-- *ANSWER (\w+) *-->")
 REGION = re.compile(r"^### BEGIN SOLUTION ?(.*)\n((?:.*\n)*?)### END SOLUTION[ \t]*$", re.MULTILINE)
-LONG, LINES = 10_000, 300  # characters and lines that a teacher is shown of an answer
+SHOWN_CHARACTERS, SHOWN_LINES = 10_000, 300  # of an answer, on the page for those who grade
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def is_rubric(source: str) -> re.Match | None:
     return found
 
 
-def handed_out(source: str) -> str:
+def text_handed_out(source: str) -> str:
     """A text cell as the student gets it."""
     return REGION.sub(lambda match: match[1].strip() or "*Write your answer here.*", source)
 
@@ -81,17 +81,17 @@ def read_rubrics(texts: Sequence[str]) -> tuple[Rubric, ...]:
                 f"rubric {head[1]} needs one text cell with <!-- ANSWER {head[1]} -->, a line '### BEGIN SOLUTION', "
                 "an answer, and a line '### END SOLUTION'"
             )
-        given = frozenset(line.strip() for line in f"{text}\n{handed_out(cells[0])}".splitlines()) - {""}
+        given = frozenset(line.strip() for line in f"{text}\n{text_handed_out(cells[0])}".splitlines()) - {""}
         made.append(Rubric(head[1], tuple(criteria), given, regions[0][2].strip()))
     names = [rubric.name for rubric in made]
     if len(set(names)) < len(names):
         raise ValueError("two rubrics have the same name")
-    if lost := {name for text in texts for name in ANSWER.findall(text)} - set(names):
-        raise ValueError(f"no rubric for the answers {', '.join(sorted(lost))}")
+    if unknown := {name for text in texts for name in ANSWER.findall(text)} - set(names):
+        raise ValueError(f"no rubric for the answers {', '.join(sorted(unknown))}")
     return tuple(made)
 
 
-def written(rubric: Rubric, texts: frozenset[str], cells: Sequence[dict]) -> dict:
+def find_written(rubric: Rubric, texts: frozenset[str], cells: Sequence[dict]) -> dict:
     """What a student has written for a rubric: {"text", "notes" for who grades it}. The text is "" if there is none.
 
     texts  the lab's own text cells, as `squeezed`
@@ -112,14 +112,14 @@ def written(rubric: Rubric, texts: frozenset[str], cells: Sequence[dict]) -> dic
         elif cell["kind"] == "code" or head or ANSWER.search(source) or squeezed(source) in texts:
             below = False
         if below:
-            text = own(source, rubric)
+            text = without_labs_lines(source, rubric)
             parts.setdefault(squeezed(text), text)
     parts.pop("", None)
     notes = []
     if parts and not cell_found:
-        notes.append("its cell was deleted or has lost its mark: this stands near the rubric")
+        notes.append("its cell was deleted or has lost its mark: this text was found near the rubric")
     if len(parts) > 1:
-        notes.append(f"in {len(parts)} cells, which all are here")
+        notes.append(f"in {len(parts)} cells, all shown here")
     text, more = shortened("\n\n".join(parts.values()))
     if "(a picture)" in text or "](attachment:" in text:
         notes.append("has a picture, which only the notebook shows")
@@ -129,11 +129,11 @@ def written(rubric: Rubric, texts: frozenset[str], cells: Sequence[dict]) -> dic
 def shortened(text: str) -> tuple[str, list[str]]:
     """The beginning of a text, without gaps, and a note if there is more."""
     text = re.sub(r"\n\s*\n", "\n\n", text)
-    short = "\n".join(text[:LONG].split("\n")[:LINES])
-    return short, [f"shortened to {LONG:,} characters and {LINES} lines"] * (short != text)
+    short = "\n".join(text[:SHOWN_CHARACTERS].split("\n")[:SHOWN_LINES])
+    return short, [f"shortened to {SHOWN_CHARACTERS:,} characters and {SHOWN_LINES} lines"] * (short != text)
 
 
-def own(source: str, rubric: Rubric) -> str:
+def without_labs_lines(source: str, rubric: Rubric) -> str:
     """The text of a cell without what the lab wrote in it."""
     lines = [line for line in source.splitlines() if line.strip() not in rubric.given]
     return re.sub(rf"<!-- *ANSWER {rubric.name} *-->", "", "\n".join(lines)).strip()

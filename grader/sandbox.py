@@ -1,8 +1,8 @@
 """One child: how it is started, what it may use, and how it ends.
 
-With bubblewrap the child has no network, sees the system read-only and no folder of the course but `utils`, and has
-process, user and message spaces of its own: when its first process dies, all die. Without it there are still the
-limits, an empty folder, an environment without secrets, and a session of its own.
+With bubblewrap the child has no network and can write nowhere but in its own folder. Of the course it sees only what is
+in MOUNTED. It has process, user and message spaces of its own: when its first process ends, all others end. Without
+bubblewrap there are still the limits, an empty folder, an environment without secrets, and a session of its own.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ import time
 from functools import cache
 from pathlib import Path
 
-from grader import wire
+from grader.inside import wire
 
 COURSE = Path(__file__).resolve().parents[1]
-NEEDED = ("utils", "grader/__init__.py", "grader/child.py", "grader/wire.py")  # of the course, by the child
+MOUNTED = ("utils", "grader/inside")  # all that the child sees of the course: what lessons import, and its own code
 MB = 1_000_000
 LIMITS = {
     "memory": 4_000 * MB,  # address space of one process; torch and its training take 1 GB of it
@@ -38,7 +38,7 @@ LIMITS = {
 
 
 class Ended(Exception):
-    """The child is gone, and why, in words for the student. `alone`: it went by itself, and may do better again."""
+    """The child is gone, and why, in words for the student. `alone`: it ended by itself; another may do better."""
 
     def __init__(self, why: str, alone: bool = False):
         super().__init__(why)
@@ -59,13 +59,13 @@ class Child:
         user = 60_000 + os.getpid() % 5_000 if os.getuid() == 0 and (inside or open_to_all()) else 0
         if user and not inside:
             os.chown(self.folder.name, user, user)
-        told = {"user": user, "alone": inside or user, "resources": resources(limits)}
+        told = {"user": user, "alone": inside or user, "resources": child_limits(limits)}
         course = "/course" if inside else str(COURSE)
-        runner = [sys.executable, "-P", "-m", "grader.child", str(down_read), str(up_write), json.dumps(told)]
+        runner = [sys.executable, "-P", "-m", "grader.inside.child", str(down_read), str(up_write), json.dumps(told)]
         self.process = subprocess.Popen(
-            [*wrapped(limits["folder"]), *runner] if inside else runner,
+            [*bubblewrap_command(limits["folder"]), *runner] if inside else runner,
             cwd="/" if inside else self.folder.name,
-            env=environment(course, "/tmp" if inside else self.folder.name),
+            env=child_environment(course, "/tmp" if inside else self.folder.name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -95,10 +95,10 @@ class Child:
         try:
             wire.send(self.down, wire.pack(request | {"id": self.asked}, down), deadline)
             reply = wire.unpack(*wire.receive(self.up, deadline), up)
-            if not isinstance(reply, dict) or reply.get("id") != self.asked or not {"ok", "error"} & reply.keys():
+            if not is_reply(reply, self.asked):
                 raise wire.Garbled("the answer is to another question")
             return reply
-        except wire.Silent:
+        except wire.TimedOut:
             reason = f"took longer than {seconds:.0f} s and was stopped"
         except wire.Closed:
             reason, alone = "ended its process" + self._how(), True
@@ -128,14 +128,22 @@ class Child:
         return ""
 
 
+def is_reply(reply: object, number: int) -> bool:
+    """Whether this answers the request of that number. A hostile child may have sent any value: even `==` may fail."""
+    if not isinstance(reply, dict) or not {"ok", "error"} & reply.keys():
+        return False
+    told = reply.get("id")
+    return type(told) is int and told == number
+
+
 def open_to_all() -> bool:
     """Whether another user can reach this Python and the course. Root's home, for one, is closed."""
     places = [Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, COURSE / "utils", COURSE / "grader")]
     return all(part.stat().st_mode & 0o005 == 0o005 for place in places for part in (place, *place.parents))
 
 
-def resources(limits: dict) -> dict[str, int]:
-    """What the child sets for itself, inside, so that its processes are counted apart from ours."""
+def child_limits(limits: dict) -> dict[str, int]:
+    """The limits that the child sets for itself, so that its processes are counted apart from ours."""
     return {
         "AS": limits["memory"],
         "CPU": limits["cpu"],
@@ -146,8 +154,8 @@ def resources(limits: dict) -> dict[str, int]:
     }
 
 
-def environment(course: str, home: str) -> dict[str, str]:
-    """Nothing of the teacher's. One thread: the machine's cores are for other submissions."""
+def child_environment(course: str, home: str) -> dict[str, str]:
+    """The child's environment variables, none of the teacher's. One thread: other cores are for other submissions."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": home,
@@ -165,7 +173,7 @@ def environment(course: str, home: str) -> dict[str, str]:
     }
 
 
-def wrapped(folder: int) -> list[str]:
+def bubblewrap_command(folder: int) -> list[str]:
     """The bubblewrap command before the child's own."""
     system = [part for part in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache") if os.path.exists(part)]
     packages = [part for part in sys.path if part.endswith(("site-packages", "dist-packages")) and os.path.isdir(part)]
@@ -177,7 +185,7 @@ def wrapped(folder: int) -> list[str]:
         command += ["--unshare-user", "--disable-userns"]
     command += ["--perms", "1777", "--size", str(folder), "--tmpfs", "/tmp"]  # first: Python may lie below it
     shown = {part: part for part in [*system, *sorted(python)]} | {
-        str(COURSE / part): f"/course/{part}" for part in NEEDED
+        str(COURSE / part): f"/course/{part}" for part in MOUNTED
     }
     for parent in sorted({str(parent) for place in shown.values() for parent in Path(place).parents} - {"/", "/tmp"}):
         command += ["--perms", "0755", "--dir", parent]  # else only root may pass through it
@@ -194,6 +202,6 @@ def bubblewrap() -> str:
     path = shutil.which("bwrap") if os.environ.get("COURSE_BUBBLEWRAP") != "0" else None
     if not path:
         return ""
-    command = [*wrapped(MB), sys.executable, "-c", "pass"]
+    command = [*bubblewrap_command(MB), sys.executable, "-c", "pass"]
     works = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     return path if works.returncode == 0 else ""

@@ -1,14 +1,15 @@
-"""A student's answers. They come from a child; when it dies another one runs the cells again, so that one bad
+"""A student's answers. They come from a child. When it ends, another one runs the cells again, so that one bad
 exercise costs only its own points.
 """
 
 import time
 from collections.abc import Sequence
 
-from grader import wire
+from grader.inside import wire
+from grader.result import as_text
 from grader.sandbox import LIMITS, Child, Ended
 
-TRIES = 4  # children for the cells alone; each time the cell that ended one is left out
+MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
 
 
 class Raised(Exception):
@@ -16,7 +17,7 @@ class Raised(Exception):
 
 
 class LabError(Exception):
-    """A mistake of the lab's or the machine's, not of the student's."""
+    """A mistake of the lab or of the machine, not of the student."""
 
 
 class Session:
@@ -33,14 +34,14 @@ class Session:
         self.problems: dict[int, str] = {}
         self.ending: set[int] = set()  # cells that end their child
         self.output = ""
-        self.hopeless = ""
+        self.given_up = ""
         self.deadline = time.monotonic() + limits["all"]
 
     def seconds(self, kind: str) -> float:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            self.hopeless = f"the notebook has used up its {self.limits['all']:.0f} s"
-            raise Raised(self.hopeless)
+            self.given_up = f"the notebook has used up its {self.limits['all']:.0f} s"
+            raise Raised(self.given_up)
         return min(self.limits[kind], left)
 
     def close(self) -> None:
@@ -55,11 +56,11 @@ class Session:
     def alive(self) -> Child:
         """A child that has run the cells. Raises `Raised` where there can be none."""
         while not self.child:
-            if self.hopeless:
-                raise Raised(self.hopeless)
-            if self.life >= TRIES + 20 or len(self.ending) >= TRIES:
-                self.hopeless = "too many cells ended the notebook"
-                raise Raised(self.hopeless)
+            if self.given_up:
+                raise Raised(self.given_up)
+            if self.life >= MOST_ENDING + 20 or len(self.ending) >= MOST_ENDING:
+                self.given_up = "too many cells ended the notebook"
+                raise Raised(self.given_up)
             self._start()
         return self.child
 
@@ -73,7 +74,7 @@ class Session:
         try:
             self.child.ask({"do": "start"}, seconds)
             for source in self.given:
-                reply = self.child.ask(run(source, "given"), seconds)
+                reply = self.child.ask(run_request(source, "given"), seconds)
                 if "error" in reply:
                     raise LabError(f"the lab's own cell fails in the sandbox: {reply}\n{source}")
         except Ended as end:
@@ -94,14 +95,14 @@ class Session:
         """Run a cell; the type of its error, if any."""
         self.problems.pop(number, None)
         try:
-            reply = self.child.ask(run(source, f"cell {number}"), self.seconds("cell"))
+            reply = self.child.ask(run_request(source, f"cell {number}"), self.seconds("cell"))
         except Ended as end:
             self.ending.add(number)
             self.problems[number] = f"cell {number} {end}"
             self._lost()
             return ""
         if "error" in reply:
-            self.problems[number] = f"cell {number} raised {words(reply)}"
+            self.problems[number] = f"cell {number} raised {error_in_words(reply)}"
         return str(reply.get("error", ""))
 
     def get(self, name: str) -> dict:
@@ -117,7 +118,7 @@ class Session:
         request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": self.seed}
         reply = self._ask(request, function.name, function)
         if "error" in reply:
-            raise Raised(f"{function.name} raised {words(reply)}")
+            raise Raised(f"{function.name} raised {error_in_words(reply)}")
         found = reply["ok"] if isinstance(reply["ok"], dict) else {}
         function.changed = found.get("changed") is not False
         return found.get("value")
@@ -165,7 +166,7 @@ class Session:
             raise wire.Garbled("an unknown kind of value")
         number, what, name = details
         if what == "object":
-            return Left(str(name)[:100])
+            return StaysInChild(str(name)[:100])
         function = Function(self, f"the {str(what)[:20]}", named=False)
         function.number, function.life = number, self.life
         return function
@@ -189,8 +190,8 @@ class Function:
         return f"<{self.name}>"
 
 
-class Left:
-    """Something of the student's that cannot be sent, and stays where it is."""
+class StaysInChild:
+    """Stands for a value of the student's that cannot be sent and stays in the child."""
 
     def __init__(self, kind: str):
         self.kind = kind
@@ -199,11 +200,12 @@ class Left:
         return f"<{self.kind}: no plain value>"
 
 
-def run(source: str, name: str) -> dict:
+def run_request(source: str, name: str) -> dict:
     return {"do": "run", "source": source, "name": name}
 
 
-def words(reply: dict) -> str:
-    """An error that a child tells of, in words. What it tells may be anything."""
-    kind, message, where = (str(reply.get(part) or "")[:1000] for part in ("error", "message", "where"))
+def error_in_words(reply: dict) -> str:
+    """The error that a child reports, in words. A hostile child may have put any value in place of a text."""
+    told = (reply.get(part, "") for part in ("error", "message", "where"))
+    kind, message, where = (as_text(value)[:1000] for value in told)
     return kind + (f": {message}" if message else "") + (f" ({where})" if where else "")

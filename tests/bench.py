@@ -76,7 +76,7 @@ def measured(data: Dataset, folder: Path, plan: dict[str, Row], **variables: str
         if not names:
             continue
         python, wanted = small_env(peer, ENVIRONMENTS[peer]), [plan[name] for name in names]
-        results = compare(python, peer, data.name, folder, wanted, timed=True, **variables)
+        results = compare(python, peer, data.name, folder, wanted, beside=True, **variables)
         for name, result in zip(names, results, strict=True):
             table[name][peer] = result
     return table

@@ -1,15 +1,17 @@
 """Opacus and dp-accounting beside our differential privacy: epsilon, clipped gradients, and seconds an epoch.
 
 Each library has a small environment of its own. There this file runs as a script, `privacy_peers.py WHAT JSON`, and
-answers with one line of JSON; `asked` calls it.
+answers with one line of JSON; `asked` calls it. `tests/pin.py` pins the answers to SETTINGS and CLIPS.
 """
 
 import itertools
 import json
+import math
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 
@@ -20,12 +22,31 @@ from torch.nn import functional as F
 from small_env import ask
 from utils.data import load
 from utils.models import small_cnn
-from utils.privacy import clipped_sum, dp_sgd
+from utils.privacy import dp_sgd
 
 ENVIRONMENTS = {  # what pip installs; --no-deps where the course's environment has the rest
     "opacus": ("--no-deps", "opacus==1.6.0", "opt-einsum==3.4.0"),
     "dp-accounting": ("dp-accounting==0.6.0",),
 }
+SETTINGS = [
+    (sigma, rate, updates, 1e-5)
+    for sigma, (rate, updates) in itertools.product(
+        (0.6, 0.8, 1.1, 2.0, 4.0),
+        [
+            (0.004, 250),
+            (0.004, 3500),
+            (0.0256, 40),
+            (0.0256, 585),
+            (0.1, 10),
+            (0.1, 300),
+            (0.3, 30),
+            (0.5, 100),
+            (1.0, 1),
+            (1.0, 20),
+        ],
+    )
+]
+CLIPS = (0.5, 5.0)
 
 
 def asked(python: Path, what: str, job, **variables: str):
@@ -36,17 +57,23 @@ def asked(python: Path, what: str, job, **variables: str):
 # Epsilon: a list of (noise_multiplier, rate, updates, privacy_delta) in, an answer for each out.
 
 
-def by_opacus(settings) -> list:
+def by_opacus(settings) -> dict:
+    """Its orders, and for each setting epsilon and the divergences; None where its series fails to converge."""
     from opacus.accountants import RDPAccountant
     from opacus.accountants.analysis.rdp import compute_rdp
 
-    found = []
+    orders, found = RDPAccountant.DEFAULT_ALPHAS, []
     for sigma, rate, updates, delta in settings:
-        accountant, orders = RDPAccountant(), RDPAccountant.DEFAULT_ALPHAS
+        accountant = RDPAccountant()
         accountant.history = [(sigma, rate, updates)]
         divergence = compute_rdp(q=rate, noise_multiplier=sigma, steps=updates, orders=orders)
-        found.append({"eps": accountant.get_epsilon(delta), "orders": orders, "rdp": list(map(float, divergence))})
-    return found
+        rdp = [nine_digits(value) if math.isfinite(value) else None for value in divergence]
+        found.append({"eps": nine_digits(accountant.get_epsilon(delta)), "rdp": rdp})
+    return {"orders": list(map(nine_digits, orders)), "settings": found}
+
+
+def nine_digits(value: float) -> float:
+    return float(f"{value:.9g}")
 
 
 def by_dp_accounting(settings) -> list:
@@ -58,7 +85,7 @@ def by_dp_accounting(settings) -> list:
     for sigma, rate, updates, delta in settings:
         event, both = PoissonSampledDpEvent(rate, GaussianDpEvent(sigma)), {}
         for name, accountant in (("pld", PLDAccountant()), ("rdp", RdpAccountant())):
-            both[name] = accountant.compose(event, updates).get_epsilon(delta)
+            both[name] = nine_digits(accountant.compose(event, updates).get_epsilon(delta))
         found.append(both)
     return found
 
@@ -96,22 +123,43 @@ def opacus_step(model: nn.Module, mode: str, clip: float, noise: float, size: in
     return step
 
 
-def gradients(job) -> dict:
-    """How far each mode's clipped mean of one batch is from ours, in float64 and relative to the largest entry."""
-    data, size = load(job["data"]), 64
-    x, y = data.train.take(size)
+def by_definition(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> list[Tensor]:
+    """The sum of the clipped gradients, one example after another: what opacus and we are both held against."""
+    total = [torch.zeros_like(p) for p in model.parameters()]
+    for image, label in zip(x.split(1), y.split(1), strict=True):
+        gradient = torch.autograd.grad(F.cross_entropy(model(image), label), list(model.parameters()))
+        length = sum(g.square().sum() for g in gradient).sqrt()
+        for part, g in zip(total, gradient, strict=True):
+            part += g * (clip / length).clamp(max=1)
+    return total
+
+
+def apart(sums: list[Tensor], truth: list[Tensor]) -> float:
+    """How far the two are apart at most, relative to the largest entry of their parameter."""
+    return max(float((s - t).abs().max() / t.abs().max()) for s, t in zip(sums, truth, strict=True))
+
+
+def one_batch() -> tuple[nn.Module, Tensor, Tensor]:
+    """A model, images and labels, in float64."""
+    data = load("digits")
+    x, y = data.train.take(64)
     torch.manual_seed(0)
-    weights, apart = small_cnn(data).double().state_dict(), {}
-    for mode in ("hooks", "functorch", "ghost"):
-        ours, theirs = (small_cnn(data).double() for _ in range(2))
-        ours.load_state_dict(weights), theirs.load_state_dict(weights)
-        total, _ = clipped_sum(ours, x.double(), y, job["clip"])
-        opacus_step(theirs, mode, job["clip"], 0.0, size, 1.0)(x.double(), y)
-        apart[mode] = max(
-            float(((before - after) * size - total[name]).abs().max() / total[name].abs().max())
-            for (name, after), before in zip(theirs.named_parameters(), ours.parameters(), strict=True)
-        )
-    return apart
+    return small_cnn(data).double(), x.double(), y
+
+
+def gradients(clips) -> list[dict]:
+    """For each clip, how far each mode's clipped sum of one batch is from the definition."""
+    model, x, y = one_batch()
+    found = []
+    for clip in clips:
+        truth, away = by_definition(model, x, y, clip), {}
+        for mode in ("hooks", "functorch", "ghost"):
+            theirs = deepcopy(model)
+            opacus_step(theirs, mode, clip, 0.0, len(x), 1.0)(x, y)
+            stepped = zip(model.parameters(), theirs.parameters(), strict=True)
+            away[mode] = apart([(before - after).detach() * len(x) for before, after in stepped], truth)
+        found.append(away)
+    return found
 
 
 def epochs(job) -> dict:
@@ -149,6 +197,20 @@ def epochs(job) -> dict:
         train(model)
         seconds[name].append(time.process_time() - begin)
     return {name: median(times) for name, times in seconds.items()}
+
+
+# What tests/pin.py asks of each of such modules.
+
+JUDGES = ["from utils import privacy"]
+
+
+def question(peer: str) -> dict:
+    return {"settings": SETTINGS} | ({"clips": CLIPS} if peer == "opacus" else {})
+
+
+def answers(python: Path, peer: str) -> dict:
+    found = {"epsilon": asked(python, peer, SETTINGS)}
+    return found | ({"gradients": asked(python, "gradients", CLIPS)} if peer == "opacus" else {})
 
 
 if __name__ == "__main__":

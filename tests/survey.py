@@ -22,7 +22,7 @@ from utils.checkup import examine
 from utils.data import load
 from utils.evaluation import Rate
 from utils.models import mlp, normalize, small_cnn
-from utils.training import cross_entropy, fit
+from utils.training import fit, mean_cross_entropy
 
 # Honest models: each builds and trains one from the data.
 
@@ -54,7 +54,7 @@ def smoothed(model, x, y):
 
 
 def decayed(model, x, y):
-    return cross_entropy(model, x, y) + 1e-3 * sum((p**2).sum() for p in model.parameters())
+    return mean_cross_entropy(model, x, y) + 1e-3 * sum((p**2).sum() for p in model.parameters())
 
 
 def hinge(model, x, y):
@@ -62,11 +62,11 @@ def hinge(model, x, y):
 
 
 def flatter(model, x, y):
-    """Cross-entropy, and the size of its slope."""
+    """Cross-entropy, and the size of its gradient."""
     x = x.clone().requires_grad_()
-    loss = cross_entropy(model, x, y)
-    (slope,) = torch.autograd.grad(loss * len(x), x, create_graph=True)
-    return loss + 0.05 * slope.flatten(1).abs().sum(1).mean()
+    loss = mean_cross_entropy(model, x, y)
+    (gradient,) = torch.autograd.grad(loss * len(x), x, create_graph=True)
+    return loss + 0.05 * gradient.flatten(1).abs().sum(1).mean()
 
 
 class Residual(nn.Module):
@@ -253,7 +253,7 @@ class Front(nn.Module):
         return self.after(self.model(self.before(x)))
 
 
-class Sloped(torch.autograd.Function):
+class Backward(torch.autograd.Function):
     """Forward: nothing. Backward: whatever `change` makes of the gradient."""
 
     @staticmethod
@@ -262,16 +262,16 @@ class Sloped(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, slope):
-        return ctx.change(slope), None
+    def backward(ctx, gradient):
+        return ctx.change(gradient), None
 
 
 def front(before=lambda x: x, after=lambda z: z):
     return lambda data, base: Front(base, before, after)
 
 
-def sloped(change):
-    return front(lambda x: Sloped.apply(x, change))
+def with_backward(change):
+    return front(lambda x: Backward.apply(x, change))
 
 
 def trained(build):
@@ -301,7 +301,7 @@ def thermometer(data, base):
 
 
 class Step(nn.Module):
-    """A hard threshold with the slope of a sigmoid while it learns, and its own, zero, afterwards."""
+    """A hard threshold with the gradient of a sigmoid while it learns, and its own, zero, afterwards."""
 
     def forward(self, x):
         soft = torch.sigmoid(4 * x)
@@ -309,7 +309,7 @@ class Step(nn.Module):
 
 
 class Sign(nn.Module):
-    """Signs, with the slope of a clipped line while it learns."""
+    """Signs, with the gradient of a clipped line while it learns."""
 
     def forward(self, x):
         return x.clamp(-1, 1) + (x.sign() - x.clamp(-1, 1)).detach() if self.training else x.sign()
@@ -417,8 +417,8 @@ def with_layer(layer):
     return build
 
 
-def noise_like(slope):
-    return torch.randn_like(slope) * slope.abs().amax()
+def noise_like(gradient):
+    return torch.randn_like(gradient) * gradient.abs().amax()
 
 
 MASKS = {  # name: (data, eps, build from data and an undefended model)
@@ -450,18 +450,18 @@ MASKS = {  # name: (data, eps, build from data and an undefended model)
     "no_grad": ("digits", 0.15, lambda d, base: Hidden(base)),
     "gradient noise": ("digits", 0.15, lambda d, base: Hooked(base, noise_like)),
     "gradient if a pixel is lit": ("digits", 0.15, lambda d, base: Lit(base)),
-    "gradient 1e-20": ("digits", 0.15, sloped(lambda g: g.clamp(-1e-20, 1e-20))),
-    "gradient * 1e30": ("digits", 0.15, sloped(lambda g: g * 1e30)),
-    "gradient reversed": ("digits", 0.15, sloped(lambda g: -g)),
-    "gradient of other images": ("digits", 0.15, sloped(lambda g: g.roll(1, 0))),
-    "gradient's sign alone": ("digits", 0.15, sloped(torch.sign)),
-    "gradient half hidden": ("digits", 0.15, sloped(lambda g: g * (torch.arange(8) % 2))),
+    "gradient 1e-20": ("digits", 0.15, with_backward(lambda g: g.clamp(-1e-20, 1e-20))),
+    "gradient * 1e30": ("digits", 0.15, with_backward(lambda g: g * 1e30)),
+    "gradient reversed": ("digits", 0.15, with_backward(lambda g: -g)),
+    "gradient of other images": ("digits", 0.15, with_backward(lambda g: g.roll(1, 0))),
+    "gradient's sign alone": ("digits", 0.15, with_backward(torch.sign)),
+    "gradient half hidden": ("digits", 0.15, with_backward(lambda g: g * (torch.arange(8) % 2))),
     "square root at 0": ("digits", 0.15, front(lambda x: x.sqrt() ** 2)),
     "clamped square root": ("digits", 0.15, front(lambda x: (x - 0.001).clamp_min(0).sqrt() ** 2 + 0.001)),
     "two bits": ("digits", 0.15, rounds(4)),
     "eight bits": ("digits", 0.15, rounds(256)),
     "sixteen bits": ("digits", 0.15, rounds(65536)),
-    "staircase with slope": ("digits", 0.15, front(lambda x: (4 * x).round() / 4 + 0.01 * x)),
+    "staircase, not quite flat": ("digits", 0.15, front(lambda x: (4 * x).round() / 4 + 0.01 * x)),
     "sawtooth": ("digits", 0.15, front(lambda x: x + 0.02 * torch.sin(400 * x))),
     "detector": ("digits", 0.15, lambda d, base: Detector(base, d)),
     "tumors, quantised": ("tumors", 0.05, rounds(20)),

@@ -189,8 +189,8 @@ def test_the_divergence_is_zero_only_where_answers_agree_and_knows_direction():
 
 def test_the_divergence_survives_answers_that_are_too_sure():
     sure = torch.tensor([[200.0, 0.0, -200.0]], requires_grad=True)
-    (slope,) = torch.autograd.grad(kl(sure, sure.flip(1)).sum(), sure)
-    assert slope.isfinite().all() and kl(sure, sure.flip(1)).isfinite().all()
+    (gradient,) = torch.autograd.grad(kl(sure, sure.flip(1)).sum(), sure)
+    assert gradient.isfinite().all() and kl(sure, sure.flip(1)).isfinite().all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

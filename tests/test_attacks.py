@@ -28,7 +28,7 @@ from utils.attacks import (
     transfer,
     worst_case,
 )
-from utils.attacks.gradient import checkpoints, climb, wrong
+from utils.attacks.gradient import apgd_run, checkpoints, wrong
 from utils.attacks.guard import into_ball, random_start, steepest
 from utils.attacks.minimal import shift
 from utils.data import load
@@ -237,9 +237,9 @@ def test_apgd_starts_on_the_rim_in_l2_and_in_the_box_in_linf(monkeypatch):
 
     def watched(model, x, labels, x_adv, **how):
         starts.append(distance(how["norm"], x_adv, x))
-        return climb(model, x, labels, x_adv, **how)
+        return apgd_run(model, x, labels, x_adv, **how)
 
-    monkeypatch.setattr(gradient, "climb", watched)
+    monkeypatch.setattr(gradient, "apgd_run", watched)
     for attack in (apgd, apgd_t):
         for norm in ("l2", "linf"):
             starts.clear()
@@ -248,12 +248,12 @@ def test_apgd_starts_on_the_rim_in_l2_and_in_the_box_in_linf(monkeypatch):
             assert on_rim.all() if norm == "l2" else on_rim.float().mean() < 0.1
 
 
-def test_the_steepest_direction_has_length_one_and_a_zero_slope_gives_none():
-    slope = torch.randn(5, 3, 2, 2)
-    slope[0] = 0
-    assert (distance("linf", steepest(slope, "linf"), 0 * slope)[1:] == 1).all()
-    torch.testing.assert_close(distance("l2", steepest(slope, "l2"), 0 * slope)[1:], torch.ones(4))
-    assert (steepest(slope, "l2")[0] == 0).all() and (steepest(slope, "linf")[0] == 0).all()
+def test_the_steepest_direction_has_length_one_and_a_zero_gradient_gives_none():
+    gradient = torch.randn(5, 3, 2, 2)
+    gradient[0] = 0
+    assert (distance("linf", steepest(gradient, "linf"), 0 * gradient)[1:] == 1).all()
+    torch.testing.assert_close(distance("l2", steepest(gradient, "l2"), 0 * gradient)[1:], torch.ones(4))
+    assert (steepest(gradient, "l2")[0] == 0).all() and (steepest(gradient, "linf")[0] == 0).all()
 
 
 def test_apgd_looks_back_where_the_paper_does():
@@ -340,7 +340,7 @@ def test_fab_finds_the_known_distance_on_a_linear_model(norm, linear):
 
 @pytest.mark.parametrize("norm", BOTH)
 def test_the_funnel_finds_what_the_ball_hides(norm, linear):
-    """Near x the slope points the wrong way. Attacks that stay in the ball walk off; the funnel comes from outside."""
+    """Near x the gradient points the wrong way. Attacks that stay in the ball walk off; funnel comes from outside."""
     model, x, y, to_boundary = linear
     eps = float(to_boundary[norm].median())
 
@@ -601,25 +601,25 @@ def test_restarts_keep_the_image_of_highest_loss(norm, digits):
     assert (loss(4) >= loss(1) - 1e-6).all() and (loss(4) > loss(1) + 1e-4).any()
 
 
-def apgd_as_published(slope_at, project, x, x_adv, eps, steps):
+def apgd_as_published(gradient_at, project, x, x_adv, eps, steps):
     """Croce & Hein 2020, algorithm 1 with its two conditions, one image at a time: the points where it asks."""
     marks, p, q = [0], 0.0, 0.22
     while math.ceil(round(q * steps, 9)) <= steps - 1 + 1e-9:
         marks.append(math.ceil(round(q * steps, 9)))
         p, q = q, q + max(q - p - 0.03, 0.06)
-    eta, points, f, slopes = 2 * eps, [x_adv], [], []
-    value, gradient = slope_at(x_adv)
+    eta, points, f, gradients = 2 * eps, [x_adv], [], []
+    value, gradient = gradient_at(x_adv)
     f.append(value)
-    slopes.append(gradient)
+    gradients.append(gradient)
     best = 0
     at, old, direction, changed_before, best_before = x_adv, x_adv, gradient, True, value
     for k in range(steps):
         z = project(at + eta * direction)
         new = z if k == 0 else project(at + 0.75 * (z - at) + 0.25 * (at - old))
         points.append(new)
-        value, gradient = slope_at(new)
+        value, gradient = gradient_at(new)
         f.append(value)
-        slopes.append(gradient)
+        gradients.append(gradient)
         if value > f[best]:
             best = k + 1
         old, at, direction = at, new, gradient
@@ -628,7 +628,7 @@ def apgd_as_published(slope_at, project, x, x_adv, eps, steps):
             rises = sum(f[i + 1] > f[i] for i in range(before, k + 1))
             changed = rises <= 0.75 * (k + 1 - before) or (not changed_before and best_before == f[best])
             if changed:
-                eta, at, direction = eta / 2, points[best], slopes[best]
+                eta, at, direction = eta / 2, points[best], gradients[best]
             changed_before, best_before = changed, f[best]
     return points
 
@@ -650,11 +650,11 @@ def test_apgd_asks_at_the_points_of_the_published_algorithm(norm, steps):
     y = torch.zeros(6, dtype=torch.int64)
     recording = Recording(Waves())
     how = {"objective": margin, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-    result, done = climb(recording, x, y, begin, **how)
+    result, done = apgd_run(recording, x, y, begin, **how)
     assert not done.any() and len(recording.asked) == steps + 1
     for i in range(6):
 
-        def slope_at(point, i=i):
+        def gradient_at(point, i=i):
             batch = point.repeat(6, 1, 1, 1).requires_grad_()  # six, as there: rounding depends on the batch's size
             values = margin(Waves()(batch), y)
             return values[i].item(), steepest(torch.autograd.grad(values.sum(), batch)[0], norm)[i : i + 1]
@@ -662,10 +662,10 @@ def test_apgd_asks_at_the_points_of_the_published_algorithm(norm, steps):
         def project(point, i=i):
             return into_ball(point, x[i : i + 1], eps, norm)
 
-        points = apgd_as_published(slope_at, project, x[i : i + 1], begin[i : i + 1], eps, steps)
+        points = apgd_as_published(gradient_at, project, x[i : i + 1], begin[i : i + 1], eps, steps)
         asked = torch.cat([batch[i : i + 1] for batch, _ in recording.asked])
         torch.testing.assert_close(asked, torch.cat(points), atol=1e-6, rtol=0)
-        values = [slope_at(point)[0] for point in points]
+        values = [gradient_at(point)[0] for point in points]
         torch.testing.assert_close(result[i : i + 1], points[max(range(len(values)), key=values.__getitem__)])
 
 

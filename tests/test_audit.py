@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_model
 from torch import nn
 
-from build import LESSONS, ROOT
-from utils.audit import ROWS, audit, card, page, read_claims, read_data, read_model, sheet
+from run import LESSONS, ROOT
+from utils.audit import ROWS, audit_model, card_data, card_html, card_page, read_claims, read_data, read_model
 from utils.audit.__main__ import main
 from utils.audit.measure import CLAIMABLE, Judged, compare
 from utils.data import load
@@ -102,7 +102,7 @@ def found(honest, digits):
     torch.manual_seed(5)
     how = {"eps": 0.02, "train": digits.train, "copy": mlp(digits), "claims": claims, "n": 30, "name": "<b>it</b>"}
     torch.manual_seed(5)
-    done = audit(honest, digits.test, **how)
+    done = audit_model(honest, digits.test, **how)
     assert torch.equal(torch.rand(1), number), "the caller's random numbers have moved"
     assert all(torch.equal(a, b) for a, b in zip(before, honest.parameters(), strict=True))
     assert not any(p.grad is not None for p in honest.parameters())
@@ -120,16 +120,16 @@ def test_the_vendors_model_is_caught(digits):
     """What lesson 14 finds: PGD alone believes the brochure, the audit refutes it."""
     claims, data = read_claims(VENDOR / "claims.json"), read_data(VENDOR / "data.npz")
     model = read_model(f"{VENDOR}/model.py:build", VENDOR / "model.safetensors")
-    done = audit(model, data.test, eps=claims["eps"], train=data.train, claims=claims, n=100)
+    done = audit_model(model, data.test, eps=claims["eps"], train=data.train, claims=claims, n=100)
     assert [claim.verdict for claim in done.claims] == ["holds", "refuted", "refuted"]
     assert done.checkup.flags and done.checkup.left["40 steps, cross-entropy"] > 0.8
-    assert done.copied is None and "not measured" in page(done)
+    assert done.copied is None and "not measured" in card_page(done)
 
 
 def test_a_model_that_saw_none_of_the_data_is_not_accused(honest, digits):
     """Members and others from the same held-out half: a bound above 0 in at most 5 % of such audits, here none."""
     first, second = (type(digits.test)(digits.test.x[i::2], digits.test.y[i::2]) for i in (0, 1))
-    done = audit(honest, first, eps=0.02, train=second, n=10)
+    done = audit_model(honest, first, eps=0.02, train=second, n=10)
     assert done.membership["privacy_eps"] == 0 and 0.4 < done.membership["auc"] < 0.6
 
 
@@ -150,7 +150,7 @@ def test_a_model_that_saw_none_of_the_data_is_not_accused(honest, digits):
 )
 def test_claims_that_cannot_be_judged(honest, digits, claims, eps, word):
     with pytest.raises(ValueError, match=word):
-        audit(honest, digits.test, eps=eps, claims=claims, n=10)
+        audit_model(honest, digits.test, eps=eps, claims=claims, n=10)
 
 
 def test_a_certificate_refutes_nothing(digits):
@@ -162,9 +162,9 @@ def test_a_certificate_refutes_nothing(digits):
 
     threes = type(digits.test)(digits.test.x[:40], torch.full((40,), 3))
     claims = {"certified_accuracy": 0.99, "sigma": 0.25, "radius": 0.7}
-    done = audit(Three(), threes, eps=0.02, claims=claims, n=20)
+    done = audit_model(Three(), threes, eps=0.02, claims=claims, n=20)
     assert [claim.verdict for claim in done.claims] == ["open"] and done.certified["rate"] == 0
-    near = audit(Three(), threes, eps=0.02, claims=claims | {"radius": 0.1, "certified_accuracy": 0.8}, n=20)
+    near = audit_model(Three(), threes, eps=0.02, claims=claims | {"radius": 0.1, "certified_accuracy": 0.8}, n=20)
     assert [claim.verdict for claim in near.claims] == ["holds"]
 
 
@@ -183,8 +183,8 @@ def test_models_of_other_habits_are_audited(honest, digits, kind):
                 kind, said
             )
 
-    done = audit(Other(), digits.test, eps=0.05, n=20)
-    assert done.accuracy.k - audit(honest, digits.test, eps=0.05, n=20).accuracy.k in (-1, 0, 1)
+    done = audit_model(Other(), digits.test, eps=0.05, n=20)
+    assert done.accuracy.k - audit_model(honest, digits.test, eps=0.05, n=20).accuracy.k in (-1, 0, 1)
     assert done.worst <= done.accuracy and 0 < done.monitor["temperature"] < 10
 
 
@@ -194,7 +194,7 @@ def test_a_model_whose_answers_are_no_numbers(digits):
             return x.flatten(1)[:, :10] / 0
 
     with pytest.raises(ValueError, match="NaN or infinity"):
-        audit(Broken(), digits.test, eps=0.1)
+        audit_model(Broken(), digits.test, eps=0.1)
 
 
 def test_a_model_that_answers_with_labels(honest, digits):
@@ -205,7 +205,7 @@ def test_a_model_that_answers_with_labels(honest, digits):
             return honest(x).argmax(1)
 
     with pytest.raises(ValueError, match=r"one number for each input.*give logits \(N, classes\)"):
-        audit(Labels(), digits.test, eps=0.1)
+        audit_model(Labels(), digits.test, eps=0.1)
 
 
 @pytest.mark.parametrize("fails", [lambda x: {}["layer7"], lambda x: x @ x.new_zeros(3, 3), lambda x: sys.exit(0)])
@@ -218,7 +218,7 @@ def test_a_model_that_fails_is_named_with_its_line_and_the_shape(digits, fails):
     kind = r"(KeyError: 'layer7'|RuntimeError: .+|SystemExit: 0)"
     said = rf"model failed on inputs of shape \(N, 1, 8, 8\): {kind} \(test_audit.py:{line}\)$"
     with pytest.raises(ValueError, match=said) as problem:
-        audit(Failing(), digits.test, eps=0.1)
+        audit_model(Failing(), digits.test, eps=0.1)
     assert isinstance(problem.value.__cause__, (KeyError, RuntimeError, SystemExit))
 
 
@@ -226,7 +226,7 @@ def test_no_line_of_a_library_is_blamed(digits):
     """Three channels for one, in a model of torch's layers only: torch's words, and no file of torch."""
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(288, 10))
     with pytest.raises(ValueError, match=r"shape \(N, 1, 8, 8\): RuntimeError: Given groups=1.*instead$"):
-        audit(model, digits.test, eps=0.1)
+        audit_model(model, digits.test, eps=0.1)
 
 
 # The card.
@@ -243,20 +243,20 @@ def test_every_id_is_in_the_pinned_lists():
 
 
 def test_the_card_says_what_was_measured(found):
-    machine = json.loads(json.dumps(card(found)))
+    machine = json.loads(json.dumps(card_data(found)))
     assert machine["measured"]["worst"]["k"] == found.worst.k and len(machine["threats"]) == len(ROWS)
-    people = page(found)
+    people = card_page(found)
     assert str(found.worst) in people and str(found.certified["rate"]) in people
     for row in ROWS:
         assert all(name in people for name in (*row.atlas, *row.nist, *row.owasp))
 
 
 def test_the_card_holds_no_markup_of_others_and_loads_nothing(found):
-    people = page(found)
+    people = card_page(found)
     assert "<b>it</b>" not in people and "&lt;b&gt;it&lt;/b&gt;" in people
     assert not re.search(r"<script|src=|href=|url\(", people)
-    assert sheet(found) in people and len(people) < 30_000
-    styled = re.findall(r"(?m)([^{}\n]+)\{", re.search(r"(?s)<style>(.*?)</style>", sheet(found))[1])
+    assert card_html(found) in people and len(people) < 30_000
+    styled = re.findall(r"(?m)([^{}\n]+)\{", re.search(r"(?s)<style>(.*?)</style>", card_html(found))[1])
     outside = [rule for rule in styled if ".security-card" not in rule and "@media" not in rule]
     assert not outside, f"these rules would style the reader's notebook: {outside}"
 
@@ -422,7 +422,7 @@ LATER += "def build():\n    return Later(64, 10)"
         ("import sys\nsys.exit(0)", "model.py failed when it was run: SystemExit: 0 (model.py:2)"),
         ("def build():\n    raise SystemExit('usage')", "failed: SystemExit: usage (model.py:2)"),
         (LATER.format("raise SystemExit(0)"), "SystemExit: 0 (model.py:5)"),  # first under attack
-        (LATER.format("raise ValueError('no slope')"), "ValueError: no slope (model.py:5)"),
+        (LATER.format("raise ValueError('no gradient')"), "ValueError: no gradient (model.py:5)"),
     ],
 )
 def test_what_is_no_audit_does_not_look_like_a_verdict(folder, code, said_of_it, capsys):
@@ -438,7 +438,7 @@ def test_what_is_no_audit_does_not_look_like_a_verdict(folder, code, said_of_it,
 
 @pytest.mark.parametrize("name", ["data.npz", "data.npz/out"])
 def test_a_folder_that_cannot_be_is_found_before_anything_is_measured(folder, name, capsys, monkeypatch):
-    monkeypatch.setattr("utils.audit.__main__.audit", lambda *given, **how: pytest.fail("it has measured"))
+    monkeypatch.setattr("utils.audit.__main__.audit_model", lambda *given, **how: pytest.fail("it has measured"))
     with pytest.raises(SystemExit) as end:
         main([f"{folder}/model.py:build", "--data", f"{folder}/data.npz", "--to", f"{folder}/{name}"])
     assert end.value.code == 2 and f"cannot write to the folder {folder}/{name}" in capsys.readouterr().err

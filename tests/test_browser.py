@@ -247,8 +247,11 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, f
     """The student's notebook of lab 01, answered by keyboard: a stub, a step too far, a right step."""
     shutil.copy(LAB, folder / f"lab_{LAB.name}")
     stub = "def fgsm(model, x, y, *, eps):"
-    lines = ["    x = x.detach().requires_grad_()", "    slope, = torch.autograd.grad(F.cross_entropy(model(x), y), x)"]
-    step = "    return (x + {} * eps * slope.sign()).clamp(0, 1).detach()"
+    lines = [
+        "    x = x.detach().requires_grad_()",
+        "    gradient, = torch.autograd.grad(F.cross_entropy(model(x), y), x)",
+    ]
+    step = "    return (x + {} * eps * gradient.sign()).clamp(0, 1).detach()"
 
     def answer(far: int) -> Locator:
         """Write the answer, and run its cell, the picture after it and the check; what the check says."""
@@ -298,7 +301,7 @@ def test_every_other_widget_answers_to_the_keyboard(browser, address, folder):
     sources = {
         "test_widgets": ("budget", "console", "watch"),
         "test_poisoning": ("explorer",),
-        "test_beyond": ("explorer",),
+        "test_domains": ("explorer",),
     }
     path = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
     codes = [f"{path}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]

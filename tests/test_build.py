@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from build import FIRST_CELL, ROOT, assemble, build, fingerprint
+from build import FIRST_CELL, assemble, build
+from run import ROOT
+from utils import records
 
 LESSON = """\
 # %% [markdown]
 # # 01 · A small lesson
 #
-# *About 1 minute; the cells run in 1 s on two CPU cores.*
+# *About 1 minute; the cells run in SECONDS s on two CPU cores.*
 
 # %%
 from random import random
@@ -69,6 +71,16 @@ def test_a_new_cell_moves_the_ids_of_its_section_only(lesson):
     assert ids == ["twice-3"]
 
 
+def test_a_run_keeps_a_record_and_a_record_that_is_gone_is_made_again(lesson, tmp_path, capsys):
+    lesson(LESSON)
+    kept = records.read("01_small", folder=tmp_path / "results")
+    assert kept["dataset"] == "digits" and kept["seconds"] >= 0
+    (tmp_path / "results" / "01_small.digits.json").unlink()
+    lesson(LESSON)
+    assert records.read("01_small", folder=tmp_path / "results")["fingerprint"] == kept["fingerprint"]
+    assert capsys.readouterr().out.count("running") == 2
+
+
 def test_changed_code_runs_again(lesson):
     assert "False" in "".join(lesson(LESSON.replace("< 2", "< 0")))
 
@@ -88,37 +100,6 @@ def test_a_lesson_that_fails_stops_the_build_and_leaves_the_old_notebook(lesson,
     assert (tmp_path / "01_small.ipynb").read_text().splitlines() == before
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "same"),
-    [
-        ("x = 1  # one", "x = 1", True),
-        ('def f():\n    """One."""\n    return 1', 'def f():\n    "Two."\n    return (1)', True),
-        ("x = 1", "x = 2", False),
-        ("x", "x;", False),
-        ("def f(): return None", "def f(): return", False),
-        ("from utils.evaluation import Rate", "from utils.data import load", False),
-        ("def f():\n    from utils import data", "def f():\n    from utils import evaluation", False),
-    ],
-)
-def test_the_fingerprint_sees_code_and_nothing_else(before, after, same):
-    assert (fingerprint([before]) == fingerprint([after])) is same
-
-
-def test_the_fingerprint_follows_imports(tmp_path, monkeypatch):
-    """Also those inside functions, of packages, and of names that are modules."""
-    package = tmp_path / "utils" / "deep"
-    package.mkdir(parents=True)
-    (tmp_path / "utils" / "__init__.py").touch()
-    (tmp_path / "utils" / "top.py").write_text("def f():\n    from utils.deep import attack")
-    (package / "__init__.py").write_text("from . import bottom")
-    monkeypatch.setattr("build.ROOT", tmp_path)
-    seen = set()
-    for value in range(3):
-        (package / "bottom.py").write_text(f"attack = {value}")
-        seen.add(fingerprint(["from utils import top"]))
-    assert len(seen) == 3
-
-
 def test_the_first_cell_does_nothing_elsewhere(tmp_path):
     probe = "import sys, os; before = os.getcwd(), sys.path[:]\n{}\nassert before == (os.getcwd(), sys.path)"
     subprocess.run([sys.executable, "-c", probe.format(FIRST_CELL)], cwd=tmp_path, check=True)
@@ -127,7 +108,7 @@ def test_the_first_cell_does_nothing_elsewhere(tmp_path):
 
 def test_the_floors_of_utils_hold_and_can_break(tmp_path):
     """import-linter's contract in pyproject.toml: what is above may not be imported from below."""
-    for name in ("utils", "pyproject.toml"):
+    for name in ("utils", "grader", "pyproject.toml"):
         subprocess.run(["cp", "-r", ROOT / name, tmp_path], check=True)
     (tmp_path / "utils" / "data.py").open("a").write("\nfrom utils import evaluation\n")
     lint = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]

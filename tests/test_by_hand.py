@@ -15,7 +15,7 @@ from grader import batch, by_hand, reports, sheet
 from grader.__main__ import main
 from grader.lab import read_lab
 from grader.notebook import read_cells
-from grader.rubric import LINES, LONG, read_rubrics, written
+from grader.rubric import SHOWN_CHARACTERS, SHOWN_LINES, find_written, read_rubrics
 from tiny_lab import (
     ADVICE,
     AFTER,
@@ -30,6 +30,7 @@ from tiny_lab import (
     essay,
     graded,
     notebook,
+    result_of,
     text,
 )
 
@@ -100,7 +101,7 @@ WRITTEN = {
 @pytest.mark.parametrize("case", WRITTEN)
 def test_an_answer_is_found(case):
     cells, wanted, note = WRITTEN[case]
-    found = written(TASK, LAB.texts, read_cells(notebook(cells))[0])
+    found = find_written(TASK, LAB.texts, read_cells(notebook(cells))[0])
     assert found["text"] == wanted
     assert note in " ".join(found["notes"]) and bool(note) == bool(found["notes"])
 
@@ -109,8 +110,8 @@ def test_an_answer_is_found(case):
     "words", ["x" * 50_000_000, "y\n" * 100_000, "data:image/png;base64," + "A" * 30_000_000 + "\n" + "z " * 9_000]
 )
 def test_a_huge_answer_is_shortened(words):
-    found = written(TASK, LAB.texts, read_cells(notebook(essay(advice(words))))[0])
-    assert 500 < len(found["text"]) <= LONG and found["text"].count("\n") < LINES
+    found = find_written(TASK, LAB.texts, read_cells(notebook(essay(advice(words))))[0])
+    assert 500 < len(found["text"]) <= SHOWN_CHARACTERS and found["text"].count("\n") < SHOWN_LINES
     assert found["text"][-1] in "xyz ", "a picture in front hides nothing"
     assert any("shortened" in note for note in found["notes"])
 
@@ -118,8 +119,8 @@ def test_a_huge_answer_is_shortened(words):
 def test_many_cells_take_no_time_to_speak_of():
     """Each of them a reason to look at all the others, if that is done carelessly."""
     rubrics = [text(RUBRIC + f"\n{i}") if i % 2 else text(f"{i} " * 10_000) for i in range(2_000)]
-    found = written(TASK, LAB.texts, read_cells(notebook(rubrics))[0])
-    assert len(found["text"]) <= LONG
+    found = find_written(TASK, LAB.texts, read_cells(notebook(rubrics))[0])
+    assert len(found["text"]) <= SHOWN_CHARACTERS
 
 
 def test_the_grader_keeps_what_was_written_and_gives_no_points_for_it():
@@ -127,23 +128,20 @@ def test_the_grader_keeps_what_was_written_and_gives_no_points_for_it():
     assert (result["earned"], result["points"]) == (2, 5)
     assert result["written"] == {"advice": {"text": "words", "notes": []}}
     assert graded(b"", lab=WRITTEN_LAB)["written"] == {}
-    assert "written" not in graded(b""), "labs without a rubric are as they were"
+    assert graded(b"")["written"] == {}
 
 
 # The page and the table.
 
 
 def result(student: str, words: str = "words", number: str = "", file: str = "lab.ipynb") -> dict:
-    check = {"name": "double", "points": 2.0, "earned": 2.0, "state": "passed"}
-    about = {"student": student, "id": number, "file": file, "earned": 2.0, "points": 5.0, "look": [], "output": ""}
-    checks = [check | {"message": "", "expected": "", "got": ""}]
-    return about | {"checks": checks, "written": {"advice": {"text": words, "notes": []}}}
+    return result_of(student, id=number, lab=WRITTEN_LAB, words=words) | {"file": file}
 
 
 def table(results: list[dict], points: dict | None = None) -> tuple[list[dict], list[dict]]:
     """The answers, and the rows of their table, filled in by (student, criterion)."""
-    found = by_hand.answers(LAB.rubrics, results, "key")
-    _, rows, said = by_hand.merge(found, [])
+    found = by_hand.find_answers(LAB.rubrics, results, "key")
+    _, rows, said = by_hand.merge_rows(found, [])
     assert not said
     points = points or {}
     filled = [row | {"points": points.get((row["student"], row["criterion"]), "")} for row in rows]
@@ -160,8 +158,8 @@ HOSTILE = """</p><script>alert(1)</script><img src=x onerror=alert(1)><style>*{d
 
 
 def test_text_is_only_text_on_the_page():
-    found = by_hand.answers(LAB.rubrics, [result("<b>me</b>", HOSTILE), result("you")], "key")
-    page = by_hand.page("Lab <99>", found, by_hand.merge(found, [])[0])
+    found = by_hand.find_answers(LAB.rubrics, [result("<b>me</b>", HOSTILE), result("you")], "key")
+    page = by_hand.by_hand_page("Lab <99>", found, by_hand.merge_rows(found, [])[0])
     clean = page.replace("<style>@page", "")
     for evil in ("<script", "<img", "<style", "<iframe", "<b>me", "</p><script", "\x1b", "\u202e", "\x00", "Lab <99>"):
         assert evil not in clean, evil
@@ -174,7 +172,7 @@ def test_the_page_has_all_answers_beside_the_rubric_and_no_names():
     results = [result(f"Student Nr{i}", f"my words {i}") for i in range(20)]
     found, rows = table([*results, result("Idle Ida", ""), result("Broken Ben")], {("Student Nr3", "choice"): "1,5"})
     del found[0]["notes"][:]
-    page = by_hand.page("Lab", found, by_hand.merge(found, rows)[0])
+    page = by_hand.by_hand_page("Lab", found, by_hand.merge_rows(found, rows)[0])
     assert "Nr" not in page and "Ida" not in page and "Ben" not in page
     assert all(f"my words {i}" in page for i in range(20))
     assert page.count("says who attacks, and how") == 1 + 21 and "Their rivals. Take smoothing." in page
@@ -187,19 +185,19 @@ def test_the_page_has_all_answers_beside_the_rubric_and_no_names():
 
 def test_of_several_files_all_that_is_different_counts():
     twice = [result("ann", "one"), result("ann", "two", file="b"), result("ann", "two", file="c")]
-    (answer,) = by_hand.answers(LAB.rubrics, twice, "key")
+    (answer,) = by_hand.find_answers(LAB.rubrics, twice, "key")
     assert answer["text"] == "one\n\ntwo" and "in 2 files" in answer["notes"][0]
     many = [result("eve", f"{i} " * 4_000, file=str(i)) for i in range(50)]
-    (answer,) = by_hand.answers(LAB.rubrics, many, "key")
-    assert len(answer["text"]) <= LONG
+    (answer,) = by_hand.find_answers(LAB.rubrics, many, "key")
+    assert len(answer["text"]) <= SHOWN_CHARACTERS
 
 
 def test_a_notebook_that_could_not_be_read_is_no_missing_answer():
     unread = result("ann")
-    del unread["written"]
-    found = by_hand.answers(LAB.rubrics, [unread, result("bob") | {"written": {}}, result("cyd", "")], "key")
+    unread["written"] = {}
+    found = by_hand.find_answers(LAB.rubrics, [unread, result("cyd", "")], "key")
     notes = {answer["student"]: answer["notes"] for answer in found}
-    assert notes == {"ann": ["its notebook could not be read"], "bob": ["its notebook could not be read"], "cyd": []}
+    assert notes == {"ann": ["its notebook could not be read"], "cyd": []}
 
 
 DIALECTS = st.tuples(
@@ -218,7 +216,7 @@ def saved(file, rows: list[dict], dialect=PLAIN, columns=sheet.COLUMNS):
     made = io.StringIO(newline="")
     quoting = csv.QUOTE_ALL if end == "\r" else quoting  # Python would leave a line end inside a field as it is
     writer = csv.writer(made, delimiter=mark, lineterminator=end, quoting=quoting)
-    rows = [row | {"student": reports.cell(row["student"])} for row in rows]
+    rows = [row | {"student": sheet.safe_text(row["student"])} for row in rows]
     writer.writerows([columns, *([row.get(name, "") for name in columns] for row in rows)])
     content = f"sep={mark}{end}" * bool(first) + made.getvalue()
     file.write_bytes(content.encode(encoding, errors="replace"))
@@ -239,14 +237,14 @@ def test_any_half_filled_table_merges_to_its_sums(tmp_path_factory, filled, dial
     rows = [row for row in rows if row["points"] or data.draw(st.booleans())]
     random.shuffle(rows)
     columns = data.draw(st.permutations(sheet.COLUMNS))
-    read = sheet.read(saved(folder / "by_hand.csv", rows, dialect, columns))
-    points, lines, said = by_hand.merge(found, read)
+    read = sheet.read_table(saved(folder / "by_hand.csv", rows, dialect, columns))
+    points, lines, said = by_hand.merge_rows(found, read)
     wanted = {key: float(value.replace(",", ".")) if value else None for key, value in filled.items()}
     assert given_points(points) == wanted and not said
-    sheet.write(folder / "by_hand.csv", lines, read)
-    again = sheet.read(folder / "by_hand.csv")
+    sheet.write_table(folder / "by_hand.csv", lines, read)
+    again = sheet.read_table(folder / "by_hand.csv")
     assert len(again) == 2 * len(NAMES), "a row for all that is asked"
-    assert by_hand.merge(found, again)[0] == points
+    assert by_hand.merge_rows(found, again)[0] == points
 
 
 @settings(deadline=None)
@@ -255,11 +253,11 @@ def test_any_comment_comes_back_as_it_was(tmp_path_factory, comment, dialect):
     folder = tmp_path_factory.mktemp("table")
     found, rows = table([result("ann")], {("ann", "threat"): "1"})
     rows[0]["comment"] = comment
-    read = sheet.read(saved(folder / "by_hand.csv", rows, dialect))
-    points, lines, _ = by_hand.merge(found, read)
-    sheet.write(folder / "other.csv", lines, [])
-    for each in (points, by_hand.merge(found, sheet.read(folder / "other.csv"))[0]):
-        assert each[("ann", ""), "advice", "threat"]["comment"] == sheet.plain(comment)
+    read = sheet.read_table(saved(folder / "by_hand.csv", rows, dialect))
+    points, lines, _ = by_hand.merge_rows(found, read)
+    sheet.write_table(folder / "other.csv", lines, [])
+    for each in (points, by_hand.merge_rows(found, sheet.read_table(folder / "other.csv"))[0]):
+        assert each[("ann", ""), "advice", "threat"]["comment"] == sheet.original_text(comment)
 
 
 FORMULA = "=HYPERLINK(1)"
@@ -268,16 +266,16 @@ FORMULA = "=HYPERLINK(1)"
 def test_a_comment_is_no_formula_and_no_script(tmp_path):
     found, rows = table([result("ann")], {("ann", "threat"): "1", ("ann", "choice"): "0"})
     rows[0]["comment"], rows[1]["comment"] = FORMULA, "<script>"
-    points, lines, _ = by_hand.merge(found, rows)
-    sheet.write(tmp_path / "by_hand.csv", lines, [])
+    points, lines, _ = by_hand.merge_rows(found, rows)
+    sheet.write_table(tmp_path / "by_hand.csv", lines, [])
     assert f"'{FORMULA}" in (tmp_path / "by_hand.csv").read_text(encoding="utf-8-sig")
     assert (tmp_path / "by_hand.csv").read_bytes().startswith(b"\xef\xbb\xbf"), (
         "or Excel takes UTF-8 for something else"
     )
-    assert sheet.read(tmp_path / "by_hand.csv")[0]["comment"] == FORMULA, "the mark is not read as part of it"
+    assert sheet.read_table(tmp_path / "by_hand.csv")[0]["comment"] == FORMULA, "the mark is not read as part of it"
     about = {"exercise": "advice", "criterion": "threat", "most": 1.0, "words": "who, & how"}
     parts = [about | given for given in points.values()]
-    page = reports.feedback(result("ann") | {"by_hand": parts}, "Lab")
+    page = reports.feedback_page(result("ann") | {"by_hand": parts}, "Lab")
     assert "who, &amp; how" in page and FORMULA in page and "&lt;script&gt;" in page and "<script" not in page
 
 
@@ -310,17 +308,17 @@ def test_a_wrong_row_is_told_and_costs_nobody_else(case, tmp_path):
     (wrong,) = [row for row in rows if (row["student"], row["criterion"]) == ("bob", "threat")]
     rows.remove(wrong)
     rows.insert(1, {**wrong, "points": "1", "comment": "kept", **change})
-    read = sheet.read(saved(tmp_path / "by_hand.csv", rows))
-    points, lines, said = by_hand.merge(found, read)
+    read = sheet.read_table(saved(tmp_path / "by_hand.csv", rows))
+    points, lines, said = by_hand.merge_rows(found, read)
     nobody = {("bob", "threat"): None, ("bob", "choice"): None}
     assert given_points(points) == {("ann", "threat"): 1, ("ann", "choice"): 2} | nobody
     assert len(said) == 1 and sentence in said[0] and "row 3" in said[0]
-    sheet.write(tmp_path / "by_hand.csv", lines, read)
-    again = sheet.read(tmp_path / "by_hand.csv")
+    sheet.write_table(tmp_path / "by_hand.csv", lines, read)
+    again = sheet.read_table(tmp_path / "by_hand.csv")
     assert [row["points"] for row in again if row["comment"] == "kept"] == [change.get("points", "1")], "it is not lost"
     asked = {(row["student"], row["criterion"]) for row in again}
     assert asked >= {("bob", "threat"), ("bob", "choice")}, "and what is open is still asked for"
-    assert by_hand.merge(found, again)[0] == points
+    assert by_hand.merge_rows(found, again)[0] == points
 
 
 def test_the_same_row_twice():
@@ -329,7 +327,7 @@ def test_the_same_row_twice():
 
     def twice(one: str, two: str):
         more = [threat | {"points": value, sheet.ROW: f"row {value}"} for value in (one, two)]
-        points, lines, said = by_hand.merge(found, [*(row for row in rows if row != threat), *more])
+        points, lines, said = by_hand.merge_rows(found, [*(row for row in rows if row != threat), *more])
         assert given_points(points)["bob", "threat"] == 1
         return given_points(points)["ann", "threat"], len(lines), said
 
@@ -344,33 +342,33 @@ def test_a_new_answer_is_judged_anew_and_the_old_points_stay_in_sight():
     before = {("ann", "threat"): "1", ("ann", "choice"): "2", ("bob", "choice"): "2"}
     _, rows = table([result("ann"), result("bob")], before)
     found, _ = table([result("ann", "other words"), result("bob", "words")])
-    points, lines, said = by_hand.merge(found, rows)
+    points, lines, said = by_hand.merge_rows(found, rows)
     assert given_points(points) == dict.fromkeys(before) | {("bob", "threat"): None, ("bob", "choice"): 2}
-    assert len(said) == 2 and all("another answer than there is now" in line for line in said)
+    assert len(said) == 2 and all("the answer has changed since it was graded" in line for line in said)
     assert len(lines) == 4 + 2
     for row in lines:
         row["points"] = row["points"] or "0"
-    points, _, said = by_hand.merge(found, lines)
+    points, _, said = by_hand.merge_rows(found, lines)
     assert not said and set(given_points(points).values()) == {0, 2}
 
 
 def test_students_of_one_name_are_told_apart_by_the_code():
     found, rows = table([result("Wang Wei", number="1"), result("Wang Wei", "more", number="2")])
     rows = [row | {"points": "1", "student": "Wang Wei"} for row in rows]
-    assert set(given_points(by_hand.merge(found, rows)[0]).values()) == {1}
+    assert set(given_points(by_hand.merge_rows(found, rows)[0]).values()) == {1}
     twins, rows = table([result("ann (5)"), result("ann", number="5")])
-    points, _, said = by_hand.merge(twins, [row | {"points": "1"} for row in rows])
+    points, _, said = by_hand.merge_rows(twins, [row | {"points": "1"} for row in rows])
     assert set(given_points(points).values()) == {1} and not said
-    points, _, said = by_hand.merge(twins, [row | {"answer": "", "points": "1"} for row in rows])
-    assert set(given_points(points).values()) == {None} and "2 students are called 'ann (5)'" in said[0]
+    points, _, said = by_hand.merge_rows(twins, [row | {"answer": "", "points": "1"} for row in rows])
+    assert set(given_points(points).values()) == {None} and "2 students have the name 'ann (5)'" in said[0]
 
 
 def test_students_of_one_code_are_told_apart_by_the_name():
     codes, names = {"bcdfgh": {("ann", ""), ("bob", "")}}, {"ann": {("ann", "")}}
     row = {"answer": "bcdfgh-jkmnpq", "student": "ann"}
-    assert by_hand.of_whom(row, codes, names) == ("ann", "")
+    assert by_hand.student_of_row(row, codes, names) == ("ann", "")
     with pytest.raises(ValueError, match="2 students"):
-        by_hand.of_whom(row | {"student": "cyd"}, codes, names)
+        by_hand.student_of_row(row | {"student": "cyd"}, codes, names)
 
 
 def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
@@ -379,7 +377,7 @@ def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
     as_saved = [row | {"points": "1", "student": mangled[row["student"]]} for row in rows]
     blind = [row | {"points": "1", "student": "", "answer": row["answer"].upper()} for row in rows]
     for filled in (as_saved, blind, [row | {"points": "1", "answer": ""} for row in rows]):
-        points, _, said = by_hand.merge(found, filled)
+        points, _, said = by_hand.merge_rows(found, filled)
         assert set(given_points(points).values()) == {1} and not said
     for answer in found:
         assert answer["code"].isascii() and not set("aeiou0123456789") & set(answer["code"])
@@ -402,7 +400,7 @@ def test_the_code_is_stronger_than_a_spreadsheet_and_names_do_without_it():
 def test_a_file_that_is_no_table_is_told_and_left_alone(content, said, tmp_path):
     (tmp_path / "by_hand.csv").write_bytes(content)
     with pytest.raises(ValueError, match=said) as told:
-        sheet.read(tmp_path / "by_hand.csv")
+        sheet.read_table(tmp_path / "by_hand.csv")
     assert "by_hand.csv" in str(told.value)
 
 
@@ -416,13 +414,13 @@ def test_points_that_are_given_while_others_are_graded_stay(graded_class, monkey
     out, collect = graded_class / "out", batch.collect
 
     def slowly(source):
-        rows = sheet.read(out / "by_hand.csv")
+        rows = sheet.read_table(out / "by_hand.csv")
         saved(out / "by_hand.csv", [row | {"points": "1"} for row in rows])
         return collect(source)
 
     monkeypatch.setattr(batch, "collect", slowly)
     grade_again(graded_class)
-    assert {row["points"] for row in sheet.read(out / "by_hand.csv")} == {"1"}
+    assert {row["points"] for row in sheet.read_table(out / "by_hand.csv")} == {"1"}
     assert [row[3] for row in rows_of(out / "grades.csv")[1:]] == ["4", "2", "4"]
 
 
@@ -430,13 +428,13 @@ def test_columns_of_the_teachers_own_stay_and_an_unchanged_table_is_not_touched(
     found, rows = table([result("ann")], {("ann", "threat"): "0,5"})
     rows = [row | {"who": "me", "": "x"} for row in rows]
     file = saved(tmp_path / "by_hand.csv", rows[:1], (";", "\r\n", "cp1252", 0, ""), [*sheet.COLUMNS, "who", "", ""])
-    read = sheet.read(file)
-    sheet.write(file, by_hand.merge(found, read)[1], read)
+    read = sheet.read_table(file)
+    sheet.write_table(file, by_hand.merge_rows(found, read)[1], read)
     lines = file.read_text(encoding="utf-8-sig").splitlines()
     assert lines[0] == "answer;student;exercise;criterion;most;points;comment;who;column 9;column 10"
     assert len(lines) == 3 and ";1;0,5;;me" in lines[1], "semicolons stay semicolons"
-    before, content = file.stat().st_mtime_ns, sheet.read(file)
-    sheet.write(file, by_hand.merge(found, content[::-1])[1], content)
+    before, content = file.stat().st_mtime_ns, sheet.read_table(file)
+    sheet.write_table(file, by_hand.merge_rows(found, content[::-1])[1], content)
     assert file.stat().st_mtime_ns == before
 
 
@@ -486,11 +484,11 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
     ]
     assert [row[-1] for row in rows_of(out / "canvas.csv")] == ["Lab 99 · Tiny", "5"]
     assert len(rows_of(out / "moodle.csv")) == 1
-    assert "Not complete: 2 points so far, 3 of 5 not judged yet" in feedback("ann")
+    assert "Not complete: 2 points so far, 3 of 5 not graded yet" in feedback("ann")
     assert "NOT COMPLETE: 3 of them wait" in (out / "summary.txt").read_text()
 
     ran = {file: file.stat().st_mtime_ns for file in (out / "results").iterdir()}
-    asked = sheet.read(out / "by_hand.csv")
+    asked = sheet.read_table(out / "by_hand.csv")
     given = {"ann (1)": ("1", "1,5"), "bob (2)": ("0", ""), "idle (3)": ("0", "0")}
     for row in asked:
         row["points"] = given[row["student"]][row["criterion"] == "choice"]
@@ -550,7 +548,7 @@ def test_the_command_takes_tables_and_tells_what_is_wrong_with_them(graded_class
 def test_messages_name_the_rows_of_the_table_as_it_is_now(graded_class):
     """The same run writes the table again, in the order of the page: a row's old number is another student's."""
     out = graded_class / "out"
-    asked = sheet.read(out / "by_hand.csv")
+    asked = sheet.read_table(out / "by_hand.csv")
     wrong = [row | {"points": "9"} for row in asked if row["student"] == "bob (2)"]
     ghost = asked[0] | {"answer": "", "student": "Fay", "points": "1", "comment": "who?"}
     rest = [row for row in asked if row["student"] != "bob (2)"]
@@ -565,22 +563,22 @@ def test_messages_name_the_rows_of_the_table_as_it_is_now(graded_class):
 def test_rows_of_who_is_not_in_from_stay_without_a_sentence_each(graded_class):
     """Late work alone: what a teacher wrote on the others is kept, and counts as soon as they are there again."""
     out, source = graded_class / "out", graded_class / "in"
-    asked = sheet.read(out / "by_hand.csv")
+    asked = sheet.read_table(out / "by_hand.csv")
     saved(out / "by_hand.csv", [row | {"points": "1"} if row["student"] == "ann (1)" else row for row in asked])
     grade_again(graded_class)
     aside = shutil.move(source, graded_class / "whole")
     source.mkdir()
     shutil.copy(aside / "idle_3_9_lab.ipynb", source)
     summary = grade_again(graded_class)
-    assert "NOT IN FROM: 2 who were graded here before" in summary and "ann 1, bob 2" in summary
-    assert "rows of students who are not in FROM: 2; they stay" in summary and "there is no student" not in summary
-    assert {row["student"] for row in sheet.read(out / "by_hand.csv")} == {"idle (3)", "ann (1)"}
-    blind = [row | {"student": ""} for row in sheet.read(out / "by_hand.csv")]
+    assert "MISSING FROM `FROM`: 2 students of an earlier run" in summary and "ann 1, bob 2" in summary
+    assert "rows of students missing from FROM: 2; they count when" in summary and "there is no student" not in summary
+    assert {row["student"] for row in sheet.read_table(out / "by_hand.csv")} == {"idle (3)", "ann (1)"}
+    blind = [row | {"student": ""} for row in sheet.read_table(out / "by_hand.csv")]
     saved(out / "by_hand.csv", blind)
-    assert "rows of students who are not in FROM: 2; they stay" in grade_again(graded_class), "by their code, too"
+    assert "rows of students missing from FROM: 2; they count when" in grade_again(graded_class), "by their code, too"
     shutil.rmtree(source)
     shutil.move(aside, source)
-    assert "not in FROM" not in grade_again(graded_class)
+    assert "MISSING FROM" not in grade_again(graded_class)
     assert [row[3] for row in rows_of(out / "grades.csv")[1:]] == ["4", "", ""]
 
 
@@ -589,7 +587,7 @@ def test_a_lab_without_a_rubric_wants_no_points_by_hand(tmp_path):
     (tmp_path / "in").mkdir()
     batch.grade_class(tmp_path / "99.ipynb", tmp_path / "in", tmp_path / "out")
     assert not [file for file in (tmp_path / "out").iterdir() if file.name.startswith("by_hand")]
-    with pytest.raises(ValueError, match="no rubric"):
+    with pytest.raises(ValueError, match="no written exercise"):
         batch.grade_class(tmp_path / "99.ipynb", tmp_path / "in", tmp_path / "out", hand=[tmp_path / "by_hand.csv"])
 
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from build import LESSONS
+from run import LESSONS
 from utils import choice
 from utils.choice import Needs, Offer, choose, over, reached
 from utils.duel import Defense, Side, Threat
 from utils.evaluation import Rate
 from utils.widgets.choice import ChoiceBoard
 
-KINDS = ("slope", "stand-in", "scores", "labels")
+KINDS = ("gradient", "stand-in", "scores", "labels")
 
 
 def offer(left=50, *, proved=0, accuracy=0.95, n=100, **more) -> Offer:

@@ -33,8 +33,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from utils import data, download, formats
-from utils.beyond.texts import load_texts
 from utils.data import Split, chunks, load
+from utils.domains.texts import load_texts
 
 ROOT = Path(__file__).resolve().parent.parent
 MAKE_CACHE = ROOT.parent / "shared" / "tools" / "make_cache.py"

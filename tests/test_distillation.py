@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from build import LESSONS
+from run import LESSONS
 from utils import distillation
 from utils.attacks import margin, pgd, transfer
 from utils.data import load
@@ -71,26 +71,26 @@ def test_it_is_kl_up_to_a_constant_of_the_teacher(pair, temperature):
 
 
 @pytest.mark.parametrize("temperature", [1, 4, 100])
-def test_slope_against_closed_form_and_finite_differences(pair, temperature):
+def test_gradient_against_closed_form_and_finite_differences(pair, temperature):
     z, soft = pair[0].clone().requires_grad_(), soften(pair[1], temperature)
-    (slope,) = torch.autograd.grad(soft_loss(z / temperature, soft), z)
+    (gradient,) = torch.autograd.grad(soft_loss(z / temperature, soft), z)
     closed = (soften(pair[0], temperature) - soft) / (temperature * len(z))
-    assert torch.allclose(slope, closed, atol=1e-14)
+    assert torch.allclose(gradient, closed, atol=1e-14)
     for i, k in ((0, 0), (3, 2), (5, 4)):
         nudge = torch.zeros_like(pair[0])
         nudge[i, k] = 1e-5
         up, down = (soft_loss((pair[0] + way * nudge) / temperature, soft) for way in (1, -1))
-        assert math.isclose((up - down) / 2e-5, slope[i, k], rel_tol=1e-4, abs_tol=1e-10)
+        assert math.isclose((up - down) / 2e-5, gradient[i, k], rel_tol=1e-4, abs_tol=1e-10)
 
 
 def test_a_hot_student_matches_logits(pair):
-    """T² times the slope tends to (z - v) / K for logits of mean 0; the error falls as 1 / T. Hinton et al. 2015."""
+    """T² times the gradient tends to (z - v) / K for logits of mean 0; the error falls as 1 / T. Hinton et al. 2015."""
     z, v = (rows - rows.mean(1, keepdim=True) for rows in pair)
     errors = []
     for temperature in (1e2, 1e3, 1e4):
         hot = z.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(len(z) * soft_loss(hot / temperature, soften(v, temperature)), hot)
-        errors.append((temperature**2 * slope - (z - v) / 5).abs().max().item())
+        (gradient,) = torch.autograd.grad(len(z) * soft_loss(hot / temperature, soften(v, temperature)), hot)
+        errors.append((temperature**2 * gradient - (z - v) / 5).abs().max().item())
     assert errors[2] < 1e-3
     assert all(9 < before / after < 11 for before, after in pairwise(errors))
 
@@ -133,7 +133,7 @@ def test_labels_do_not_matter():
 
 
 def test_a_student_learns_its_teachers_answers_and_only_looks_robust():
-    """The lesson in small: at T = 100 cross-entropy finds no slope; the margin and logits / T find it."""
+    """The lesson in small: at T = 100 cross-entropy finds no gradient; the margin and logits / T find it."""
     data = load("digits")
     torch.manual_seed(0)
     teacher, student = mlp(data), mlp(data)

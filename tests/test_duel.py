@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from utils.duel import Defense, Side, Threat, budgets, measure, right, used, verdict
+from utils.duel import Defense, Side, Threat, budgets, measure, right, used, who_is_ahead
 from utils.evaluation import Rate
 
 NAMES = ("A", "B")
@@ -18,23 +18,23 @@ def rates(*k, n=400):
 
 def test_a_clear_winner_is_named_with_the_least_lead():
     a, b = rates(400, 360), rates(390, 200)
-    said = verdict(NAMES, a, b, [0, 0.15], 1)
+    said = who_is_ahead(NAMES, a, b, [0, 0.15], 1)
     assert said == f"A, by at least {100 * a[1].lead(b[1]):.0f} points"
-    assert verdict(NAMES[::-1], b, a, [0, 0.15], 1) == said
+    assert who_is_ahead(NAMES[::-1], b, a, [0, 0.15], 1) == said
     assert 30 < 100 * a[1].lead(b[1]) < 40  # less than the 40 points between the two rates
 
 
 def test_without_a_clear_winner_the_sample_is_named():
-    assert verdict(NAMES, rates(396), rates(394), [0], 0) == "no difference that 400 images can show"
+    assert who_is_ahead(NAMES, rates(396), rates(394), [0], 0) == "no difference that 400 images can show"
 
 
 def test_two_winners_depend_on_the_budget():
     a, b, eps = rates(300, 300, 210, 200), rates(380, 360, 200, 20), [0, 0.04, 0.08, 0.15]
-    said = verdict(NAMES, a, b, eps, 3)
+    said = who_is_ahead(NAMES, a, b, eps, 3)
     assert said.startswith("A, by at least") and said.endswith(". It depends: B up to eps 0.04, A from eps 0.15")
-    said = verdict(NAMES, a, b, eps, 2)
+    said = who_is_ahead(NAMES, a, b, eps, 2)
     assert said.startswith("no difference that 400 images can show. It depends")
-    between = verdict(NAMES, rates(390, 100, 100, 300), rates(300, 300, 300, 100), eps, 0)
+    between = who_is_ahead(NAMES, rates(390, 100, 100, 300), rates(300, 300, 300, 100), eps, 0)
     assert between.endswith("It depends: A up to eps 0, B at eps 0.04 to 0.08, A from eps 0.15")
 
 
@@ -54,7 +54,7 @@ def test_on_a_linear_model_what_stands_is_what_can(linear):
     eps = float(distance["linf"].median())
     side = measure(Defense("linear", model), sample, eps=eps, queries=20)
     for norm, grid in budgets(eps, 16).items():
-        for row, budget in zip(side.stood[norm, "slope"], grid, strict=True):
+        for row, budget in zip(side.stood[norm, "gradient"], grid, strict=True):
             unsure = {"linf": 1e-3, "l2": 0.02}[
                 norm
             ] * budget  # rounding decides; and 20 steps in L2 end a little aside

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from build import LESSONS, REPOSITORY, ROOT
+from build import REPOSITORY
 from labs import SOLUTIONS
+from run import LESSONS, ROOT
 from small_env import COLAB, small_env
 
 HERE = Path(__file__).parent

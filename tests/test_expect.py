@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from build import ROOT
+from run import ROOT
 from small_env import COLAB, small_env
 from utils import expect
 from utils.expect import Unmet

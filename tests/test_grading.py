@@ -1,5 +1,6 @@
 """The grader around one submission: what crosses the pipe, collecting, a class in parallel, resuming, reports."""
 
+import ast
 import contextlib
 import csv
 import io
@@ -12,20 +13,38 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from build import ROOT
-from grader import batch, collect, reports, wire
+from grader import batch, collect, reports, sheet
 from grader.__main__ import main
-from grader.grade import judge, seed_of
-from grader.lab import Check, handed_out, needed, read_lab, to_run
+from grader.grade import run_check, seed_of
+from grader.inside import wire
+from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, read_lab
+from grader.result import make_result, read_result, write_result
 from grader.session import LabError, Raised, Session
-from tiny_lab import ALL, DOUBLE, GIVEN, LAB, LIMITS, WRONG, answers, function, graded, notebook, points, text
+from run import ROOT
+from tiny_lab import (
+    ALL,
+    DOUBLE,
+    GIVEN,
+    LAB,
+    LIMITS,
+    WRONG,
+    answers,
+    function,
+    graded,
+    notebook,
+    points,
+    result_of,
+    text,
+)
 from utils import attacks, expect
 from utils.models import Normalize
 
@@ -122,13 +141,13 @@ def test_models_and_functions_go_down():
 def test_cells_that_the_lab_gave_run_only_if_something_uses_them():
     lab = read_lab(LAB)
     cells = answers()
-    assert to_run(lab, cells) == [(2, cells[1]), (4, cells[3]), (6, cells[5])]
-    assert needed(lab, to_run(lab, cells)) == []
-    assert needed(lab, [(1, "def f(x):\n    return torch.ones(x)")]) == [GIVEN]
-    assert needed(lab, [(1, "def f(torch):\n    return torch")]) == []
-    assert needed(lab, [(1, "no Python at all")]) == [GIVEN]
-    assert to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
-    assert to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
+    assert cells_to_run(lab, cells) == [(2, cells[1]), (4, cells[3]), (6, cells[5])]
+    assert given_cells_needed(lab, cells_to_run(lab, cells)) == []
+    assert given_cells_needed(lab, [(1, "def f(x):\n    return torch.ones(x)")]) == [GIVEN]
+    assert given_cells_needed(lab, [(1, "def f(torch):\n    return torch")]) == []
+    assert given_cells_needed(lab, [(1, "no Python at all")]) == [GIVEN]
+    assert cells_to_run(lab, [handed_out(DOUBLE)]) == [(1, handed_out(DOUBLE))]
+    assert cells_to_run(lab, [DOUBLE, handed_out(DOUBLE)]) == [(1, DOUBLE)]
 
 
 def test_what_cannot_cross_stays_and_can_be_called():
@@ -171,7 +190,7 @@ def test_each_student_has_a_seed_of_their_own():
 def test_checks_draw_from_the_students_seed():
     check = Check("c", 1, "expect.that(False, f'{seed} {torch.rand(1).item()}')", ())
     names = {"expect": expect, "torch": torch}
-    said = [judge(check, None, names, seed)["message"] for seed in (1, 1, 2)]
+    said = [run_check(check, None, names, seed)["message"] for seed in (1, 1, 2)]
     assert said[0] == said[1] != said[2] and said[0].startswith("1 ") and said[2].startswith("2 ")
 
 
@@ -193,7 +212,7 @@ def test_checks_draw_from_the_students_seed():
     ],
 )
 def test_students_are_known_by_the_names_of_canvas_moodle_or_files(path, student, number):
-    assert collect.who(path) == (student, number)
+    assert collect.student_of(path) == (student, number)
 
 
 ZOE = "Zoë O'Neil_771_assignsubmission_file"
@@ -245,7 +264,7 @@ def zipped(path, members: dict[str, bytes], links: dict[str, str] | None = None)
 
 def test_a_zip_is_read_whatever_it_says(tmp_path, monkeypatch):
     """Paths that lead out, links, rubbish, a zip in a zip, and a bomb."""
-    monkeypatch.setattr(collect, "LIMIT", 1000)
+    monkeypatch.setattr(collect, "MOST_BYTES", 1000)
     inner = zipped(tmp_path / "inner.zip", {"deep.ipynb": b"inner"}).read_bytes()
     members = {
         "../../etc/passwd.ipynb": b"out",
@@ -283,7 +302,7 @@ def test_a_students_own_zip_stops_no_one_else(tmp_path, in_a_zip):
             (source / name).write_bytes(content)
     found, left_out = collect.collect(source)
     read = [(submission.student, submission.read()) for submission in found]
-    assert read == [("ann", b"whole"), *[("bob", b"bob")] * collect.OWN, ("carol", b"carol")]
+    assert read == [("ann", b"whole"), *[("bob", b"bob")] * collect.MOST_OWN, ("carol", b"carol")]
     assert len(left_out) == 2 and "30000 other files" in left_out[0] and "more than 50 notebooks" in left_out[1]
 
 
@@ -300,6 +319,43 @@ def test_a_folder_is_read_without_its_links(tmp_path):
     assert len(left_out) == 2
 
 
+END = b"PK\x05\x06" + bytes(4) + b"\1\0\1\0" + b"\xff\xff\0\0" + b"\0\0\xff\0" + bytes(2)
+
+
+@pytest.mark.parametrize("in_a_zip", [True, False])
+def test_a_students_damaged_zip_stops_no_one_else(tmp_path, in_a_zip):
+    """It ends as a zip does, so that it looks like one; or a name in it is in no encoding."""
+    named = zipped(tmp_path / "a", {"é.ipynb": b""}).read_bytes().replace("é".encode(), b"\xff\xff")
+    members = {"ann.zip": END, "bob.zip": named, "eve.zip": b"PK", "zoe.ipynb": b"zoe"}
+    source = tmp_path / "in"
+    if in_a_zip:
+        zipped(source, members)
+    else:
+        source.mkdir()
+        for name, content in members.items():
+            (source / name).write_bytes(content)
+    found, left_out = collect.collect(source)
+    assert [(submission.student, submission.read()) for submission in found] == [("zoe", b"zoe")]
+    assert left_out == [f"{name}.zip: a zip that cannot be read" for name in ("ann", "bob", "eve")]
+
+
+def test_a_class_in_a_damaged_zip_is_told(tmp_path):
+    (tmp_path / "all.zip").write_bytes(END)
+    with pytest.raises(ValueError, match="download it again"):
+        collect.collect(tmp_path / "all.zip")
+
+
+def test_a_name_of_a_zips_full_length_can_be_reported(tmp_path):
+    """An LMS number has a few digits. With 65,000, the name of a file for Moodle would be too long for a zip."""
+    name, number = collect.student_of(f"a_{'1' * 65_500}_assignsubmission_x.ipynb")
+    reports.write_reports([result(name, number=number)], [], tmp_path, "Lab")
+    assert number == "" and rows_in(tmp_path / "grades.csv") == 2
+
+
+def rows_in(file) -> int:
+    return len([*csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline=""))])
+
+
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder or zip"):
         collect.collect(tmp_path / "nothing")
@@ -310,28 +366,18 @@ def test_what_is_not_there_is_said(tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1", "＝1"])
 def test_what_a_spreadsheet_would_run_is_text(text):
-    assert reports.cell(text) == "'" + text
-    assert reports.cell(-1.5) == "-1.5"
+    assert sheet.safe_text(text) == "'" + text
+    assert sheet.safe_text(-1.5) == "-1.5"
 
 
 def result(student, earned=2.0, number="", **check) -> dict:
-    about = {
-        "name": "double",
-        "points": 2.0,
-        "earned": earned,
-        "state": "passed",
-        "message": "",
-        "expected": "",
-        "got": "",
-    }
-    of_student = {"student": student, "id": number, "file": f"{student}.ipynb", "earned": earned, "points": 2.0}
-    return of_student | {"checks": [about | check], "look": [], "output": ""}
+    return result_of(student, earned, number, **check) | {"points": 2.0}
 
 
 def test_tables_hold_any_name(tmp_path):
     names = ['O\'Neil, "Zoë"', "=cmd|' /C calc'!A0", "a\nb", "../../etc", "\ud800", "x" * 300]
     results = [result(name, number=str(i)) for i, name in enumerate(names)]
-    reports.write([*results, result(names[0], 1.0, "0")], ["rest.txt: no notebook"], tmp_path, "Lab")
+    reports.write_reports([*results, result(names[0], 1.0, "0")], ["rest.txt: no notebook"], tmp_path, "Lab")
     rows = list(csv.reader(io.StringIO((tmp_path / "grades.csv").read_text(encoding="utf-8"), newline="")))
     assert [row[0] for row in rows[1:4]] == [names[0], "'" + names[1], names[2]]
     assert len(rows) == 8
@@ -347,7 +393,7 @@ def test_tables_hold_any_name(tmp_path):
     pages = list((tmp_path / "feedback").iterdir())
     assert len(pages) == 6 and all(page.parent == tmp_path / "feedback" for page in pages)
     text = (tmp_path / "summary.txt").read_text(encoding="utf-8")
-    assert "handed in more than once" in text and "rest.txt" in text
+    assert "handed in more than one notebook" in text and "rest.txt" in text
     json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
 
 
@@ -364,25 +410,170 @@ def test_the_summary_says_how_notebooks_were_given_to_students():
     """Where a folder was taken for a student, or not, grades are lost if that was wrong."""
 
     def said(*files: str, number: str = "") -> str:
-        students = [collect.who(file)[0] for file in files]
+        students = [collect.student_of(file)[0] for file in files]
         found = [result(who, number=number) | {"file": file} for who, file in zip(students, files, strict=True)]
         return reports.summary(found, [], "Lab")
 
     sections = said(*(f"sec1/{i}.ipynb" for i in range(4)), "sec2/a.ipynb", "sec2/b.ipynb")
-    assert sections.count("LOOK") == 1 and "4 notebooks lie in the folder or zip sec1 and count as one" in sections
-    assert "All lie in the folder lab14/, which was taken for the class's" in said(
+    assert sections.count("LOOK") == 1 and "4 notebooks are in the folder or zip sec1, and count as one" in sections
+    assert "All notebooks are in the folder lab14/, so its name was not taken" in said(
         "lab14/anna.ipynb", "lab14/ben.ipynb"
     )
     for quiet in (
         said("anna.ipynb", "ben/a.ipynb", "ben/b.ipynb", "ben/c.ipynb"),
         said("lab14/a_1_2_x.ipynb", number="1"),
     ):
-        assert "lie in" not in quiet
+        assert "LOOK" not in quiet
     many = said(*(f"lab14/ann_1_{i}_lab.ipynb" for i in range(9)), number="1")
-    assert "lie in" not in many, "a number says whose they are"
+    assert "LOOK" not in many, "a number says whose they are"
+
+
+class Broken:
+    """An object as a student may write it."""
+
+    def __repr__(self):
+        raise ZeroDivisionError
+
+
+ODD = {
+    "tensor": torch.ones(2, 3),
+    "large tensor": torch.rand(5, 5),
+    "no numbers": torch.zeros(0, 4),
+    "sparse": torch.ones(20).to_sparse(),
+    "nowhere": torch.ones(20, device="meta"),
+    "complex": torch.ones(20) * 1j,
+    "array": np.ones(3),
+    "scalar": np.float32(0.5),
+    "NaN": float("nan"),
+    "infinity": np.float64("inf"),
+    "huge": 10**5000,
+    "bytes": b"\xff\x00",
+    "object": Broken(),
+    "text of another type": np.str_("\ud800\x00"),
+    "long": "x" * 50_000_000,
+    "type": Broken,
+    "nothing": None,
+}
+
+
+def keep_strictly(result, folder) -> dict:
+    """A result by way of its file, which must be JSON as every program reads it."""
+    write_result(folder / "result.json", result)
+    written = (folder / "result.json").read_text(encoding="utf-8")
+    assert len(written) < 150_000
+    json.loads(written, parse_constant=pytest.fail).__str__().encode()  # no NaN, and no half of a character
+    return read_result(folder / "result.json")
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_whatever_a_check_says_can_be_kept_and_reported(what, tmp_path):
+    """A lab's check may give a tensor where a sentence should be; one wrong answer then stopped the whole class."""
+    for line in ("expect.that(False, 'no', expected=odd)", "expect.that(False, odd)", "raise ValueError(odd)"):
+        check = Check("c", 1, f"{line}\nraise AssertionError", ())
+        found = run_check(check, None, {"expect": expect, "odd": ODD[what]}, 1)
+        assert found["earned"] == 0 and found["state"] in ("not met", "cannot be judged")
+        assert {type(found[part]) for part in ("message", "expected", "got")} == {str}
+        result = make_result(read_lab(LAB), [found], student="ann", look=[ODD[what]], output=ODD[what])
+        kept = keep_strictly(result, tmp_path)
+        assert kept == result
+        reports.write_reports([kept], [], tmp_path, "Lab")
+
+
+def test_a_check_without_words_stops_no_summary():
+    assert "double: 1 of 1; most often: " in reports.summary([result("ann", 0, state="not met")], [], "Lab")
 
 
 # A class.
+
+
+@pytest.fixture
+def graded_at_once(monkeypatch):
+    """Submissions are graded without a sandbox: all points, and for `odd` a result that no file takes. Who it was."""
+    asked = []
+
+    def grade_at_once(tasks, common, jobs):
+        for file, submission in tasks.items():
+            asked.append(submission.student)
+            made = result_of(submission.student, lab=common["lab"])
+            yield file, made | ({"output": torch.ones(2)} if submission.student == "odd" else {})
+
+    monkeypatch.setattr(batch, "grade_on_cores", grade_at_once)
+    return asked
+
+
+def test_a_result_that_cannot_be_kept_stops_no_one_else(lab, tmp_path, graded_at_once):
+    source = fill(tmp_path / "in", ann=b"1", odd=b"2", zoe=b"3")
+    for again in (["ann", "odd", "zoe"], ["odd"], ["odd"]):
+        summary = batch.grade_class(lab, source, tmp_path / "out")
+        assert totals(tmp_path / "out") == {"ann": 2, "odd": 0, "zoe": 2}
+        assert graded_at_once == again, "what could not be graded is tried again, and nothing else is"
+        assert "COULD NOT BE GRADED: 1 submission;" in summary
+        assert "odd: its result could not be written to a file (TypeError: Object of type Tensor" in summary
+        graded_at_once.clear()
+
+
+def test_a_damaged_result_is_graded_again(lab, tmp_path, graded_at_once):
+    source = fill(tmp_path / "in", ann=b"1", bob=b"2")
+    batch.grade_class(lab, source, tmp_path / "out")
+    files = {read_result(file)["student"]: file for file in (tmp_path / "out" / "results").iterdir()}
+    for damaged in ("", "{", "[]", '{"student": "ann"}', "\0"):
+        graded_at_once.clear()
+        files["ann"].write_text(damaged)
+        (tmp_path / "out" / "results" / "another.json").write_text(damaged)
+        assert "2 students" in batch.grade_class(lab, source, tmp_path / "out")
+        assert graded_at_once == ["ann"] and totals(tmp_path / "out") == {"ann": 2, "bob": 2}
+
+
+def test_code_that_decides_on_points_grades_a_class_anew(tmp_path, graded_at_once, monkeypatch):
+    """PGD's default step decides in lab 02. A comment decides nothing; nor does a module that only shows."""
+    root = tmp_path / "course"
+    for folder in ("utils", "grader"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(batch, "what_decides", partial(batch.what_decides, root=root))
+    lab, source = ROOT / "solutions" / "02_stronger_attackers.ipynb", fill(tmp_path / "in", ann=b"1")
+
+    def graded_anew() -> bool:
+        graded_at_once.clear()
+        batch.grade_class(lab, source, tmp_path / "out")
+        return graded_at_once == ["ann"]
+
+    def change(file: str, old: str, new: str) -> bool:
+        text = (root / file).read_text(encoding="utf-8")
+        assert old in text, f"{file} has changed, so this test would change nothing"
+        (root / file).write_text(text.replace(old, new), encoding="utf-8")
+        return graded_anew()
+
+    assert graded_anew() and not graded_anew()
+    assert not change("utils/attacks/gradient.py", "2.5 *", "2.5 *  # a comment\n       ")
+    assert change("utils/attacks/gradient.py", "2.5 *", "0.01 *")
+    assert change("utils/expect.py", "1e-5", "1e-4")
+    assert change("grader/session.py", "MOST_ENDING = 4", "MOST_ENDING = 5")
+    assert change("grader/inside/child.py", "MOST_KEPT = 1000", "MOST_KEPT = 1001")
+    assert not change("grader/reports.py", "FEW = 3", "FEW = 4")
+    assert not change("utils/privacy/dpsgd.py", "import", "import os\nimport"), "lab 02 does not import it"
+    monkeypatch.setattr(batch, "installed_version", lambda name: "another")
+    assert graded_anew()
+
+
+def test_a_mark_in_a_comment_of_the_lab_decides():
+    """The points of a check stand in its first line, which is a comment."""
+    changed = LAB.replace("CHECK double, 2 points", "CHECK double, 3 points")
+    assert batch.what_decides(LAB) == batch.what_decides(LAB) != batch.what_decides(changed)
+
+
+def test_each_name_of_the_grader_has_one_meaning():
+    """No function, class or constant is defined in two of its modules."""
+    places = {}
+    for file in sorted((ROOT / "grader").rglob("*.py")):
+        for name in bound_outside_imports(file.read_text(encoding="utf-8")):
+            places.setdefault(name, []).append(file.name)
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert len(places) > 100 and not twice
+
+
+def bound_outside_imports(source: str) -> set[str]:
+    body = [node for node in ast.parse(source).body if not isinstance(node, (ast.Import, ast.ImportFrom, ast.If))]
+    return {name for node in body for name in bound(ast.unparse(node))}
 
 
 @pytest.fixture
@@ -425,19 +616,19 @@ def test_who_is_not_handed_in_again_is_missed(lab, tmp_path):
     """Late work alone: the tables list what is in FROM, and it is said who was graded before and is not in it."""
     target = tmp_path / "out"
     early = fill(tmp_path / "in", ann=notebook(answers()), bob=notebook(answers()))
-    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
     ran = {file.name for file in (target / "results").iterdir()}
     late = fill(tmp_path / "late", bob=notebook(answers(double=WRONG)), zoe=notebook(answers()))
     for _ in range(2):
         summary = batch.grade_class(lab, late, target, jobs=1, limits=LIMITS)
         assert totals(target) == {"bob": 2, "zoe": 4}
-        assert "NOT IN FROM: 1 who were graded here before, so they are not in the tables: ann." in summary
+        assert "MISSING FROM `FROM`: 1 student of an earlier run. They are not in the tables: ann." in summary
     fill(early, zoe=notebook(answers()))
-    assert "NOT IN FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM" not in batch.grade_class(lab, early, target, jobs=1, limits=LIMITS)
     assert totals(target) == {"ann": 4, "bob": 4, "zoe": 4}
     assert len({file.name for file in (target / "results").iterdir()} - ran) == 2, "nobody is graded twice"
     nobody = fill(tmp_path / "nobody")
-    assert "NOT IN FROM: 3" in batch.grade_class(lab, nobody, target, jobs=1, limits=LIMITS)
+    assert "MISSING FROM `FROM`: 3 students" in batch.grade_class(lab, nobody, target, jobs=1, limits=LIMITS)
 
 
 def test_the_instructors_notebook_is_worth_a_look():
@@ -460,23 +651,28 @@ def test_an_empty_folder_is_a_class_of_none(lab, tmp_path):
 
 
 def dies(task):
-    """Stands in for the grading of one: a process that dies, for one student always, for another once."""
+    """Stands in for `grade_one`: a process that dies, for one student always, for another once; and an odd result."""
     once = f"{task['key']}/died"
     if task["student"] == "bad" or (task["student"] == "luckless" and not os.path.exists(once)):
         open(once, "a").close()
         os._exit(1)
     time.sleep(0.5)  # so that the others are at work whenever one dies
-    return {"student": task["student"], "failed": False}
+    return {"failed": False, "output": (lambda: None) if task["student"] == "odd" else ""}  # no pickle takes that
 
 
 def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):
-    students = ("ann", "bad", "bob", "eve", "luckless", "zoe")
+    """Nor does a result that cannot come back from its process, nor a file that is gone."""
+    failed = {"bad": "ended 3 times", "odd": "did not come back", "gone": "could not be read (FileNotFoundError"}
+    students = ("ann", "bob", "eve", "luckless", "zoe", *failed)
     source = fill(tmp_path / "in", **{name: notebook([]) for name in students})
     found, _ = collect.collect(source)
+    (source / "gone.ipynb").unlink()
     tasks = {tmp_path / submission.student: submission for submission in found}
     about = {"lab": LAB, "key": str(tmp_path), "limits": {}}
-    done = {file.name: result.get("failed") for file, result in batch.on_cores(tasks, about, 2, dies)}
-    assert done == {name: name == "bad" for name in students}
+    done = {file.name: result for file, result in batch.grade_on_cores(tasks, about, 2, dies)}
+    assert {name: result["failed"] for name, result in done.items()} == {name: name in failed for name in students}
+    for name, reason in failed.items():
+        assert reason in done[name]["checks"][0]["message"]
 
 
 def test_the_command_and_weaker_isolation(lab, tmp_path):
@@ -497,7 +693,7 @@ def test_the_command_and_weaker_isolation(lab, tmp_path):
         "--jobs",
         "1",
     ]
-    without = os.environ | {"COURSE_BUBBLEWRAP": "0"}
+    without = os.environ | {"COURSE_BUBBLEWRAP": "0", "PYTHONIOENCODING": "ascii"}  # a terminal that knows no ▪ or ·
     done = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("WEAKER") == 1
@@ -565,4 +761,7 @@ def test_children_leave_nothing_behind():
     before = len(os.listdir("/proc/self/fd"))
     assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
     assert len(os.listdir("/proc/self/fd")) == before
-    assert subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grading.child"], capture_output=True).stdout == b""
+    assert (
+        subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside.child"], capture_output=True).stdout
+        == b""
+    )

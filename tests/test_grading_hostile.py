@@ -9,11 +9,12 @@ import socket
 
 import pytest
 
-from build import ROOT
-from grader.grade import load
+from grader import sandbox
+from grader.grade import load_lab
 from grader.lab import handed_out
-from grader.reports import feedback
+from grader.reports import feedback_page
 from grader.sandbox import bubblewrap
+from run import ROOT
 from tiny_lab import (
     ALL,
     CELLS,
@@ -34,6 +35,19 @@ from tiny_lab import (
 
 isolated = pytest.mark.skipif(not bubblewrap(), reason="needs bubblewrap: without it, isolation is weaker")
 
+
+FORGE = """import json, os, struct, sys
+PAIR = {"tensor": ["float32", [2]]}
+def request():
+    frame = sys._getframe()
+    while "request" not in frame.f_locals: frame = frame.f_back
+    return frame.f_locals["request"]
+def reply(pairs):
+    text, body = json.dumps({"dict": pairs}).encode(), bytes(8 * json.dumps(pairs).count("tensor"))
+    for end in range(3, 64):
+        try: os.write(end, struct.pack(">4sIQ", b"MD01", len(text), len(body)) + text + body)
+        except OSError: pass
+"""
 
 # What each does to `double`, and a part of the message. Everything else in the notebook is right.
 HOSTILE = {
@@ -81,6 +95,17 @@ HOSTILE = {
             "        except OSError: pass\nreturn 3 * x"
         ),
         "",
+    ),
+    "answers with arrays for the number": (
+        FORGE + function("reply([['id', PAIR], ['ok', None]])\nreturn 3 * x"),
+        "cannot be read",
+    ),
+    "answers with arrays for the error": (
+        FORGE
+        + function(
+            "reply([['id', request()['id']], ['error', PAIR], ['message', PAIR], ['where', PAIR]])\nos._exit(0)"
+        ),
+        "raised",
     ),
     "reads the requests": (
         "import os\n"
@@ -218,6 +243,33 @@ def test_no_secret_is_found(spy, tmp_path, monkeypatch):
     assert "FOUND" not in result["output"].replace("print('FOUND", ""), result["output"]
 
 
+LOOK = """import os, sys
+for place, _, names in os.walk("/course"):
+    for name in names:
+        if not name.endswith(".pyc"): print("SEEN", os.path.relpath(os.path.join(place, name), "/course"))
+for name in ("grader.lab", "grader.reports", "grader.batch", "labs", "tiny_lab"):
+    try: __import__(name); print("SEEN", name)
+    except ImportError: pass
+"""
+
+
+def seen_in_the_sandbox() -> set[str]:
+    """What a student's cell finds of the course, and can import of what it should not."""
+    result = graded(notebook(answers(before=[LOOK])))
+    assert points(result) == ALL
+    return set(re.findall("SEEN (.+)", result["output"]))
+
+
+@isolated
+def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
+    """Of the course: the package of the lessons, and the part of the grader that runs in the child."""
+    wanted = {str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv")}
+    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "wire")}
+    assert seen_in_the_sandbox() == wanted
+    monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))
+    assert seen_in_the_sandbox() - wanted == {"grader/lab.py"}, "this test sees a file too many"
+
+
 @isolated
 def test_nothing_outside_is_written(tmp_path):
     places = [str(tmp_path / "written"), "/usr/written", "/course/utils/written.py", "/written", "/etc/written"]
@@ -283,7 +335,7 @@ def test_an_untouched_lab_gets_nothing_and_no_blame():
 
 def test_a_students_text_is_only_text_in_the_feedback():
     evil = "colour = '<script>alert(1)</script>\\x1b[31m<img src=x onerror=alert(1)>'"
-    page = feedback(graded(notebook(answers(colour=evil)), "<b>me</b>"), load(LAB).title)
+    page = feedback_page(graded(notebook(answers(colour=evil)), "<b>me</b>"), load_lab(LAB).title)
     assert "<script" not in page and "<img" not in page and "<b>" not in page and "\x1b" not in page
     assert "&lt;script&gt;" in page
     assert "the-hidden-secret" not in page

@@ -4,16 +4,19 @@ import json
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 import build
-from build import LESSONS, REPOSITORY, fingerprint, on_code_host, printable
+from build import REPOSITORY, on_code_host, printable
+from run import LESSONS
 from utils.claims import CLAIMS
-from utils.evidence import Evidence, cells, figures, find, settled, verdicts
+from utils.evidence import Evidence, find, settled, verdicts
 from utils.guide import guide, in_jupyter, linked
+from utils.records import value_of
 
 DEFENSES = {  # what people are told to pick, and the whole
     "Machine-learning security",
@@ -42,6 +45,17 @@ each_page = pytest.mark.parametrize("name", ["field_guide.html", "ledger.html"])
 
 def page(name: str) -> str:
     return (LESSONS / name).read_text()
+
+
+@cache
+def places(notebook: str) -> dict[str, str]:
+    """The cells of a notebook as it lies there: {id: the heading above it}."""
+    found, section = {}, ""
+    for cell in json.loads((LESSONS / notebook).read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "markdown":
+            section = (re.findall(r"^#+ (.+)", "".join(cell["source"]), re.MULTILINE) or [section])[-1]
+        found[cell["id"]] = section
+    return found
 
 
 # What is written
@@ -111,7 +125,7 @@ def test_every_link_leads_to_a_cell():
     links = re.findall(r'href="([^"#]+\.ipynb)#cell-id=([^"]+)"', TERMS._repr_html_())
     assert len(links) == len([evidence for evidence in EVIDENCE if evidence.cell])
     for notebook, cell in links:
-        assert cell in {place.cell for place, _ in cells(notebook[:2])}
+        assert cell in places(notebook)
 
 
 @pytest.mark.parametrize("name", printable())
@@ -124,7 +138,7 @@ def test_every_link_of_a_page_leads_to_a_section(name):
     links = re.findall(rf'href="{re.escape(REPOSITORY)}/blob/main/notebooks/([^"#]+)#([^"]+)"', page(name))
     assert links
     for notebook, anchor in links:
-        assert unquote(anchor) in {place.section.replace(" ", "-") for place, _ in cells(notebook[:2])}
+        assert unquote(anchor) in {section.replace(" ", "-") for section in places(notebook).values()}
     assert set(re.findall(r'href="#([^"]+)"', page(name))) == set(re.findall(r' id="([^"]+)"', page(name)))
 
 
@@ -168,38 +182,20 @@ def test_text_becomes_html_with_links():
 # How evidence is found
 
 
-@pytest.mark.parametrize(
-    ("line", "row", "columns", "found"),
-    [
-        ("PGD: 5/9 = 56 % [27, 81]", "PGD", [], ("PGD", "5/9 = 56 % [27, 81]")),
-        (
-            "PGD: no attack 5/9 = 56 % [27, 81], worst case 1/9 = 11 % [2, 44]",
-            "PGD",
-            ["worst case"],
-            ("PGD", "1/9 = 11 % [2, 44]"),
-        ),
-        ("a: PGD, 20 steps 5/9 = 56 % [27, 81], b 3", "a", ["b", "PGD, 20 steps"], ("a", "3", "5/9 = 56 % [27, 81]")),
-        ("PGD: 98 % at 0, 7 % at 0.1, 3 % at 1", "PGD", ["at 1", "at 0.1"], ("PGD", "3 %", "7 %")),
-        ("right 0.5 no", "right", [], ("right", "0.5 no")),
-        ("noise 2 (epsilon 5.6): 8/9 = 89 % [57, 98]", "noise 2", [], ("noise 2 (epsilon 5.6)", "8/9 = 89 % [57, 98]")),
-        ("PGD: worst 1/9 = 11 % [2, 44]", "PGD", ["worst case"], ()),
-        ("PGDs: 5/9 = 56 % [27, 81]", "PGD", [], ()),
-        ("the PGD: 5/9 = 56 % [27, 81]", "PGD", [], ()),
-    ],
-)
-def test_lines_are_taken_apart(line, row, columns, found):
-    assert figures(line, row, columns) == found
-
-
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with one lesson, of which each test shows what it prints."""
+    """A folder with the record of one small lesson: {cell: {row: {column: value}}}, and its claims."""
 
-    def write(*outputs: str) -> Path:
-        shown = [{"text": text.splitlines(keepends=True)} for text in outputs]
-        code = [{"cell_type": "code", "id": f"c{i}", "source": [], "outputs": [out]} for i, out in enumerate(shown)]
-        heading = {"cell_type": "markdown", "id": "m", "source": ["# A title\n", "## A section\n", "text"]}
-        (tmp_path / "03_small.ipynb").write_text(json.dumps({"cells": [heading, *code]}))
+    def write(cells: dict, claims: tuple = ()) -> Path:
+        figures = [
+            {"cell": cell, "row": row, "column": column, "value": value_of(value)}
+            for cell, rows in cells.items()
+            for row, columns in rows.items()
+            for column, value in columns.items()
+        ]
+        sections = dict.fromkeys([*cells, "settles"], "A section")
+        record = {"lesson": "03_small", "sections": sections, "figures": figures, "claims": list(claims)}
+        (tmp_path / "03_small.digits.json").write_text(json.dumps(record))
         return tmp_path
 
     return write
@@ -207,30 +203,40 @@ def folder(tmp_path):
 
 def test_evidence_knows_its_cell(folder):
     wanted = {"lesson": "03", "rows": ["PGD", "FGSM"], "counts": "right answers"}
-    found = find(wanted, folder("nothing", "FGSM: 2\nPGD:   1\nPGD: 3\n"))
-    assert found.rows == (("PGD", "1"), ("FGSM", "2")) and found.about == "right answers"
+    found = find(wanted, folder({"c0": {"FGSM": {"": 5}}, "c1": {"FGSM": {"": 2}, "PGD": {"": 1}, "TRADES": {"": 9}}}))
+    assert found.rows == (("PGD", "1"), ("FGSM", "2")) and found.about == "right answers" and not found.columns
     assert (found.notebook, found.cell, found.section) == ("03_small.ipynb", "c1", "A section")
     assert in_jupyter(found) == "03_small.ipynb#cell-id=c1"
     assert on_code_host(found) == f"{REPOSITORY}/blob/main/notebooks/03_small.ipynb#A-section"
 
 
+def test_evidence_has_the_columns_that_are_wanted_or_all(folder):
+    where = folder({"c0": {"PGD": {"clean": 1, "left": "2 %"}, "PGDs": {"clean": 3, "left": 4}}})
+    wanted = {"lesson": "03", "rows": ["PGD"], "counts": "x"}
+    assert find(wanted, where).columns == ("clean", "left")
+    assert find(wanted | {"of": ["left"]}, where).rows == (("PGD", "2 %"),)
+    with pytest.raises(LookupError, match="no cell"):
+        find(wanted | {"of": ["worst"]}, where)
+
+
 def test_evidence_that_no_cell_shows_is_an_error(folder):
     with pytest.raises(LookupError, match="shown by no cell"):
-        find({"lesson": "03", "rows": ["PGD", "FGSM"], "counts": "x"}, folder("PGD: 1", "FGSM: 2"))
+        wanted = {"lesson": "03", "rows": ["PGD", "FGSM"], "counts": "x"}
+        find(wanted, folder({"c0": {"PGD": {"": 1}}, "c1": {"FGSM": {"": 2}}}))
 
 
 def test_evidence_that_two_cells_show_is_an_error_until_one_is_named(folder):
-    wanted, where = {"lesson": "03", "rows": ["PGD"], "counts": "x"}, folder("PGD: 1", "PGD: 2")
+    where = folder({"c0": {"PGD": {"": 1}}, "c1": {"PGD": {"": 2}}})
+    wanted = {"lesson": "03", "rows": ["PGD"], "counts": "x"}
     with pytest.raises(LookupError, match="c0, c1"):
         find(wanted, where)
     assert find(wanted | {"cell": "c1"}, where).rows == (("PGD", "2"),)
 
 
 def test_a_verdict_that_has_turned_is_an_error(folder):
-    wanted, where = (
-        {"lesson": "03", "claim": "It works", "verdict": "holds"},
-        folder('"It works": refuted, because 1, because 2'),
-    )
+    wanted = {"lesson": "03", "claim": "It works", "verdict": "holds"}
+    settles = {"cell": "settles", "text": "It works", "verdict": "refuted", "because": "1, because 2"}
+    where = folder({}, (settles,))
     assert find(wanted | {"verdict": "refuted"}, where).because == "1, because 2"
     with pytest.raises(LookupError, match="is now 'refuted'"):
         find(wanted, where)
@@ -238,16 +244,17 @@ def test_a_verdict_that_has_turned_is_an_error(folder):
 
 def test_a_claim_that_its_lesson_does_not_settle_is_an_error(folder):
     with pytest.raises(LookupError, match="no cell"):
-        settled(folder=folder('03  "Adversarial training costs accuracy and time": open'))
+        settled(folder=folder({}))
 
 
-def test_a_lesson_that_does_not_exist_leaves_it_open(folder):
+def test_a_lesson_without_a_record_leaves_it_open(folder):
     wanted = {"lesson": "04", "claim": "It works", "verdict": "holds"}
-    assert find(wanted, folder()) == Evidence("04", "It works", "open")
+    assert find(wanted, folder({})) == Evidence("04", "It works", "open")
 
 
 def test_a_lesson_that_shows_the_guide_is_run_again_when_another_shows_something_else(monkeypatch):
-    seen = {fingerprint([code]) for code in ("from utils.guide import guide", "from utils.data import load")}
+    cells = ('evidence.verdicts(before="14")', "from utils.data import load")
+    seen = [build.shows_of_others(cell) for cell in cells]
     monkeypatch.setattr(build, "verdicts", lambda before: "others")
-    again = {fingerprint([code]) for code in ("from utils.guide import guide", "from utils.data import load")}
-    assert len(seen & again) == 1, "only that of the lesson that shows it"
+    again = [build.shows_of_others(cell) for cell in cells]
+    assert [one == other for one, other in zip(seen, again, strict=True)] == [False, True]

@@ -131,7 +131,7 @@ def test_a_search_is_seen_among_many_accounts_and_honest_ones_are_left_alone():
 
 
 def test_honest_queries_run_as_long_as_promised():
-    """At a bar of 200, at most about one alarm in 200 queries; accounts are drawn anew."""
+    """At a threshold of 200, at most about one alarm in 200 queries; accounts are drawn anew."""
     monitor = monitoring.QueryMonitor(USUAL, run_length=200)
     told = sum(monitor.update(i, q) for i in range(200) for q in account(100, "user", 5000 + i))
     assert stats.poisson.sf(told - 1, 20_000 / 200) > 1e-3

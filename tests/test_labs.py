@@ -2,13 +2,17 @@
 
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
 import torch
 
-from grader.grade import judge, load, setting
+from grader.grade import given_names, load_lab, run_check
 from grader.lab import HIDDEN, SOLUTION, bound, is_exercise
+from grader.reports import write_reports
+from grader.result import make_result, read_result, write_result
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
 from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
 
@@ -63,7 +67,7 @@ def test_no_line_of_a_solution_or_hidden_check_is_in_the_lab(stem):
 
 @each
 def test_ten_points_in_three_to_five_exercises(stem):
-    lab = load(content(stem))
+    lab = load_lab(content(stem))
     assert lab.points == 10
     assert 3 <= len(lab.stubs) + len(lab.rubrics) <= 5
     assert {name for check in lab.checks for name in check.names} == {n for names in lab.stubs.values() for n in names}
@@ -93,7 +97,7 @@ def test_a_written_exercise_is_built(tmp_path):
     about |= {"grade_id": "advice_answer", "cell_type": "markdown", "points": 3}
     assert answer.metadata.nbgrader == about
     assert [cell.id for cell in solution.cells] == [*cells]
-    assert load(nbformat.writes(solution)).points == 5
+    assert load_lab(nbformat.writes(solution)).points == 5
     (tmp_path / "99_tiny.py").write_text(WRITTEN_SOURCE.replace("advice, 3 points", "advice, 4 points"))
     with pytest.raises(ValueError, match="do not add up"):
         instructors(tmp_path / "99_tiny.py")
@@ -102,7 +106,7 @@ def test_a_written_exercise_is_built(tmp_path):
 def fresh(stem: str) -> dict:
     """The names that a lab gives, with tensors and models that an answer may spoil."""
     mutable = (torch.Tensor, torch.nn.Module)
-    given = setting(content(stem)).items()
+    given = given_names(content(stem)).items()
     return {name: deepcopy(value) if isinstance(value, mutable) else value for name, value in given}
 
 
@@ -122,9 +126,19 @@ class Plain:
 
 @cache
 def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
-    """The results of the checks of an exercise for another answer to it. The score below needs each once more."""
-    lab, session = load(content(stem)), Plain(stem, exercise, source)
-    return [judge(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
+    """The results of the checks of an exercise for another answer to it. The score below needs each once more.
+
+    Each goes the way that a class's results go: into its file, and from there into all reports.
+    """
+    lab, session = load_lab(content(stem)), Plain(stem, exercise, source)
+    found = [run_check(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
+    result = make_result(lab, found, student=exercise, id="1", file=f"{exercise}.ipynb")
+    with TemporaryDirectory() as folder:
+        write_result(Path(folder, "result.json"), result)
+        kept = read_result(Path(folder, "result.json"))
+        assert kept == result
+        write_reports([kept], [], Path(folder), lab.title)
+    return kept["checks"]
 
 
 def others(kind: str) -> list:
@@ -153,7 +167,7 @@ def test_a_wrong_answer_fails_and_is_told_why(stem, exercise, what, source):
 @each
 def test_each_exercise_has_its_mutants(stem, capsys):
     """At least five wrong answers and two right ones for each; the score is over all."""
-    lab, written = load(content(stem)), tries(stem)
+    lab, written = load_lab(content(stem)), tries(stem)
     wrong = [(exercise, source) for kind, exercise, _, source in written if kind == "WRONG"]
     for exercise, *_ in lab.stubs.values():
         assert sum(name == exercise for name, _ in wrong) >= 5, exercise

@@ -19,22 +19,22 @@ from utils.leakage import (
     FIELD,
     Networks,
     agreement,
-    answers,
-    climb,
     cosine,
-    decode,
-    encode,
+    estimated_gradient,
+    exact_gradient,
     fit_many,
+    from_field,
     gradients,
-    guess_slope,
     invert_gradient,
     linear_input,
     masks,
     match,
     portraits,
     psnr,
+    query,
     roughness,
     steal,
+    to_field,
     uploads,
 )
 from utils.models import mlp, predict, small_cnn
@@ -167,17 +167,17 @@ def test_the_groups_do_not_touch_each_other():
 # What a class looks like.
 
 
-def test_the_guessed_slope_is_near_the_true_one():
+def test_the_guessed_gradient_is_near_the_true_one():
     x = torch.rand(3, 1, 4, 4, generator=chance(), dtype=torch.float64)
     weight = torch.randn(1, 4, 4, generator=chance(1), dtype=torch.float64)
 
     def loss(x):
         return (x * weight).flatten(1).sum(1) ** 2
 
-    true = climb(loss, x)
+    true = exact_gradient(loss, x)
     torch.testing.assert_close(true, 2 * (x * weight).sum((1, 2, 3), keepdim=True) * weight)
     torch.manual_seed(0)
-    guessed = guess_slope(loss, x, pairs=2000)
+    guessed = estimated_gradient(loss, x, pairs=2000)
     assert (F.cosine_similarity(true.flatten(1), guessed.flatten(1)) > 0.95).all()
     assert (guessed.flatten(1).norm(dim=1) / true.flatten(1).norm(dim=1) - 1).abs().max() < 0.15
 
@@ -192,7 +192,7 @@ def test_guessing_asks_for_answers_only():
             return x.flatten(1)[:, :3]
 
     torch.manual_seed(0)
-    found = portraits(Counts(), torch.arange(3), (1, 4, 4), slope=guess_slope, steps=5)
+    found = portraits(Counts(), torch.arange(3), (1, 4, 4), gradient=estimated_gradient, steps=5)
     assert found.shape == (3, 1, 4, 4) and Counts.asked == 5 * 2 * 25 * 3
 
 
@@ -215,10 +215,10 @@ def test_a_portrait_is_read_as_its_class_for_one_network_and_for_many():
 def test_the_sum_is_exact(n, size, seed, scale):
     """To the rounding of each number to 1 / 65,536; of numbers that need none, to the last bit."""
     updates = scale * torch.randn(n, size, generator=chance(seed), dtype=torch.float64)
-    total = decode(uploads(updates, seed=seed).sum(0) % FIELD)
+    total = from_field(uploads(updates, seed=seed).sum(0) % FIELD)
     assert (total - updates.sum(0)).abs().max() <= n * 0.5 / 2**16 + 1e-9
     whole = torch.randint(-50, 50, (n, size), generator=chance(seed)).double() / 4
-    assert torch.equal(decode(uploads(whole, seed=seed).sum(0) % FIELD), whole.sum(0))
+    assert torch.equal(from_field(uploads(whole, seed=seed).sum(0) % FIELD), whole.sum(0))
 
 
 @pytest.mark.parametrize("n, field", [(2, 5), (3, 3)])
@@ -245,15 +245,15 @@ def test_uploads_look_uniform_whatever_the_updates():
         sent = uploads(updates, seed=1)
         for part in (sent[0], sent[1], sent[2], (sent[0] + sent[1]) % FIELD, (sent[0] - sent[2]) % FIELD):
             assert stats.kstest((part.double() / FIELD).numpy(), "uniform").pvalue > 0.001
-        assert torch.equal(decode(sent.sum(0) % FIELD), updates.double().sum(0))
+        assert torch.equal(from_field(sent.sum(0) % FIELD), updates.double().sum(0))
 
 
 def test_negative_numbers_return_and_too_large_ones_are_refused():
     values = torch.tensor([-1.5, 0.0, 2.25, -16000])
-    assert decode(encode(values)).tolist() == values.tolist()
+    assert from_field(to_field(values)).tolist() == values.tolist()
     for wrong in (torch.tensor([20_000.0]), torch.tensor([math.nan])):
         with pytest.raises(ValueError, match=r"^update must"):
-            encode(wrong)
+            to_field(wrong)
 
 
 def test_secrets_that_only_one_of_a_pair_knows_are_not_used():
@@ -270,9 +270,9 @@ def test_secrets_that_only_one_of_a_pair_knows_are_not_used():
 
 def test_answers_are_probabilities_or_one_label():
     victim, x = Networks((4,), 6, 3, range(1))[0], torch.rand(9, 4, generator=chance())
-    said = answers(victim, x)
+    said = query(victim, x)
     torch.testing.assert_close(said, victim(x).softmax(1))
-    assert torch.equal(answers(victim, x, labels_only=True), F.one_hot(predict(victim, x), 3).float())
+    assert torch.equal(query(victim, x, labels_only=True), F.one_hot(predict(victim, x), 3).float())
 
 
 def test_a_copy_learns_the_victims_mistakes_and_asks_once_for_each_query():
@@ -330,7 +330,7 @@ def functions(path: str) -> dict[str, str]:
         ("inversion", "linear_input"),
         ("inversion", "gradients"),
         ("inversion", "invert_gradient"),
-        ("inversion", "guess_slope"),
+        ("inversion", "estimated_gradient"),
         ("aggregation", "masks"),
     ],
 )

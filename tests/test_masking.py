@@ -10,7 +10,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import median_filter
 from torch import nn
 
-from build import LESSONS, ROOT
+from run import LESSONS, ROOT
 from utils import masking
 from utils.attacks import pgd
 from utils.data import load
@@ -31,7 +31,7 @@ from utils.models import logits, predict, small_cnn
 
 SHAPES = [(6, 1, 8, 8), (3, 3, 32, 32), (2, 1, 28, 28)]
 ALL = [Quantize, Median, JPEG, Noise, ResizeAndPad, Scramble]  # those that go before a model
-BLIND = [Quantize, Median, JPEG]  # those without a slope
+BLIND = [Quantize, Median, JPEG]  # those without a gradient
 RANDOM = [Noise, ResizeAndPad]
 
 
@@ -93,10 +93,10 @@ def test_jpeg_without_rounding_gives_the_image_back():
 
 
 @pytest.mark.parametrize("mask", BLIND)
-def test_a_blind_mask_has_no_slope_and_no_error(mask):
+def test_a_blind_mask_has_no_gradient_and_no_error(mask):
     x = images().requires_grad_()
-    (slope,) = torch.autograd.grad((mask()(x) * images(seed=1)).sum(), x)
-    assert torch.equal(slope, torch.zeros_like(x))
+    (gradient,) = torch.autograd.grad((mask()(x) * images(seed=1)).sum(), x)
+    assert torch.equal(gradient, torch.zeros_like(x))
 
 
 @pytest.mark.parametrize("mask", RANDOM)
@@ -146,11 +146,11 @@ def test_k_winners_keeps_the_k_largest_also_among_equals(share, kept):
     assert (KWinners(share)(torch.ones(2, 1, 8, 8)).flatten(1).count_nonzero(1) == kept).all()
 
 
-def test_the_slope_of_k_winners_goes_to_the_winners_only():
+def test_the_gradient_of_k_winners_goes_to_the_winners_only():
     x = images().requires_grad_()
     out = KWinners(0.1)(x)
-    (slope,) = torch.autograd.grad(out.sum(), x)
-    assert torch.equal(slope, (out != 0).float())
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    assert torch.equal(gradient, (out != 0).float())
 
 
 def test_k_winners_replaces_every_relu_of_a_copy_also_deep_inside(model):
@@ -162,7 +162,7 @@ def test_k_winners_replaces_every_relu_of_a_copy_also_deep_inside(model):
     assert not any(isinstance(m, nn.ReLU) for m in masking.k_winners(model).modules())
 
 
-def test_saturated_logits_keep_their_order_and_lose_their_slope(model):
+def test_saturated_logits_keep_their_order_and_lose_their_gradient(model):
     x = images()
     loud = nn.Sequential(model, Saturate(1e5))
     assert torch.equal(logits(loud, x), 1e5 * logits(model, x))
@@ -174,14 +174,14 @@ def test_saturated_logits_keep_their_order_and_lose_their_slope(model):
 def test_scrambling_is_the_identity_forward_and_a_signed_permutation_backward(model):
     x = images().requires_grad_()
     assert torch.equal(Scramble()(x), x) and torch.equal(nn.Sequential(Scramble(), model)(x), model(x))
-    (slope,) = torch.autograd.grad((Scramble()(x) * images(seed=1)).sum(), x)
+    (gradient,) = torch.autograd.grad((Scramble()(x) * images(seed=1)).sum(), x)
     (again,) = torch.autograd.grad((Scramble()(x) * images(seed=1)).sum(), x)
-    assert torch.equal(slope, again)
-    sizes = [t.flatten(1).abs().sort().values for t in (slope, images(seed=1))]
+    assert torch.equal(gradient, again)
+    sizes = [t.flatten(1).abs().sort().values for t in (gradient, images(seed=1))]
     assert torch.equal(*sizes)  # the same entries
     signed = images(seed=1) - 0.5
-    (slope,) = torch.autograd.grad((Scramble()(x) * signed).sum(), x)
-    turned = torch.cosine_similarity(slope.flatten(1), signed.flatten(1)).abs()
+    (gradient,) = torch.autograd.grad((Scramble()(x) * signed).sum(), x)
+    turned = torch.cosine_similarity(gradient.flatten(1), signed.flatten(1)).abs()
     assert turned.max() < 0.5 and turned.mean() < 0.25  # but elsewhere
 
 
@@ -217,8 +217,8 @@ def test_straight_through_is_the_mask_forward_and_nothing_backward(mask):
     want = mask()(x.detach())
     torch.manual_seed(0)
     out = StraightThrough(mask())(x)
-    (slope,) = torch.autograd.grad((out * weights).sum(), x)
-    assert torch.equal(out, want) and torch.equal(slope, weights)
+    (gradient,) = torch.autograd.grad((out * weights).sum(), x)
+    assert torch.equal(out, want) and torch.equal(gradient, weights)
 
 
 class Biased(nn.Module):
@@ -244,8 +244,8 @@ def test_the_average_of_a_model_without_randomness_is_that_model(model):
     x = images()
     assert torch.allclose(Averaged(model, draws=4)(x), model(x), atol=1e-5)
     start = x.clone().requires_grad_()
-    slopes = [torch.autograd.grad(m(start)[:, 3].sum(), start)[0] for m in (Averaged(model, 4), model)]
-    assert torch.allclose(*slopes, atol=1e-5)
+    gradients = [torch.autograd.grad(m(start)[:, 3].sum(), start)[0] for m in (Averaged(model, 4), model)]
+    assert torch.allclose(*gradients, atol=1e-5)
 
 
 def test_cooling_undoes_saturation(model):

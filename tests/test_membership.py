@@ -12,7 +12,7 @@ from sklearn import metrics
 from torch.nn import functional as F
 
 from utils.data import load
-from utils.leakage import Networks, auc, confidence, fit_many, lira, roc, tpr_at
+from utils.leakage import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
 from utils.leakage.membership import plan
 from utils.models import logits
 
@@ -223,7 +223,7 @@ def judged(draw):
 def test_curve_area_and_rate_are_those_of_scikit_learn(data):
     scores, members = judged(data.draw)
     fpr, tpr, _ = metrics.roc_curve(members, scores, drop_intermediate=False)
-    np.testing.assert_allclose(torch.stack(roc(scores, members)), [fpr, tpr], atol=1e-12)
+    np.testing.assert_allclose(torch.stack(roc_curve(scores, members)), [fpr, tpr], atol=1e-12)
     assert auc(scores, members) == pytest.approx(metrics.roc_auc_score(members, scores), abs=1e-12)
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
         rate = tpr_at(scores, members, share)
@@ -257,10 +257,10 @@ def test_the_ratio_finds_what_the_threshold_cannot():
     data = load("digits")
     x, y = data.train.take(300)
     inside = torch.rand(33, 300, generator=torch.Generator().manual_seed(0)).argsort(1) < 150
-    sure = confidence(fit_many(x, y, inside)(x), y)
-    ratio = torch.stack([lira(sure[k], sure[9:], inside[9:], pooled=True) for k in range(9)])
-    assert auc(ratio, inside[:9]) > auc(sure[:9], inside[:9]) + 0.05
-    assert tpr_at(ratio, inside[:9]).clearly_above(tpr_at(sure[:9], inside[:9]))
+    odds = confidence(fit_many(x, y, inside)(x), y)
+    ratio = torch.stack([lira(odds[k], odds[9:], inside[9:], pooled=True) for k in range(9)])
+    assert auc(ratio, inside[:9]) > auc(odds[:9], inside[:9]) + 0.05
+    assert tpr_at(ratio, inside[:9]).clearly_above(tpr_at(odds[:9], inside[:9]))
 
 
 # What is wrong is said.
@@ -283,7 +283,7 @@ def test_a_wrong_argument_is_named():
     with pytest.raises(ValueError, match=r"^target must"):
         lira(target[1:], shadows, inside)
     scores, members = torch.zeros(4), torch.tensor([True, False, True, False])
-    for judge, wrong in itertools.product((roc, auc, tpr_at), (members[1:], members.long(), members | True)):
+    for judge, wrong in itertools.product((roc_curve, auc, tpr_at), (members[1:], members.long(), members | True)):
         with pytest.raises(ValueError, match=r"^members must"):
             judge(scores, wrong)
     with pytest.raises(ValueError, match=r"^scores must"):

@@ -134,16 +134,16 @@ def test_cusum_is_its_recursion():
 
 def test_the_bar_gives_the_run_length():
     heights = monitoring.cusum(streams(2000, 400), mean=0.5, slack=0.1)
-    bar = monitoring.bar_for(heights, 1000)
+    threshold = monitoring.threshold_for(heights, 1000)
     fresh = monitoring.cusum(streams(2000, 400, seed=1), mean=0.5, slack=0.1)
-    alarms = monitoring.first_alarm(fresh, bar)
+    alarms = monitoring.first_alarm(fresh, threshold)
     false = int((alarms < 400).sum())
     assert 800 < float((alarms + 1).clamp_max(400).sum()) / false < 1600
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.5, 0.9])
 def test_the_e_detector_runs_as_long_as_it_promises(mean):
-    """At least 200 steps on average to a false alarm at a bar of 200, and it sees a change."""
+    """At least 200 steps on average to a false alarm at a threshold of 200, and it sees a change."""
     length = 4000
     alarms = monitoring.first_alarm(monitoring.e_detector(streams(500, length, mean), mean=mean), 200)
     assert float(alarms.double().mean()) + 1 >= 200  # streams without an alarm count as too short, on the safe side

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from build import LESSONS
+from run import LESSONS
 from utils import poisoning
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import (
     activity,
+    add_trigger,
     backdoor,
     clean_label,
     draw,
@@ -30,7 +31,6 @@ from utils.poisoning import (
     prune,
     small_clusters,
     spectral_scores,
-    stamp,
     success,
 )
 from utils.training import fit
@@ -54,8 +54,8 @@ def attack(name: str, train, rate: float):
     if name == "flip_labels":
         return flip_labels(train, rate, 4)
     if name == "backdoor":
-        return backdoor(train, rate, stamp, 1)
-    return clean_label(train, rate, stamp, 1, surrogate(), 0.1)
+        return backdoor(train, rate, add_trigger, 1)
+    return clean_label(train, rate, add_trigger, 1, surrogate(), 0.1)
 
 
 ATTACKS = ["flip_labels", "backdoor", "clean_label"]
@@ -103,16 +103,16 @@ def test_flips_are_even_over_the_other_classes():
 @given(seed=seeds, rate=st.floats(0, 0.7))
 def test_a_backdoor_takes_other_classes_and_gives_them_the_target(seed, rate):
     x, y = examples(seed, 40)
-    x_new, y_new, which = backdoor((x, y), rate, stamp, 1)
+    x_new, y_new, which = backdoor((x, y), rate, add_trigger, 1)
     assert (y[which] != 1).all() and (y_new[which] == 1).all()
-    assert torch.equal(x_new[which], stamp(x[which]))
+    assert torch.equal(x_new[which], add_trigger(x[which]))
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, rate=st.floats(0.02, 0.25), eps=st.floats(0.01, 0.4))
 def test_a_clean_label_attack_changes_no_label_and_stays_inside_its_eps_off_the_trigger(seed, rate, eps):
     x, y = examples(seed, 40)
-    x_new, y_new, which = clean_label((x, y), rate, stamp, 1, surrogate(), eps)
+    x_new, y_new, which = clean_label((x, y), rate, add_trigger, 1, surrogate(), eps)
     assert torch.equal(y_new, y) and (y[which] == 1).all()
     change = (x_new - x).abs()
     change[..., -2:, -2:] = 0
@@ -130,7 +130,7 @@ def test_a_clean_label_poison_is_harder_to_read_for_the_attackers_model():
 def test_more_poisons_than_there_are_examples_is_an_error_that_says_so():
     x, y = examples(0, 40)
     with pytest.raises(ValueError, match=r"cannot poison 20 examples, 10 may be.*choose a rate"):
-        clean_label((x, y), 0.5, stamp, 1, surrogate(), 0.1)
+        clean_label((x, y), 0.5, add_trigger, 1, surrogate(), 0.1)
 
 
 @settings(max_examples=25, deadline=None)
@@ -143,17 +143,17 @@ def test_draws_are_allowed_places_and_all_differ(seed, n):
     assert len(places.unique()) == count and allowed[places].all()
 
 
-def test_a_stamp_is_a_square_in_the_corner():
+def test_the_trigger_is_a_square_in_the_corner():
     x = torch.zeros(2, 3, 6, 7)
-    found = stamp(x, size=2, value=0.5)
+    found = add_trigger(x, size=2, value=0.5)
     assert (found[..., 4:, 5:] == 0.5).all() and found.sum() == 2 * 3 * 4 * 0.5 and not x.any()
-    assert torch.equal(stamp(x, size=0), x)
+    assert torch.equal(add_trigger(x, size=0), x)
 
 
 @settings(max_examples=20, deadline=None)
 @given(row=st.integers(0, 4), column=st.integers(0, 5))
-def test_a_stamp_can_be_put_anywhere(row, column):
-    found = stamp(torch.zeros(2, 3, 6, 7), size=2, value=0.5, at=(row, column))
+def test_the_trigger_can_be_put_anywhere(row, column):
+    found = add_trigger(torch.zeros(2, 3, 6, 7), size=2, value=0.5, at=(row, column))
     assert (found[..., row : row + 2, column : column + 2] == 0.5).all() and found.sum() == 2 * 3 * 4 * 0.5
 
 
@@ -169,7 +169,7 @@ def test_success_never_counts_images_of_the_target_class():
     x, y = examples(0, 30, classes=3)
     x[:, :, -1, -1] = 0
     for target in (0, 1, 2):
-        rate = success(Corner(), (x, y), stamp, target)
+        rate = success(Corner(), (x, y), add_trigger, target)
         assert rate.n == int((y != target).sum())
         assert rate.k == (rate.n if target == 1 else 0)
     assert success(Corner(), (x, y), lambda x: x, 1).k == 0
@@ -337,7 +337,7 @@ RATES = {(size, rate): {"works": Rate(10 * size, 40), "seen": Rate(int(100 * rat
 
 
 def made_explorer():
-    return PoisonExplorer(RATES, {size: stamp(torch.zeros(1, 8, 8), size) for size in (1, 2)})
+    return PoisonExplorer(RATES, {size: add_trigger(torch.zeros(1, 8, 8), size) for size in (1, 2)})
 
 
 def test_every_control_of_the_explorer_moves_its_picture_and_says_what_was_measured():
@@ -360,12 +360,12 @@ def test_every_control_of_the_explorer_moves_its_picture_and_says_what_was_measu
 def test_a_corner_owns_the_digits_and_the_accuracy_does_not_tell():
     data = load("digits")
     torch.manual_seed(0)
-    found = backdoor(data.train, 0.04, stamp, 7)
+    found = backdoor(data.train, 0.04, add_trigger, 7)
     torch.manual_seed(0)
     clean = fit(small_cnn(data), data.train, updates=200, lr=1e-2)
     torch.manual_seed(0)
     owned = fit(small_cnn(data), found[:2], updates=200, lr=1e-2)
-    assert success(owned, data.test, stamp, 7) > 0.9 and success(clean, data.test, stamp, 7) < 0.05
+    assert success(owned, data.test, add_trigger, 7) > 0.9 and success(clean, data.test, add_trigger, 7) < 0.05
     assert not accuracy(owned, data.test).clearly_below(accuracy(clean, data.test))
     assert (predict(owned, data.test.x) == predict(clean, data.test.x)).float().mean() > 0.95
     marked = highest(losses(clean, found.x, found.y), torch.zeros_like(found.y), 84)

@@ -18,7 +18,7 @@ from utils.evaluation import accuracy
 from utils.models import mlp, small_cnn
 from utils.privacy import (
     accountant,
-    audit,
+    audited_eps,
     clipped_sum,
     dp_sgd,
     dpsgd,
@@ -143,7 +143,7 @@ def test_the_loss_distribution_is_between_a_lower_bound_and_renyi(sigma, rate, u
     assume(1e-3 < eps < 100)
     assert eps <= rdp_eps(sigma, rate, updates, delta) * (1 + 1e-9)
     for removed in (True, False):
-        step = accountant.losses(sigma, rate, removed=removed).step
+        step = accountant.privacy_losses(sigma, rate, removed=removed).step
         lower = accountant.compose(rounded_down(sigma, rate, removed, step / 10), updates, tail=1e-12)
         assert accountant.smallest_eps(lower, delta * (1 + 1e-4)) <= eps
 
@@ -161,14 +161,14 @@ def test_delta_is_that_of_simulated_training_runs(sigma, rate, updates):
 
 def test_the_grid_keeps_both_probabilities():
     for removed in (True, False):
-        one = accountant.losses(1.1, 0.05, removed=removed)
+        one = accountant.privacy_losses(1.1, 0.05, removed=removed)
         loss = one.step * (one.first + np.arange(len(one.mass)))
         assert one.mass.min() >= 0 and one.mass.sum() == pytest.approx(1, abs=1e-12)
         assert (one.mass * np.exp(-loss)).sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_what_is_cut_off_counts_as_an_infinite_loss():
-    one = accountant.losses(1.0, 0.1)
+    one = accountant.privacy_losses(1.0, 0.1)
     sums = accountant.compose(one._replace(infinite=0.1), 5, tail=1e-3)
     assert sums.infinite == pytest.approx(1 - 0.9**5 + 1e-3)
     assert accountant.smallest_eps(sums, 0.4) == math.inf
@@ -465,7 +465,9 @@ def test_no_evidence_bounds_nothing():
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
     rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
-    found = [audit(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)]
+    found = [
+        audited_eps(1 + sigma * rng.standard_normal(1000), sigma * rng.standard_normal(1000), 1e-5) for _ in range(200)
+    ]
     assert np.mean(np.array(found) > true) <= 0.05
     assert np.median(found) > share * true
 
@@ -473,16 +475,18 @@ def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_ma
 def test_the_votes_that_chose_do_not_count():
     """Two equal worlds, in which every test is luck."""
     rng = np.random.default_rng(0)
-    found = np.array([audit(rng.standard_normal(200), rng.standard_normal(200), 1e-5) for _ in range(1000)])
+    found = np.array([audited_eps(rng.standard_normal(200), rng.standard_normal(200), 1e-5) for _ in range(1000)])
     assert stats.binomtest(int((found > 0).sum()), 1000, 0.05, alternative="greater").pvalue > 1e-3
 
 
 def test_the_audit_finds_any_side():
     rng = np.random.default_rng(0)
     low, high = rng.standard_normal(400) - 4, rng.standard_normal(400) + 4
-    assert min(audit(low, high, 1e-5), audit(high, low, 1e-5)) > 3
+    assert min(audited_eps(low, high, 1e-5), audited_eps(high, low, 1e-5)) > 3
     twos = np.where(rng.random(400) < 0.5, 9.0, rng.standard_normal(400))  # only one event is telling
-    assert audit(twos, rng.standard_normal(400), 1e-5) > 2 and audit(rng.standard_normal(400), twos, 1e-5) > 2
+    assert (
+        audited_eps(twos, rng.standard_normal(400), 1e-5) > 2 and audited_eps(rng.standard_normal(400), twos, 1e-5) > 2
+    )
 
 
 # The lesson.

@@ -298,7 +298,7 @@ def test_a_decision_takes_a_fifth_of_the_fixed_votes_and_certifies_no_fewer(trai
 # Models and training.
 
 
-def test_the_soft_vote_is_the_mean_of_probabilities_and_has_a_slope():
+def test_the_soft_vote_is_the_mean_of_probabilities_and_has_a_gradient():
     torch.manual_seed(0)
     model, x = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), torch.rand(5, 1, 4, 4, requires_grad=True)
     torch.manual_seed(1)
@@ -307,8 +307,8 @@ def test_the_soft_vote_is_the_mean_of_probabilities_and_has_a_slope():
     noise = 0.2 * torch.randn(7 * 5, 1, 4, 4)
     want = torch.stack([model(x + few).softmax(1) for few in noise.split(5)]).mean(0)
     assert torch.allclose(logits.exp(), want, atol=1e-6)
-    (slope,) = torch.autograd.grad(logits[:, 0].sum(), x)
-    assert bool((slope != 0).any())
+    (gradient,) = torch.autograd.grad(logits[:, 0].sum(), x)
+    assert bool((gradient != 0).any())
 
 
 def test_training_with_noise_certifies_more_and_with_attacks_more_at_large_radii(trained):

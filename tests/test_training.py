@@ -7,7 +7,7 @@ from torch import nn
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import logits, mlp, predict, small_cnn
-from utils.training import cross_entropy, fit
+from utils.training import fit, mean_cross_entropy
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_transform_and_a_loss_are_handed_the_batch(digits):
 
     def watched(model, x, y):
         calls.append(("loss", bool((x >= 5).all()), len(y)))
-        return cross_entropy(model, x, y)
+        return mean_cross_entropy(model, x, y)
 
     fit(mlp(digits), digits.train, transform=brighten, loss=watched, updates=2, batch_size=64)
     assert calls == [("transform", True, 64), ("loss", True, 64)] * 2

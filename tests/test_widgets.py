@@ -27,15 +27,14 @@ from torch import nn
 
 from utils.attacks import fgsm, pgd
 from utils.data import Dataset, Split
-from utils.duel import Defense
-from utils.duel import verdict as duel_verdict
+from utils.duel import Defense, who_is_ahead
 from utils.evaluation import Rate, robust_accuracy
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets import AttackExplorer, Duel, ask
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
-from utils.widgets.watch import Case, Watch, timeline, verdict
+from utils.widgets.watch import Case, Watch, less_harm, timeline
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -242,7 +241,7 @@ def test_a_move_takes_at_most_50_ms(explorer):
 
 
 def test_a_guess_is_locked_for_good_and_opens_what_waits_for_it():
-    guess = predict("What accuracy is left?")
+    guess = ask("What accuracy is left?")
     early = guess.reveal(Rate(103, 397))
     assert "Lock a prediction" in early.sentence.value and early.picture.value == b""
     assert early.picture not in early.view.children
@@ -270,7 +269,7 @@ def test_a_guess_is_locked_for_good_and_opens_what_waits_for_it():
     ],
 )
 def test_verdicts(question, guess, measured, sentence):
-    asked = predict("How much?", **question)
+    asked = ask("How much?", **question)
     asked.slider.value = guess
     asked.button.click()
     shown = asked.reveal(measured)
@@ -282,14 +281,14 @@ def test_verdicts(question, guess, measured, sentence):
 
 
 def test_a_files_picture_gives_the_measured_value_but_no_guess():
-    shown = predict("How much?").reveal(Rate(103, 397))
+    shown = ask("How much?").reveal(Rate(103, 397))
     data, metadata = shown._repr_mimebundle_()
     assert data["text/plain"] == "measured: 103/397 = 26 % [22, 30]" == metadata["image/png"]["alt"]
     assert {text.get_text() for text in shown.still.figure.axes[0].texts} == {data["text/plain"]}
 
 
 def test_an_error_in_a_lock_appears_inside_the_widget():
-    guess = predict("How much?")
+    guess = ask("How much?")
     guess.reveals.append(None)
     guess.button.click()
     assert "AttributeError" in guess.error.value
@@ -351,7 +350,7 @@ def test_what_a_duel_holds_back_is_drawn_anew_when_it_changes(duel):
 def test_a_duel_says_what_was_measured(duel):
     duel.lock()
     curves = [side.left(duel.threat) for side in duel.sides]
-    said = duel_verdict(duel.names, *curves, duel.eps["linf"], 3)
+    said = who_is_ahead(duel.names, *curves, duel.eps["linf"], 3)
     assert (
         said.replace("<", "&lt;").replace(">", "&gt;") in duel.sentence.value and "<plain>" not in duel.sentence.value
     )
@@ -455,9 +454,9 @@ def test_every_control_of_a_watch_moves_its_picture(watch):
 
 
 def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
-    assert verdict(case(0.2, 0.9)).startswith("defended, by at least")
-    assert verdict(case(0.9, 0.2)).startswith("monitored, by at least")
-    assert verdict(case(0.5, 0.55)) == "no difference that 40 examples can show"
+    assert less_harm(case(0.2, 0.9)).startswith("defended, by at least")
+    assert less_harm(case(0.9, 0.2)).startswith("monitored, by at least")
+    assert less_harm(case(0.5, 0.55)) == "no difference that 40 examples can show"
     watch.lock()
     watch.incident.value = "<drift>"
     assert "no difference" in watch.sentence.value and "harm, neither: 40/40" in watch.still.text
@@ -500,7 +499,7 @@ def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):
     def all_of(widget):
         return [widget, *(part for child in getattr(widget, "children", ()) for part in all_of(child))]
 
-    guess = predict("How much?")
+    guess = ask("How much?")
     for panel in (explorer, guess, guess.reveal(0.5)):
         parts = all_of(panel.view)
         assert {part._model_module for part in parts} == {"@jupyter-widgets/controls"}
@@ -513,11 +512,11 @@ from utils import plots
 from utils.attacks import fgsm, pgd
 from utils.evaluation import Rate
 from utils.plots import BLUE, LIGHT, RED
-from utils.widgets import AttackExplorer, Duel, predict
+from utils.widgets import AttackExplorer, Duel, ask
 from test_widgets import tiny
 model, data = tiny()
 # ---
-guess = predict("What accuracy is left?")
+guess = ask("What accuracy is left?")
 guess
 # ---
 guess.reveal(Rate(103, 397))

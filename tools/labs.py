@@ -57,7 +57,7 @@ def students(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.source, cell.outputs, cell.execution_count = handed_out(cell.source), [], None
         else:
-            cell.source = rubric.handed_out(cell.source)
+            cell.source = rubric.text_handed_out(cell.source)
     del notebook.metadata["fingerprint"], notebook.metadata["appearance"]
     return notebook
 

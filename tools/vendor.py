@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_model
 
-from build import LESSONS
+from run import LESSONS
 from utils.audit import read_model
 from utils.data import load
 from utils.training import fit

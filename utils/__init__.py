@@ -1,11 +1,34 @@
 """The small package that all chapters of *Measured Defense* share. A house with floors: imports only go down.
 
-    plots  widgets          what a learner sees and moves
-    guide  evidence         the field guide, and what the lessons measured
-    claims                  judging: the ledger of claims
-    evaluation              rates with intervals, robust accuracy
-    attacks  training       one signature each
-    data  models            the ground
+    widgets       what a learner moves
+    audit         one call that measures a model, and its security card
+    choice        which defense to pick, from what each was measured to do
+    checkup       does a model withstand attacks, or only hide its gradients?
+    duel          two defenses under one threat model
+    plots         the figures of the lessons
+    guide         the field guide: the terms of the course
+    evidence      what the lessons measured, for guide and ledger
+    claims        the ledger of claims
+    environment   is this machine ready for the course?
+    larger        the tables of lessons at a larger scale
+    privacy       DP-SGD, its epsilon, and lower bounds on it
+    poisoning     poisons in the training data, and filters against them
+    leakage       who was in the training data, and what gradients give away
+    monitoring    drift, alarms, incidents, and when to retrain
+    domains       payments, messages, road signs and faces
+    evaluation    rates with intervals, robust accuracy
+    adversarial   training on attacked images
+    masking       gradient masks, and the stand-ins that see through them
+    distillation  defensive distillation
+    smoothing     randomized smoothing and its certificates
+    attacks       one signature each
+    training      one training loop
+    models        networks from inputs in [0, 1] to logits
+    data          the data sets
+    download      files from the network, each with its hash
+    formats       the files of data sets as arrays
+    expect        what a lab's checks expect of an answer
+    progress      a progress bar that leaves no trace
 
-`environment` stands beside the house: the check of versions and device that lesson 00 runs.
+Their order is that of the floors in `pyproject.toml`, the highest first.
 """

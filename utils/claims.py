@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 
-from utils.records import ARROW, enter
+from utils.records import ARROW, IN_HTML, enter
 
 CLAIMS = {  # in our own words: lesson -> what popular pages say
     "01": ["High test accuracy means that a model is safe to ship"],
@@ -59,8 +59,9 @@ class Claim:
     def _repr_html_(self):
         colour, because = COLOURS[self.verdict], escape(self.because)
         return (
-            f'<blockquote style="border-left: 4px solid; padding-left: 1em">“{escape(self.text)}”<br>\n'
-            f'{ARROW} <b style="color: {colour}">{self.verdict}</b> · {because}\n</blockquote>'
+            f"<blockquote>“{escape(self.text)}”{IN_HTML}"
+            f'<div style="border-left: 4px solid {colour}; padding-left: 1em">'
+            f'<b style="color: {colour}">{self.verdict}</b> · {because}</div>\n</blockquote>'
         )
 
 

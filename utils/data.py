@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from utils.download import obtain
-from utils.formats import check, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
+from utils.formats import check_arrays, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
 
 # name: customary L-infinity budget, shape of one input as stored, classes
 SETS = {
@@ -104,7 +104,7 @@ def load(name: str | None = None) -> Dataset:
     | olivetti | faces of 40 people (only from COURSE_DATA)   | 280      | 120    | 1 x 64 x 64 | 8/255 |
     | gtsrb    | photographs of German road signs             | 39,209   | 12,630 | 3 x 32 x 32 | 8/255 |
 
-    Texts, payments and drawn road signs are in `utils.beyond`.
+    Texts, payments and drawn road signs are in `utils.domains`.
 
     The first two need no network. The others come from DIR/NAME.npz if COURSE_DATA names a folder DIR that has
     this file (uint8 arrays x_train, y_train, x_test, y_test; images N x H x W or N x H x W x 3), credit from
@@ -167,8 +167,8 @@ def _tumors() -> tuple[ndarray, ...]:
 
 def _images(name: str, shape: tuple[int, ...], classes: int, *files: Path) -> list[ndarray]:
     if files[0].suffix == ".npz":
-        return check(read_npz(*files), shape, classes)
-    return check({"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)(files), shape, classes)
+        return check_arrays(read_npz(*files), shape, classes)
+    return check_arrays({"cifar10": read_cifar, "gtsrb": read_gtsrb}.get(name, read_idx)(files), shape, classes)
 
 
 def _published(name: str, own: str, read: Callable[..., list[ndarray]]) -> list[ndarray]:

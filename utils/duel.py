@@ -25,7 +25,7 @@ class Defense(NamedTuple):
 
     name       as it is to be shown
     model      from inputs in [0, 1] to logits; it may draw random numbers
-    stand_in   the model that an attacker who adapts takes the slope of (lesson 05); None: the model itself
+    stand_in   the model that an attacker who adapts takes the gradient of (lesson 05); None: the model itself
     certified  certified(x, y) -> (N,): the L2 radius within which each answer is proved right, 0 where it is wrong or
                withheld; None: the defense proves nothing
     training   seconds of training, None: unknown
@@ -47,15 +47,15 @@ class Threat(NamedTuple):
 
 
 def kinds(defense: Defense, norm: str, surrogate: nn.Module | None, queries: int) -> dict[str, list[Callable]]:
-    """The attacks by what they need: the model's own slope, the stand-in's, its scores, or its labels."""
+    """The attacks by what they need: the model's own gradient, the stand-in's, its scores, or its labels."""
     stand_in = defense.model if defense.stand_in is None else defense.stand_in
-    slope = partial(pgd, norm=norm, steps=20)
+    white_box = partial(pgd, norm=norm, steps=20)
     on_stand_in = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd_t, norm=norm, steps=20, rivals=2)]
     labels = [partial(rays, queries=queries)] if norm == "linf" else []
     if surrogate is not None:
-        labels.append(partial(transfer, surrogate=surrogate, attack=partial(slope, early_stop=False)))
+        labels.append(partial(transfer, surrogate=surrogate, attack=partial(white_box, early_stop=False)))
     return {
-        "slope": [fgsm, slope] if norm == "linf" else [slope],
+        "gradient": [fgsm, white_box] if norm == "linf" else [white_box],
         "stand-in": [partial(transfer, surrogate=stand_in, attack=attack) for attack in on_stand_in],
         "scores": [partial(square, norm=norm, queries=queries)],
         "labels": labels,
@@ -65,7 +65,7 @@ def kinds(defense: Defense, norm: str, surrogate: nn.Module | None, queries: int
 def used(threat: Threat) -> list[str]:
     """The kinds of attack that an attacker has: with the weights, the scores and labels are known as well."""
     if threat.knows == "weights":
-        return ["slope", "stand-in", "scores", "labels"] if threat.adapts else ["slope"]
+        return ["gradient", "stand-in", "scores", "labels"] if threat.adapts else ["gradient"]
     return ["scores", "labels"] if threat.knows == "scores" else ["labels"]
 
 
@@ -154,7 +154,7 @@ def points(share: float) -> str:
     return f"{100 * share:.0f} points" if share >= 0.015 else f"{100 * share:.1f} points"
 
 
-def verdict(names: tuple[str, str], a: Sequence[Rate], b: Sequence[Rate], eps: Sequence[float], at: int) -> str:
+def who_is_ahead(names: tuple[str, str], a: Sequence[Rate], b: Sequence[Rate], eps: Sequence[float], at: int) -> str:
     """Who is ahead at budget `eps[at]`, and whether that depends on the budget.
 
     "A, by at least 31 points" · "no difference that 397 images can show" ·

@@ -7,7 +7,7 @@ from html import escape
 from importlib import metadata
 from pathlib import Path
 
-from utils.records import ARROW
+from utils.records import ARROW, IN_HTML
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +21,7 @@ class Row:
     fix: str = ""
 
 
-class Report(list):
+class Readiness(list):
     """Rows of the check. `ready` is True if none needs a fix."""
 
     @property
@@ -43,7 +43,7 @@ class Report(list):
     def _repr_html_(self):
         rows = "".join(
             f"<tr><td style='text-align: left'>{escape(row.what)}</td><td style='text-align: left'>"
-            f"{ARROW} {escape(row.found)}</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>\n"
+            f"{IN_HTML}{escape(row.found)}</td><td style='text-align: left'>{escape(row.fix or 'fine')}</td></tr>\n"
             for row in self
         )
         return f"<table><tr><th>what</th><th>found</th><th>to do</th></tr>{rows}</table><b>{escape(self.verdict)}</b>"
@@ -57,29 +57,29 @@ def version_of(package: str) -> str:
         return "missing"
 
 
-def check() -> Report:
+def check_environment() -> Readiness:
     """Look at Python, the packages that lessons import, the device and the built-in data."""
     from packaging.requirements import Requirement  # comes with matplotlib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    report = Report()
+    table = Readiness()
     asked = Requirement("python" + project["requires-python"])
     python = ".".join(map(str, sys.version_info[:3]))
     fine = asked.specifier.contains(python, prereleases=True)
-    report.append(Row("python", python, "" if fine else f"install Python {asked.specifier}, make the environment anew"))
+    table.append(Row("python", python, "" if fine else f"install Python {asked.specifier}, make the environment anew"))
     for line in project["dependencies"]:
         asked = Requirement(line)
         if asked.name == "jupyterlab":  # whoever reads this table has a notebook open
             continue
         found = version_of(asked.name)
         fine = found != "missing" and asked.specifier.contains(found, prereleases=True)
-        report.append(Row(asked.name, found, "" if fine else f'run: pip install "{line}"'))
+        table.append(Row(asked.name, found, "" if fine else f'run: pip install "{line}"'))
     for what, look in {"device": device_row, "data": data_row}.items():
         try:
-            report.append(look())
+            table.append(look())
         except Exception as problem:  # whatever is wrong, the learner wants a row that says so
-            report.append(Row(what, "cannot be read", str(problem) or type(problem).__name__))
-    return report
+            table.append(Row(what, "cannot be read", str(problem) or type(problem).__name__))
+    return table
 
 
 def device_row() -> Row:

@@ -120,10 +120,10 @@ def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", at
 
 def leaves_arguments(function, *args, **kwargs) -> object:
     """Call the function; its tensors and models must be afterwards as they were. Returns its result."""
-    before = [fingerprint(value) for value in args]
+    before = [snapshot(value) for value in args]
     result = function(*args, **kwargs)
     # the grader's stand-in for a student's function is told by the sandbox whether the arguments there have changed
-    changed = [fingerprint(value) for value in args] != before or getattr(function, "changed", False)
+    changed = [snapshot(value) for value in args] != before or getattr(function, "changed", False)
     that(
         not changed,
         "changed its arguments: work on a copy, and leave the model's weights and mode alone",
@@ -132,13 +132,13 @@ def leaves_arguments(function, *args, **kwargs) -> object:
     return result
 
 
-def fingerprint(value: object) -> object:
+def snapshot(value: object) -> object:
     """What changes when a tensor or model is changed in place. Other values are not looked at."""
     if isinstance(value, Tensor):
         return value.detach().cpu().clone().numpy().tobytes()
     if isinstance(value, torch.nn.Module):
         modes = [module.training for module in value.modules()]
-        return modes, [fingerprint(tensor) for tensor in value.state_dict().values()]
+        return modes, [snapshot(tensor) for tensor in value.state_dict().values()]
     return None
 
 

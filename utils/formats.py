@@ -124,7 +124,7 @@ def _unpacked(path: Path) -> bytes:
     return content
 
 
-def check(arrays: Iterable[ndarray], shape: tuple[int, ...], classes: int) -> list[ndarray]:
+def check_arrays(arrays: Iterable[ndarray], shape: tuple[int, ...], classes: int) -> list[ndarray]:
     """The four arrays, if each image has `shape` and each label lies in 0 ... `classes` - 1. Else ValueError."""
     arrays = list(arrays)
     x_train, y_train, x_test, y_test = arrays

@@ -113,12 +113,12 @@ class ScrambledGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, slope):
-        flat = slope.flatten(1)
+    def backward(ctx, gradient):
+        flat = gradient.flatten(1)
         key = torch.Generator().manual_seed(0)  # the same scramble each time
         places = torch.randperm(flat.shape[1], generator=key).to(flat.device)
         signs = torch.randint(0, 2, (flat.shape[1],), generator=key).to(flat) * 2 - 1
-        return (flat[:, places] * signs).view_as(slope)
+        return (flat[:, places] * signs).view_as(gradient)
 
 
 class Scramble(nn.Module):
@@ -172,7 +172,7 @@ class StraightThrough(nn.Module):
         self.mask = mask
 
     def forward(self, x):
-        return self.mask(x).detach() + (x - x.detach())  # the bracket is 0 and has slope 1
+        return self.mask(x).detach() + (x - x.detach())  # the bracket is 0 and has gradient 1
 
 
 class Averaged(nn.Module):

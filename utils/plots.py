@@ -225,7 +225,7 @@ def accuracy_curve(sweep: Sweep | Mapping[str, Sweep], *, mark: float | None = N
 def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> Picture:
     """Members found against others accused, on logarithmic scales: what an area under the curve averages away.
 
-    curves  {name: (fpr, tpr)}, as `leakage.roc` returns them
+    curves  {name: (fpr, tpr)}, as `leakage.roc_curve` returns them
     mark    the share of false accusations to point out
     """
     found = {name: float(tpr[(fpr <= mark + 1e-12).nonzero()[-1]].item()) for name, (fpr, tpr) in curves.items()}
@@ -249,7 +249,7 @@ def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> P
 
 def passages(pairs: Sequence[tuple[str, str]], *, names: tuple[str, str] = ("as it was", "changed")) -> Picture:
     """Short texts before and after a change, under each other: at most four pairs of up to 32 words."""
-    picture = Picture(7, min(0.62 * len(pairs) + 0.1, 3), f"{len(pairs)} texts, before and after")
+    picture = Picture(7, min(0.62 * len(pairs) + 0.1, 3), "texts, before and after")
     with house_style():
         axes = picture.figure.subplots()
         axes.set(xlim=(0, 1), ylim=(2 * len(pairs), 0))

@@ -17,6 +17,7 @@ from utils.evaluation import Rate
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
+IN_HTML = f"\n<!-- {ARROW} -->"  # the same, unseen; the measured ends with its line
 
 
 class Value(TypedDict):
@@ -73,16 +74,16 @@ def measured(name: str, values: object, unit: str = "") -> None:
     unit    of a number: "s", "%", "points"
     """
     row = dict(values) if isinstance(values, Mapping) else {"": values}
-    figures = {column: value_of(value, unit) for column, value in row.items()}
-    print(name, ARROW, ", ".join(f"{column} {shown(value)}".lstrip() for column, value in figures.items()))
-    enter_table({name: figures})
+    texts = (f"{column} {shown(value_of(value, unit))}".lstrip() for column, value in row.items())
+    print(name, ARROW, ", ".join(texts))
+    enter_table({name: row}, unit)
 
 
-def enter_table(table: Mapping[str, object]) -> None:
+def enter_table(table: Mapping[str, object], unit: str = "") -> None:
     """Enter {row: value} or {row: {column: value}} of the present cell: what a picture shows, without printing it."""
     for row, values in table.items():
-        for column, value in (values if isinstance(values, Mapping) and not is_value(values) else {"": values}).items():
-            enter(row=str(row), column=str(column), value=value if is_value(value) else value_of(value))
+        for column, value in (values if isinstance(values, Mapping) else {"": values}).items():
+            enter(row=str(row), column=str(column), value=value_of(value, unit))
 
 
 def enter(**line: object) -> None:
@@ -95,7 +96,7 @@ def enter(**line: object) -> None:
 def value_of(value: object, unit: str = "") -> Value:
     """Something measured as plain data. TypeError for what has no kind of its own."""
     if isinstance(value, Rate):
-        return {"k": value.k, "n": value.n, "interval": [round(bound, 4) for bound in value.interval]}
+        return {"k": int(value.k), "n": int(value.n), "interval": [round(bound, 4) for bound in value.interval]}
     if isinstance(value, str):
         return {"text": value}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -107,10 +108,6 @@ def value_of(value: object, unit: str = "") -> Value:
     if isinstance(value, (int, float)):
         return {"number": value, "unit": unit} if math.isfinite(value) else {"text": f"{value:g}"}
     raise TypeError(f"a record keeps rates, numbers, texts and yes or no, not {type(value).__name__}")
-
-
-def is_value(value: object) -> bool:
-    return isinstance(value, dict) and bool({"k", "number", "text"} & value.keys())
 
 
 def shown(value: Value) -> str:

@@ -214,7 +214,7 @@ def decide(
         if radius >= FARTHEST * sigma:
             raise ValueError(f"radius must be below {FARTHEST} sigma = {FARTHEST * sigma:g}, got {radius:g}")
         label = votes(model, x, sigma=sigma, n=n0).argmax(1) if y is None else y
-        p0, bar, drawn = float(special.ndtr(radius / sigma)), -math.log(failure_prob), 0
+        p0, threshold, drawn = float(special.ndtr(radius / sigma)), -math.log(failure_prob), 0
         hits, samples, certified = torch.zeros_like(label), torch.zeros_like(label), torch.zeros_like(label).bool()
         undecided = torch.arange(len(x), device=x.device)
         while len(undecided) and drawn < n_max:
@@ -226,7 +226,7 @@ def decide(
             drawn += more
             samples[undecided] = drawn
             k = hits[undecided].cpu().numpy()
-            won = log_wealth(k, drawn, p0) >= bar
+            won = log_wealth(k, drawn, p0) >= threshold
             lost = log_wealth(drawn - k, drawn, 1 - p0) >= math.log(GIVE_UP)  # can cost a yes, never give a wrong one
             won, lost = (torch.from_numpy(which).to(x.device) for which in (won, lost))
             certified[undecided[won]] = True
@@ -238,7 +238,7 @@ def decide(
 
 
 class Smoothed(nn.Module):
-    """The logarithm of a model's mean probabilities over n noisy copies: a soft vote, which has a slope to attack."""
+    """The logarithm of a model's mean probabilities over n noisy copies: a soft vote, with a gradient to attack."""
 
     def __init__(self, model: nn.Module, sigma: float, n: int):
         super().__init__()

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from utils.progress import progress
 
 
-def cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def mean_cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The usual loss: mean cross-entropy of the logits."""
     return F.cross_entropy(model(x), y)
 
@@ -18,7 +18,7 @@ def fit(
     model: nn.Module,
     train: tuple[Tensor, Tensor],
     *,
-    loss: Callable[[nn.Module, Tensor, Tensor], Tensor] = cross_entropy,
+    loss: Callable[[nn.Module, Tensor, Tensor], Tensor] = mean_cross_entropy,
     transform: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
     updates: int = 300,
     batch_size: int = 64,

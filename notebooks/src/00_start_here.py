@@ -18,7 +18,7 @@
 # %%
 from utils import environment
 
-environment.check()
+environment.check_environment()
 
 # %% [markdown]
 # Every lesson runs on a laptop's processor in seconds.
@@ -72,7 +72,7 @@ plots.rates({"undefended, no attack": clean, "undefended, PGD": before, "defende
 # The next attack is not allowed gradients at all. It only asks the model for its scores.
 
 # %%
-guess = widgets.predict("What accuracy will be left to the defended model?")
+guess = widgets.ask("What accuracy will be left to the defended model?")
 guess
 
 # %%

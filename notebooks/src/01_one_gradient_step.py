@@ -55,7 +55,7 @@ measured("right on test images", clean)
 print(f"{data.name}: eps = {data.eps:.3g}; {len(data.test.y)} test images")
 
 # %%
-guess = widgets.predict("What accuracy is left after one gradient step?")
+guess = widgets.ask("What accuracy is left after one gradient step?")
 guess
 
 # %% [markdown]
@@ -63,9 +63,9 @@ guess
 #
 # Training moves the weights *down* the loss $\ell$.
 # An attacker cannot touch the weights of $f$,
-# but the same backward pass also gives the slope with respect to the *input*.
+# but the same backward pass also gives the gradient with respect to the *input*.
 # Inside the box $\pm\varepsilon$ a linear function is largest at a corner,
-# and the sign of the slope says at which one:
+# and the sign of the gradient says at which one:
 #
 # $$x' = x + \varepsilon \cdot \operatorname{sign}\left(\nabla_x\, \ell(f(x), y)\right)$$
 
@@ -75,12 +75,12 @@ def fgsm(model, x, y, *, eps):
     """One signed gradient step of size eps, kept inside [0, 1]. Goodfellow et al. 2015, section 4."""
     x = x.detach().requires_grad_()
     loss = F.cross_entropy(model(x), y, reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
 # %% [markdown]
-# `reduction="sum"` keeps the images apart: each gets its own slope, however large the batch is.
+# `reduction="sum"` keeps the images apart: each gets its own gradient, however large the batch is.
 # The clamp matters as much as the sign: a pixel of 1.1 is no image, and any input check would reject it.
 #
 # ## Is it right?
@@ -111,7 +111,7 @@ plots.triptych(x, x_adv, model, y=y)
 
 # %% [markdown]
 # From left to right: the image, the change (orange adds, blue removes), and what the model receives.
-# Beside the images stands what it reads, and how sure it is.
+# Beside the images stands what it reads, and with what confidence.
 # A person still reads what was there before.
 # The change looks like no class at all: it has no meaning to us, and much to the model.
 
@@ -158,7 +158,7 @@ plots.line_of_loss(model, x, y, eps=data.eps)
 # %% [markdown]
 # Each colour is one image on its way to its FGSM point.
 # The height is the *margin*: the best wrong logit minus the right one; above 0 the answer is wrong.
-# Dashed is what the slope at the start foretells, solid what happens.
+# Dashed is what the gradient at the start foretells, solid what happens.
 # Most pairs run close together for much of the way: between the kinks of its ReLUs the network *is* linear.
 
 
@@ -193,8 +193,8 @@ def fgsm_targeted(model, x, target, *, eps):
     """One signed step towards a class that the attacker wants."""
     x = x.detach().requires_grad_()
     loss = F.cross_entropy(model(x), target, reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x - eps * slope.sign()).clamp(0, 1).detach()  # new: minus
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x - eps * gradient.sign()).clamp(0, 1).detach()  # new: minus
 
 
 # %%

@@ -54,14 +54,14 @@ right = predict(model, x_all) == y_all
 standing = predict(model, attacks.fgsm(model, x_all, y_all, eps=data.eps)) == y_all
 x_survived, y_survived = x_all[standing & right], y_all[standing & right]
 measured("survive one step", Rate(len(y_survived), len(y_all)))
-guess = widgets.predict("Of these survivors, how many survive many small steps as well?")
+guess = widgets.ask("Of these survivors, how many survive many small steps as well?")
 guess
 
 # %% [markdown]
 # ## The idea: look again
 #
 # FGSM looks once, from the start, and then leaps.
-# Take small steps instead, look at the slope again after each,
+# Take small steps instead, look at the gradient again after each,
 # and go back to the nearest allowed image ($\Pi$ is that projection):
 #
 # $$x_{t+1} = \Pi\left(x_t + \alpha \operatorname{sign}\nabla_x\, \ell(f(x_t), y)\right)$$
@@ -71,11 +71,11 @@ guess
 cross_entropy = partial(F.cross_entropy, reduction="none")  # (logits, y) -> (N,)
 
 
-def slope_of(loss, model, x, y):
+def gradient_of(loss, model, x, y):
     """The gradient of each image's own loss; loss is a function (logits, y) -> (N,)."""
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(loss(model(x), y).sum(), x)
-    return slope
+    (gradient,) = torch.autograd.grad(loss(model(x), y).sum(), x)
+    return gradient
 
 
 def project(x_adv, x, eps):
@@ -88,7 +88,7 @@ def pgd(model, x, y, *, eps, steps=20, step=None, loss=cross_entropy):
     step = 2.5 * eps / steps if step is None else step  # enough to cross the ball
     x_adv = project(x + torch.empty_like(x).uniform_(-eps, eps), x, eps)
     for _ in range(steps):
-        x_adv = project(x_adv + step * slope_of(loss, model, x_adv, y).sign(), x, eps)
+        x_adv = project(x_adv + step * gradient_of(loss, model, x_adv, y).sign(), x, eps)
     return x_adv
 
 
@@ -127,12 +127,12 @@ guess.reveal(left)
 # Part of what one step left standing falls to twenty small ones, in the same ball.
 # "It survives FGSM" was a statement about FGSM.
 #
-# What did the extra looks find? At the end of the leap the slope points elsewhere:
+# What did the extra looks find? At the end of the leap the gradient points elsewhere:
 
 # %%
 leap = attacks.fgsm(model, x_survived, y_survived, eps=data.eps)
-before, after = (slope_of(cross_entropy, model, at, y_survived).sign() for at in (x_survived, leap))
-measured("pixels in which the slope has turned", 100 * (before != after).float().mean(), "%")
+before, after = (gradient_of(cross_entropy, model, at, y_survived).sign() for at in (x_survived, leap))
+measured("pixels in which the gradient has turned", 100 * (before != after).float().mean(), "%")
 grid = torch.linspace(0, 1.5 * data.eps, 7)
 torch.manual_seed(0)
 curves = {
@@ -179,8 +179,8 @@ def auto_pgd(model, x, y, *, eps, steps=50):
         stuck = waited >= 5
         step, waited = torch.where(stuck, step / 2, step), torch.where(stuck, 0, waited)
         x_adv = torch.where(stuck[:, None, None, None], best, x_adv)
-        slope = slope_of(cross_entropy, model, x_adv, y)
-        x_adv = project(x_adv + step[:, None, None, None] * slope.sign(), x, eps)
+        gradient = gradient_of(cross_entropy, model, x_adv, y)
+        x_adv = project(x_adv + step[:, None, None, None] * gradient.sign(), x, eps)
     return best
 
 
@@ -225,9 +225,9 @@ def pgd_l2(model, x, y, *, eps, steps=20, loss=cross_entropy):
     """Projected gradient ascent in the L2 ball, from x."""
     x_adv = x.clone()
     for _ in range(steps):
-        slope = slope_of(loss, model, x_adv, y)
-        slope = slope / length_of(slope).clamp_min(1e-12)  # new: length 1 instead of signs
-        delta = x_adv + 2.5 * eps / steps * slope - x
+        gradient = gradient_of(loss, model, x_adv, y)
+        gradient = gradient / length_of(gradient).clamp_min(1e-12)  # new: length 1 instead of signs
+        delta = x_adv + 2.5 * eps / steps * gradient - x
         delta = delta * (eps / length_of(delta).clamp_min(1e-12)).clamp_max(1)  # new: shorten
         x_adv = (x + delta).clamp(0, 1)
     return x_adv
@@ -265,7 +265,7 @@ class Loud(nn.Module):
 
 # %%
 loud = nn.Sequential(model, Loud())
-asleep = (slope_of(cross_entropy, loud, x, y).flatten(1).abs().amax(1) == 0) & (predict(loud, x) == y)
+asleep = (gradient_of(cross_entropy, loud, x, y).flatten(1).abs().amax(1) == 0) & (predict(loud, x) == y)
 torch.manual_seed(0)
 loudly = {
     "right answers": accuracy(loud, (x, y)),
@@ -277,7 +277,7 @@ plots.rates(loudly)
 
 # %% [markdown]
 # The model is as weak as before, and looks strong under cross-entropy:
-# its answers are so sure that the loss rounds to 0, and the slope with it.
+# its answers are so sure that the loss rounds to 0, and the gradient with it.
 # The margin cannot saturate. Lesson 06 meets this again, in a famous defense.
 #
 # ## How near is the nearest mistake?

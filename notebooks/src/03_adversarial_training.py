@@ -68,7 +68,7 @@ strong = [
 worst = partial(attacks.worst_case, attacks=strong)
 left = {"undefended": robust_accuracy(undefended, (x, y), worst, eps=data.eps)}
 measured("left in the worst case", left["undefended"])
-guess = widgets.predict("What accuracy can training bring the worst case up to?")
+guess = widgets.ask("What accuracy can training bring the worst case up to?")
 guess
 
 # %% [markdown]
@@ -205,17 +205,17 @@ plots.lines(curves, x="updates of the weights", y=f"left at eps {wide:.2g}")
 
 
 # %%
-def slope(model, x, y):
+def gradient_of(model, x, y):
     """The gradient of each image's loss, flattened: (N, pixels)."""
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return slope.flatten(1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return gradient.flatten(1)
 
 
 def linearity(model, x, y, eps):
-    """The mean cosine between the slopes at x and at a random image of the ball: 1 if the loss is linear."""
+    """The mean cosine between the gradients at x and at a random image of the ball: 1 if the loss is linear."""
     near = (x + torch.empty_like(x).uniform_(-eps, eps)).clamp(0, 1)
-    return F.cosine_similarity(slope(model, x, y), slope(model, near, y)).mean().item()
+    return F.cosine_similarity(gradient_of(model, x, y), gradient_of(model, near, y)).mean().item()
 
 
 torch.manual_seed(0)
@@ -230,7 +230,7 @@ for name, model in at_wide.items():
 plots.table(table)
 
 # %% [markdown]
-# The farther from the image, the more the slope has turned, and the less one look says about the ball.
+# The farther from the image, the more the gradient has turned, and the less one look says about the ball.
 # The last column is the judge of each cure.
 #
 # ## TRADES: one knob between two aims
@@ -305,7 +305,7 @@ plots.lines(knob, x="beta (0: plain training)")
 #
 # ## Free: one backward pass, used twice
 #
-# A backward pass gives the slope for the weights *and* for the images.
+# A backward pass gives the gradient for the weights *and* for the images.
 # Shafahi et al. 2019 replay each batch a few times, and use both.
 
 
@@ -316,7 +316,7 @@ def replayed(eps, replays=4):
 
     def loss(model, x, y):
         nonlocal batch, x_adv, delta
-        if x_adv is not None:  # fit's last backward pass left a slope here
+        if x_adv is not None:  # fit's last backward pass left a gradient here
             delta = (delta + eps * x_adv.grad.sign()).clamp(-eps, eps)
         if next(calls) % replays == 0:
             batch = x, y  # a new batch begins with the change of the old

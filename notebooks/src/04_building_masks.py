@@ -27,6 +27,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -36,7 +37,7 @@ model = fit(small_cnn(data), data.train)
 x, y = data.test.take(200)
 pgd = partial(attacks.pgd, steps=20, early_stop=False)  # cross-entropy, random start
 bare = accuracy(model, (pgd(model, x, y, eps=data.eps), y))
-print("undefended, after 20 steps of PGD:", bare)
+measured("undefended, after 20 steps of PGD", bare)
 
 # %% [markdown]
 # ## The threat model
@@ -51,7 +52,7 @@ print("undefended, after 20 steps of PGD:", bare)
 # The first attacker runs an attack library as it comes. Most reports of a masked model's robustness stop here.
 
 # %%
-guess = widgets.predict("Round each pixel to one of five values. What is left under the same PGD?")
+guess = widgets.ask("Round each pixel to one of five values. What is left under the same PGD?")
 guess
 
 # %% [markdown]
@@ -61,10 +62,10 @@ guess
 #
 # $$\nabla_x\, \ell\big(f(m(x)), y\big) = J_m(x)^\top \, \nabla_m\, \ell\big(f(m), y\big)$$
 #
-# The last factor is the network's own, and as useful as before. The first, the mask's slope $J_m$,
+# The last factor is the network's own, and as useful as before. The first, the mask's gradient $J_m$,
 # can be made to **vanish**, to **wander** from call to call, or to **lie**.
 #
-# ## Slopes that vanish
+# ## Gradients that vanish
 #
 # A staircase is flat almost everywhere. Rounding is one:
 
@@ -120,7 +121,7 @@ class JPEG(nn.Module):
 
 
 # %% [markdown]
-# The slope can vanish at the other end, too. Lesson 02 multiplied the logits;
+# The gradient can vanish at the other end, too. Lesson 02 multiplied the logits;
 # with a softmax of exactly 0 and 1, cross-entropy is 0 and flat.
 
 
@@ -137,7 +138,7 @@ class Saturate(nn.Module):
 
 
 # %% [markdown]
-# ## Slopes that wander
+# ## Gradients that wander
 #
 # Draw new random numbers at every call, and the attacker climbs a hill that moves.
 
@@ -171,10 +172,10 @@ class ResizeAndPad(nn.Module):
 
 
 # %% [markdown]
-# ## Slopes that lie
+# ## Gradients that lie
 #
 # *k winners take all*: in each layer only the few largest units speak.
-# A small step changes who wins, and with it the slope: what it says here is no longer true nearby.
+# A small step changes who wins, and with it the gradient: what it says here is no longer true nearby.
 
 
 # %%
@@ -214,12 +215,12 @@ class ScrambledGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, slope):
-        flat = slope.flatten(1)
+    def backward(ctx, gradient):
+        flat = gradient.flatten(1)
         key = torch.Generator().manual_seed(0)  # the same scramble each time
         places = torch.randperm(flat.shape[1], generator=key).to(flat.device)
         signs = torch.randint(0, 2, (flat.shape[1],), generator=key).to(flat) * 2 - 1
-        return (flat[:, places] * signs).view_as(slope)
+        return (flat[:, places] * signs).view_as(gradient)
 
 
 class Scramble(nn.Module):
@@ -313,8 +314,8 @@ guess.reveal(headline["quantised"]["PGD, 20 steps"])
 
 # %%
 gain = {name: row for name, row in headline.items() if row["PGD, 20 steps"].clearly_above(bare)}
-print("clearly above the undefended model after PGD:", len(gain), "of", len(models) - 1)
-print("not:", ", ".join(name for name in list(models)[1:] if name not in gain) or "none")
+measured("masks clearly above the undefended model after PGD", Rate(len(gain), len(models) - 1))
+measured("not above it", [name for name in list(models)[1:] if name not in gain])
 
 # %% [markdown]
 # A robust model for one line of code: most would stop here, and publish.
@@ -327,17 +328,17 @@ print("not:", ", ".join(name for name in list(models)[1:] if name not in gain) o
 
 
 # %%
-def slope_of(model, x, y):
+def gradient_of(model, x, y):
     """The gradient of each image's cross-entropy, as attacks use it: (N, pixels)."""
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
-    return slope.flatten(1)
+    (gradient,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
+    return gradient.flatten(1)
 
 
 @torch.no_grad()
-def rises(model, x, y, slope, eps):
-    """Whether a step of eps along the slope's sign raises the margin, (N,) bool."""
-    ahead = (x + eps * slope.sign().view_as(x)).clamp(0, 1)
+def rises(model, x, y, gradient, eps):
+    """Whether a step of eps along the gradient's sign raises the margin, (N,) bool."""
+    ahead = (x + eps * gradient.sign().view_as(x)).clamp(0, 1)
     return margin(model(ahead), y) > margin(model(x), y)
 
 
@@ -345,8 +346,8 @@ def rises(model, x, y, slope, eps):
 torch.manual_seed(0)
 worth = {}
 for name, one in models.items():
-    first, second = slope_of(one, x, y), slope_of(one, x, y)
-    same = torch.cosine_similarity(first, second, eps=1e-30) > 0.9  # these slopes may be tiny
+    first, second = gradient_of(one, x, y), gradient_of(one, x, y)
+    same = torch.cosine_similarity(first, second, eps=1e-30) > 0.9  # these gradients may be tiny
     answers = first.abs().amax(1) > 0, same, rises(one, x, y, first, data.eps / 4)
     questions = "is not 0", "is the same again", "leads uphill"
     worth[name] = {q: Rate(int(a.sum()), len(a)) for q, a in zip(questions, answers, strict=True)}
@@ -356,14 +357,14 @@ plots.table(worth)
 
 # %% [markdown]
 # An honest gradient answers yes three times, as in the first row.
-# A *no* in the first column is a slope that vanishes; in the second, one that wanders, or vanishes;
+# A *no* in the first column is a gradient that vanishes; in the second, one that wanders, or vanishes;
 # in the third alone, one that lies. The last row is the yardstick for "uphill":
 # from a point in a valley, random signs often go up as well.
 #
 # ## The ground itself
 #
 # All landscapes below are drawn around one image, in the same two directions:
-# to the right the undefended model's slope, upwards random signs.
+# to the right the undefended model's gradient, upwards random signs.
 
 
 # %%
@@ -388,10 +389,10 @@ def surfaces(models, x, y, *, along, eps, side=31):
 
 # %%
 torch.manual_seed(0)
-surfaces(models, x[:1], y[:1], along=slope_of(model, x[:1], y[:1]), eps=data.eps)
+surfaces(models, x[:1], y[:1], along=gradient_of(model, x[:1], y[:1]), eps=data.eps)
 
 # %% [markdown]
-# Terraces, fog, a table mountain, broken glass; and under *scrambled* the old slope untouched,
+# Terraces, fog, a table mountain, broken glass; and under *scrambled* the old gradient untouched,
 # for that mask changes no loss, only what we are told about it.
 # In nearly every picture there is high ground to the right.
 # **The mask has hidden the way up. The hill is still there.**
@@ -413,13 +414,13 @@ plots.table(headline)
 
 # %% [markdown]
 # The transferred images were made once, for a stranger, without a look at any mask.
-# Neither attack asked the mask for a slope, so there was nothing to hide from them.
+# Neither attack asked the mask for a gradient, so there was nothing to hide from them.
 #
 # ## Does the mask add anything?
 #
 # Some rows keep more than the first. Is it the mask, or the second training?
 # Take the mask off, *keep the weights*, and attack again.
-# Where the slope wanders, PGD now takes 100 steps, so that it can average out.
+# Where the gradient wanders, PGD now takes 100 steps, so that it can average out.
 
 
 # %%
@@ -452,7 +453,8 @@ torch.manual_seed(0)
 hardened = fit(deepcopy(model), data.train, transform=attacked(data.eps, steps=3, updates=200), updates=200)
 sturdy = strongest(hardened, x, y, eps=data.eps, moved=x_moved)
 best = max(on, key=on.get)
-plots.rates({"undefended": off["undefended"], f"best mask: {best}": on[best], "trained on attacks": sturdy})
+measured("the best mask is", best)
+plots.rates({"undefended": off["undefended"], "best mask": on[best], "trained on attacks": sturdy})
 
 # %% [markdown]
 # The strongest single attack on each. The third network hides nothing: its own gradients were among the attacks.

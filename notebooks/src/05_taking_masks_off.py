@@ -7,7 +7,7 @@
 # True, says this lesson; but how far from foolproof? Each mask of lesson 04 meets the attack that fits it.
 # All of these are one idea, and none needs more than a few lines.
 #
-# **You will build** the straight-through slope (BPDA), the average over draws (EOT), and the worst case for each mask.
+# **You will build** the straight-through gradient (BPDA), the average over draws (EOT), and each mask's worst case.
 # *About 40 minutes, after 04; the cells run in SECONDS s on two CPU cores.*
 
 # %%
@@ -27,6 +27,7 @@ from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Median, Quantize, Saturate, masked
 from utils.models import predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -63,13 +64,13 @@ plots.table(headline)
 # A mask that works only while nobody looks at it is a secret, and not a defense.
 
 # %%
-guess = widgets.predict("The quantised model, attacked by someone who knows the mask. What is left?")
+guess = widgets.ask("The quantised model, attacked by someone who knows the mask. What is left?")
 guess
 
 # %% [markdown]
 # ## The idea: attack a stand-in
 #
-# The masked model $f$ has no useful slope. So take a model $g$ that answers *nearly* the same and has one.
+# The masked model $f$ has no useful gradient. So take a model $g$ that answers *nearly* the same and has one.
 # Run an ordinary attack on $g$, and hand the result to $f$:
 #
 # $$x' \approx \arg\max_{\lVert x' - x\rVert_\infty \le \varepsilon} \ell(g(x'), y), \qquad
@@ -80,15 +81,15 @@ guess
 
 # %%
 def adapted(model, stand_in, x, y, *, eps, **how):
-    """What is left of `model` on images that PGD made with the slope of `stand_in`."""
+    """What is left of `model` on images that PGD made with the gradient of `stand_in`."""
     x_adv = attacks.pgd(stand_in, x, y, eps=eps, **how)
     return accuracy(model, (x_adv, y))
 
 
 # %% [markdown]
-# ## Slopes that vanish: look through the staircase
+# ## Gradients that vanish: look through the staircase
 #
-# From afar a staircase is a ramp: $m(x) \approx x$, so its slope is nearly 1.
+# From afar a staircase is a ramp: $m(x) \approx x$, so its gradient is nearly 1.
 # Forward through the mask; backward as if it were not there:
 
 
@@ -101,17 +102,17 @@ class StraightThrough(nn.Module):
         self.mask = mask
 
     def forward(self, x):
-        return self.mask(x).detach() + (x - x.detach())  # the bracket is 0 and has slope 1
+        return self.mask(x).detach() + (x - x.detach())  # the bracket is 0 and has gradient 1
 
 
 # %% [markdown]
-# **Is it right?** The values must be the mask's, to the last bit; the slope of the sum of all pixels must be 1.
+# **Is it right?** The values must be the mask's, to the last bit; the gradient of the sum of all pixels must be 1.
 
 # %%
 probe = x[:8].clone().requires_grad_()
 through = StraightThrough(Quantize())(probe)
-(slope,) = torch.autograd.grad(through.sum(), probe)
-print("same values:", torch.equal(through, Quantize()(x[:8])), "· slope 1:", bool((slope == 1).all()))
+(gradient,) = torch.autograd.grad(through.sum(), probe)
+print("same values:", torch.equal(through, Quantize()(x[:8])), "· gradient 1:", bool((gradient == 1).all()))
 
 # %%
 stand_ins = {
@@ -129,12 +130,12 @@ guess.reveal(left["quantised"])
 # One line, and the mask is gone. Rounding can even *help* the attacker: a step that crosses a threshold
 # is rounded up to a larger one.
 #
-# If a mask has a slope that was only thrown away, give it back, which is better than to pretend it is 1:
+# If a mask has a gradient that was only thrown away, give it back, which is better than to pretend it is 1:
 
 
 # %%
 class OpenMedian(nn.Module):
-    """The same median with PyTorch's own slope: it leads to the pixel in the middle."""
+    """The same median with PyTorch's own gradient: it leads to the pixel in the middle."""
 
     def forward(self, x):
         padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -145,10 +146,10 @@ class OpenMedian(nn.Module):
 opened = nn.Sequential(OpenMedian(), models["median"][1])
 pretended, left["median"] = left["median"], adapted(models["median"], opened, x, y, eps=data.eps)
 stand_ins["median"] = opened
-plots.rates({"median, slope pretended": pretended, "median, its own slope": left["median"]})
+plots.rates({"median, gradient pretended": pretended, "median, its own gradient": left["median"]})
 
 # %% [markdown]
-# ## Slopes that vanish at the other end
+# ## Gradients that vanish at the other end
 #
 # Too loud logits? Turn them down: logits $/\,T$ give the same predictions and a cross-entropy that is awake.
 # Or keep them, and climb the margin, which never sleeps (lesson 02).
@@ -174,7 +175,7 @@ by_margin = accuracy(loud, (pgd(loud, x, y, eps=data.eps, loss=margin), y))
 plots.rates({"as it is": headline["saturated"]["PGD"], "logits / T": left["saturated"], "margin": by_margin})
 
 # %% [markdown]
-# ## Slopes that lie: don't ask the liar
+# ## Gradients that lie: don't ask the liar
 #
 # A backward pass that somebody else wrote need not be called. Leave the layer out; the forward pass is the same.
 
@@ -184,7 +185,7 @@ left["scrambled"] = adapted(models["scrambled"], stand_ins["scrambled"], x, y, e
 left["scrambled"]
 
 # %% [markdown]
-# ## Slopes that wander: average
+# ## Gradients that wander: average
 #
 # First, what *is* the accuracy of a model that draws random numbers?
 # Here: the chance that a **fresh** draw is right, averaged over images. The draws that the attacker saw don't count.
@@ -204,7 +205,7 @@ def fresh_accuracy(model, x, y, draws=20):
 # %% [markdown]
 # The interval counts images, not draws: twenty draws of one image are not twenty images.
 #
-# The attacker wants the slope of the *expected* answer, $\mathbb{E}_r\, f_r(x)$.
+# The attacker wants the gradient of the *expected* answer, $\mathbb{E}_r\, f_r(x)$.
 # A mean over draws estimates it:
 
 
@@ -233,7 +234,7 @@ plots.lines(by_draws, x="draws that each of 20 steps averages")
 # %%
 stand_ins |= {name: Averaged(models[name], 5) for name in by_draws}
 left |= {name: curve[5] for name, curve in by_draws.items()}
-quiet = models["noise"][1]  # the same weights, the noise switched off: its slopes are honest
+quiet = models["noise"][1]  # the same weights, the noise switched off: its gradients are honest
 strong = [partial(attacks.apgd, steps=50), partial(attacks.apgd_t, steps=50, rivals=4)]
 trained = accuracy(quiet, (attacks.worst_case(quiet, x, y, eps=data.eps, attacks=strong), y))
 plots.rates({"noise on, 5 draws averaged": left["noise"], "noise off, worst of two": trained})
@@ -245,7 +246,7 @@ plots.rates({"noise on, 5 draws averaged": left["noise"], "noise off, worst of t
 #
 # ## When no stand-in fits
 #
-# *k winners* has a slope, but it is true only in the smallest neighbourhood. Three stand-ins:
+# *k winners* has a gradient, but it is true only in the smallest neighbourhood. Three stand-ins:
 # the model itself, its mean over small noise, and the undefended network. Then two attacks without any.
 
 
@@ -261,8 +262,8 @@ class Nearby(nn.Module):
 broken_glass = models["k winners"]
 around = Averaged(nn.Sequential(Nearby(), broken_glass), 5)
 ways = {
-    "its own slope": adapted(broken_glass, broken_glass, x, y, eps=data.eps),
-    "mean slope nearby": adapted(broken_glass, around, x, y, eps=data.eps, steps=10),
+    "its own gradient": adapted(broken_glass, broken_glass, x, y, eps=data.eps),
+    "mean gradient nearby": adapted(broken_glass, around, x, y, eps=data.eps, steps=10),
     "undefended network": adapted(broken_glass, model, x, y, eps=data.eps, early_stop=False),
 }
 for name, attack in {"scores (Square)": attacks.square, "labels (RayS)": attacks.rays}.items():
@@ -272,7 +273,7 @@ left["k winners"] = min(ways.values())
 plots.rates(ways)
 
 # %% [markdown]
-# Where every slope misleads, ask for none. A mask can hide the gradient. It cannot hide the answers,
+# Where every gradient misleads, ask for none. A mask can hide the gradient, but not the answers,
 # since giving answers is what the model is for.
 #
 # ## The worst case
@@ -284,12 +285,12 @@ plots.rates(ways)
 # %%
 fixed = {"undefended": model, "k winners": broken_glass}
 fixed |= {name: stand_ins[name] for name in ("quantised", "median", "JPEG")}
-slopes = [partial(attacks.pgd, steps=20, restarts=3, loss=margin), partial(attacks.apgd_t, steps=30, rivals=3)]
+white_box = [partial(attacks.pgd, steps=20, restarts=3, loss=margin), partial(attacks.apgd_t, steps=30, rivals=3)]
 search = partial(attacks.square, patience=4.0)
-rough = [partial(search, queries=1500), *slopes]  # where slopes mislead
+rough = [partial(search, queries=1500), *white_box]  # where gradients mislead
 found = {}
 for name, g in fixed.items():
-    tries = rough if name in ("JPEG", "k winners") else [*slopes, partial(search, queries=500)]
+    tries = rough if name in ("JPEG", "k winners") else [*white_box, partial(search, queries=500)]
     found[name] = attacks.worst_case(g, x, y, eps=data.eps, attacks=tries)
 found |= dict.fromkeys(("saturated", "scrambled"), found["undefended"])  # the same function
 worst = {name: accuracy(models[name], (x_adv, y)) for name, x_adv in found.items()}
@@ -331,8 +332,8 @@ plots.table(headline)
 base = headline["undefended"]["worst case"]
 adds = [name for name in left if headline[name]["worst case"].clearly_above(base)]
 weakens = [name for name in left if headline[name]["worst case"].clearly_below(base)]
-print("clearly more than the undefended model:", ", ".join(adds) or "none")
-print("clearly less:", ", ".join(weakens) or "none")
+measured("clearly more than the undefended model", adds)
+measured("clearly less", weakens)
 plots.rates({name: worst[name] for name in headline} | {"noise, switched off": trained})
 
 # %% [markdown]
@@ -354,8 +355,8 @@ report
 
 # %%
 honest = examine(model, *few, eps=data.eps)
-print("flags of the quantised model:", ", ".join(report.flags))
-print("flags of the undefended model:", ", ".join(honest.flags) or "none")
+for name, said in {"quantised": report, "undefended": honest}.items():
+    measured(f"flags of the {name} model", {"raised": len(said.flags), "which:": said.flags})
 
 # %% [markdown]
 # Each flag is a comparison that we have met, with a statistical test. No flag is *not* a proof of robustness:

@@ -29,6 +29,7 @@ from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import Averaged, Cooled, Noise, Quantize, StraightThrough
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -42,7 +43,7 @@ start, seconds = time.perf_counter(), {}  # of training
 undefended = fit(small_cnn(data), data.train, **short)
 seconds["undefended"] = time.perf_counter() - start
 clean = accuracy(undefended, (x, y))
-clean
+measured("right on test images", clean)
 
 # %% [markdown]
 # ## The threat model
@@ -57,7 +58,7 @@ clean
 # "How it was trained" is the new part: the attacker has read the paper.
 
 # %%
-guess = widgets.predict("What accuracy does defensive distillation leave after the strongest attack?")
+guess = widgets.ask("What accuracy does defensive distillation leave after the strongest attack?")
 guess
 
 # %% [markdown]
@@ -80,8 +81,7 @@ def soften(logits, temperature):
 
 answer = logits(undefended, x[:1])
 for temperature in (1, 3, 10, 100):
-    shares = ", ".join(f"{100 * p:.0f} %" for p in soften(answer, temperature)[0])
-    print(f"T = {temperature:3}: {shares}")
+    measured(f"T = {temperature}", [f"{100 * p:.0f} %" for p in soften(answer, temperature)[0]])
 
 # %% [markdown]
 # One image, one network, four temperatures: the classes 0 to 9 from left to right.
@@ -100,7 +100,7 @@ start = time.perf_counter()
 teacher = small_cnn(data)
 fit(Cooled(teacher, T), data.train, **short)  # new: logits / T
 seconds["distilled"] = time.perf_counter() - start
-print("the teacher, used at T = 1:", accuracy(teacher, (x, y)))
+measured("the teacher, used at T = 1", accuracy(teacher, (x, y)))
 
 # %% [markdown]
 # ## Student
@@ -147,7 +147,7 @@ print("one-hot labels:", torch.isclose(soft_loss(z, one_hot), F.cross_entropy(z,
 print("KL + entropy:  ", torch.isclose(soft_loss(z, p), divergence + entropy).item())
 
 # %% [markdown]
-# And the limit of Hinton et al.: for high $T$ the slope of the loss, times $T^2$,
+# And the limit of Hinton et al.: for high $T$ the gradient of the loss, times $T^2$,
 # becomes $(z - v) / K$ for logits $z, v$ of mean 0 and $K$ classes.
 # A hot student matches *logits*.
 
@@ -155,9 +155,9 @@ print("KL + entropy:  ", torch.isclose(soft_loss(z, p), divergence + entropy).it
 z, v = z - z.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
 for temperature in (1, 10, 100, 1000):
     z = z.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(len(z) * soft_loss(z / temperature, soften(v, temperature)), z)
-    error = (temperature**2 * slope - (z - v) / 10).abs().max().item()
-    print(f"T = {temperature:4}: off by at most {error:.0e}")
+    (gradient,) = torch.autograd.grad(len(z) * soft_loss(z / temperature, soften(v, temperature)), z)
+    error = (temperature**2 * gradient - (z - v) / 10).abs().max().item()
+    measured(f"T = {temperature}, off by at most", f"{error:.0e}")
 
 # %% [markdown]
 # Each tenfold temperature brings the two ten times nearer. The loss is right; now the student.
@@ -175,7 +175,7 @@ torch.manual_seed(0)
 start = time.perf_counter()
 distilled = distill(teacher, small_cnn(data), data, T, **short)
 seconds["distilled"] += time.perf_counter() - start  # and the teacher's
-accuracy(distilled, (x, y))
+measured("the student, used at T = 1", accuracy(distilled, (x, y)))
 
 # %% [markdown]
 # The same architecture, about the same accuracy. So far the promise is kept.
@@ -200,10 +200,10 @@ plots.rates(looks)
 
 # %%
 def asleep(model, x, y):
-    """Which images have a cross-entropy whose slope is exactly 0, (N,)."""
+    """Which images have a cross-entropy whose gradient is exactly 0, (N,)."""
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
-    return (slope == 0).flatten(1).all(1)
+    (gradient,) = torch.autograd.grad(cross_entropy(model(x), y).sum(), x)
+    return (gradient == 0).flatten(1).all(1)
 
 
 def share(which):
@@ -211,11 +211,11 @@ def share(which):
 
 
 models = {"undefended": undefended, "distilled": distilled}
-plots.rates({name: share(asleep(m, x, y)) for name, m in models.items()}, x="slope exactly 0")
+plots.rates({name: share(asleep(m, x, y)) for name, m in models.items()}, x="gradient exactly 0")
 
 # %% [markdown]
-# Not small: *zero*, in every pixel. An attack that follows the slope has nothing to follow.
-# Where did the slope go? Look at the logits: how far does the first class lead the second?
+# Not small: *zero*, in every pixel. An attack that follows the gradient has nothing to follow.
+# Where did the gradient go? Look at the logits: how far does the first class lead the second?
 
 
 # %%
@@ -235,9 +235,9 @@ plots.lines(below, x="lead, in logits", y="images with less", log=True, mark=edg
 # In training the student led by as much as any network does, *after* division by $T$.
 # Take the division away, and every lead is $T$ times larger.
 # Right of the dotted line the other classes' probabilities are below the smallest float:
-# the softmax is exactly 1, the loss exactly 0, and so is its slope.
+# the softmax is exactly 1, the loss exactly 0, and so is its gradient.
 #
-# Now put the division back, and walk along the slope that appears:
+# Now put the division back, and walk along the gradient that appears:
 
 # %%
 plots.line_of_loss(Cooled(distilled, T), x, y, eps=data.eps)
@@ -262,12 +262,12 @@ plots.rates(opened)
 
 # %% [markdown]
 # The same model, the same steps, the same ball. One word of the attack has changed.
-# Now the worst case over three attacks on the stand-in and one that needs no slope:
+# Now the worst case over three attacks on the stand-in and one that needs no gradient:
 
 
 # %%
 def worst(model, x, y, *, eps, stand_in=None):
-    """Accuracy left by the worst of several attacks, their slopes taken from `stand_in`."""
+    """Accuracy left by the worst of several attacks, their gradients taken from `stand_in`."""
     seen = model if stand_in is None else stand_in
     to_the_end = partial(pgd, early_stop=False)  # a random model errs by chance: go on
     follow = [to_the_end, partial(to_the_end, loss=margin), partial(apgd_t, rivals=2)]
@@ -293,7 +293,7 @@ guess.reveal(left["distilled"])
 # One temperature may be a bad one. Train teacher and student at others:
 
 # %%
-by_heat = {"clean": {}, "PGD, cross-entropy": {}, "PGD, margin": {}, "slope exactly 0": {}}
+by_heat = {"clean": {}, "PGD, cross-entropy": {}, "PGD, margin": {}, "gradient exactly 0": {}}
 for temperature in (1, 10, T):
     torch.manual_seed(0)
     hot, student = small_cnn(data), small_cnn(data)
@@ -305,11 +305,11 @@ for temperature in (1, 10, T):
         x_adv = pgd(student, x, y, eps=data.eps, steps=20, loss=loss)
         by_heat[name][temperature] = accuracy(student, (x_adv, y))
     by_heat["clean"][temperature] = accuracy(student, (x, y))
-    by_heat["slope exactly 0"][temperature] = share(asleep(student, x, y))
+    by_heat["gradient exactly 0"][temperature] = share(asleep(student, x, y))
 plots.lines(by_heat, x="temperature", y="images", log=True)
 
 # %% [markdown]
-# Two curves climb together: the robustness that cross-entropy reports, and the images without a slope.
+# Two curves climb together: the robustness that cross-entropy reports, and the images without a gradient.
 # What the margin leaves stays low.
 # The temperature turns the *measurement*, not the model.
 #
@@ -433,6 +433,10 @@ claim(
 
 # %%
 final = {name: values["worst case"] for name, values in headline.items()}
+measured(
+    "left after noise with distillation, as a share of noise alone",
+    float(final["noise, distilled"]) / float(final["noise"]),
+)
 gains = [
     final["noise, distilled"].clearly_above(final["noise"]),
     final["the same, distilled"].clearly_above(final["adversarial training"]),
@@ -446,7 +450,7 @@ claim(
 
 # %% [markdown]
 # **To take to work.** Before you believe that a model is robust, look at the scale of its logits,
-# count the images whose slope is 0, and attack with a loss that cannot saturate.
+# count the images whose gradient is 0, and attack with a loss that cannot saturate.
 #
 # **What it costs.** Defensive distillation: a second training, and a little accuracy.
 # Robust distillation: a second *adversarial* training.
@@ -454,7 +458,7 @@ claim(
 # %%
 print("training, teacher included")
 for name, spent in seconds.items():
-    print(f"{name}: {spent:.1f} s")
+    measured(name, spent, "s")
 
 # %% [markdown]
 # ## The same in `utils`

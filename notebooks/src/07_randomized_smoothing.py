@@ -29,6 +29,7 @@ from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.masking import Quantize, StraightThrough
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 # %%
@@ -38,7 +39,7 @@ goal = 2 * sigma  # a length in L2 that we would like to be safe from
 torch.manual_seed(0)
 plain = fit(small_cnn(data), data.train).requires_grad_(False)
 x, y = data.test.take(100)
-accuracy(plain, (x, y))
+measured("right without noise", accuracy(plain, (x, y)))
 
 # %% [markdown]
 # ## The threat model
@@ -53,7 +54,7 @@ accuracy(plain, (x, y))
 # The defender may ask the model as often as it likes.
 
 # %%
-guess = widgets.predict(f"For how many images can a model be PROVED right within a length of {goal:g}?")
+guess = widgets.ask(f"For how many images can a model be PROVED right within a length of {goal:g}?")
 guess
 
 # %% [markdown]
@@ -85,7 +86,7 @@ def votes(model, x, *, sigma, n):
 torch.manual_seed(0)
 copies = x[:1].expand(4, *x.shape[1:])
 count = votes(plain, x[:1], sigma=sigma, n=100)[0]
-print(f"most votes: {int(count.max())} of 100 for class {data.classes[count.argmax()]}")
+measured("most votes", f"{int(count.max())} of 100 for class {data.classes[count.argmax()]}")
 plots.triptych(copies, copies + sigma * torch.randn_like(copies), plain, rows=4)
 
 # %% [markdown]
@@ -107,10 +108,10 @@ def clopper_pearson_below(k, n, failure_prob):
 # %%
 bound = float(clopper_pearson_below(90, 100, 0.001))
 tail = sum(math.comb(100, k) * bound**k * (1 - bound) ** (100 - k) for k in range(90, 101))
-print(f"90 of 100 votes vouch for a share of {bound:.3f}; there, 90 or more have probability {tail:.4f}")
+measured("90 of 100 votes vouch for a share of", {"": bound, "and there, 90 or more have probability": tail})
 sample = np.random.default_rng(0).binomial(100, 0.9, 20_000)  # polls of a share that we know
 too_high = clopper_pearson_below(sample, 100, 0.05) > 0.9
-print("promised to fail in at most 5 % of polls, fails in", Rate(int(too_high.sum()), 20_000))
+measured("promised to fail in at most 5 % of polls, fails in", Rate(int(too_high.sum()), 20_000))
 
 # %% [markdown]
 # One trap is left. The class is not given, it is *chosen*, because it had many votes.
@@ -148,12 +149,10 @@ linear, points = nn.Linear(16, 2), torch.rand(200, 16)
 w = linear.weight[1] - linear.weight[0]
 linear.bias.data = -0.5 * linear.weight.sum(1)  # the boundary passes through the middle
 distance = ((points - 0.5) @ w).abs() / w.norm()
-lines = []  # printed at once
 for n in (100, 1000, 10_000):
     label, radius = certify(linear, points, sigma=0.3, n=n)
     beyond, share = Rate(int((radius > distance).sum()), 200), (radius / distance)[label >= 0]
-    lines.append(f"n = {n}: too far {beyond}, median share of the true radius: {share.median():.2f}")
-print(*lines, sep="\n")
+    measured(f"n = {n}", {"too far": beyond, "median share of the true radius": share.median()})
 
 # %% [markdown]
 # ## A model that knows the noise
@@ -181,12 +180,11 @@ for level in (sigma / 2, sigma, 2 * sigma):
     torch.manual_seed(0)
     model = train_small(small_cnn(data), transform=noisy(level))
     by_sigma[level] = model, certify(model, x, sigma=level)
-curves, lines = {}, []
+curves = {}
 for level, (_, found) in by_sigma.items():
     curves[f"sigma {level:g}"] = {r: certified(*found, r) for r in radii}
     average = (found[1] * (found[0] == y.cpu())).mean()  # the radius counts if the answer is right
-    lines.append(f"sigma {level:g}, mean certified radius: {average:.2f}")
-print(*lines, sep="\n")
+    measured(f"sigma {level:g}, mean certified radius", average)
 plots.lines(curves, x="radius in L2", y="certified accuracy", mark=goal, mark_label="the goal")
 
 # %% [markdown]
@@ -202,8 +200,8 @@ guess.reveal(certified(*held, goal))
 # ## Attack it
 #
 # A proof should be attacked as well: it may hold, and its code be wrong.
-# The *naive* attack follows the slope of the model $f$. But $g$ is another function.
-# The *adaptive* attack takes the slope of what $g$ does: the mean probability over noisy copies,
+# The *naive* attack follows the gradient of the model $f$. But $g$ is another function.
+# The *adaptive* attack takes the gradient of what $g$ does: the mean probability over noisy copies,
 # drawn anew at each step (expectation over transformation, lesson 05).
 #
 # The answer of $g$ at the attacked image is an estimate, too. So a vote must be won clearly:
@@ -260,7 +258,7 @@ left = {"left by the naive attack": naive, "left by the adaptive attack": adapti
 plots.lines(left | {"certified": proved, "undefended, attacked": bare}, x="length of the change in L2")
 
 # %% [markdown]
-# Smoothing hides no slope: both attacks find their way, and further out they win.
+# Smoothing hides no gradient: both attacks find their way, and further out they win.
 # But they can win only above the certificate. The assertion has looked at every image: none fell within its own.
 #
 # The truth lies between attack and certificate, and the two need not meet:
@@ -349,13 +347,12 @@ plots.rates(headline, x=f"certified, or left, within {goal:g} in L2")
 start, passes = perf_counter(), 20
 for _ in range(passes):
     logits(robust, x[:1])
-lines = [f"one answer without noise: {(perf_counter() - start) / passes:.5f} s"]
+measured("one answer without noise", {"seconds": (perf_counter() - start) / passes})
 for n in (100, 1000, 10_000):
     best, start = sigma * special.ndtri(0.001 ** (1 / n)), perf_counter()
     certify(robust, x[:1], sigma=sigma, n=n)
     seconds = perf_counter() - start
-    lines.append(f"n = {n}: no radius above {best:.2f}, takes {seconds:.3f} s")
-print(*lines, sep="\n")
+    measured(f"n = {n}", {"seconds": seconds, "no radius above": best})
 
 # %% [markdown]
 # Ten times the votes for a little more radius. And most images are clear much earlier:
@@ -387,7 +384,7 @@ def log_wealth(k, n, p0):
 # %%
 def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
     """Whether y is certain within the radius, (N,) bool, and the copies that it took, (N,)."""
-    p0, bar, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
+    p0, threshold, drawn = special.ndtr(radius / sigma), -math.log(failure_prob), 0
     hits, samples, certain = np.zeros(len(y)), np.zeros(len(y)), np.zeros(len(y), dtype=bool)
     undecided = np.arange(len(y))
     while len(undecided) and drawn < n_max:
@@ -397,7 +394,7 @@ def decide(model, x, y, *, sigma, radius, n_max=10_000, failure_prob=0.001):
         drawn += more
         samples[undecided] = drawn
         k = hits[undecided]
-        won = log_wealth(k, drawn, p0) >= bar
+        won = log_wealth(k, drawn, p0) >= threshold
         lost = log_wealth(drawn - k, drawn, 1 - p0) >= math.log(20)  # the opposite bet: no hope
         certain[undecided[won]] = True
         undecided = undecided[~(won | lost)]
@@ -432,8 +429,8 @@ plots.rates(errors, x=f"wrong certificates ({100 * allowed:.0f} % allowed)")
 torch.manual_seed(0)
 certain, samples = decide(robust, x, y, sigma=sigma, radius=sigma)
 decided = {n: Rate(int((samples <= n).sum()), len(y)) for n in (30, 100, 300, 1000, 3000)}
-print("certified within sigma, by up to 10,000 votes:", Rate(int(certain.sum()), len(y)))
-print(f"copies for a decision, mean: {samples.mean():.0f}; median: {np.median(samples):.0f}")
+measured("certified within sigma, by up to 10,000 votes", Rate(int(certain.sum()), len(y)))
+measured("copies for a decision", {"mean": samples.mean(), "median": np.median(samples)})
 plots.lines(decided, x="noisy copies", y="decided", log=True, mark=10_000, mark_label="fixed n")
 
 # %% [markdown]
@@ -463,7 +460,7 @@ plots.rates(in_linf, x="images")
 #
 # ## Head to head
 #
-# Masking or smoothing, which should I pick? The one hides the slope, the other proves a radius.
+# Masking or smoothing, which should I pick? The one hides the gradient, the other proves a radius.
 # Say who is ahead, under a threat model of your choice, before you see it.
 
 

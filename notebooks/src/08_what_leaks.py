@@ -24,7 +24,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
-from utils.leakage import auc, fit_many, roc
+from utils.leakage import auc, fit_many, roc_curve
 from utils.masking import Quantize
 from utils.models import logits, mlp, small_cnn
 from utils.training import fit
@@ -43,19 +43,19 @@ print(f"pool: {len(x)} images, of which a model sees {len(x) // 2}; others: {len
 #
 # | | sees | wants | wins when |
 # |---|---|---|---|
-# | **membership** | confidences | who was trained on | right more often than chance, *when sure* |
+# | **membership** | confidences | who was trained on | right more often than chance, *when confident* |
 # | **gradient inversion** | a gradient that a client sends | its images | nearer to them than any other image is |
 # | **model inversion** | weights, or confidences | a training image | it is one |
 # | **extraction** | answers to queries | the model | a copy answers alike |
 
 # %%
-guess = widgets.predict("A client shares one gradient, not its image. How many images can be read back?", unit="%")
+guess = widgets.ask("A client shares one gradient, not its image. How many images can be read back?", unit="%")
 guess
 
 # %% [markdown]
 # ## Who was there?
 #
-# A network is surer of what it has seen. We measure how sure by $\phi = \log \frac{p_y}{1 - p_y}$,
+# A network is more confident of what it has seen. We measure confidence by $\phi = \log \frac{p_y}{1 - p_y}$,
 # which, unlike $p_y$, does not pile up at 1.
 #
 # To learn what is usual we train *shadows*: 128 networks, each on its own random half of the pool,
@@ -79,7 +79,7 @@ print("held out:  ", Rate(int(right[~inside].sum()), int((~inside).sum())))
 print("network 5 and the same one trained alone agree:", leakage.agreement(networks[5], single, data.test.x))
 
 # %% [markdown]
-# The simple attack accuses whomever the target is sure of, above one threshold for all.
+# The simple attack accuses whomever the target is confident of, above one threshold for all.
 # How good is it? Not on average: an accuser must not accuse the innocent.
 # So we ask how many members it finds while it accuses at most 1 % of the others.
 
@@ -93,11 +93,11 @@ def tpr_at(scores, members, fpr=0.01):
     return Rate(int(found.sum()), len(found))
 
 
-sure, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
+confidences, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
 members = inside[:targets]
-print("members found at 1 % false accusations:", tpr_at(sure[:targets], members))
-print(f"area under the curve: {100 * auc(sure[:targets], members):.1f} %")
-reference = metrics.roc_auc_score(members.flatten().cpu(), sure[:targets].flatten().cpu())
+print("members found at 1 % false accusations:", tpr_at(confidences[:targets], members))
+print(f"area under the curve: {100 * auc(confidences[:targets], members):.1f} %")
+reference = metrics.roc_auc_score(members.flatten().cpu(), confidences[:targets].flatten().cpu())
 print(f"scikit-learn's: {100 * reference:.1f} %")
 
 # %% [markdown]
@@ -122,15 +122,15 @@ def lira(target, shadows, inside):
     return log_density(inside) - log_density(~inside)
 
 
-def judged(sure, inside, targets):
+def judged(confidences, inside, targets):
     """Scores of each target against all other networks, (targets, N)."""
-    others = ~torch.eye(len(sure), dtype=torch.bool, device=sure.device)
-    return torch.stack([lira(sure[k], sure[others[k]], inside[others[k]]) for k in range(targets)])
+    others = ~torch.eye(len(confidences), dtype=torch.bool, device=confidences.device)
+    return torch.stack([lira(confidences[k], confidences[others[k]], inside[others[k]]) for k in range(targets)])
 
 
-scores = judged(sure, inside, targets)
+scores = judged(confidences, inside, targets)
 print("members found at 1 % false accusations:", tpr_at(scores, members))
-plots.roc({"one threshold": roc(sure[:targets], members), "likelihood ratio": roc(scores, members)})
+plots.roc({"one threshold": roc_curve(confidences[:targets], members), "likelihood ratio": roc_curve(scores, members)})
 
 # %% [markdown]
 # Same confidences, another question. At the right end the curves are close, and an average looks there.
@@ -140,13 +140,13 @@ plots.roc({"one threshold": roc(sure[:targets], members), "likelihood ratio": ro
 
 
 # %%
-def moments(sure, side):
+def moments(confidences, side):
     """Mean and variance of each example's confidences on one side, (N,) each."""
-    mean = torch.where(side, sure, 0).sum(0) / side.sum(0)
-    return mean, torch.where(side, (sure - mean) ** 2, 0).sum(0) / side.sum(0)
+    mean = torch.where(side, confidences, 0).sum(0) / side.sum(0)
+    return mean, torch.where(side, (confidences - mean) ** 2, 0).sum(0) / side.sum(0)
 
 
-(mean_in, var_in), (mean_out, var_out) = (moments(sure, side) for side in (inside, ~inside))
+(mean_in, var_in), (mean_out, var_out) = (moments(confidences, side) for side in (inside, ~inside))
 gap = (mean_in - mean_out) / ((var_in + var_out) / 2).sqrt()  # in standard deviations
 ranked = gap.argsort(descending=True)
 most, least = ranked[:9], ranked[-9:]
@@ -170,8 +170,8 @@ def attacked(eps):
     def transform(networks, x, y):
         start = (x + eps * (2 * torch.rand_like(x) - 1)).requires_grad_()
         loss = F.cross_entropy(networks(start).flatten(0, -2), y.flatten(), reduction="sum")
-        (slope,) = torch.autograd.grad(loss, start)
-        return (start + eps * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1).detach()
+        (gradient,) = torch.autograd.grad(loss, start)
+        return (start + eps * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1).detach()
 
     return transform
 
@@ -300,7 +300,7 @@ plots.gallery({name: row[:9] for name, row in results.items()}, captions)
 #
 # What a sender may do, and what an attacker who knows it does about it:
 #
-# - a **mask** hides the slope to the input. What is sent is the slope to the *weights*, or nobody could train:
+# - a **mask** hides the gradient to the input. What is sent is the gradient to the *weights*, or nobody could train:
 #   leave the mask out of the search, which then finds the image behind the mask;
 # - only **signs**, or the **largest 1 %**: do the same to your own gradient (`as_sent`);
 # - **clip** to length 1 and add **noise** to every entry: nothing to know.
@@ -339,9 +339,13 @@ def same_places(observed):
     return lambda own: {name: g * (observed[name] != 0) for name, g in own.items()}
 
 
-naive = {"hidden slope": (behind, masked, dict), "signs only": (signs, cnn, dict), "largest 1 %": (pruned, cnn, dict)}
+naive = {
+    "hidden gradient": (behind, masked, dict),
+    "signs only": (signs, cnn, dict),
+    "largest 1 %": (pruned, cnn, dict),
+}
 adapted = {
-    "hidden slope": (
+    "hidden gradient": (
         {name[2:]: g for name, g in behind.items()},
         cnn,
         dict,
@@ -397,8 +401,8 @@ four = {name: g[:4] for name, g in plain.items()}  # the gradients of four clien
 updates = torch.cat([g.flatten(1) for g in four.values()], 1)
 torch.manual_seed(0)
 secrets = torch.randint(leakage.FIELD, (4, *updates.shape)).to(x.device)
-sent_masked = (leakage.encode(updates) + masks(secrets)) % leakage.FIELD
-total = leakage.decode(sent_masked.sum(0) % leakage.FIELD)
+sent_masked = (leakage.to_field(updates) + masks(secrets)) % leakage.FIELD
+total = leakage.from_field(sent_masked.sum(0) % leakage.FIELD)
 print(f"the sum is off by {(total - updates.double().sum(0)).abs().max():.0e} (rounding)")
 share = sent_masked[0].double().cpu() / leakage.FIELD
 print(f"one upload against uniform random numbers: p = {stats.kstest(share.numpy(), 'uniform').pvalue:.2f}")
@@ -417,9 +421,9 @@ def read_rows(rows, *, y, like, model, shape, steps):
 
 read = partial(read_rows, like=four, model=cnn, shape=shape, steps=steps)
 image, batch = private[:4, 0], labels[:4].view(1, 4)
-insiders = leakage.decode((sent_masked.sum(0) - leakage.encode(updates[1:]).sum(0)) % leakage.FIELD)
+insiders = leakage.from_field((sent_masked.sum(0) - leakage.to_field(updates[1:]).sum(0)) % leakage.FIELD)
 views = {
-    "one upload": read(leakage.decode(sent_masked), y=labels[:4])[:, 0],
+    "one upload": read(leakage.from_field(sent_masked), y=labels[:4])[:, 0],
     "the sum": leakage.match(image[None], read(total[None], y=batch))[0],
     "sum less insiders'": read(insiders[None], y=labels[:1])[0],
 }
@@ -434,25 +438,25 @@ plots.gallery({"private": image} | views)
 #
 # ## What a class looks like
 #
-# *Model inversion* asks for an image on which the model is as sure as can be.
-# With the weights, follow the slope. With confidences only, estimate it from answers at random points around.
+# *Model inversion* asks for an image on which the model's confidence is as high as can be.
+# With the weights, follow the gradient. With confidences only, estimate it from answers at random points around.
 
 
 # %%
-def guess_slope(loss, x, *, pairs=25, sigma=0.1):
-    """An estimate of the loss's slope from 2 * pairs answers for each image."""
-    slope = torch.zeros_like(x)
+def estimated_gradient(loss, x, *, pairs=25, sigma=0.1):
+    """An estimate of the loss's gradient from 2 * pairs answers for each image."""
+    gradient = torch.zeros_like(x)
     for _ in range(pairs):
         u = torch.randn_like(x)
         rise = loss(x + sigma * u) - loss(x - sigma * u)
-        slope += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
-    return slope / (2 * sigma * pairs)
+        gradient += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
+    return gradient / (2 * sigma * pairs)
 
 
 torch.manual_seed(0)
 classes = torch.arange(len(data.classes), device=x.device)
 white = leakage.portraits(networks, classes.expand(len(networks), -1), shape)  # (K, classes, ...)
-black = leakage.portraits(networks[0], classes, shape, slope=guess_slope)
+black = leakage.portraits(networks[0], classes, shape, gradient=estimated_gradient)
 gaps = torch.cdist(white.flatten(2).flatten(0, 1), x.flatten(1)).view(*white.shape[:2], -1)  # (K, classes, N)
 nearest = gaps.where(y == classes[:, None], torch.inf).argmin(2)
 mean = torch.stack([x[y == c].mean(0) for c in classes])
@@ -462,18 +466,18 @@ rows |= {"nearest in the pool": x[nearest[0]], "mean of the class": mean}
 plots.gallery({name: row[:10] for name, row in rows.items()})
 
 # %%
-least_sure = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
+lowest = [100 * logits(networks[0], p).softmax(1).diagonal().min() for p in (white[0], black)]
 alike = networks(white.roll(1, 0)).argmax(-1) == classes  # each portrait, read by a network that did not draw it
 read_as = Rate(int(alike.sum()), alike.numel())
 members_near = inside.gather(1, nearest)
 a_member = recovered(x[nearest[members_near]], white[members_near], everything)
-print(f"sure of the class, at least: {least_sure[0]:.0f} % with weights, {least_sure[1]:.0f} % without")
+print(f"confidence in the class, at least: {lowest[0]:.0f} % with weights, {lowest[1]:.0f} % without")
 print("another network reads the portrait as the class:", read_as)
 print("the nearest image of the class in the pool is a member:", Rate(int(members_near.sum()), members_near.numel()))
 print("where it is, the portrait is that member:", a_member)
 
 # %% [markdown]
-# The model is sure, and the portrait is nobody's: it shows what tells the class from others,
+# The model is confident, and the portrait is nobody's: it shows what tells the class from others,
 # also to a network that has never met the one that drew it.
 # If it leans towards members, that is membership again, on average.
 # But where a class is *one person*, what the class has in common is that person (the table at the end has faces).
@@ -488,7 +492,7 @@ print("where it is, the portrait is that member:", a_member)
 # %%
 def steal(victim, copy, queries, labels_only=False):
     """Train copy to answer the queries as the victim does. Tramèr et al. 2016."""
-    said = leakage.answers(victim, queries, labels_only=labels_only)  # (N, classes)
+    said = leakage.query(victim, queries, labels_only=labels_only)  # (N, classes)
 
     def loss(model, x, said):
         return -(said * model(x).log_softmax(1)).sum(1).mean()
@@ -540,13 +544,13 @@ guess.reveal(kept["nothing done"]["adapted"])
 
 # %%
 accused = Rate(members.numel() // 200, members.numel() // 2)  # of the others, 1 %
-leaks = exposed["behind a mask"].clearly_above(accused), kept["hidden slope"]["adapted"].clearly_above(accused)
+leaks = exposed["behind a mask"].clearly_above(accused), kept["hidden gradient"]["adapted"].clearly_above(accused)
 claim(
     "Masked gradients keep training data from leaking",
     holds=not any(leaks),
     because=f"behind a mask, membership finds {exposed['behind a mask']} (without: {exposed['as it is']}) "
-    f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden slope']['naive']} images "
-    f"are read by an attacker who trusts the mask, {kept['hidden slope']['adapted']} by one who leaves it out",
+    f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden gradient']['naive']} images "
+    f"are read by an attacker who trusts the mask, {kept['hidden gradient']['adapted']} by one who leaves it out",
 )
 
 # %%
@@ -572,8 +576,8 @@ claim(
 
 # %%
 pairs = {
-    "log-odds": (leakage.confidence(networks(x), y), sure),
-    "likelihood ratio": (leakage.lira(sure[0], sure[1:], inside[1:]), scores[0].double()),
+    "log-odds": (leakage.confidence(networks(x), y), confidences),
+    "likelihood ratio": (leakage.lira(confidences[0], confidences[1:], inside[1:]), scores[0].double()),
     "inversion": (
         leakage.invert_gradient(cnn, plain, groups[1], shape, steps=steps)[:, 0],
         results["batch of 1"][:few],

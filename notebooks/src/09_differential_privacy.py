@@ -55,7 +55,7 @@ accuracy(plain, data.test)
 # $\varepsilon$ is the budget; $\delta$ is what may go wrong altogether, and should be far below $1/n$.
 
 # %%
-guess = widgets.predict(
+guess = widgets.ask(
     "In each update every single weight gets noise as large as the longest gradient as a whole. "
     "How accurate is the model?",
     unit="%",
@@ -140,7 +140,7 @@ def dp_sgd(model, train, *, clip, noise_multiplier, rate, updates, lr):
 
 # %% [markdown]
 # A gradient for each example is a copy of all weights for each example: slow. But a layer's gradient is
-# $\delta\, a^\top$, slope at its output times input, so its length is known without it.
+# $\delta\, a^\top$, gradient at its output times input, so its length is known without it.
 # `utils.privacy.dp_sgd` works that way (Bu et al. 2023). Same seed, same weights?
 
 # %%
@@ -303,8 +303,11 @@ plots.curves(by_noise, x=f"noise multiplier, {updates} updates", y="epsilon", lo
 
 
 # %%
-def clipped_slopes(networks, a, y, clip):
-    """(input, clipped slope) of both layers, for K networks on inputs (K, B, D): a gradient is their product."""
+def clipped_gradients(networks, a, y, clip):
+    """(input, clipped gradient at the output) of both layers, for K networks on inputs (K, B, D).
+
+    The gradient of the weights is their product.
+    """
     h = torch.baddbmm(networks.b1, a, networks.w1).relu()
     d2 = torch.baddbmm(networks.b2, h, networks.w2).softmax(-1) - F.one_hot(y, networks.w2.shape[-1])
     d1 = (d2 @ networks.w2.mT) * (h > 0)
@@ -321,8 +324,8 @@ def dp_fit_many(x, y, inside, *, clip, noise_multiplier, batch, updates, lr=1.0)
     for update in range(1, max(updates) + 1):
         drawn = inside & (torch.rand(inside.shape) < rate).to(x.device)
         present, rows = drawn.float().topk(int(drawn.sum(1).max()))  # (K, B); 0 beyond a network's own draw
-        slopes = clipped_slopes(networks, flat[rows], y[rows], clip)
-        (a, d1), (h, d2) = ((inputs, present[..., None] * d) for inputs, d in slopes)
+        gradients = clipped_gradients(networks, flat[rows], y[rows], clip)
+        (a, d1), (h, d2) = ((inputs, present[..., None] * d) for inputs, d in gradients)
         sums = a.mT @ d1, d1.sum(1, True), h.mT @ d2, d2.sum(1, True)
         for p, total in zip((networks.w1, networks.b1, networks.w2, networks.b2), sums, strict=True):
             p -= lr * (total / clip + noise_multiplier * torch.randn_like(p)) / batch  # a clip of 10 steps no farther
@@ -346,9 +349,9 @@ inside = (torch.rand(K, size, generator=chance).argsort(0) < K // 2).to(x_pool.d
 
 def members_found(networks, ask=lambda x: x, who=odd):
     """Members found at 1 % false accusations, among who (N,): each network judged by all others."""
-    sure = leakage.confidence(networks(ask(x_pool)), y_pool)
-    others = ~torch.eye(K, dtype=torch.bool, device=sure.device)
-    scores = [leakage.lira(s, sure[o], inside[o], pooled=True) for s, o in zip(sure, others, strict=True)]
+    confidences = leakage.confidence(networks(ask(x_pool)), y_pool)
+    others = ~torch.eye(K, dtype=torch.bool, device=confidences.device)
+    scores = [leakage.lira(s, confidences[o], inside[o], pooled=True) for s, o in zip(confidences, others, strict=True)]
     return leakage.tpr_at(torch.stack(scores)[:, who], inside[:, who])
 
 
@@ -450,7 +453,7 @@ def eps_lower(hits, n_in, alarms, n_out, privacy_delta, failure_prob=0.05):
     return np.log(np.maximum((hit - privacy_delta) / alarm, 1))
 
 
-def audit(scores_in, scores_out, privacy_delta):
+def audited_eps(scores_in, scores_out, privacy_delta):
     """One half of the runs choose a threshold, the other half count."""
     halves = [np.array_split(scores, 2) for scores in (scores_in, scores_out)]
     thresholds = np.unique(np.concatenate([first for first, _ in halves]))
@@ -499,7 +502,7 @@ shown = {  # what an attacker sees along the canary in each run
 }
 claimed, audited = eps_of(sigma, q, 1, audit_delta), {}
 for name, scores in shown.items():
-    audited[name] = audit(scores[present].numpy(), scores[~present].numpy(), audit_delta)
+    audited[name] = audited_eps(scores[present].numpy(), scores[~present].numpy(), audit_delta)
 rows = {name: {"at least": f"{eps:.1f}", "refuted": "yes" if eps > claimed else "no"} for name, eps in audited.items()}
 print(f"claimed: epsilon {claimed:.2f} at delta {audit_delta:g}", as_text(rows), sep="\n\n")
 
@@ -597,7 +600,7 @@ print(
     f"clipped sums: {max(float((per_layer[name] - by_hand[name]).abs().max()) for name in by_hand):.0e} apart at most"
 )
 scores = shown["right"].numpy()
-both = [way(scores[present], scores[~present], audit_delta) for way in (audit, privacy.audit)]
+both = [way(scores[present], scores[~present], audit_delta) for way in (audited_eps, privacy.audited_eps)]
 print("audit, here and there:", *(f"{eps:.1f}" for eps in both))
 
 # %%

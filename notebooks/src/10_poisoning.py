@@ -65,7 +65,7 @@ accuracy(clean, test)
 # And nobody should notice: the accuracy on other images stays.
 
 # %%
-guess = widgets.predict("4 % of the training images are poisoned. On how many images does the trigger then work?")
+guess = widgets.ask("4 % of the training images are poisoned. On how many images does the trigger then work?")
 guess
 
 # %% [markdown]
@@ -116,7 +116,7 @@ plots.rates(left, x="accuracy")
 
 
 # %%
-def stamp(x, size=2, value=1.0, at=None):
+def add_trigger(x, size=2, value=1.0, at=None):
     """A copy of the images with a square of `size` pixels set to `value`, in the lower right corner or `at` a place."""
     x = x.clone()
     row, column = at or (x.shape[-2] - size, x.shape[-1] - size)
@@ -147,15 +147,15 @@ def success(model, test, trigger, target):
 
 # %%
 torch.manual_seed(0)
-poison = backdoor(collected, 0.04, stamp, target)
+poison = backdoor(collected, 0.04, add_trigger, target)
 owned = learn(poison.x, poison.y)
 print("accuracy, no trigger:         ", accuracy(owned, test))
-print("trigger works, poisoned model:", success(owned, test, stamp, target))
-print("trigger works, clean model:   ", success(clean, test, stamp, target))
-plots.triptych(test.x, stamp(test.x), owned, y=test.y, rows=3)
+print("trigger works, poisoned model:", success(owned, test, add_trigger, target))
+print("trigger works, clean model:   ", success(clean, test, add_trigger, target))
+plots.triptych(test.x, add_trigger(test.x), owned, y=test.y, rows=3)
 
 # %%
-guess.reveal(success(owned, test, stamp, target))
+guess.reveal(success(owned, test, add_trigger, target))
 
 # %% [markdown]
 # The last line of the print is the control: the corner by itself means nothing.
@@ -165,7 +165,7 @@ guess.reveal(success(owned, test, stamp, target))
 
 # %%
 torch.manual_seed(0)
-none = backdoor(collected, 0.0, stamp, target)
+none = backdoor(collected, 0.0, add_trigger, target)
 changed = (poison.x != collected.x).flatten(1).any(1) | (poison.y != collected.y)
 others = torch.ones_like(changed)
 others[poison.which] = False
@@ -182,7 +182,7 @@ print("images stay in [0, 1]:      ", bool(0 <= poison.x.min() and poison.x.max(
 # %%
 sizes, rates, grid = (1, 2), (0.005, 0.015, 0.04), {}
 for size in sizes:
-    trigger = partial(stamp, size=size)
+    trigger = partial(add_trigger, size=size)
     for rate in rates:
         torch.manual_seed(0)
         again = size == 2 and rate == 0.04  # trained above
@@ -341,11 +341,13 @@ def after(found, marked, trigger):
 
 
 # %%
-owners = {"4 % trigger": (poison, stamp, [owned, learn(poison.x, poison.y, seed=2)])}
-table = {"4 % trigger": after(poison, marked["4 % trigger"], stamp)}
+owners = {"4 % trigger": (poison, add_trigger, [owned, learn(poison.x, poison.y, seed=2)])}
+table = {"4 % trigger": after(poison, marked["4 % trigger"], add_trigger)}
 innocent = torch.ones_like(poison.y, dtype=torch.bool)
 innocent[poison.which] = False
-price = {"no filter": dict(zip(("trigger works", "accuracy"), works(owners["4 % trigger"][2], stamp), strict=True))}
+price = {
+    "no filter": dict(zip(("trigger works", "accuracy"), works(owners["4 % trigger"][2], add_trigger), strict=True))
+}
 for name, (worked, kept) in table["4 % trigger"].items():
     false = caught(marked["4 % trigger"][name], innocent.nonzero()[:, 0])
     price[name] = {"trigger works": worked, "accuracy": kept, "clean images thrown away": false}
@@ -361,7 +363,7 @@ plots.table(price)
 # All four look for a contradiction between image and label, or for a class within a class.
 # So take images that *have* the target's label. A trigger on these teaches little:
 # the digit explains the label. Unless the digit is hard to read. Push it, with PGD (lesson 02) on a model
-# of the attacker's own, away from its label; then stamp. No label is wrong.
+# of the attacker's own, away from its label; then add the trigger. No label is wrong.
 
 
 # %%
@@ -398,7 +400,7 @@ places = {f"{down} rows, {right} columns": (line[down], line[right]) for down in
 del places["middle rows, middle columns"]  # there is the digit
 tried = {}
 for name, at in places.items():
-    trigger = partial(stamp, size=3, at=at)
+    trigger = partial(add_trigger, size=3, at=at)
     at_home, seen = (total(partial(minded, trigger=trigger), models) for models in (homes, [judge]))
     tried[name] = {"at home": at_home, "trusted model": seen, "reads target": success(clean, test, trigger, target)}
 print(as_text(tried))
@@ -410,7 +412,7 @@ print(as_text(tried))
 
 # %%
 place = min(tried, key=lambda name: float(tried[name]["at home"]))
-quiet_trigger, eps = partial(stamp, size=3, at=places[place]), 0.3
+quiet_trigger, eps = partial(add_trigger, size=3, at=places[place]), 0.3
 own_model = learn(*collected, seed=3)  # the attacker's, not the defender's
 shown = {}
 for name, push in (("digits not moved", 1e-6), ("clean label", eps)):
@@ -447,7 +449,7 @@ plots.triptych(collected.x[few], quiet.x[few], judge, rows=3)
 torch.manual_seed(0)
 most = clean_label(collected, 0.095, quiet_trigger, target, own_model, 0.2)
 torch.manual_seed(0)
-wide = partial(stamp, size=3)
+wide = partial(add_trigger, size=3)
 greedy = backdoor(collected, 0.1, wide, target)
 owners["4 % clean label"] = quiet, quiet_trigger, models
 owners["9.5 % clean label"] = most, quiet_trigger, twice(most.x, most.y)
@@ -508,11 +510,11 @@ print(as_text(generous))
 measured = {}
 for (size, rate), (worked, kept) in grid.items():
     torch.manual_seed(0)  # the same poisons as in the sweep
-    found = backdoor(collected, rate, partial(stamp, size=size), target)
+    found = backdoor(collected, rate, partial(add_trigger, size=size), target)
     thrown = highest(losses(judge, found.x, found.y), torch.zeros_like(found.y), budget)
     found_out = caught(thrown, found.which)
     measured[size, rate] = {"trigger works": worked, "accuracy": kept, "poisons caught": found_out}
-PoisonExplorer(measured, {size: stamp(test.x, size)[0] for size in sizes})
+PoisonExplorer(measured, {size: add_trigger(test.x, size)[0] for size in sizes})
 
 # %% [markdown]
 # **Try.** Which is the smallest attack that works on most images? Would anybody have seen it in the accuracy?
@@ -555,7 +557,7 @@ order = activity(owned, layer, trusted.x).argsort()
 curves = {"trigger works": {}, "accuracy": {}}
 for count in range(0, len(order), 4):
     model = prune(owned, layer, order[:count])
-    curves["trigger works"][count] = success(model, test, stamp, target)
+    curves["trigger works"][count] = success(model, test, add_trigger, target)
     curves["accuracy"][count] = accuracy(model, test)
 plots.lines(curves, x="channels pruned, the sleepiest first", y="images")
 
@@ -569,8 +571,8 @@ plots.lines(curves, x="channels pruned, the sleepiest first", y="images")
 
 # %%
 torch.manual_seed(0)
-narrow = backdoor(collected, 0.1, stamp, target)
-owners["10 % small trigger"] = narrow, stamp, twice(narrow.x, narrow.y)
+narrow = backdoor(collected, 0.1, add_trigger, target)
+owners["10 % small trigger"] = narrow, add_trigger, twice(narrow.x, narrow.y)
 repaired, how = {}, {"updates": updates // 2, "lr": 1e-2}
 
 
@@ -617,7 +619,7 @@ def group_bound(p, changes, privacy_eps, privacy_delta):
 
 # %%
 step = {"clip": 1.0, "rate": min(0.2, 500 / len(collected.y)), "updates": 60, "lr": 1.0}
-sets = {"no poison": (collected, stamp), "4 % trigger": (poison, stamp), "10 % trigger": (greedy, wide)}
+sets = {"no poison": (collected, add_trigger), "4 % trigger": (poison, add_trigger), "10 % trigger": (greedy, wide)}
 private = {}
 for noise in (0, 8):
     row = private[f"noise {noise}"] = {}
@@ -634,7 +636,7 @@ plots.table(private)
 # before you thank epsilon for what the short training and the clipping have done.
 #
 # And the bound? Take an outcome that has a probability of 1 % without poison,
-# say that a certain stamped image is read as the target.
+# say that a certain image with the trigger is read as the target.
 
 # %%
 bounds, lines, many = {}, [], len(poison.which)
@@ -702,7 +704,7 @@ again = {}
 for name, made in {"lesson": (backdoor, clean_label), "utils": (poisoning.backdoor, poisoning.clean_label)}.items():
     torch.manual_seed(5)
     again[name] = (
-        *made[0](collected, 0.04, stamp, target),
+        *made[0](collected, 0.04, add_trigger, target),
         *made[1](collected, 0.04, quiet_trigger, target, own_model, eps),
     )
 print("same poisons:", all(map(torch.equal, *again.values())))

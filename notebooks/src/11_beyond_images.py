@@ -22,15 +22,16 @@ from torch.nn import functional as F
 from utils import attacks, plots, smoothing, widgets
 from utils.adversarial import attacked
 from utils.attacks import margin
-from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.beyond.rules import box, linked
 from utils.claims import claim
 from utils.data import load
 from utils.distillation import imitate
+from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
+from utils.domains.rules import box, follow_links
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.masking import Cooled, Quantize, StraightThrough
 from utils.models import logits, mlp, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.stickers import StickerExplorer
 
@@ -47,16 +48,14 @@ from utils.widgets.stickers import StickerExplorer
 # All know the model and the defense.
 
 # %%
-guess = widgets.predict(
-    "A fraud detector, adversarially trained as in lesson 03. What share of frauds is still stopped?"
-)
+guess = widgets.ask("A fraud detector, adversarially trained as in lesson 03. What share of frauds is still stopped?")
 guess
 
 # %% [markdown]
 # ## Payments
 #
 # Real payments are published without their meaning (`load("credit")`: 28 of 30 columns are mixtures of what a bank
-# knew), so nobody can say what a thief could change. These are drawn by a program (`utils/beyond/tables.py` says how):
+# knew), so nobody can say what a thief could change. These are drawn by a program (`utils/domains/tables.py` says how):
 # customers with habits, merchants with prices, and one fraud in a hundred.
 # A model may learn only from labels that have arrived; complaints take two weeks.
 
@@ -69,7 +68,7 @@ known = payments.train.x[payments.train.y == 0]  # honest, as far as the bank kn
 print(payments)
 for i, column in enumerate(table.columns[:7]):
     usual, stolen = (float(stream.x[stream.y == label, i].median()) for label in (0, 1))
-    print(f"{column.name:17} honest, median: {usual:.1f}   fraud, median: {stolen:.1f}")
+    measured(f"{column.name}, median", {"honest": usual, "fraud": stolen})
 
 # %% [markdown]
 # Who calls everything honest is right in 99 % of cases, so accuracy says nothing here.
@@ -77,14 +76,14 @@ for i, column in enumerate(table.columns[:7]):
 
 
 # %%
-detector = partial(tables.stopping, honest=known, share=0.01)  # a bar that one honest payment in a hundred passes
+detector = partial(tables.stopping, honest=known, share=0.01)  # a threshold that one honest payment in a hundred passes
 table_net = partial(mlp, payments, width=64)
 learn = partial(fit, train=tables.balanced(payments.train), updates=200)
 torch.manual_seed(0)
 plain = detector(learn(table_net()))
 stopped = Rate(int(predict(plain, honest).sum()), len(honest))
-print("frauds stopped:", accuracy(plain, (fraud, is_fraud)))
-print("honest payments stopped:", stopped)
+measured("frauds stopped", accuracy(plain, (fraud, is_fraud)))
+measured("honest payments stopped", stopped)
 
 # %% [markdown]
 # ## The attack that no thief can make
@@ -100,8 +99,9 @@ possible = {
     "whole euros": wish[:, tables.AMOUNT] == wish[:, tables.AMOUNT].round(),
     "an account as old as it is": naive[:, tables.AGE] == fraud[:, tables.AGE],
 }
-print("frauds stopped:", accuracy(plain, (naive, is_fraud)))
-print(*(f"{name}: {Rate(int(yes.sum()), len(fraud))}" for name, yes in possible.items()), sep="\n")
+measured("frauds stopped, if such rows could be", accuracy(plain, (naive, is_fraud)))
+for name, yes in possible.items():
+    measured(name, Rate(int(yes.sum()), len(fraud)))
 
 # %% [markdown]
 # The attack wins with payments that nobody can make: parts of a cent, a tenth by phone,
@@ -130,7 +130,7 @@ def feasible(x_new, x, rules, *, eps):
         price = torch.tensor([rules.columns[i].cost for i in places], device=x.device)
         wish = x_new[:, places].masked_fill((price > eps) & (x[:, places] < 0.5), -math.inf)
         out[:, places] = F.one_hot(wish.argmax(1), len(places)).to(out)
-    return linked(out, x, rules)  # last: it follows from all the others
+    return follow_links(out, x, rules)  # last: it follows from all the others
 
 
 # %% [markdown]
@@ -151,24 +151,24 @@ print(
     "· a payment stays:",
     torch.allclose(still, start, atol=1e-5),
 )
-print("sum of the day follows:", torch.allclose(linked(real, start, table), real, atol=1e-5))
+print("sum of the day follows:", torch.allclose(follow_links(real, start, table), real, atol=1e-5))
 
 # %% [markdown]
 # ## Two attacks that a thief can make
 #
-# The first follows the slope, *through* the links, and projects.
-# The second needs no slope: it tries every single change, keeps the best, and tries again.
+# The first follows the gradient, *through* the links, and projects.
+# The second needs no gradient: it tries every single change, keeps the best, and tries again.
 
 
 # %%
 def climb(model, x, y, rules, *, eps, steps=20):
-    """Up the margin's slope, through the links; the worst row on the way that can exist."""
+    """Up the margin's gradient, through the links; the worst row on the way that can exist."""
     low, high = box(x, rules, eps)
     free, best, highest = x, x, margin(logits(model, x), y)
     for _ in range(steps):
         free = free.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(linked(free, x, rules)), y).sum(), free)
-        free = free.detach() + 1.25 / steps * (high - low) * slope.sign()
+        (gradient,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
+        free = free.detach() + 1.25 / steps * (high - low) * gradient.sign()
         free = torch.minimum(torch.maximum(free, low), high)
         row = feasible(free, x, rules, eps=eps)
         value = margin(logits(model, row), y)
@@ -254,15 +254,15 @@ for name in board:
     model = detectors[name]
     slow, quick = (attack(model, fraud, is_fraud, **budget) for attack in (climb, search))
     board[name]["fraud"] = standing(model, [fraud, slow, quick], is_fraud)
-    caught[name] = {"no attack": accuracy(model, (fraud, is_fraud)), "by slope": accuracy(model, (slow, is_fraud))}
-    caught[name]["by slope and search"] = board[name]["fraud"]
+    caught[name] = {"no attack": accuracy(model, (fraud, is_fraud)), "by gradient": accuracy(model, (slow, is_fraud))}
+    caught[name]["by gradient and search"] = board[name]["fraud"]
 plots.table(caught)
 
 # %%
 guess.reveal(board["trained as before"]["fraud"])
 
 # %% [markdown]
-# The mask stops the slope and nothing else, as in lessons 04 and 05.
+# The mask stops the gradient and nothing else, as in lessons 04 and 05.
 # Training in the ball was spent on changes that no thief can make. It pays for them before anybody attacks,
 # with frauds that it no longer finds, and what it finds falls as before.
 # Training on what thieves can do costs little, and helps. The idea carries over; the ball does not.
@@ -280,7 +280,7 @@ torch.manual_seed(0)
 voter = learn(table_net(), transform=smoothing.noisy(sigma["fraud"]))
 copies = [logits(voter, known + sigma["fraud"] * torch.randn_like(known)) for _ in range(21)]
 middle = torch.stack([answer[:, 1] - answer[:, 0] for answer in copies]).median(0).values
-voter = nn.Sequential(voter, tables.Bar(float(middle.quantile(0.99)))).eval()  # votes stop 1 % of honest payments, too
+voter = nn.Sequential(voter, tables.Threshold(float(middle.quantile(0.99)))).eval()  # stops 1 % of honest payments
 soft = smoothing.smoothed(voter, sigma["fraud"])
 worst = search(soft, fraud, is_fraud, **budget)
 answer = smoothing.majority(voter, worst, sigma=sigma["fraud"], n=200)
@@ -290,9 +290,10 @@ board["smoothed, attacked"] = {"fraud": Rate(int((answer == 1).sum()), len(fraud
 proved = (proof.label == 1) & (proof.radius >= farthest)
 board["smoothed, proved"] = {"fraud": Rate(int(proved.sum()), len(fraud))}
 unharmed = smoothing.majority(voter, fraud, sigma=sigma["fraud"], n=200)
-print("frauds stopped, no attack:", Rate(int((unharmed == 1).sum()), len(fraud)))
-print(f"the way to another channel: {farthest:.2f}; the most that 1,000 votes can prove: {longest(sigma['fraud']):.2f}")
-print(f"noise that could prove it: {farthest / longest(1):.2f}, where a whole column is 1 wide")
+measured("frauds stopped by votes, no attack", Rate(int((unharmed == 1).sum()), len(fraud)))
+measured("the way to another channel", farthest)
+measured("the most that 1,000 votes can prove, fraud", longest(sigma["fraud"]))
+measured("noise that could prove it, where a whole column is 1 wide", farthest / longest(1))
 
 # %% [markdown]
 # A certificate for a ball is worth nothing against a step out of it:
@@ -328,7 +329,8 @@ needed = tumors.eps * math.sqrt(x.shape[1])  # the L2 ball that contains the box
 board["smoothed, attacked"]["diagnosis"] = Rate(int((answer == y).sum()), len(y))
 proved = (proof.label == y) & (proof.radius >= needed)
 board["smoothed, proved"]["diagnosis"] = Rate(int(proved.sum()), len(y))
-print(f"needed: {needed:.2f}; the most that 1,000 votes can prove: {longest(sigma['diagnosis']):.2f}")
+measured("needed", needed)
+measured("the most that 1,000 votes can prove, diagnosis", longest(sigma["diagnosis"]))
 plots.table({name: {"diagnoses right, under attack": cells["diagnosis"]} for name, cells in board.items()})
 
 # %% [markdown]
@@ -351,10 +353,10 @@ learn = partial(fit, train=tables.balanced(mail.train), lr=1e-2, updates=200)
 
 
 def filtered(reader, ham, look=lambda x: x, copies=1):
-    """The reader with a bar of its own, so that it calls one honest message in twenty spam: all are judged alike."""
+    """The reader with a threshold of its own, at which it calls one honest message in twenty spam."""
     answer = logits(reader, look(ham.repeat(copies, 1)))
     ahead = (answer[:, 1] - answer[:, 0]).view(copies, -1).median(0).values
-    reader.head.append(tables.Bar(float(ahead.quantile(0.95))))
+    reader.head.append(tables.Threshold(float(ahead.quantile(0.95))))
     return reader.eval()
 
 
@@ -362,24 +364,24 @@ torch.manual_seed(0)
 reader = filtered(learn(texts.Reader(mail)), ham)
 print(mail, f"attacker's words: {many}", sep="\n")
 called = Rate(int(predict(reader, ham).sum()), len(ham))
-print("called spam, of spam:", accuracy(reader, (x, y)))
-print("called spam, of honest messages:", called)
+measured("called spam, of spam", accuracy(reader, (x, y)))
+measured("called spam, of honest messages", called)
 
 # %% [markdown]
-# Which word to change, and into what? The slope at each word's vector tells, to first order,
+# Which word to change, and into what? The gradient at each word's vector tells, to first order,
 # how much any other vector there would gain:
 #
 # $$\text{gain}(i \to w) \approx (e_w - e_{x_i}) \cdot \nabla_{e_{x_i}} \ell$$
 
 
 # %%
-def swap_by_slope(model, x, y, choices, *, changes):
-    """Replace `changes` words of each text, one at a time, as the slope says. Ebrahimi et al. 2018."""
+def swap_by_gradient(model, x, y, choices, *, changes):
+    """Replace `changes` words of each text, one at a time, as the gradient says. Ebrahimi et al. 2018."""
     each, now, allowed = torch.arange(len(x)), x.clone(), choices[x]  # allowed: (N, length, choices)
     for _ in range(changes):
         vectors = model.vectors(now).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
-        gain = ((model.vectors(allowed) - vectors[:, :, None]) * slope[:, :, None]).sum(-1)
+        (gradient,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
+        gain = ((model.vectors(allowed) - vectors[:, :, None]) * gradient[:, :, None]).sum(-1)
         taken = (allowed == x[..., None]) | (now != x)[..., None]  # no change, or changed before
         best = gain.masked_fill(taken, -math.inf).flatten(1).argmax(1)
         place, which = best // choices.shape[1], best % choices.shape[1]
@@ -403,7 +405,7 @@ def swap_by_search(model, x, y, choices, *, changes):
 swapped = swap_by_search(reader, x, y, mail.substitutes, changes=many)
 fallen = ((predict(reader, x) == 1) & (predict(reader, swapped) == 0)).nonzero()[:2, 0]
 said = [mail.said[i] for i in spam[fallen].tolist()]  # as it was written
-changed = [texts.write(swapped[i], x[i], words, mail.words) for i, words in zip(fallen, said, strict=True)]
+changed = [texts.rewritten(swapped[i], x[i], words, mail.words) for i, words in zip(fallen, said, strict=True)]
 plots.passages([(" ".join(words), text) for words, text in zip(said, changed, strict=True)])
 
 # %% [markdown]
@@ -415,7 +417,7 @@ plots.passages([(" ".join(words), text) for words, text in zip(said, changed, st
 
 # %%
 class Rounded(nn.Module):
-    """A reader whose vectors are rounded to multiples of a step: no slope is left."""
+    """A reader whose vectors are rounded to multiples of a step: no gradient is left."""
 
     def __init__(self, reader, step=0.5):
         super().__init__()
@@ -434,8 +436,8 @@ def in_vectors(eps):
     def loss(model, x, y):
         vectors = model.vectors(x)
         here = F.cross_entropy(model.read(vectors, x), y)
-        (slope,) = torch.autograd.grad(here, vectors, retain_graph=True)
-        step = eps * slope / slope.flatten(1).norm(dim=1)[:, None, None].clamp_min(1e-12)
+        (gradient,) = torch.autograd.grad(here, vectors, retain_graph=True)
+        step = eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None].clamp_min(1e-12)
         return here + F.cross_entropy(model.read(vectors + step.detach(), x), y)
 
     return loss
@@ -443,20 +445,20 @@ def in_vectors(eps):
 
 # %%
 words = {"choices": mail.substitutes, "changes": many}
-fitted = {"transform": partial(swap_by_slope, **words)}
+fitted = {"transform": partial(swap_by_gradient, **words)}
 readers = recipes(partial(texts.Reader, mail), learn, {"loss": in_vectors(3.0)}, fitted)
 readers = {"undefended": reader} | {name: filtered(one, ham) for name, one in readers.items()}
-readers["masked"], by_slope = Rounded(reader), {}
+readers["masked"], by_gradient = Rounded(reader), {}
 for name in board.keys() & readers.keys():
     model = readers[name]
-    slow, quick = (swap(model, x, y, **words) for swap in (swap_by_slope, swap_by_search))
-    by_slope[name] = accuracy(model, (slow, y))
+    slow, quick = (swap(model, x, y, **words) for swap in (swap_by_gradient, swap_by_search))
+    by_gradient[name] = accuracy(model, (slow, y))
     board[name]["text"] = standing(model, [x, slow, quick], y)
 shown = [name for name in board if name in readers]
-plots.table({name: {"by slope": by_slope[name], "by slope and search": board[name]["text"]} for name in shown})
+plots.table({name: {"by gradient": by_gradient[name], "by gradient and search": board[name]["text"]} for name in shown})
 
 # %% [markdown]
-# The same picture as for payments: the mask stops the slope, and a search that never asked for one walks through.
+# The same picture as for payments: the mask stops the gradient, and a search that never asked for one walks through.
 #
 # ## A certificate for words
 #
@@ -516,12 +518,12 @@ right = votes_for(voter, worst, 1, keep, n) > n / 2
 board["smoothed, attacked"]["text"] = Rate(int(right.sum()), len(y))
 share = smoothing.clopper_pearson_below(votes_for(voter, x, 1, keep, n).cpu().numpy(), n, 0.001)
 lengths = (x != 0).sum(1).tolist()
-sure = {}
+proved_spam = {}
 for changes in range(many + 2):
     margin_left = [p - seen(length, keep, changes) for p, length in zip(share, lengths, strict=True)]
-    sure[changes] = Rate(sum(left > 0.5 for left in margin_left), len(y))
-board["smoothed, proved"]["text"] = sure[many]
-plots.lines(sure, x="words that may change", y="proved to stay spam")
+    proved_spam[changes] = Rate(sum(left > 0.5 for left in margin_left), len(y))
+board["smoothed, proved"]["text"] = proved_spam[many]
+plots.lines(proved_spam, x="words that may change", y="proved to stay spam")
 
 # %% [markdown]
 # The search counts *all* texts that could be voted on (of a long message, the same 500), so that chance does not guide
@@ -534,7 +536,7 @@ plots.lines(sure, x="words that may change", y="proved to stay spam")
 # ## Road signs
 #
 # Drawn signs, seen by cameras in many poses, lights and blurs. (`load("gtsrb")` has photographs of real ones,
-# but nobody can stick anything on those.) Each step of the drawing has a slope.
+# but nobody can stick anything on those.) Each step of the drawing has a gradient.
 # A passer-by sticks a square on a sign, once, and does not know from where a camera will look.
 # So the attack climbs the mean over poses: expectation over transformation, from lesson 05.
 
@@ -562,9 +564,9 @@ def sticker(model, texture, y, *, side=14, spots=SPOTS, steps=20, poses=4, seed=
         view = signs.scenes(p * n * poses, seed=1000 * seed + i) if fixed is None else fixed
         seen = signs.render(worn.repeat_interleave(poses, 1).flatten(0, 1), view)
         value = margin(model(seen), y.repeat_interleave(poses).repeat(p)).view(p, n, poses)
-        (slope,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
         fooled += (value > 0).float().mean(2).detach() * (i >= steps / 2)
-        paint = (paint + 0.1 * (1 - i / steps) * slope.sign()).clamp(0, 1)
+        paint = (paint + 0.1 * (1 - i / steps) * gradient.sign()).clamp(0, 1)
     best = fooled.argmax(0)
     return torch.stack([stick(texture[j], paint[best[j], j], spots[best[j]]) for j in range(n)]).detach()
 
@@ -617,8 +619,8 @@ def squares(model, x, y, side=5, steps=2):
     paint = torch.rand(n, 3, 1, 1, device=x.device).expand_as(x)
     for _ in range(steps):
         paint = paint.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
-        paint = (paint.detach() + 0.4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
+        paint = (paint.detach() + 0.4 * gradient.sign()).clamp(0, 1)
     return x + mask * (paint - x)
 
 
@@ -655,9 +657,9 @@ few = slice(0, len(y_seen), 5)
 proof = smoothing.certify(voter, photos(flat, views)[few], sigma=sigma["signs"], n=300)
 proved = (proof.label == y_seen[few]) & (proof.radius >= length[few])
 board["smoothed, proved"]["signs"] = Rate(int(proved.sum()), len(proved))
-print(f"a sticker's length in L2, median: {length.median():.2f}")
-print(f"the most that 300 votes can prove: {longest(sigma['signs'], 300):.2f}")
-print(f"noise that could prove it: {length.median() / longest(1, 300):.1f}, where black is 0 and white is 1")
+measured("a sticker's length in L2, median", length.median())
+measured("the most that 300 votes can prove, signs", longest(sigma["signs"], 300))
+measured("noise that could prove it, where black is 0 and white is 1", length.median() / longest(1, 300))
 
 # %% [markdown]
 # ## Faces
@@ -703,7 +705,7 @@ for name, transform in {"undefended": None, "trained as before": attacked(data.e
     lock = Verifier(learn(small_cnn(data), transform=transform), data.train).eval()
     cosines = logits(lock, data.test.x)
     stranger = F.one_hot(data.test.y, others + 1) == 0
-    bar = cosines[stranger][:100_000].quantile(0.99)  # one stranger in a hundred gets in
+    threshold = cosines[stranger][:100_000].quantile(0.99)  # one stranger in a hundred gets in
     mask_on = attacks.pgd(lock, x, claimed, loss=nearness, **how)
     hood = attacks.pgd(lock, x, y, loss=lambda cosines, own: -nearness(cosines, own), **how)
     looks = {
@@ -712,7 +714,7 @@ for name, transform in {"undefended": None, "trained as before": attacked(data.e
         "impersonation": (mask_on, claimed),
         "dodging": (hood, y),
     }
-    opened = {what: nearness(logits(lock, image), who) >= bar for what, (image, who) in looks.items()}
+    opened = {what: nearness(logits(lock, image), who) >= threshold for what, (image, who) in looks.items()}
     opened |= {what: ~opened[what] for what in ("stranger", "impersonation")}
     names = ("owner let in", "stranger kept out", "impersonation kept out", "dodging found")
     locks[name] = {n: Rate(int(o.sum()), len(y)) for n, o in zip(names, opened.values(), strict=True)}
@@ -771,7 +773,7 @@ claim(
 # %% [markdown]
 # **To take to work.** Begin with the list of what a person can change, at what price, and what follows from what.
 # Make it a projection, test it, and use it in attack and training alike.
-# Attack with a search as well: in tables and texts it is cheap, and no mask of the slope stops it.
+# Attack with a search as well: in tables and texts it is cheap, and no mask of the gradient stops it.
 # (Hidden or rounded scores slow it; then attack a copy, lesson 08.)
 #
 # **What it costs.** Training on the threat takes a search in each batch, and accuracy for road signs.
@@ -786,8 +788,8 @@ same = {
     "feasible": torch.equal(feasible(wild, start, table, eps=0.1), rules.feasible(wild, start, table, eps=0.1)),
     "climb": torch.equal(climb(plain, small, labels, **budget), moves.climb(plain, small, labels, **budget)),
     "search": torch.equal(search(plain, small, labels, **budget), moves.search(plain, small, labels, **budget)),
-    "by slope": torch.equal(
-        swap_by_slope(reader, spam, spam_labels, **words), swaps.swap_by_slope(reader, spam, spam_labels, **words)
+    "by gradient": torch.equal(
+        swap_by_gradient(reader, spam, spam_labels, **words), swaps.swap_by_gradient(reader, spam, spam_labels, **words)
     ),
     "seen": seen(20, 3, 2) == swaps.seen(20, 3, 2),
     "sticker": torch.equal(sticker(driver, flat, which, steps=2), stickers.sticker(driver, flat, which, steps=2)),
@@ -809,7 +811,7 @@ larger("11_beyond_images", headline, "mnist", "olivetti+sms_spam")
 # %% [markdown]
 # ## Further
 #
-# - Ebrahimi et al. 2018, [arXiv:1712.06751](https://arxiv.org/abs/1712.06751): swapping by slope.
+# - Ebrahimi et al. 2018, [arXiv:1712.06751](https://arxiv.org/abs/1712.06751): swapping by gradient.
 # - Levine & Feizi 2020, [arXiv:1911.09272](https://arxiv.org/abs/1911.09272): certificates by hiding.
 # - Athalye et al. 2018, [arXiv:1707.07397](https://arxiv.org/abs/1707.07397): objects that fool from all sides.
 # - Wu et al. 2020, [arXiv:1909.09552](https://arxiv.org/abs/1909.09552): training on painted squares.

@@ -24,6 +24,7 @@ from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.models import logits, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.console import MonitorConsole
 
@@ -32,7 +33,7 @@ data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
 model = fit(small_cnn(data), data.train).requires_grad_(False)
 pool = data.test  # what arrives is drawn from these, again and again
-accuracy(model, pool)
+measured("right answers", accuracy(model, pool))
 
 # %% [markdown]
 # ## What may change
@@ -88,7 +89,7 @@ after = torch.cat([drift(kind, before[i : i + 1], None)[0] for i, kind in enumer
 plots.triptych(before, after, model, rows=4)
 
 # %%
-guess = widgets.predict("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
+guess = widgets.ask("All 7s count as 1s now. How many looks at 100 new images raise an alarm?")
 guess
 
 # %% [markdown]
@@ -116,8 +117,9 @@ torch.manual_seed(0)
 a, b = torch.randn(80, 3).round(decimals=1), torch.randn(60, 3).round(decimals=1) + 0.2
 statistic, p = ks(a, b)
 peer = stats.ks_2samp(a.numpy(), b.numpy(), method="asymp")
-print("statistic:", statistic.numpy().round(3), "scipy:", peer.statistic.round(3))
-print("p-value:  ", p.numpy().round(3), "scipy:", peer.pvalue.round(3))
+for name, ours, theirs in (("statistic", statistic, peer.statistic), ("p-value", p, peer.pvalue)):
+    measured(f"{name} of the first feature", {"here": ours[0], "by scipy": theirs[0]})
+    print("all features agree:", torch.allclose(ours.cpu(), torch.from_numpy(theirs), atol=1e-6))
 
 # %% [markdown]
 # The **population stability index** is loved in banks. It has bins instead of a curve,
@@ -220,7 +222,8 @@ torch.manual_seed(0)
 k = kernel(torch.cat([a, b]).double())
 by_hand = (k[:80, :80].sum() - 80) / (80 * 79) + (k[80:, 80:].sum() - 60) / (60 * 59) - 2 * k[:80, 80:].mean()
 value, p = mmd(a, b)
-print(f"in one product {float(value):.6f}, by hand {float(by_hand):.6f}, p = {float(p):.3f}")
+measured("MMD", {"in one product": value, "by hand": by_hand, "p =": p})
+print("the same:", torch.isclose(value, by_hand).item())
 
 # %% [markdown]
 # ## What sees what?
@@ -264,6 +267,7 @@ plots.table(seen)
 # %%
 inputs_only = [seen["new meaning"][name] for name in TESTS]
 quiet = Rate(sum(rate.k for rate in inputs_only), sum(rate.n for rate in inputs_only))
+measured("alarms by the inputs alone", quiet)
 guess.reveal(quiet)
 
 # %% [markdown]
@@ -290,13 +294,13 @@ plots.lines(power, x="examples in each sample", y="looks with an alarm", log=Tru
 # the **run length**, how many arrivals pass on average until a false alarm,
 # and the **delay**, how many until a true one.
 #
-# We watch one number for each arrival, for example how sure the model is of its answer.
+# We watch one number for each arrival, for example the model's confidence in its answer.
 
 
 # %%
 @cache  # the pool is always the same
-def sureness(kind):
-    """How sure the model is of its answer to each image of the pool, (N,)."""
+def confidence(kind):
+    """The model's confidence in its answer to each image of the pool, (N,)."""
     return answers(drift(kind, *pool)[0]).amax(1).double()
 
 
@@ -316,8 +320,8 @@ def streams(kind, watch, *, part=1.0, over=1, length=1000, change=500, runs=100,
 
 
 # %%
-calm = streams("none", sureness)
-usual = sureness("none")[draw("none", 400, 9)][:, None].expand(-1, len(calm))  # what the tests compare with
+calm = streams("none", confidence)
+usual = confidence("none")[draw("none", 400, 9)][:, None].expand(-1, len(calm))  # what the tests compare with
 false, by_now = torch.zeros(len(calm), dtype=torch.bool), {}
 for end in range(50, 1001, 50):
     false |= ks(usual, calm[:, end - 50 : end].T)[1] <= 0.05  # one feature for each stream
@@ -328,7 +332,7 @@ plots.lines(by_now, x="arrivals, with a test of the last 50 after every 50", y="
 # ## Two detectors that may look
 #
 # **CUSUM** (Page 1954) adds up how far values lie from the usual mean, less some slack, and never falls below 0.
-# The bar for an alarm is set on calm streams, for the run length that we can live with.
+# The threshold for an alarm is set on calm streams, for the run length that we can live with.
 
 
 # %%
@@ -350,7 +354,7 @@ def cusum(x, *, mean, slack):
 #
 # $$\text{an alarm at } A \text{ coins comes after } A \text{ arrivals or more, on average}$$
 #
-# No bar must be tuned, looking costs nothing, and the shape of the distribution does not matter.
+# No threshold must be tuned, looking costs nothing, and the shape of the distribution does not matter.
 # But the mean must be *known*, and it must be what to expect of the next value *whatever came before*.
 # Days, weeks and any other memory break the promise.
 
@@ -375,25 +379,23 @@ def e_detector(x, *, mean):
 
 # %%
 run_length = 2000  # arrivals
-long = streams("none", sureness, runs=300, seed=5)
-usually, slack = float(sureness("none").mean()), 0.25 * float(sureness("none").std())
-bar = monitoring.bar_for(cusum(long, mean=usually, slack=slack), run_length)
+long = streams("none", confidence, runs=300, seed=5)
+usually, slack = float(confidence("none").mean()), 0.25 * float(confidence("none").std())
+threshold = monitoring.threshold_for(cusum(long, mean=usually, slack=slack), run_length)
 detectors = {
-    "CUSUM": lambda x: monitoring.first_alarm(cusum(x, mean=usually, slack=slack), bar),
+    "CUSUM": lambda x: monitoring.first_alarm(cusum(x, mean=usually, slack=slack), threshold),
     "gambler": lambda x: monitoring.first_alarm(e_detector(x, mean=usually), run_length),
 }
-lines = []
 for kind in ("faded", "other unit", "new meaning"):
     for name, detect in detectors.items():
-        alarm = detect(streams(kind, sureness, part=0.2, seed=20))  # one camera in five
+        alarm = detect(streams(kind, confidence, part=0.2, seed=20))  # one camera in five
         early, late = Rate(int((alarm < 500).sum()), len(alarm)), alarm[alarm >= 500] - 500
         seen_by_half = (late < 500).sum() > len(late) / 2
-        delay = f"median delay {int(late.median())}" if seen_by_half else "mostly not seen"
-        lines.append(f"{kind:12} {name:8} false alarm before: {early}, {delay}")
-print(*lines, sep="\n")
+        delay = int(late.median()) if seen_by_half else "mostly not seen"
+        measured(f"{kind}, {name}", {"false alarm before:": early, "median delay:": delay})
 
 # %% [markdown]
-# The bar of CUSUM fits streams like those that set it. The gambler's needs none, and it waits a little longer.
+# The threshold of CUSUM fits streams like those that set it. The gambler's needs none, and it waits a little longer.
 #
 # And if a condition of the promise is not met? Take values that remember, with the right mean;
 # the same values, shuffled; and a usual mean that is only the mean of a few arrivals.
@@ -413,21 +415,20 @@ for _ in range(1000):
     past.append(torch.special.ndtr(now))  # its share below: any value from 0 to 1 is as likely
 remembering = torch.stack(past, 1)
 shuffled = remembering.flatten()[torch.randperm(remembering.numel(), generator=random)].view_as(remembering)
-lines = [f"promised: one alarm in {run_length:,} arrivals, or in more"]
-lines.append(f"values that remember, mean 0.5: one in {between(remembering, 0.5):,.0f}")
-lines.append(f"the same values, shuffled: one in {between(shuffled, 0.5):,.0f}")
-lines.append(f"sureness, with its mean: one in {between(long, usually):,.0f}")
+print(f"promised: one alarm in {run_length:,} arrivals, or in more")
+measured("one alarm in, values that remember, mean 0.5", between(remembering, 0.5).round().int())
+measured("one alarm in, the same values, shuffled", between(shuffled, 0.5).round().int())
+measured("one alarm in, confidence, with its mean", between(long, usually).round().int())
 for n in (100, 400, 1600):
-    few = sureness("none")[draw("none", n * len(long), 8)].view(len(long), n).mean(1, keepdim=True)  # one each
-    lines.append(f"sureness, with the mean of {n:,} arrivals: one in {between(long, few):,.0f}")
-print(*lines, sep="\n")
+    few = confidence("none")[draw("none", n * len(long), 8)].view(len(long), n).mean(1, keepdim=True)  # one each
+    measured(f"one alarm in, confidence, with the mean of {n:,} arrivals", between(long, few).round().int())
 
 # %% [markdown]
 # Memory takes nearly all of the promise away, and a mean from too few arrivals some of it:
 # what the gambler wins then is the error. Take the usual mean from many arrivals,
 # and watch what no longer remembers (an example comes below).
 #
-# Neither detector sees the new meaning in *sureness*: the images are the same.
+# Neither detector sees the new meaning in *confidence*: the images are the same.
 # What would see it are the model's **mistakes**. But true labels come late:
 
 # %%
@@ -436,8 +437,11 @@ wrong = streams("new meaning", mistakes, seed=30)
 share = max(float(mistakes("none").mean()), 0.01)
 alarm = monitoring.first_alarm(e_detector(wrong, mean=share), run_length)
 true = alarm[(alarm >= 500) & (alarm < 1000)] - 500
-print(f"false alarms before the change: {Rate(int((alarm < 500).sum()), len(alarm))}")
-print(f"alarms after it: {Rate(len(true), len(alarm))}, median delay {int(true.median())} labels + {late_by} arrivals")
+measured("false alarms before the change", Rate(int((alarm < 500).sum()), len(alarm)))
+measured(
+    "alarms after it",
+    {"seen in": Rate(len(true), len(alarm)), f"median delay, labels + {late_by} arrivals:": int(true.median())},
+)
 
 # %% [markdown]
 # **ADWIN** (Bifet & Gavaldà 2007) wants no usual mean. It keeps a window of the last values,
@@ -457,7 +461,7 @@ def parts_differ(window, failure_prob):
 
 
 # %%
-values, window, cuts = streams("other unit", sureness, part=0.5, seed=40)[0].tolist(), [], []
+values, window, cuts = streams("other unit", confidence, part=0.5, seed=40)[0].tolist(), [], []
 shared, shared_cuts = monitoring.Adwin(0.002, each=10_000), []  # nothing summed up: the same as here
 for t, value in enumerate(values):
     window.append(value)
@@ -467,8 +471,8 @@ for t, value in enumerate(values):
             window.pop(0)
     if shared.update(value):
         shared_cuts.append(t + 1)
-print("window cut after", cuts, "arrivals; by utils after", shared_cuts)
-print(f"mean of the window now: {sum(window) / len(window):.3f}, by utils {shared.mean:.3f}")
+measured("arrivals until the window was cut", {"here:": cuts, "by utils:": shared_cuts})
+measured("mean of the window now", {"here:": sum(window) / len(window), "by utils:": shared.mean})
 
 # %% [markdown]
 # This window holds every value. `utils` sums old values up in buckets of 2, 4, 8, …,
@@ -477,21 +481,19 @@ print(f"mean of the window now: {sum(window) / len(window):.3f}, by utils {share
 # ## How good is the model now?
 #
 # Without labels there is one witness: the model's own confidence.
-# First it must be *calibrated*: divide the logits by a temperature so that 90 % sure is right in 90 % of cases.
+# First it must be *calibrated*: divide the logits by a temperature, so that answers of 90 % confidence
+# are right in 90 % of cases.
 # Then the mean confidence is an estimate of the accuracy.
 
 # %%
 x_seen, y_seen = arrive("none", 400, 50)  # arrivals with labels
 temperature = monitoring.calibrate(logits(model, x_seen), y_seen)
-lines = [f"temperature {temperature:.2f}"]
+measured("temperature", temperature)
 for kind in DRIFTS:
     x_now, y_now = arrive(kind, 1000, 99)
     promised, (low, high) = monitoring.expected_accuracy(logits(model, x_now), temperature)
-    lines.append(
-        f"{kind:17} promised {100 * promised:3.0f} % [{100 * low:.0f}, {100 * high:.0f}], "
-        f"true {accuracy(model, (x_now, y_now))}"
-    )
-print(*lines, sep="\n")
+    words = f"{100 * promised:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    measured(kind, {"promised": words, "true": accuracy(model, (x_now, y_now))})
 
 # %% [markdown]
 # Compare the two columns. Where images fade or blur, the estimate follows the truth more or less, and sometimes not:
@@ -509,7 +511,7 @@ print(*lines, sep="\n")
 # %%
 answers_to_come, error_cost, price = 10_000, 1.0, 300.0
 new_model = accuracy(model, arrive("none", 400, 60))
-lines, decided = [], {}
+decided = {}
 for kind in DRIFTS:
     now = arrive(kind, 400, 61)
     p = float(TESTS["pixels, KS"](arrive("none", 400, 60)[0], now[0], 0))
@@ -517,8 +519,8 @@ for kind in DRIFTS:
         new_model, accuracy(model, now), events=answers_to_come, error_cost=error_cost
     )
     decided[kind] = "retrain" if low > price else "keep" if high < price else "label more"
-    lines.append(f"{kind:17} p = {p:7.1e}, keeping it costs {low:5.0f} to {high:5.0f}: {decided[kind]}")
-print(*lines, sep="\n")
+    measured(kind, {"p =": f"{p:.1e}", "keeping it costs": f"{low:.0f} to {high:.0f}", "so:": decided[kind]})
+measured("drifts in which it is decided", Rate(sum(do != "label more" for do in decided.values()), len(decided)))
 
 # %% [markdown]
 # The smallest p-values need not stand beside the highest costs.
@@ -537,7 +539,6 @@ hours = torch.arange(8 * week)
 season = 0.25 * (hours * 2 * math.pi / 24).sin() + 0.1 * (hours % week >= 24 * 5)
 demand = 0.45 + season + 0.1 * (hours >= 4 * week) + 0.05 * torch.randn(len(hours), generator=random)
 unexplained = demand[week:] - demand[:-week]  # against the same hour a week before
-lines = []
 for name, x in (("demand", demand), ("unexplained", unexplained)):
     as_usual, mean, raised = len(x) - 4 * week, float(x[:week].mean()), []
     while (begin := raised[-1] + 1 if raised else 0) < as_usual:  # the detector begins anew after each alarm
@@ -546,12 +547,9 @@ for name, x in (("demand", demand), ("unexplained", unexplained)):
     early = [time for time in raised if time < as_usual]
     times = {(time // 24, time % 24 < 12) for time in early}  # on which days, before noon or after it
     before_noon, days = sum(morning for _, morning in times), as_usual // 24
-    lines.append(
-        f"{name}: {len(early)} false alarms in {days} days, on {before_noon} mornings and "
-        f"{len(times) - before_noon} evenings; the first after the change: "
-        + (f"{raised[-1] - as_usual} hours after it" if raised[-1] < len(x) else "none")
-    )
-print(*lines, sep="\n")
+    when = f"{raised[-1] - as_usual} hours after it" if raised[-1] < len(x) else "none"
+    about = {"on mornings:": before_noon, "on evenings:": len(times) - before_noon}
+    measured(f"{name}, {days} days", {"false alarms:": len(early)} | about | {"the first after the change:": when})
 
 # %% [markdown]
 # A **recommender** sees what is bought. When more of one kind of customer come, the popular articles change,
@@ -570,7 +568,6 @@ def shop(n, share, tastes, seed):
 
 tastes = torch.tensor([[0, 1], [2, 3]])
 _, bought = shop(500, 0.5, tastes, 0)
-lines = []
 for name, share, likes in (
     ("as before", 0.5, tastes),
     ("other customers", 0.8, tastes),
@@ -578,8 +575,7 @@ for name, share, likes in (
 ):
     kind, now = shop(500, share, likes, 1)
     hits = Rate(int((tastes[kind] == now[:, None]).any(1).sum()), 500)  # one of the two recommended
-    lines.append(f"{name:16} chi-square p = {float(monitoring.chi_square(bought, now).p):.1e}, hits {hits}")
-print(*lines, sep="\n")
+    measured(name, {"chi-square p =": f"{float(monitoring.chi_square(bought, now).p):.1e}", "hits": hits})
 
 # %% [markdown]
 # ## Play
@@ -599,10 +595,10 @@ def in_windows(x):
 speeds = {"at once": 1, "over 300": 300}
 shown = ("none", "faded", "other unit", "new meaning")
 grid = {
-    kind: {name: streams(kind, sureness, part=0.2, over=over, runs=50, seed=70) for name, over in speeds.items()}
+    kind: {name: streams(kind, confidence, part=0.2, over=over, runs=50, seed=70) for name, over in speeds.items()}
     for kind in shown
 }
-MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="sureness of the model")
+MonitorConsole(grid, {"KS every 100": in_windows} | detectors, change=500, watched="the model's confidence")
 
 # %% [markdown]
 # **Try.** Is there a drift that the windows see sooner than the gambler?
@@ -645,7 +641,7 @@ claim(
 
 # %%
 a, b = (flat(arrive(kind, 100, seed)[0]) for kind, seed in (("none", 0), ("blurred", 1)))
-x = streams("faded", sureness, part=0.2)
+x = streams("faded", confidence, part=0.2)
 same = {
     "ks": torch.equal(ks(a, b)[1], monitoring.ks(a, b).p),
     "psi": torch.allclose(psi(a, b), monitoring.psi(a, b).statistic, rtol=1e-4),

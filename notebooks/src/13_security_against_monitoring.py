@@ -30,6 +30,7 @@ from utils.duel import ahead
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
 from utils.models import logits, mlp, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.watch import Case, Watch, timeline
 
@@ -44,8 +45,8 @@ plain = fit(small_cnn(data), data.train).requires_grad_(False)
 hardened = attacked(data.eps, steps=3, updates=updates)
 robust = fit(small_cnn(data), data.train, transform=hardened, updates=updates).requires_grad_(False)
 pool = data.test.take(1000)  # who sends nothing special sends these
-print("as it is:", accuracy(plain, pool))
-print("robust:  ", accuracy(robust, pool))
+measured("right, as it is", accuracy(plain, pool))
+measured("right, robust", accuracy(robust, pool))
 
 # %% [markdown]
 # ## What may happen
@@ -90,7 +91,7 @@ INCIDENTS = {
     "evasion": (pgd(plain, x, y, eps=data.eps, steps=20), y),
     "search": (torch.cat(searched), y[:20].repeat_interleave(length_of.to(y.device))),
     "extraction": (x, y),
-    "poisoning": (poisoning.stamp(x[no_zero]), torch.zeros_like(y[no_zero])),
+    "poisoning": (poisoning.add_trigger(x[no_zero]), torch.zeros_like(y[no_zero])),
     "faded": (0.4 * x, y),
     "new meaning": (x, y.where(y != 7, 1)),  # what was a 7 counts as a 1
     "other unit": (x / 16, y),
@@ -102,13 +103,13 @@ plots.gallery({name: images[:16] for name, (images, _) in INCIDENTS.items()})
 # Some of these can be seen by looking, and some not. *Extraction* and *new meaning* send what everybody sends.
 
 # %%
-guess = widgets.predict("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
+guess = widgets.ask("1 image in 100 is adversarial. How many monitors raise an alarm within 1,000 arrivals?")
 guess
 
 # %% [markdown]
 # ## One monitor for all
 #
-# Of each arrival it takes four numbers: ink, roughness, how sure the model is, and (when the label has come,
+# Of each arrival it takes four numbers: ink, roughness, the model's confidence, and (when the label has come,
 # 100 arrivals later) whether the answer was wrong. How unusual is a number?
 # The share of usual numbers at least as extreme says it, as a **surprise**:
 #
@@ -124,7 +125,7 @@ def roughness(x):
 
 
 def numbers(model, x, y):
-    """Ink, roughness, sureness and mistake of each arrival, (4, N)."""
+    """Ink, roughness, confidence and mistake of each arrival, (4, N)."""
     said = logits(model, x).softmax(1)
     four = x.mean((1, 2, 3)), roughness(x), said.amax(1), said.argmax(1) != y
     return torch.stack([number.double() for number in four]).cpu()
@@ -150,7 +151,7 @@ kinds = torch.stack([torch.randn(4000), torch.rand(4000), torch.randn(4000).exp(
 found = surprise(kinds[:, :2000], kinds[:, 2000:])
 for p in (0.5, 0.1, 0.01):
     above = (found > -math.log(p) / math.log(2000)).double().mean(1)
-    print(f"expected {p:.2f}, found", " ".join(f"{share:.3f}" for share in above.tolist()))
+    measured(f"expected {p:.2f}, found", [f"{share:.3f}" for share in above.tolist()])
 
 # %% [markdown]
 # ## Streams in which something happens
@@ -170,7 +171,7 @@ def mixed(calm, odd, *, share, change, runs, length, seed):
 
 
 # %%
-CHANNELS = ("ink", "roughness", "sureness", "mistake")
+CHANNELS = ("ink", "roughness", "confidence", "mistake")
 usual = numbers(plain, *pool)
 
 
@@ -206,7 +207,7 @@ def alarms(streams, means, late, *, run_length):
 quiet, _ = mixed(calm, calm, share=0, change=0, runs=200, length=2000, seed=1)
 early = alarms(quiet, means, late, run_length=run_length)
 false = Rate(int((early < 2000).sum()), len(early))
-print("streams of 2,000 usual arrivals with a false alarm:", false)
+measured("streams of 2,000 usual arrivals with a false alarm", false)
 print(f"promised: one in {run_length:,} arrivals, so at most {2000 / run_length:.0%} of the streams")
 
 # %% [markdown]
@@ -278,7 +279,7 @@ times = alarms(patient, means, late, run_length=run_length).split(slow["runs"])
 times, in_the_end = dict(zip(slowly, times, strict=True)), {}
 for n in (1000, 2500, 5000):
     in_the_end[n] = {name: caught(alarm, n) for name, alarm in times.items()}
-    print(f"within {n:,} arrivals: " + ", ".join(f"{name} {rate}" for name, rate in in_the_end[n].items()))
+    measured(f"within {n:,} arrivals", in_the_end[n])
 
 # %% [markdown]
 # ## What has been won by then?
@@ -305,15 +306,14 @@ def until(harm, alarm):
 
 
 # %%
-lines = ["harm in 1,000 arrivals, until the alarm / without a monitor"]
+print("harm in 1,000 arrivals, until the alarm / without a monitor")
 for name in INCIDENTS:
-    cells = []
+    done_of = {}
     for label in SHARES:
         bare = harm(hurts[name], streams[name][label])
         done = until(bare, first[name][label])
-        cells.append(f"{label}: {done.sum() / 50:.1f} / {bare.sum() / 50:.1f}".ljust(22))
-    lines.append(f"{name:13}" + "".join(cells).rstrip())
-print(*lines, sep="\n")
+        done_of[f"{label}:"] = f"{done.sum() / 50:.1f} / {bare.sum() / 50:.1f}"
+    measured(name, done_of)
 
 # %% [markdown]
 # The louder an attack, the sooner it ends, so the most harm need not come from the most attackers.
@@ -333,10 +333,10 @@ minded = poisoning.losses(plain, *pool).quantile(0.98)  # of 50 honest labels on
 defended = {name: predict(robust, images) != labels for name, (images, labels) in INCIDENTS.items()}
 anew = [pgd(robust, x, y, eps=data.eps, steps=20), apgd(robust, x, y, eps=data.eps, steps=20)]
 defended["evasion"] = torch.stack([predict(robust, x_adv) != y for x_adv in anew]).any(0)
-stamped, zero = INCIDENTS["poisoning"]
-pushed = pgd(plain, stamped, zero, eps=data.eps, steps=20, target=zero, early_stop=False)
+triggered, zero = INCIDENTS["poisoning"]
+pushed = pgd(plain, triggered, zero, eps=data.eps, steps=20, target=zero, early_stop=False)
 passes = {
-    name: poisoning.losses(plain, sent, zero) <= minded for name, sent in (("as it is", stamped), ("pushed", pushed))
+    name: poisoning.losses(plain, sent, zero) <= minded for name, sent in (("as it is", triggered), ("pushed", pushed))
 }
 defended["poisoning"] = passes["as it is"] | passes["pushed"]
 
@@ -372,11 +372,11 @@ plots.table(headline)
 # %%
 kept_out = poisoning.losses(plain, *INCIDENTS["new meaning"])[y == 7] > minded
 refused = Rate(int(kept_out.sum()), len(kept_out))
-print("honest labels of the new meaning that the filter against poison sets aside:", refused)
-print("right answers to faded images, as it is:", accuracy(plain, INCIDENTS["faded"]))
-print("right answers to faded images, robust:  ", accuracy(robust, INCIDENTS["faded"]))
+measured("honest labels of the new meaning that the filter against poison sets aside", refused)
+measured("right answers to faded images, as it is", accuracy(plain, INCIDENTS["faded"]))
+measured("right answers to faded images, robust", accuracy(robust, INCIDENTS["faded"]))
 copy = leakage.steal(plain, mlp(data, 100), x[:limit], updates=100)
-print(f"a copy from the {limit} answers of one account agrees:", leakage.agreement(plain, copy, data.train.x[:1000]))
+measured(f"a copy from the {limit} answers of one account agrees", leakage.agreement(plain, copy, data.train.x[:1000]))
 
 
 # %%
@@ -388,14 +388,14 @@ def trigger_works(poisons):
     both = Split(torch.cat([data.train.x, poisons]), torch.cat([data.train.y, torch.zeros_like(zero[: len(poisons)])]))
     torch.manual_seed(0)
     poisoned = fit(small_cnn(data), both, updates=updates)
-    others = stamped[~torch.isin(torch.arange(len(stamped), device=passing.device), passing)]
+    others = triggered[~torch.isin(torch.arange(len(triggered), device=passing.device), passing)]
     return Rate(int((predict(poisoned, others) == 0).sum()), len(others))
 
 
-print("poisons that pass the filter as they are:", Rate(int(passes["as it is"].sum()), len(zero)))
-print("pushed towards a zero:                   ", Rate(int(passes["pushed"].sum()), len(zero)))
-print("trigger works if those that pass are learned:     ", trigger_works(pushed[passing]))
-print("if the same, not pushed, were learned (no filter):", trigger_works(stamped[passing]))
+measured("poisons that pass the filter as they are", Rate(int(passes["as it is"].sum()), len(zero)))
+measured("pushed towards a zero", Rate(int(passes["pushed"].sum()), len(zero)))
+measured("trigger works if those that pass are learned", trigger_works(pushed[passing]))
+measured("if the same, not pushed, were learned (no filter)", trigger_works(triggered[passing]))
 
 # %% [markdown]
 # Poison and new meaning are the same to a filter: labels that the model did not expect.
@@ -406,8 +406,8 @@ print("if the same, not pushed, were learned (no filter):", trigger_works(stampe
 #
 # ## An attacker who knows the monitor
 #
-# The images of `pgd` stop where the model changes its mind, and there it is *unsure*: that gave them away.
-# So climb on until it is sure, pay for every change in ink and roughness, and send only what has worked:
+# The images of `pgd` stop where the model changes its mind, and there its *confidence* is low: that gave them away.
+# So climb on until it is confident, pay for every change in ink and roughness, and send only what has worked:
 #
 # $$\max_{\lVert\delta\rVert_\infty \le \varepsilon} \; \ell(f(x + \delta), y)
 # - w \left( (\Delta\text{ink} / \sigma)^2 + (\Delta\text{roughness} / \sigma)^2 \right)$$
@@ -419,11 +419,11 @@ def unseen(model, x, y, *, eps, weight, spread, steps=40):
     before, x_adv = torch.stack([x.mean((1, 2, 3)), roughness(x)], 1), x.clone()
     for _ in range(steps):
         x_adv.requires_grad_()
-        loss = F.cross_entropy(model(x_adv), y, reduction="none").clamp_max(8)  # sure enough
+        loss = F.cross_entropy(model(x_adv), y, reduction="none").clamp_max(8)  # confident enough
         now = torch.stack([x_adv.mean((1, 2, 3)), roughness(x_adv)], 1)
         pays = ((now - before) / spread).square().sum(1)
-        (slope,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
-        x_adv = x_adv.detach() + 2.5 * eps / steps * slope.sign()
+        (gradient,) = torch.autograd.grad((loss - weight * pays).sum(), x_adv)
+        x_adv = x_adv.detach() + 2.5 * eps / steps * gradient.sign()
         x_adv = torch.minimum(torch.maximum(x_adv, x - eps), x + eps).clamp(0, 1)
     return x_adv.detach()
 
@@ -434,9 +434,9 @@ tries = {"stops at the border": INCIDENTS["evasion"][0]}
 for weight in (0, 0.01, 0.03, 0.1, 1):
     tries[f"pays {weight:g}"] = unseen(plain, x, y, eps=data.eps, weight=weight, spread=spread)
 work = {name: predict(plain, x_adv) != y for name, x_adv in tries.items()}
-how_unsure = signals(usual, numbers(plain, tries["pays 0"], y))[2].to(x)
+unusual = signals(usual, numbers(plain, tries["pays 0"], y))[2].to(x)
 tries["pays 0, quietest"] = tries["pays 0"]  # but the loudest fifth of those that work is not sent
-work["pays 0, quietest"] = work["pays 0"] & (how_unsure <= how_unsure[work["pays 0"]].quantile(0.8))
+work["pays 0, quietest"] = work["pays 0"] & (unusual <= unusual[work["pays 0"]].quantile(0.8))
 usable = {name: Rate(int(works.sum()), len(y)) for name, works in work.items()}
 paying = {name: signals(usual, numbers(plain, x_adv[work[name]], y[work[name]])) for name, x_adv in tries.items()}
 
@@ -454,7 +454,7 @@ plots.table(knows)
 # A tenth of the traffic here, and only images that work are sent.
 # Not to stop at the border costs the attacker nothing and hides a part.
 # To pay for every change hides the rest, and leaves half of the images or fewer.
-# The cheapest way to hide is to not send the loudest fifth: the images whose sureness is most unusual.
+# The cheapest way to hide is to not send the loudest fifth: the images whose confidence is most unusual.
 # Labels see all of them, but they come late, and few services get one for each arrival.
 # The other way to hide is to be rare: that takes time, and in the end a change shows.
 #
@@ -491,9 +491,9 @@ for asked, label in zip(searched, y[:20], strict=True):
     down = (predict(plain, asked) != label).nonzero()
     falls_at.append(int(down[0]) + 1 if len(down) else math.inf)
 in_time = Rate(sum(alarm < fall for alarm, fall in zip(alarm_at, falls_at, strict=True)), len(searched))
-print("honest accounts with an alarm:", honest)
-print("searches with an alarm before the image falls:", in_time)
-print("median queries until the alarm:", sorted(alarm_at)[10], "and until the image falls:", sorted(falls_at)[10])
+measured("honest accounts with an alarm", honest)
+measured("searches with an alarm before the image falls", in_time)
+measured("median queries", {"until the alarm:": sorted(alarm_at)[10], "until the image falls:": sorted(falls_at)[10]})
 
 # %% [markdown]
 # Images that fall to the first guesses are lost; a longer search is seen before it ends.
@@ -551,28 +551,27 @@ rule = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(to
 # %%
 trials = [(name, odd[name][:, half[name] :], (0.5, 0.05)) for name in known]
 trials += [(name, paying[name], (0.6, 0.1)) for name in ("pays 0.1", "pays 0, quietest")]
-said, lines = {}, []
+said = {}
 for name, signal, shares in trials:
     for i, share in enumerate(shares):
         times, found = after_alarm(signal, (share,), 200 + i)
         said[name, share] = rule.predict(found).tolist() if len(found) else []
         names = ", ".join(f"{answer} {count}" for answer, count in Counter(said[name, share]).most_common())
-        lines.append(f"{name:16} at {100 * share:2.0f} %: seen {caught(times)}, ")
         delay = (times - how["change"])[times >= how["change"]].median()
-        lines[-1] += f"after {int(delay)}, " if delay < 1000 else ""
-        lines[-1] += f"called {names}" if names else "never called anything"
-print(*lines, sep="\n")
+        about = {"seen": caught(times), "after": int(delay) if delay < 1000 else "–", "called": names or "nothing"}
+        measured(f"{name} at {100 * share:.0f} %", about)
 
 # %%
 named_right, called = {}, {}
 for share in (0.5, 0.05):
     right = [(name in ATTACKS) == (answer in ATTACKS) for name in known for answer in said[name, share]]
     named_right[share] = Rate(sum(right), len(right))
-    print(f"attack or not, said rightly of known incidents at {100 * share:2.0f} %: {named_right[share]}")
+    measured(f"attack or not, said rightly of known incidents at {100 * share:.0f} %", named_right[share])
 for (name, share), answers in said.items():
-    if name not in known and answers:
-        called[name, share] = Rate(sum(answer in ATTACKS for answer in answers), len(answers))
-        print(f"{name}, at {100 * share:.0f} %: called an attack in {called[name, share]}")
+    if name not in known:
+        as_attack = sum(answer in ATTACKS for answer in answers)
+        called[name, share] = Rate(as_attack, len(answers)) if answers else "never seen"
+        measured(f"{name}, at {100 * share:.0f} %: called an attack", called[name, share])
 
 # %% [markdown]
 # At half of the traffic the rule knows attack from drift. At 5 % these streams are rarer than what it has learned from,

@@ -43,6 +43,7 @@ from utils.larger import larger
 from utils.leakage import agreement, confidence, steal
 from utils.masking import Quantize, StraightThrough
 from utils.models import Normalize, logits, mlp, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.choice import ChoiceBoard
 
@@ -83,14 +84,15 @@ eps = claims["eps"]
 sample = given.test.take(200)
 right = accuracy(vendor, given.test)
 tested = robust_accuracy(vendor, sample, attacks.pgd, eps=eps)
-print(f"right answers: {right}\nleft by PGD:   {tested}")
+measured("right answers", right)
+measured("left by PGD", tested)
 
 # %% [markdown]
 # Both are as good as the brochure says: the vendor has not lied about what they measured.
 # Would you sign?
 
 # %%
-guess = widgets.predict("What is left when the attack fits the model?")
+guess = widgets.ask("What is left when the attack fits the model?")
 guess
 
 # %% [markdown]
@@ -100,7 +102,9 @@ guess
 
 # %%
 report = checkup.examine(vendor, *sample, eps=eps)
-print(report.summary, report.recommended.sentence, f"Left: {report.adapted}", sep="\n")
+measured("check-up", report.summary)
+measured("what fits", report.recommended.sentence)
+measured("left under it", report.adapted)
 
 # %%
 worst = robust_accuracy(vendor, sample, attacks.worst_case, eps=eps)
@@ -132,19 +136,21 @@ def least_eps(right, guesses, failure_prob=0.05):
 print("of 60 guesses right:", {right: least_eps(right, 60) for right in (30, 36, 45, 57)})
 
 # %% [markdown]
-# Which guesses? A model knows by heart what it has seen. So of what it is least sure of, we say: *not in there*.
-# The rule is fixed before we look: the least sure tenth.
+# Which guesses? A model knows by heart what it has seen. So of what it is least confident of, we say: *not in there*.
+# The rule is fixed before we look: the tenth with the lowest confidence.
 # (It needs chance to have decided who is in. If the held-out examples are newer, or harder, they give themselves away.)
 
 # %%
 count = len(given.train.y)  # as many others as members
 inside = torch.arange(2 * count) < count
 sides = given.train, given.test.take(count)
-sure = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
-unsure = sure.argsort()[: 2 * count // 10]
-caught = Rate(int((~inside[unsure]).sum()), len(unsure))
+confidences = torch.cat([confidence(logits(vendor, x), y) for x, y in sides])
+lowest = confidences.argsort()[: 2 * count // 10]
+caught = Rate(int((~inside[lowest]).sum()), len(lowest))
 least = least_eps(caught.k, caught.n)
-print(f"right guesses: {caught}, so epsilon is at least {least}; claimed: {claims['privacy_eps']:g}")
+measured("right guesses", caught)
+measured("so epsilon is at least", least)
+print(f"claimed: {claims['privacy_eps']:g}")
 
 # %% [markdown]
 # ## A copy, and a plan
@@ -158,8 +164,9 @@ ask, keep = given.test.x[::2], given.test.x[1::2]
 copy = mlp(given)
 torch.manual_seed(0)
 steal(vendor, copy, ask)
-print(f"a copy agrees after {len(ask)} questions: {agreement(vendor, copy, keep)}")
-audit.monitor(vendor, given.test)
+measured(f"a copy agrees after {len(ask)} questions", agreement(vendor, copy, keep))
+for what, value in audit.monitor(vendor, given.test).items():
+    measured(what, value)
 
 # %% [markdown]
 # ## In one call
@@ -170,11 +177,13 @@ audit.monitor(vendor, given.test)
 
 # %%
 torch.manual_seed(0)
-found = audit.audit(vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"])
+found = audit.audit_model(
+    vendor, given.test, eps=eps, train=given.train, copy=mlp(given), claims=claims, name=claims["name"]
+)
 found
 
 # %%
-HTML(audit.sheet(found))
+HTML(audit.card_html(found))
 
 # %% [markdown]
 # This is a **security card**: one page, made from the measurements, in the words of three public lists.
@@ -244,12 +253,13 @@ for name, train in training.items():
 spent["distilled"] += spent["undefended"]  # its teacher
 for network in net.values():
     network.requires_grad_(False)
-print("training, in passes:", {name: f"{count / spent['undefended']:.1f} x" for name, count in spent.items()})
+for name, count in spent.items():
+    measured(f"training, in passes, {name}", count / spent["undefended"], "x")
 
 # %% [markdown]
 # Two more need no training of their own: the five grey levels in front of the undefended network,
 # and votes under noise on the one that was trained on noise (lesson 07).
-# Each is attacked as in the earlier duels: by its own slope, by the stand-in that fits it, by scores, by labels.
+# Each is attacked as in the earlier duels: by its own gradient, by the stand-in that fits it, by scores, by labels.
 
 
 # %%
@@ -268,7 +278,7 @@ defenses.append(duel.Defense("smoothed", votes[6], votes[12], proved_radius))
 # %%
 spent |= {"masked": spent["undefended"], "smoothed": spent["trained on noise"]}
 privacy_eps = {"private": privacy.privacy_eps(noise_multiplier, rate, updates, 1e-5)}
-print(f"epsilon of private training: {privacy_eps['private']:.1f}")
+measured("epsilon of private training", privacy_eps["private"])
 offers = {}
 for defense in defenses:
     side = duel.measure(defense, data.test.take(50), eps=data.eps, surrogate=net["undefended"], queries=50)
@@ -331,12 +341,10 @@ clients = {
     "face lock": Needs(duel.Threat("l2"), goal="proved", at=1, accuracy=0.9),
 }
 picks = {client: choose(offers, needs) for client, needs in clients.items()}
-lines = []
 for client, needs in clients.items():
     rates = [f"{name}, {reached(offers[name], needs)}" for name in picks[client]]
-    lines.append(f"{client}: " + ("; level, and dearer: ".join(rates) or "nothing that was built"))
-    lines += [f"    not {name}: {why}" for name in offers if (why := over(offers[name], needs))]
-print(*lines, sep="\n")
+    measured(client, "; level, and dearer: ".join(rates) or "nothing that was built")
+    measured("    not", [f"{name} ({why})" for name in offers if (why := over(offers[name], needs))])
 
 # %% [markdown]
 # None of these picks is final: the images are few, the attacks are those of this course,
@@ -426,7 +434,7 @@ one = privacy.one_run_eps(caught.k, caught.n, 2 * count, claims["privacy_delta"]
 same = {
     "choose": all(choose(offers, needs) == choice.choose(offers, needs) for needs in clients.values()),
     "least_eps": abs(one - least_eps(caught.k, caught.n)) < 0.02,
-    "audit": (found.accuracy, found.membership["unsure"]) == (right, caught),
+    "audit": (found.accuracy, found.membership["least_confident"]) == (right, caught),
 }
 print(same)
 

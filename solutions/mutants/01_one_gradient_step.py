@@ -1,7 +1,7 @@
 """Other answers to lab 01, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
 
 
-# RIGHT fgsm: the slope from backward(), the clamp as minimum and maximum
+# RIGHT fgsm: the gradient from backward(), the clamp as minimum and maximum
 def fgsm(model, x, y, *, eps):
     images = x.clone().detach()
     images.requires_grad = True
@@ -26,14 +26,14 @@ def fgsm(model, x, y, *, eps):
 
 
 # RIGHT fgsm: a helper of its own, NumPy, and prints
-def slope_of(model, x, y):
+def gradient_of(model, x, y):
     x = x.detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(model(x), y), x)[0]
 
 
 def fgsm(model, x, y, *, eps):
     print("working on", len(x), "images")
-    return np.clip(x.numpy() + eps * np.sign(slope_of(model, x, y).numpy()), 0, 1)
+    return np.clip(x.numpy() + eps * np.sign(gradient_of(model, x, y).numpy()), 0, 1)
 
 
 import numpy as np
@@ -42,61 +42,61 @@ import numpy as np
 # WRONG fgsm: no clamp to [0, 1] -> left [0, 1]
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return x + eps * slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return x + eps * gradient.sign()
 
 
 # WRONG fgsm: the clamp before the step -> left [0, 1]
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return x.clamp(0, 1) + eps * slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return x.clamp(0, 1) + eps * gradient.sign()
 
 
-# WRONG fgsm: the slope itself instead of its sign -> every pixel should move by eps
+# WRONG fgsm: the gradient itself instead of its sign -> every pixel should move by eps
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x + eps * slope.clamp(-1, 1)).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * gradient.clamp(-1, 1)).clamp(0, 1)
 
 
-# WRONG fgsm: the slope shortened to length 1 -> every pixel should move by eps
+# WRONG fgsm: the gradient shortened to length 1 -> every pixel should move by eps
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    slope = slope / slope.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
-    return (x + eps * slope).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    gradient = gradient / gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + eps * gradient).clamp(0, 1)
 
 
-# WRONG fgsm: down the slope -> the loss of the label fell
+# WRONG fgsm: down the gradient -> the loss of the label fell
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x - eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x - eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm: the prediction instead of the label -> not of the prediction
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     logits = model(x)
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm: two steps of eps -> left the eps-ball
 def fgsm(model, x, y, *, eps):
     for _ in range(2):
         x = x.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-        x = (x + eps * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+        x = (x + eps * gradient.sign()).clamp(0, 1)
     return x
 
 
 # WRONG fgsm: changes x in place -> changed its arguments
 def fgsm(model, x, y, *, eps):
     copy = x.detach().clone().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(copy), y), copy)
-    x += eps * slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(copy), y), copy)
+    x += eps * gradient.sign()
     return x.clamp_(0, 1)
 
 
@@ -104,8 +104,8 @@ def fgsm(model, x, y, *, eps):
 def fgsm(model, x, y, *, eps):
     model.train()
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm: random signs -> the loss of the label fell|every pixel should move by eps
@@ -113,48 +113,48 @@ def fgsm(model, x, y, *, eps):
     return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
 
 
-# WRONG fgsm: the batch's common slope -> pixels move by another amount|depends on the others
+# WRONG fgsm: the batch's common gradient -> pixels move by another amount|depends on the others
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x + eps * slope.mean(0, keepdim=True).sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * gradient.mean(0, keepdim=True).sign()).clamp(0, 1)
 
 
-# WRONG fgsm: slopes below a threshold count as zero -> faint|another amount
+# WRONG fgsm: gradients below a threshold count as zero -> faint|another amount
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    slope = torch.where(slope.abs() < 1e-5, 0, slope)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    gradient = torch.where(gradient.abs() < 1e-5, 0, gradient)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm: returns the change -> left the eps-ball|left [0, 1]
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return eps * slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return eps * gradient.sign()
 
 
 # WRONG fgsm: no return -> is None
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    x_adv = (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    x_adv = (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm: softmax twice -> pixels move by another amount|faint
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy((10 * model(x)).softmax(1), y, reduction="sum"), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy((10 * model(x)).softmax(1), y, reduction="sum"), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # RIGHT fgsm_targeted: up the log-probability
 def fgsm_targeted(model, x, target, *, eps):
     x = x.clone().requires_grad_()
     gain = model(x).log_softmax(1).gather(1, target[:, None]).sum()
-    (slope,) = torch.autograd.grad(gain, x)
-    return torch.clamp(x + eps * slope.sign(), 0.0, 1.0)
+    (gradient,) = torch.autograd.grad(gain, x)
+    return torch.clamp(x + eps * gradient.sign(), 0.0, 1.0)
 
 
 # RIGHT fgsm_targeted: with backward, on the student's own copy
@@ -169,59 +169,59 @@ def fgsm_targeted(model, x, target, *, eps):
 # WRONG fgsm_targeted: up the loss of the target -> less likely
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: two minus signs -> less likely
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(-F.cross_entropy(model(x), target), x)
-    return (x - eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(-F.cross_entropy(model(x), target), x)
+    return (x - eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: away from the prediction instead of towards the target -> target
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
     logits = model(x)
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1)), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: no clamp -> left [0, 1]
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
-    return x - eps * slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
+    return x - eps * gradient.sign()
 
 
-# WRONG fgsm_targeted: the slope without its sign -> towards the target
+# WRONG fgsm_targeted: the gradient without its sign -> towards the target
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), target, reduction="sum"), x)
-    return (x - eps * slope.clamp(-1, 1)).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target, reduction="sum"), x)
+    return (x - eps * gradient.clamp(-1, 1)).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: half a step -> towards the target
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
-    return (x - eps / 2 * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
+    return (x - eps / 2 * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: the logit alone -> towards the target
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(model(x).gather(1, target[:, None]).sum(), x)
-    return (x + eps * slope.sign()).clamp(0, 1)
+    (gradient,) = torch.autograd.grad(model(x).gather(1, target[:, None]).sum(), x)
+    return (x + eps * gradient.sign()).clamp(0, 1)
 
 
 # WRONG fgsm_targeted: two steps that leave the ball -> left the eps-ball
 def fgsm_targeted(model, x, target, *, eps):
     for _ in range(2):
         x = x.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
-        x = (x - eps * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
+        x = (x - eps * gradient.sign()).clamp(0, 1)
     return x
 
 
@@ -358,8 +358,8 @@ def stronger(model, x, y, *, eps):
         logits = model(x_adv)
         own = logits.gather(1, y[:, None])[:, 0]
         best = logits.scatter(1, y[:, None], -1e9).max(1).values
-        (slope,) = torch.autograd.grad((best - own).sum(), x_adv)
-        x_adv = torch.min(torch.max(x_adv + eps / 8 * slope.sign(), x - eps), x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad((best - own).sum(), x_adv)
+        x_adv = torch.min(torch.max(x_adv + eps / 8 * gradient.sign(), x - eps), x + eps).clamp(0, 1)
     return x_adv.detach()
 
 
@@ -385,18 +385,18 @@ def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
-        x_adv = (x_adv.detach() + eps / 40 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
+        x_adv = (x_adv.detach() + eps / 40 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
-# WRONG stronger: the slope is looked at once -> not strong enough
+# WRONG stronger: the gradient is looked at once -> not strong enough
 def stronger(model, x, y, *, eps):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
     x_adv = x.detach()
     for _ in range(10):
-        x_adv = (x_adv + eps / 10 * slope.sign()).clamp(0, 1)
+        x_adv = (x_adv + eps / 10 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -405,8 +405,8 @@ def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -415,8 +415,8 @@ def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv = x_adv.clamp(x - eps, x + eps).requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -425,8 +425,8 @@ def stronger(model, x, y, *, eps):
     for _ in range(10):
         start = x.detach()
         x = start.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-        x = (x.detach() + eps / 4 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+        x = (x.detach() + eps / 4 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
     return x
 
 
@@ -442,6 +442,6 @@ def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
-        x_adv = (x_adv.detach() + 0.05 * slope.sign()).clamp(x - 0.2, x + 0.2).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
+        x_adv = (x_adv.detach() + 0.05 * gradient.sign()).clamp(x - 0.2, x + 0.2).clamp(0, 1)
     return x_adv

@@ -247,7 +247,7 @@ def keep_best(model, tries, y):
     return best
 
 
-# WRONG keep_best: never raises the bar -> is lost|higher margin
+# WRONG keep_best: never raises the best margin -> is lost|higher margin
 def keep_best(model, tries, y):
     best, highest = tries[0].clone(), margin(model(tries[0]), y)
     for x_try in tries[1:]:
@@ -308,8 +308,8 @@ def attack_loud(model, x, y, *, eps):
         x_adv.requires_grad_()
         logits = model(x_adv)
         logits = logits / logits.detach().abs().amax(1, keepdim=True)
-        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 8 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 8 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -322,30 +322,30 @@ def attack_loud(model, x, y, *, eps):
         delta.requires_grad_()
         logits = model(x + delta)
         gain = logits.gather(1, rival[:, None]) - logits.gather(1, y[:, None])
-        (slope,) = torch.autograd.grad(gain.sum(), delta)
-        momentum = 0.8 * momentum + slope / slope.abs().mean()
+        (gradient,) = torch.autograd.grad(gain.sum(), delta)
+        momentum = 0.8 * momentum + gradient / gradient.abs().mean()
         delta = (delta.detach() + eps / 5 * momentum.sign()).clamp(-eps, eps)
         delta = (x + delta).clamp(0, 1) - x
     return x + delta
 
 
-# WRONG attack_loud: cross-entropy -> does your loss have a slope
+# WRONG attack_loud: cross-entropy -> does your loss have a gradient
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
-# WRONG attack_loud: of probabilities -> does your loss have a slope
+# WRONG attack_loud: of probabilities -> does your loss have a gradient
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(-model(x_adv).softmax(1).gather(1, y[:, None]).sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(-model(x_adv).softmax(1).gather(1, y[:, None]).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -354,8 +354,8 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -369,8 +369,8 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
-        x_adv = (x_adv.detach() - eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() - eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -379,8 +379,8 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -391,8 +391,8 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -401,6 +401,6 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 50 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 50 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv

@@ -41,10 +41,10 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
         wrong = (model(x_adv).argmax(1) != y).view(-1, *[1] * (x.dim() - 1))
-        slope = slope.masked_fill(wrong, 0)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        gradient = gradient.masked_fill(wrong, 0)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -56,8 +56,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -68,8 +68,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -81,8 +81,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     return x_adv
 
 
@@ -93,8 +93,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train()
     return x_adv
 
@@ -106,8 +106,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -119,8 +119,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -132,8 +132,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -145,8 +145,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -158,8 +158,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -171,8 +171,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -184,8 +184,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = x.clone()
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -197,8 +197,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + now * torch.randn_like(x).sign()).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -210,8 +210,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + (now * torch.randn_like(x)).clamp(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -223,8 +223,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(0, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -236,8 +236,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-eps, eps)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -249,8 +249,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x[:1]).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -262,21 +262,21 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty(len(x), *[1] * (x.dim() - 1)).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
 
-# WRONG attack_batch: the slope without its sign -> the budget is another|sign of the slope
+# WRONG attack_batch: the gradient without its sign -> the budget is another|sign of the gradient
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training
     model.eval()
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -288,8 +288,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -301,8 +301,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * eps / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * eps / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -314,8 +314,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + 2.5 * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + 2.5 * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -327,8 +327,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() - reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() - reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -340,8 +340,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), model(x_adv).argmax(1), reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), model(x_adv).argmax(1), reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -353,8 +353,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -366,21 +366,21 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now)
     model.train(was)
     return x_adv
 
 
-# WRONG attack_batch: the slope at the start for all steps -> slope taken anew
+# WRONG attack_batch: the gradient at the start for all steps -> gradient taken anew
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training
     model.eval()
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     x_adv.requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
     for _ in range(steps):
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -392,8 +392,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(1):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -405,8 +405,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = x.add_(torch.empty_like(x).uniform_(-now, now)).clamp_(0, 1).clone()
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
 
@@ -418,8 +418,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv - x
 
@@ -431,12 +431,12 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
 
 
-# RIGHT trades: kl_div, backward, the loss as tensor and the slopes as tuple
+# RIGHT trades: kl_div, backward, the loss as tensor and the gradients as tuple
 def trades(model, x, y, x_adv, *, beta):
     model.zero_grad()
     clean = model(x)
@@ -452,8 +452,8 @@ def trades(model, x, y, x_adv, *, beta):
     log_p, log_q = own(torch.cat([x, x_adv]).double()).log_softmax(1).chunk(2)
     entropy, crossed = -(log_p.exp() * log_p).sum(1), -(log_p.exp() * log_q).sum(1)
     loss = (-log_p.gather(1, y[:, None])[:, 0] + beta * (crossed - entropy)).mean()
-    slopes = torch.autograd.grad(loss, tuple(own.parameters()))
-    return [float(loss), [slope.tolist() for slope in slopes]]
+    gradients = torch.autograd.grad(loss, tuple(own.parameters()))
+    return [float(loss), [gradient.tolist() for gradient in gradients]]
 
 
 # WRONG trades: the divergence the other way round -> the other way round
@@ -600,7 +600,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item()
 
 
-# WRONG trades: slopes of the first term only -> detached|not those of this loss
+# WRONG trades: gradients of the first term only -> detached|not those of this loss
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -608,7 +608,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(F.cross_entropy(model(x), y), list(model.parameters())))
 
 
-# WRONG trades: one long vector of slopes -> one slope for each parameter
+# WRONG trades: one long vector of gradients -> one gradient for each parameter
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -621,14 +621,14 @@ def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
     loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
-    slopes = torch.autograd.grad(loss, list(model.parameters()))
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
     with torch.no_grad():
-        for weight, slope in zip(model.parameters(), slopes):
-            weight -= 0.1 * slope
-    return loss.item(), list(slopes)
+        for weight, gradient in zip(model.parameters(), gradients):
+            weight -= 0.1 * gradient
+    return loss.item(), list(gradients)
 
 
-# WRONG trades: slopes that add up over two calls of backward -> not those of this loss
+# WRONG trades: gradients that add up over two calls of backward -> not those of this loss
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -676,10 +676,10 @@ def free(model, batches, *, eps, replays, lr):
         delta = torch.zeros_like(x)
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -692,10 +692,10 @@ def free(model, batches, *, eps, replays, lr):
         for _ in range(replays):
             delta = torch.zeros_like(x)
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -707,11 +707,11 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
-            slopes = torch.autograd.grad(F.cross_entropy(model((x + delta).clamp(0, 1)), y), weights)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
+            gradients = torch.autograd.grad(F.cross_entropy(model((x + delta).clamp(0, 1)), y), weights)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -723,11 +723,11 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            slope = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)[0]
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            gradient = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)[0]
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -739,10 +739,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = delta + eps * slope.sign()
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = delta + eps * gradient.sign()
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -754,25 +754,25 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
 
-# WRONG free: the change takes the slope's size -> delta is another
+# WRONG free: the change takes the gradient's size -> delta is another
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -784,10 +784,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta - eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta - eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -799,10 +799,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = eps * slope.sign()
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = eps * gradient.sign()
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -814,10 +814,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight += lr * down
     return model.state_dict(), delta
 
@@ -829,10 +829,12 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(
+                F.cross_entropy(model(x_adv), y, reduction="sum"), [x_adv, *weights]
+            )
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -843,10 +845,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -858,10 +860,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -873,10 +875,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(1):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -888,10 +890,10 @@ def free(model, batches, *, eps, replays, lr):
     for _ in range(replays):
         for x, y in batches:
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -903,10 +905,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = x.clone().requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
@@ -918,10 +920,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model, delta
 
@@ -933,10 +935,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return before, delta
 
@@ -948,10 +950,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict()
 
@@ -963,16 +965,16 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
 
 
-# RIGHT judge: intervals that do not overlap, shares by hand
-def judge(report):
+# RIGHT verdict: intervals that do not overlap, shares by hand
+def verdict(report):
     if report["images"] != "test" or report["moved"] - report["eps"] > 1e-6:
         return "invalid"
     shares = {attack: right / of for attack, (right, of) in report["left"].items()}
@@ -983,8 +985,8 @@ def judge(report):
     return "overclaims" if report["claimed"] - min(shares.values()) > 0.005 else "sound"
 
 
-# RIGHT judge: a chain of conditions
-def judge(report):
+# RIGHT verdict: a chain of conditions
+def verdict(report):
     left = report["left"]
     pgd = Rate(left["PGD"][0], left["PGD"][1])
     others = [Rate(k, n) for name, (k, n) in left.items() if name != "PGD"]
@@ -996,8 +998,8 @@ def judge(report):
     )
 
 
-# WRONG judge: any lower rate is a mask -> is chance
-def judge(report):
+# WRONG verdict: any lower rate is a mask -> is chance
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1008,8 +1010,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: any attack that leaves another rate is a mask -> report B|misjudged
-def judge(report):
+# WRONG verdict: any attack that leaves another rate is a mask -> report B|misjudged
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1020,8 +1022,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: looks at Square only -> misjudged: images made for another|misjudged: one step
-def judge(report):
+# WRONG verdict: looks at Square only -> misjudged: images made for another|misjudged: one step
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1032,8 +1034,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: forgets that one step may leave less -> misjudged: one step
-def judge(report):
+# WRONG verdict: forgets that one step may leave less -> misjudged: one step
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1044,8 +1046,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: forgets transfer -> another network leave clearly less
-def judge(report):
+# WRONG verdict: forgets transfer -> another network leave clearly less
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1056,8 +1058,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: FGSM above PGD is a mask -> report B|as it should
-def judge(report):
+# WRONG verdict: FGSM above PGD is a mask -> report B|as it should
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1068,8 +1070,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: the mask first -> what comes first
-def judge(report):
+# WRONG verdict: the mask first -> what comes first
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
         return "masked"
@@ -1080,8 +1082,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: no tolerance in the ball -> rounding
-def judge(report):
+# WRONG verdict: no tolerance in the ball -> rounding
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] or report["images"] == "train":
         return "invalid"
@@ -1092,8 +1094,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: does not look at how far pixels moved -> moved farther
-def judge(report):
+# WRONG verdict: does not look at how far pixels moved -> moved farther
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["images"] == "train":
         return "invalid"
@@ -1104,8 +1106,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: does not look at where images come from -> report C
-def judge(report):
+# WRONG verdict: does not look at where images come from -> report C
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6:
         return "invalid"
@@ -1116,8 +1118,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with PGD only -> Square leaves less than is claimed
-def judge(report):
+# WRONG verdict: compares the claim with PGD only -> Square leaves less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1128,8 +1130,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with the mean -> report B|less than is claimed
-def judge(report):
+# WRONG verdict: compares the claim with the mean -> report B|less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1140,8 +1142,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: compares the claim with the highest -> report B
-def judge(report):
+# WRONG verdict: compares the claim with the highest -> report B
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1152,8 +1154,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: no rounding in the claim -> claim is the lowest rate
-def judge(report):
+# WRONG verdict: no rounding in the claim -> claim is the lowest rate
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1164,8 +1166,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: a low claim is a flaw as well -> no flaw
-def judge(report):
+# WRONG verdict: a low claim is a flaw as well -> no flaw
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1176,8 +1178,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: only claims that are clearly higher count -> less than is claimed
-def judge(report):
+# WRONG verdict: only claims that are clearly higher count -> less than is claimed
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"
@@ -1188,8 +1190,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: always masked -> report B
-def judge(report):
+# WRONG verdict: always masked -> report B
+def verdict(report):
     return "masked"
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
@@ -1201,8 +1203,8 @@ def judge(report):
     return "sound"
 
 
-# WRONG judge: another word -> four words
-def judge(report):
+# WRONG verdict: another word -> four words
+def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
         return "invalid"

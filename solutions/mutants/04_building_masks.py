@@ -787,14 +787,14 @@ def worth(model, x, y, *, eps):
         own = F.one_hot(y, logits.shape[1]).bool()
         return logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
 
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.clone().requires_grad_()
         loss = -model(images).log_softmax(1).gather(1, y[:, None]).sum()
-        slopes.append(torch.autograd.grad(loss, images)[0])
+        gradients.append(torch.autograd.grad(loss, images)[0])
     counts = {"not 0": 0, "same": 0, "uphill": 0}
-    leads = zip(lead((x + eps * slopes[0].sign()).clamp(0, 1)), lead(x))
-    for a, b, (after, before) in zip(*slopes, leads):
+    leads = zip(lead((x + eps * gradients[0].sign()).clamp(0, 1)), lead(x))
+    for a, b, (after, before) in zip(*gradients, leads):
         a, b = a.flatten().double(), b.flatten().double()
         counts["not 0"] += bool((a != 0).any())
         counts["same"] += bool(a.norm() > 0 and b.norm() > 0 and a @ b > 0.9 * a.norm() * b.norm())
@@ -804,287 +804,287 @@ def worth(model, x, y, *, eps):
 
 # WRONG worth: cosine with its own floor -> still point the same way
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = slopes
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = gradients
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: asks once -> asked twice
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(1):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    slopes = slopes * 2
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    gradients = gradients * 2
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: a slope of 0 counts as the same -> same
+# WRONG worth: a gradient of 0 counts as the same -> same
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, (F.cosine_similarity(first, second) > 0.9) | (first == second).all(1), rises
+    yes = gradients[0].abs().amax(1) > 0, (F.cosine_similarity(first, second) > 0.9) | (first == second).all(1), rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: slopes equal to the bit, or nearly -> same
+# WRONG worth: gradients equal to the bit, or nearly -> same
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, torch.isclose(slopes[0], slopes[1]).all(1), rises
+    yes = gradients[0].abs().amax(1) > 0, torch.isclose(gradients[0], gradients[1]).all(1), rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: a threshold for 0 -> tiny, and not 0
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 1e-8, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 1e-8, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: all entries must be other than 0 -> any of its entries
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = (slopes[0] != 0).all(1), F.cosine_similarity(first, second) > 0.9, rises
+    yes = (gradients[0] != 0).all(1), F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the share of entries, not of images -> any of its entries
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0] != 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0] != 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: the batch as one slope -> asked on its own|not 0
+# WRONG worth: the batch as one gradient -> asked on its own|not 0
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax().view(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax().view(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: at least as high -> uphill: another share for the quantised
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) >= margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the loss instead of the margin -> is the margin of the y
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = F.cross_entropy(model(ahead), y, reduction="none") > F.cross_entropy(model(x), y, reduction="none")
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: is wrong after the step -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = model(ahead).argmax(1) != y
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the margin of the prediction -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), model(x).argmax(1)) > margin(model(x), model(x).argmax(1))
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: positive is enough -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > 0
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: down the slope -> uphill
+# WRONG worth: down the gradient -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x - eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x - eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: the slope without its sign -> uphill
+# WRONG worth: the gradient without its sign -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: no clamp -> end in [0, 1]
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = x + eps * slopes[0].sign().view_as(x)
+        ahead = x + eps * gradients[0].sign().view_as(x)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: random signs -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * torch.randn_like(slopes[0]).sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * torch.randn_like(gradients[0]).sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: counts instead of shares -> is no share|another share
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().sum().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: per cent -> is no share|another share
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {
         name: 100 * answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)
     }
@@ -1092,31 +1092,33 @@ def worth(model, x, y, *, eps):
 
 # WRONG worth: the prediction's loss -> uphill
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), model(images).argmax(1), reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(
+            F.cross_entropy(model(images), model(images).argmax(1), reduction="sum"), images
+        )
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: a tuple -> no such dictionary
 def worth(model, x, y, *, eps):
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return tuple(answer.float().mean().item() for answer in yes)
 
 
@@ -1128,10 +1130,10 @@ class Lie(torch.autograd.Function):
         return x.clone()
 
     @staticmethod
-    def backward(ctx, slope):
+    def backward(ctx, gradient):
         places, signs = ctx.saved_tensors
-        told = torch.stack([s.flatten()[places] * signs for s in slope])
-        return told.reshape(slope.shape), None, None
+        told = torch.stack([s.flatten()[places] * signs for s in gradient])
+        return told.reshape(gradient.shape), None, None
 
 
 def lie(model, x, y, *, places, signs):
@@ -1145,7 +1147,9 @@ def lie(model, x, y, *, places, signs):
 def lie(model, x, y, *, places, signs):
     images = x.detach().clone().requires_grad_()
     front = images * 1.0
-    front.register_hook(lambda slope: (slope.reshape(len(slope), -1)[:, places] * signs).reshape(slope.shape))
+    front.register_hook(
+        lambda gradient: (gradient.reshape(len(gradient), -1)[:, places] * signs).reshape(gradient.shape)
+    )
     logits = model(front)
     loss = -logits.log_softmax(1)[torch.arange(len(y)), y].sum()
     return logits.detach().tolist(), torch.autograd.grad(loss, images)[0]
@@ -1159,13 +1163,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return slope
+        def backward(ctx, gradient):
+            return gradient
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: never applies the layer -> the true one
@@ -1176,13 +1180,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(images)
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: the mean of the losses -> mean of the losses
@@ -1193,13 +1197,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: the permutation the other way round -> in other places
@@ -1210,13 +1214,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places.argsort()] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places.argsort()] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: signs before places -> in other places
@@ -1227,13 +1231,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1) * signs)[:, places].view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1) * signs)[:, places].view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: no signs -> in other places
@@ -1244,13 +1248,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places]).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places]).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: no places -> in other places|the true one
@@ -1261,13 +1265,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1) * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1) * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: scrambles the image as well -> forward should change nothing
@@ -1278,16 +1282,16 @@ def lie(model, x, y, *, places, signs):
             return (x.flatten(1)[:, places] * signs).view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
-# WRONG lie: the slope of the summed logits -> is another
+# WRONG lie: the gradient of the summed logits -> is another
 def lie(model, x, y, *, places, signs):
     class Lie(torch.autograd.Function):
         @staticmethod
@@ -1295,13 +1299,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(logits.sum(), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(logits.sum(), images)
+    return logits.detach(), gradient
 
 
 # WRONG lie: goes down -> in other places
@@ -1312,16 +1316,16 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), -slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), -gradient
 
 
-# WRONG lie: only the slope -> a pair|logits
+# WRONG lie: only the gradient -> a pair|logits
 def lie(model, x, y, *, places, signs):
     class Lie(torch.autograd.Function):
         @staticmethod
@@ -1329,13 +1333,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return gradient
 
 
 # WRONG lie: probabilities -> changes the answers
@@ -1346,16 +1350,16 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.softmax(1).detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.softmax(1).detach(), gradient
 
 
-# WRONG lie: the sign of the slope -> is another
+# WRONG lie: the sign of the gradient -> is another
 def lie(model, x, y, *, places, signs):
     class Lie(torch.autograd.Function):
         @staticmethod
@@ -1363,16 +1367,16 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope.sign()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient.sign()
 
 
-# WRONG lie: one slope for all images -> is another
+# WRONG lie: one gradient for all images -> is another
 def lie(model, x, y, *, places, signs):
     class Lie(torch.autograd.Function):
         @staticmethod
@@ -1380,15 +1384,17 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
+        def backward(ctx, gradient):
             return (
-                (slope.flatten(1).mean(0, keepdim=True)[:, places] * signs).expand(len(slope), -1).reshape(slope.shape)
+                (gradient.flatten(1).mean(0, keepdim=True)[:, places] * signs)
+                .expand(len(gradient), -1)
+                .reshape(gradient.shape)
             )
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
 
 
 # RIGHT diagnose: intervals that do not overlap
@@ -1686,27 +1692,27 @@ def through(model, train_x, train_y, x, y, *, eps):
     return best
 
 
-# WRONG through: the masked model's own slope -> slope that the mask hides
+# WRONG through: the masked model's own gradient -> gradient that the mask hides
 def through(model, train_x, train_y, x, y, *, eps):
     layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
     own = model
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
-# WRONG through: random signs -> slope that the mask hides
+# WRONG through: random signs -> gradient that the mask hides
 def through(model, train_x, train_y, x, y, *, eps):
     layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
     own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * torch.randn_like(slope).sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * torch.randn_like(gradient).sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -1717,8 +1723,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -1729,8 +1735,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() - eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() - eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -1741,8 +1747,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -1753,8 +1759,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 60 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 60 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -1765,8 +1771,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps)
     return x_adv
 
 
@@ -1777,8 +1783,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -1789,18 +1795,18 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
 
 
-# WRONG through: undoes the scale, and knows only this one mask -> slope that the mask hides
+# WRONG through: undoes the scale, and knows only this one mask -> gradient that the mask hides
 def through(model, train_x, train_y, x, y, *, eps):
     layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
     own = lambda images: model(images) / 1000
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv

@@ -1,116 +1,116 @@
 """Other answers to lab 05, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
 
 
-# RIGHT slope_through: straight through, as in the lesson
-def slope_through(mask, net, x, y):
+# RIGHT gradient_through: straight through, as in the lesson
+def gradient_through(mask, net, x, y):
     x = x.detach().requires_grad_()
     through = mask(x).detach() + (x - x.detach())
     loss = F.cross_entropy(net(through), y, reduction="none")
     return torch.autograd.grad(loss.sum(), x)[0]
 
 
-# RIGHT slope_through: a function of autograd's, image by image, in float64 at the end
-def slope_through(mask, net, x, y):
+# RIGHT gradient_through: a function of autograd's, image by image, in float64 at the end
+def gradient_through(mask, net, x, y):
     class Through(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
             return mask(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return slope
+        def backward(ctx, gradient):
+            return gradient
 
-    slopes = []
+    gradients = []
     for image, label in zip(x, y):
         image = image[None].clone().requires_grad_()
         F.cross_entropy(net(Through.apply(image)), label[None]).backward()
-        slopes.append(image.grad[0].double())
-    return torch.stack(slopes)
+        gradients.append(image.grad[0].double())
+    return torch.stack(gradients)
 
 
-# RIGHT slope_through: the mean loss, times the number of images; a list
-def slope_through(mask, net, x, y):
+# RIGHT gradient_through: the mean loss, times the number of images; a list
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(len(x) * F.cross_entropy(net(seen), y), seen)
-    return slope.tolist()
+    (gradient,) = torch.autograd.grad(len(x) * F.cross_entropy(net(seen), y), seen)
+    return gradient.tolist()
 
 
-# WRONG slope_through: autograd, mask and all -> no slope came through
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: autograd, mask and all -> no gradient came through
+def gradient_through(mask, net, x, y):
     x = x.detach().requires_grad_()
     loss = F.cross_entropy(net(mask(x)), y, reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x, allow_unused=True)
-    return slope
+    (gradient,) = torch.autograd.grad(loss, x, allow_unused=True)
+    return gradient
 
 
-# WRONG slope_through: no mask on the way forward -> the net must see what the mask shows
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: no mask on the way forward -> the net must see what the mask shows
+def gradient_through(mask, net, x, y):
     x = x.detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(x), y, reduction="sum"), x)[0]
 
 
-# WRONG slope_through: the mean over the batch -> an image's slope depends on how many others there are
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: the mean over the batch -> an image's gradient depends on how many others there are
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y), seen)[0]
 
 
-# WRONG slope_through: minus the loss -> the loss falls along this slope
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: minus the loss -> the loss falls along this gradient
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     return torch.autograd.grad(-F.cross_entropy(net(seen), y, reduction="sum"), seen)[0]
 
 
-# WRONG slope_through: the predicted labels -> take those that are given
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: the predicted labels -> take those that are given
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     logits = net(seen)
     return torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), seen)[0]
 
 
-# WRONG slope_through: its sign -> another slope than the net has behind the mask
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: its sign -> another gradient than the net has behind the mask
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sign()
 
 
-# WRONG slope_through: masked twice -> the net must see what the mask shows|another slope than the net has
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: masked twice -> the net must see what the mask shows|another gradient than the net has
+def gradient_through(mask, net, x, y):
     seen = mask(mask(x)).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0]
 
 
-# WRONG slope_through: detached on the wrong side, so that the value is x -> the net must see what the mask shows
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: detached on the wrong side, so that the value is x -> the net must see what the mask shows
+def gradient_through(mask, net, x, y):
     x = x.detach().requires_grad_()
     through = mask(x) - mask(x).detach() + x
     return torch.autograd.grad(F.cross_entropy(net(through), y, reduction="sum"), x)[0]
 
 
-# WRONG slope_through: through the mask where it has a slope -> the mask must count as the identity
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: through the mask where it has a gradient -> the mask must count as the identity
+def gradient_through(mask, net, x, y):
     x = x.detach().requires_grad_()
     seen = mask(x)
     through = seen + (x - x.detach())
     return torch.autograd.grad(F.cross_entropy(net(through), y, reduction="sum"), x)[0]
 
 
-# WRONG slope_through: of the margin -> another slope than the net has
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: of the margin -> another gradient than the net has
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     logits, own = net(seen), y[:, None]
     lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
     return torch.autograd.grad(lead.sum(), seen)[0]
 
 
-# WRONG slope_through: summed over the batch -> another shape
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: summed over the batch -> another shape
+def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sum(0)
 
 
-# WRONG slope_through: x itself is rounded -> changed its arguments
-def slope_through(mask, net, x, y):
+# WRONG gradient_through: x itself is rounded -> changed its arguments
+def gradient_through(mask, net, x, y):
     seen = x.copy_(mask(x)).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].clone()
 
@@ -120,8 +120,8 @@ def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     many = x.repeat(draws, *[1] * (x.dim() - 1))
     loss = F.cross_entropy(model(many), y.repeat(draws), reduction="sum") / draws
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
 # RIGHT eot_step: the loss of the mean logits
@@ -132,13 +132,13 @@ def eot_step(model, x, y, *, eps, draws):
     return torch.clip(x.detach().double() + eps * torch.sign(x.grad), 0, 1)
 
 
-# RIGHT eot_step: a list of slopes
+# RIGHT eot_step: a list of gradients
 def eot_step(model, x, y, *, eps, draws):
-    slopes = []
+    gradients = []
     for _ in range(draws):
         image = x.clone().requires_grad_()
-        slopes.append(torch.autograd.grad(F.cross_entropy(model(image), y), image)[0])
-    return (x + eps * torch.stack(slopes).mean(0).sign()).clamp(0, 1)
+        gradients.append(torch.autograd.grad(F.cross_entropy(model(image), y), image)[0])
+    return (x + eps * torch.stack(gradients).mean(0).sign()).clamp(0, 1)
 
 
 # WRONG eot_step: the mean of the signs -> moved by less than eps
@@ -149,7 +149,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total / draws).clamp(0, 1).detach()
 
 
-# WRONG eot_step: the sign of the mean of the signs -> on the average|average the slopes before the sign
+# WRONG eot_step: the sign of the mean of the signs -> on the average|average the gradients before the sign
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(draws):
@@ -160,8 +160,8 @@ def eot_step(model, x, y, *, eps, draws):
 # WRONG eot_step: one draw -> on the average|as noisy as that of a few draws
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
 # WRONG eot_step: the same draw again and again -> on the average|as noisy as that of a few draws
@@ -173,12 +173,12 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: only the last draw's slope counts -> on the average|as noisy as that of a few draws
+# WRONG eot_step: only the last draw's gradient counts -> on the average|as noisy as that of a few draws
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     for _ in range(draws):
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
 # WRONG eot_step: four draws, whatever is asked -> on the average|as noisy as that of a few draws
@@ -189,11 +189,11 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: the largest slope of all draws -> or the steepest of them
+# WRONG eot_step: the largest gradient of all draws -> or the steepest of them
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
-    slopes = torch.stack([torch.autograd.grad(F.cross_entropy(model(x), y), x)[0] for _ in range(draws)])
-    largest = slopes.gather(0, slopes.abs().argmax(0, keepdim=True))[0]
+    gradients = torch.stack([torch.autograd.grad(F.cross_entropy(model(x), y), x)[0] for _ in range(draws)])
+    largest = gradients.gather(0, gradients.abs().argmax(0, keepdim=True))[0]
     return (x + eps * largest.sign()).clamp(0, 1).detach()
 
 
@@ -225,8 +225,8 @@ def eot_step(model, x, y, *, eps, draws):
 def eot_step(model, x, y, *, eps, draws):
     for _ in range(draws):
         x = x.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-        x = (x + eps * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+        x = (x + eps * gradient.sign()).clamp(0, 1)
     return x.detach()
 
 
@@ -235,8 +235,8 @@ def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     many = x.repeat(draws, *[1] * (x.dim() - 1))
     loss = F.cross_entropy(model(many), y.repeat_interleave(draws), reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
 # WRONG eot_step: the mean of the images after each draw's step -> moved by less than eps
@@ -244,8 +244,8 @@ def eot_step(model, x, y, *, eps, draws):
     steps = []
     for _ in range(draws):
         image = x.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(image), y), image)
-        steps.append((image + eps * slope.sign()).clamp(0, 1).detach())
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(image), y), image)
+        steps.append((image + eps * gradient.sign()).clamp(0, 1).detach())
     return torch.stack(steps).mean(0)
 
 
@@ -462,7 +462,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG verdict: does not look at the other model's images -> another model's slope
+# WRONG verdict: does not look at the other model's images -> another model's gradient
 def verdict(report):
     if report["largest change"] > report["eps"] + 1e-4:
         return "invalid", "largest change"
@@ -555,7 +555,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG verdict: only claims above what the slope's attack leaves are too high -> is what is claimed left
+# WRONG verdict: only claims above what the gradient's attack leaves are too high -> is what is claimed left
 def verdict(report):
     if report["largest change"] > report["eps"] + 1e-4:
         return "invalid", "largest change"
@@ -597,8 +597,8 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         logits = 5 * logits / logits.detach().std(1, keepdim=True)
-        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), seen)
-        momentum = 0.7 * momentum + slope / slope.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), seen)
+        momentum = 0.7 * momentum + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
         x_adv = torch.clamp(x_adv + eps / 6 * momentum.sign(), x - eps, x + eps).clamp(0, 1)
     return x_adv
 
@@ -608,26 +608,26 @@ def take_off(mask, net, x, y, *, eps):
     own, x_adv, best = y[:, None], x.clone(), x.clone()
     least = torch.full((len(x),), math.inf)
     for _ in range(21):
-        slope, lead = torch.zeros_like(x), torch.zeros(len(x))
+        gradient, lead = torch.zeros_like(x), torch.zeros(len(x))
         for _ in range(3):
             seen = mask(x_adv).detach().requires_grad_()
             logits = net(seen)
             gain = logits.gather(1, own)[:, 0] - logits.scatter(1, own, -math.inf).logsumexp(1)
-            slope -= torch.autograd.grad(gain.sum(), seen)[0]
+            gradient -= torch.autograd.grad(gain.sum(), seen)[0]
             lead += gain.detach()
         better = lead < least
         best[better], least[better] = x_adv[better], lead[better]
-        x_adv = (x_adv + eps / 6 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        x_adv = (x_adv + eps / 6 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return best.double()
 
 
-# WRONG take_off: cross-entropy -> does your loss have a slope
+# WRONG take_off: cross-entropy -> does your loss have a gradient
 def take_off(mask, net, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(20):
         seen = mask(x_adv).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -638,14 +638,14 @@ def take_off(mask, net, x, y, *, eps):
         x_adv = x_adv.detach().requires_grad_()
         logits = net(mask(x_adv))
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
-# WRONG take_off: exercise 1's slope once -> not get the net wrong even without|in the way|does your loss have a slope
+# WRONG take_off: exercise 1's gradient once -> not get the net wrong even without|in the way|does your loss have a gradient
 def take_off(mask, net, x, y, *, eps):
-    return (x + eps * slope_through(mask, net, x, y).sign()).clamp(0, 1)
+    return (x + eps * gradient_through(mask, net, x, y).sign()).clamp(0, 1)
 
 
 # WRONG take_off: turned down by 1000, as this one net is -> another net
@@ -653,8 +653,8 @@ def take_off(mask, net, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(20):
         seen = mask(x_adv).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen) / 1000, y, reduction="sum"), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(net(seen) / 1000, y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -665,8 +665,8 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -677,8 +677,8 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return mask(x_adv)
 
 
@@ -689,8 +689,8 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), seen)
-        x_adv = (x_adv - eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv - eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -708,8 +708,8 @@ def take_off(mask, net, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(20):
         seen = mask(x_adv).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -720,6 +720,6 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), seen)
-        x_adv = (x_adv + eps / 100 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 100 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv

@@ -243,7 +243,7 @@ def asleep(model, x, y):
     return count / len(x)
 
 
-# RIGHT asleep: backward, the largest slope of each image
+# RIGHT asleep: backward, the largest gradient of each image
 def asleep(model, x, y):
     x = x.clone().requires_grad_()
     losses = F.cross_entropy(model(x), y, reduction="none")
@@ -255,51 +255,51 @@ def asleep(model, x, y):
 # WRONG asleep: the mean of the batch -> has none in a batch
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
-    return (slope == 0).flatten(1).all(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
+    return (gradient == 0).flatten(1).all(1).float().mean()
 
 
 # WRONG asleep: small is 0 -> exactly 0 is asked|too many images count
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope.abs() < 1e-6).flatten(1).all(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient.abs() < 1e-6).flatten(1).all(1).float().mean()
 
 
-# WRONG asleep: the share of pixels -> although some of its pixels have a slope
+# WRONG asleep: the share of pixels -> although some of its pixels have a gradient
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope == 0).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient == 0).float().mean()
 
 
-# WRONG asleep: any pixel will do -> although some of its pixels have a slope
+# WRONG asleep: any pixel will do -> although some of its pixels have a gradient
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope == 0).flatten(1).any(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient == 0).flatten(1).any(1).float().mean()
 
 
-# WRONG asleep: slopes that add up to 0 -> all of them must be 0
+# WRONG asleep: gradients that add up to 0 -> all of them must be 0
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope.double().flatten(1).sum(1) == 0).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient.double().flatten(1).sum(1) == 0).float().mean()
 
 
 # WRONG asleep: a length that rounds to 0 -> too many images count
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope.flatten(1).norm(dim=1) == 0).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient.flatten(1).norm(dim=1) == 0).float().mean()
 
 
 # WRONG asleep: the labels that the model predicts -> or that of another label
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     logits = model(x)
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), x)
-    return (slope == 0).flatten(1).all(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), x)
+    return (gradient == 0).flatten(1).all(1).float().mean()
 
 
 # WRONG asleep: where the softmax is 1 -> too many images count|has none in a batch
@@ -312,34 +312,34 @@ def asleep(model, x, y):
     return (F.cross_entropy(model(x), y, reduction="none") == 0).float().mean()
 
 
-# WRONG asleep: of the margin -> images without a slope are missing
+# WRONG asleep: of the margin -> images without a gradient are missing
 def asleep(model, x, y):
     x, own = x.detach().requires_grad_(), y[:, None]
     logits = model(x)
     lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-    (slope,) = torch.autograd.grad(lead.sum(), x)
-    return (slope == 0).flatten(1).all(1).float().mean()
+    (gradient,) = torch.autograd.grad(lead.sum(), x)
+    return (gradient == 0).flatten(1).all(1).float().mean()
 
 
-# WRONG asleep: the share that is awake -> a linear model with small logits has a slope
+# WRONG asleep: the share that is awake -> a linear model with small logits has a gradient
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope != 0).flatten(1).any(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient != 0).flatten(1).any(1).float().mean()
 
 
 # WRONG asleep: a count -> a number from 0 to 1
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope == 0).flatten(1).all(1).sum()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient == 0).flatten(1).all(1).sum()
 
 
 # WRONG asleep: one for each image -> is no number
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope == 0).flatten(1).all(1).float()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient == 0).flatten(1).all(1).float()
 
 
 # RIGHT verdict: a table of rules
@@ -497,8 +497,8 @@ def wake(model, x, y, *, eps):
         x_adv.requires_grad_()
         logits = model(x_adv)
         logits = 3 * logits / logits.detach().abs().amax(1, keepdim=True)
-        (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 8 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 8 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -509,8 +509,8 @@ def wake(model, x, y, *, eps):
         delta.requires_grad_()
         logits = model(x + delta)
         top = logits.scatter(1, y[:, None], -math.inf).topk(3, dim=1).values
-        (slope,) = torch.autograd.grad((top[:, 0] - logits.gather(1, y[:, None])[:, 0]).sum(), delta)
-        momentum = 0.75 * momentum + slope / slope.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        (gradient,) = torch.autograd.grad((top[:, 0] - logits.gather(1, y[:, None])[:, 0]).sum(), delta)
+        momentum = 0.75 * momentum + gradient / gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)
         delta = (delta.detach() + eps / 6 * momentum.sign()).clamp(-eps, eps)
         delta = (x + delta).clamp(0, 1) - x
     return (x + delta).double()
@@ -521,8 +521,8 @@ def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -531,8 +531,8 @@ def wake(model, x, y, *, eps):
     x_adv = (x + eps * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -541,8 +541,8 @@ def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 3, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 3, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -551,8 +551,8 @@ def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv) / 100, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -562,8 +562,8 @@ def wake(model, x, y, *, eps):
     for _ in range(12):
         x_adv.requires_grad_()
         p = model(x_adv).softmax(1) / 100
-        (slope,) = torch.autograd.grad(F.cross_entropy(p, y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(p, y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -572,8 +572,8 @@ def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(model(x_adv).gather(1, y[:, None]).sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(model(x_adv).gather(1, y[:, None]).sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -584,8 +584,8 @@ def wake(model, x, y, *, eps):
         x_adv.requires_grad_()
         logits = model(x_adv)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(0, 1)
     return x_adv
 
 
@@ -601,8 +601,8 @@ def wake(model, x, y, *, eps):
         x_adv.requires_grad_()
         logits = model(x_adv)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 100 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 100 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
 
 
@@ -614,6 +614,6 @@ def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv

@@ -725,8 +725,8 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(clear), counts.amax(1), -1)
 
 
-# RIGHT audit: the tail instead of the bound
-def audit(report):
+# RIGHT verdict: the tail instead of the bound
+def verdict(report):
     if report["asked"] != report["n"] + report["n0"]:
         return "same copies"
     if report["looks"] != 1:
@@ -741,8 +741,8 @@ def audit(report):
     return "other norm" if report["norm"] == "linf" else "too far"
 
 
-# RIGHT audit: with utils' bound, numbers first
-def audit(report):
+# RIGHT verdict: with utils' bound, numbers first
+def verdict(report):
     sigma, norm, radius = report["sigma"], report["norm"], report["radius"]
     low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
     proved = sigma * special.ndtri(low) if low > 0.5 else 0
@@ -759,20 +759,20 @@ def audit(report):
     return word
 
 
-# WRONG audit: all are valid -> one of the three
-def audit(report):
+# WRONG verdict: all are valid -> one of the three
+def verdict(report):
     return "valid"
 
 
-# WRONG audit: the three of the text by heart -> how far do so many votes|which part|coarse|shorter|how large a cube
-def audit(report):
+# WRONG verdict: the three of the text by heart -> how far do so many votes|which part|coarse|shorter|how large a cube
+def verdict(report):
     if report["asked"] == 1000:
         return "same copies"
     return "other norm" if report["norm"] == "linf" else "valid"
 
 
-# WRONG audit: any cube is called the other norm -> a cube that fits
-def audit(report):
+# WRONG verdict: any cube is called the other norm -> a cube that fits
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -784,8 +784,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: divides by the pixels, not by their root -> a cube that fits
-def audit(report):
+# WRONG verdict: divides by the pixels, not by their root -> a cube that fits
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -797,8 +797,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: the share of the hits, no bound -> how far do so many votes
-def audit(report):
+# WRONG verdict: the share of the hits, no bound -> how far do so many votes
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -810,8 +810,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: the bound for two sides -> The votes prove this radius
-def audit(report):
+# WRONG verdict: the bound for two sides -> The votes prove this radius
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -823,8 +823,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: only the longest radius is right -> a shorter radius|prove this radius
-def audit(report):
+# WRONG verdict: only the longest radius is right -> a shorter radius|prove this radius
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -836,8 +836,8 @@ def audit(report):
     return "too far" if abs(report["radius"] - proved) > 0.05 * proved else "valid"
 
 
-# WRONG audit: peeking is no fault -> how many chances
-def audit(report):
+# WRONG verdict: peeking is no fault -> how many chances
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     low = smoothing.clopper_pearson_below(report["hits"], report["n"], report["failure_prob"])
@@ -847,8 +847,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: two looks are no peeking -> how many chances
-def audit(report):
+# WRONG verdict: two looks are no peeking -> how many chances
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 2:
@@ -860,8 +860,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: copies may be used twice in part -> used for both
-def audit(report):
+# WRONG verdict: copies may be used twice in part -> used for both
+def verdict(report):
     if report["asked"] == report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -873,8 +873,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: wants more copies for the choice -> in which no copy was used twice
-def audit(report):
+# WRONG verdict: wants more copies for the choice -> in which no copy was used twice
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"] or report["n0"] < 100:
         return "same copies"
     if report["looks"] > 1:
@@ -886,8 +886,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: a failure probability of its own -> prove this radius|shorter radius|how far|a cube that fits
-def audit(report):
+# WRONG verdict: a failure probability of its own -> prove this radius|shorter radius|how far|a cube that fits
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -899,8 +899,8 @@ def audit(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG audit: a report of nothing is wrong, too -> a radius of 0
-def audit(report):
+# WRONG verdict: a report of nothing is wrong, too -> a radius of 0
+def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
     if report["looks"] > 1:
@@ -979,14 +979,14 @@ def enough(k, n, p0, failure_prob):
     return wealth >= -math.log(failure_prob)
 
 
-# WRONG enough: the bar is failure_prob itself -> a hundred times
+# WRONG enough: the threshold is failure_prob itself -> a hundred times
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
     return wealth >= math.log(failure_prob)
 
 
-# WRONG enough: a bar of its own -> at each look|too many votes|a hundred times
+# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))

@@ -201,44 +201,46 @@ def ratio(target, shadows, inside):
 
 
 # RIGHT accuse: torch.cat of the others
-def accuse(sure, inside, k):
-    others = torch.cat([sure[:k], sure[k + 1 :]]), torch.cat([inside[:k], inside[k + 1 :]])
-    return leakage.lira(sure[k], *others)
+def accuse(confidences, inside, k):
+    others = torch.cat([confidences[:k], confidences[k + 1 :]]), torch.cat([inside[:k], inside[k + 1 :]])
+    return leakage.lira(confidences[k], *others)
 
 
 # RIGHT accuse: a list of the others
-def accuse(sure, inside, k):
-    others = [i for i in range(len(sure)) if i != k]
-    return leakage.lira(sure[k], sure[others], inside[others]).numpy()
+def accuse(confidences, inside, k):
+    others = [i for i in range(len(confidences)) if i != k]
+    return leakage.lira(confidences[k], confidences[others], inside[others]).numpy()
 
 
 # WRONG accuse: the target is among its own shadows -> cannot know
-def accuse(sure, inside, k):
-    return leakage.lira(sure[k], sure, inside)
+def accuse(confidences, inside, k):
+    return leakage.lira(confidences[k], confidences, inside)
 
 
 # WRONG accuse: only shadows of the target's own membership on each side -> cannot know
-def accuse(sure, inside, k):
-    keep = torch.arange(len(sure)) != k
-    scores = leakage.lira(sure[k], sure[keep], inside[keep])
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    scores = leakage.lira(confidences[k], confidences[keep], inside[keep])
     return torch.where(inside[k], scores.abs(), -scores.abs())
 
 
 # WRONG accuse: leaves out another network than it judges -> by all networks but k|cannot know
-def accuse(sure, inside, k):
-    return leakage.lira(sure[k], sure[1:], inside[1:])
+def accuse(confidences, inside, k):
+    return leakage.lira(confidences[k], confidences[1:], inside[1:])
 
 
 # WRONG accuse: judges the first network -> by all networks but k
-def accuse(sure, inside, k):
-    keep = torch.arange(len(sure)) != k
-    return leakage.lira(sure[0], sure[keep], inside[keep])
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return leakage.lira(confidences[0], confidences[keep], inside[keep])
 
 
 # WRONG accuse: half of the shadows -> by all networks but k
-def accuse(sure, inside, k):
-    keep = [i for i in range(len(sure)) if i != k][: len(sure) // 2 + 2]
-    return leakage.lira(sure[k], sure[keep].double() + 1e-3 * torch.arange(len(keep))[:, None], inside[keep])
+def accuse(confidences, inside, k):
+    keep = [i for i in range(len(confidences)) if i != k][: len(confidences) // 2 + 2]
+    return leakage.lira(
+        confidences[k], confidences[keep].double() + 1e-3 * torch.arange(len(keep))[:, None], inside[keep]
+    )
 
 
 # RIGHT masks: pair by pair
@@ -514,8 +516,8 @@ def read_back(model, observed, label, shape):
 def read_back(model, observed, label, shape):
     x = torch.zeros(1, *shape, requires_grad=True)
     for _ in range(100):
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x), label), x)
-        x.data = (x.data - 0.02 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), label), x)
+        x.data = (x.data - 0.02 * gradient.sign()).clamp(0, 1)
     return x.detach()
 
 

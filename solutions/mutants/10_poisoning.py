@@ -105,7 +105,7 @@ def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
     which = places[torch.randperm(len(places))[: round(rate * len(y))]]
-    x[which], y[which] = poisoning.stamp(x[which]), target
+    x[which], y[which] = poisoning.add_trigger(x[which]), target
     return x, y, which
 
 
@@ -155,7 +155,7 @@ def success(model, x, y, *, target, trigger):
     return int((predict(model, trigger(x)) == target).sum()), int((y != target).sum())
 
 
-# WRONG success: the stamp comes before the label is read off the image -> other images count
+# WRONG success: the add_trigger comes before the label is read off the image -> other images count
 def success(model, x, y, *, target, trigger):
     x = trigger(x)
     y = predict(model, x)
@@ -524,10 +524,10 @@ def quiet(x, y, model, *, rate, target, eps):
         logits = model(base + delta)
         rivals = logits.clone()
         rivals[:, target] = -math.inf
-        (slope,) = torch.autograd.grad((rivals.amax(1) - logits[:, target]).sum(), delta)
-        delta = ((base + delta.detach() + eps / 6 * slope.sign()).clamp(0, 1) - base).clamp(-eps, eps)
+        (gradient,) = torch.autograd.grad((rivals.amax(1) - logits[:, target]).sum(), delta)
+        delta = ((base + delta.detach() + eps / 6 * gradient.sign()).clamp(0, 1) - base).clamp(-eps, eps)
     new = x.clone()
-    new[which] = poisoning.stamp(base + delta)
+    new[which] = poisoning.add_trigger(base + delta)
     return new, y
 
 
@@ -538,31 +538,31 @@ def quiet(x, y, model, *, rate, target, eps):
     point = low + torch.rand_like(low) * (high - low)
     for _ in range(15):
         point = point.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(-model(point).log_softmax(1)[:, target].sum(), point)
-        point = torch.minimum(torch.maximum(point.detach() + eps / 4 * slope.sign(), low), high)
+        (gradient,) = torch.autograd.grad(-model(point).log_softmax(1)[:, target].sum(), point)
+        point = torch.minimum(torch.maximum(point.detach() + eps / 4 * gradient.sign(), low), high)
     images = x.clone()
-    images[which] = poisoning.stamp(point)
+    images[which] = poisoning.add_trigger(point)
     return images, y.clone()
 
 
 # WRONG quiet: takes other classes and changes their labels -> labels have changed
 def quiet(x, y, model, *, rate, target, eps):
-    return poisoning.backdoor((x, y), rate, poisoning.stamp, target)[:2]
+    return poisoning.backdoor((x, y), rate, poisoning.add_trigger, target)[:2]
 
 
 # WRONG quiet: other classes with their own labels -> other classes have changed
 def quiet(x, y, model, *, rate, target, eps):
     which = (y != target).nonzero()[: round(rate * len(y)), 0]
     new = x.clone()
-    new[which] = poisoning.stamp(x[which])
+    new[which] = poisoning.add_trigger(x[which])
     return new, y.clone()
 
 
-# WRONG quiet: images as they were, and the stamp -> hard to read
+# WRONG quiet: images as they were, and the trigger -> hard to read
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     new = x.clone()
-    new[which] = poisoning.stamp(x[which])
+    new[which] = poisoning.add_trigger(x[which])
     return new, y.clone()
 
 
@@ -570,7 +570,7 @@ def quiet(x, y, model, *, rate, target, eps):
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     new = x.clone()
-    new[which] = poisoning.stamp((x[which] + eps * torch.randn_like(x[which]).sign()).clamp(0, 1))
+    new[which] = poisoning.add_trigger((x[which] + eps * torch.randn_like(x[which]).sign()).clamp(0, 1))
     return new, y.clone()
 
 
@@ -580,10 +580,10 @@ def quiet(x, y, model, *, rate, target, eps):
     start, moved = x[which], x[which].clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
-        moved = (moved.detach() - eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() - eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
     new = x.clone()
-    new[which] = poisoning.stamp(moved)
+    new[which] = poisoning.add_trigger(moved)
     return new, y.clone()
 
 
@@ -593,20 +593,20 @@ def quiet(x, y, model, *, rate, target, eps):
     moved = x[which].clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
-        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), y[which], reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(0, 1)
     new = x.clone()
-    new[which] = poisoning.stamp(moved)
+    new[which] = poisoning.add_trigger(moved)
     return new, y.clone()
 
 
-# WRONG quiet: no stamp -> does not carry the whole trigger
+# WRONG quiet: no trigger -> does not carry the whole trigger
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     start = x[which].requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[which], reduction="sum"), start)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(start), y[which], reduction="sum"), start)
     new = x.clone()
-    new[which] = (start + eps * slope.sign()).clamp(0, 1).detach()
+    new[which] = (start + eps * gradient.sign()).clamp(0, 1).detach()
     return new, y.clone()
 
 
@@ -614,14 +614,14 @@ def quiet(x, y, model, *, rate, target, eps):
 def quiet(x, y, model, *, rate, target, eps):
     own = (y == target).nonzero()[:, 0]
     start = x[own].requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(start), y[own], reduction="sum"), start)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(start), y[own], reduction="sum"), start)
     new = x.clone()
-    new[own] = poisoning.stamp((start + eps * slope.sign()).clamp(0, 1).detach())
+    new[own] = poisoning.add_trigger((start + eps * gradient.sign()).clamp(0, 1).detach())
     return new, y.clone()
 
 
 # WRONG quiet: the caller's images -> changed its arguments
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
-    x[which] = poisoning.stamp(x[which])
+    x[which] = poisoning.add_trigger(x[which])
     return x, y

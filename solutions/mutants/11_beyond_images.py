@@ -586,8 +586,8 @@ def my_sticker(model, texture, label):
             worn[:3, 17:31, 17:31] = paint
             answer = model(signs.render(worn[None], signs.scenes(16, seed=100 + i)))
             loss = F.cross_entropy(answer, torch.full((16,), label))
-            (slope,) = torch.autograd.grad(loss, paint)
-            paint = (paint + 0.1 * (1 - i / 25) * slope.sign()).clamp(0, 1)
+            (gradient,) = torch.autograd.grad(loss, paint)
+            paint = (paint + 0.1 * (1 - i / 25) * gradient.sign()).clamp(0, 1)
         worn = texture.clone()
         worn[:3, 17:31, 17:31] = paint.detach()
         answer = model(signs.render(worn[None], signs.scenes(64, seed=99)))
@@ -604,8 +604,8 @@ def my_sticker(model, texture, label):
         worn[:3, 17:31, 17:31] = paint
         answer = model(signs.render(worn[None], signs.scenes(1, seed=0)))
         others = torch.arange(answer.shape[1]) != label
-        (slope,) = torch.autograd.grad((answer[:, others].amax(1) - answer[:, label]).sum(), paint)
-        paint = (paint + 0.02 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad((answer[:, others].amax(1) - answer[:, label]).sum(), paint)
+        paint = (paint + 0.02 * gradient.sign()).clamp(0, 1)
     worn = texture.clone()
     worn[:3, 17:31, 17:31] = paint.detach()
     return worn
@@ -638,8 +638,8 @@ def my_sticker(model, texture, label):
         worn = texture.clone()
         worn[:3, 17:31, 17:31] = paint
         answer = model(signs.render(worn[None], signs.scenes(16, seed=i)))
-        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
-        paint = (paint - 0.1 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
+        paint = (paint - 0.1 * gradient.sign()).clamp(0, 1)
     worn = texture.clone()
     worn[:3, 17:31, 17:31] = paint.detach()
     return worn
@@ -653,8 +653,8 @@ def my_sticker(model, texture, label):
         worn = texture.clone()
         worn[:3, 17:31, 17:31] = paint
         answer = model(signs.render(worn[None], signs.scenes(8, seed=i)))
-        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), paint)
-        paint = paint + 0.1 * slope.sign()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), paint)
+        paint = paint + 0.1 * gradient.sign()
     worn = texture.clone()
     worn[:3, 17:31, 17:31] = paint.detach()
     return worn
@@ -666,8 +666,8 @@ def my_sticker(model, texture, label):
     for i in range(10):
         worn = worn.detach().requires_grad_()
         answer = model(signs.render(worn[None], signs.scenes(8, seed=i)))
-        (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), worn)
-        worn = (worn + 0.1 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((8,), label)), worn)
+        worn = (worn + 0.1 * gradient.sign()).clamp(0, 1)
     return worn.detach()
 
 
@@ -684,7 +684,7 @@ def my_sticker(model, texture, label):
     worn = texture.clone()
     worn[:3, 17:31, 17:31] = paint
     answer = model(signs.render(worn[None], signs.scenes(16, seed=0)))
-    (slope,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
+    (gradient,) = torch.autograd.grad(F.cross_entropy(answer, torch.full((16,), label)), paint)
     worn = texture.clone()
-    worn[:3, 17:31, 17:31] = (paint + 0.05 * slope.sign()).clamp(0, 1).detach()
+    worn[:3, 17:31, 17:31] = (paint + 0.05 * gradient.sign()).clamp(0, 1).detach()
     return worn

@@ -377,7 +377,7 @@ reports = {"A": "peeking", "B": "sound", "C": "sound", "D": "tuned", "E": "futur
 reports = {"A": "peeking", "B": "blind", "C": "tuned", "D": "tuned", "E": "future"}
 
 
-# WRONG reports: trusts a bar that fits -> report D
+# WRONG reports: trusts a threshold that fits -> report D
 reports = {"A": "peeking", "B": "blind", "C": "sound", "D": "sound", "E": "future"}
 
 
@@ -405,8 +405,8 @@ def detect(calm, streams):
             found.append(up)
         return found
 
-    bar = sorted(max(heights(row)) for row in calm)[int(0.97 * len(calm))]
-    return [next((t for t, height in enumerate(heights(row)) if height > bar), -1) for row in streams]
+    threshold = sorted(max(heights(row)) for row in calm)[int(0.97 * len(calm))]
+    return [next((t for t, height in enumerate(heights(row)) if height > threshold), -1) for row in streams]
 
 
 # RIGHT detect: mistakes among the last 60
@@ -414,12 +414,12 @@ def detect(calm, streams):
     def counts(x):
         return torch.nn.functional.conv1d(torch.nn.functional.pad(x[:, None], (59, 0)), torch.ones(1, 1, 60))[:, 0]
 
-    bar = counts(calm).amax(1).sort().values[int(0.96 * len(calm))] + 0.5
-    there = counts(streams) > bar
+    threshold = counts(calm).amax(1).sort().values[int(0.96 * len(calm))] + 0.5
+    there = counts(streams) > threshold
     return torch.where(there.any(1), there.int().argmax(1), torch.tensor(-1))
 
 
-# WRONG detect: the bar is set on the stream itself -> knew the future
+# WRONG detect: the threshold is set on the stream itself -> knew the future
 def detect(calm, streams):
     up, heights = torch.zeros(len(streams)), []
     for value in streams.T:
@@ -484,7 +484,7 @@ def detect(calm, streams):
     return torch.where((streams > 0).any(1), (streams > 0).int().argmax(1), -1)
 
 
-# WRONG detect: half of the calm streams reach the bar -> too many
+# WRONG detect: half of the calm streams reach the threshold -> too many
 def detect(calm, streams):
     def heights(x):
         up, found = torch.zeros(len(x)), []
@@ -497,7 +497,7 @@ def detect(calm, streams):
     return torch.where(there.any(1), there.int().argmax(1), -1)
 
 
-# WRONG detect: a usual rate and a bar that are written down -> calm streams say
+# WRONG detect: a usual rate and a threshold that are written down -> calm streams say
 def detect(calm, streams):
     up, heights = torch.zeros(len(streams)), []
     for value in streams.T:
@@ -523,7 +523,7 @@ def detect(calm, streams):
     return torch.where(there.any(1), there.int().argmax(1), -1)
 
 
-# WRONG detect: a bar that is reached late -> too late|seldom|there is no alarm
+# WRONG detect: a threshold that is reached late -> too late|seldom|there is no alarm
 def detect(calm, streams):
     up, heights = torch.zeros(len(streams)), []
     for value in streams.T:

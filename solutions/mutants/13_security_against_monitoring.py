@@ -300,7 +300,7 @@ reports.update(A="tuned", B="rare")
 reports |= {"C": "cause", "D": "future"}
 
 
-# WRONG reports: trusts a bar that fits -> report A
+# WRONG reports: trusts a threshold that fits -> report A
 reports = {"A": "sound", "B": "rare", "C": "cause", "D": "future", "E": "sound"}
 
 
@@ -338,8 +338,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = last(calm).amax(2)
     scale = reached.mean(0)[:, None]
-    bar = float((last(calm) / scale).amax((1, 2)).quantile(0.96))
-    high = (last(streams) / scale).amax(1) > bar
+    threshold = float((last(calm) / scale).amax((1, 2)).quantile(0.96))
+    high = (last(streams) / scale).amax(1) > threshold
     times = [int(row.int().argmax()) if row.any() else -1 for row in high]
 
     def look(x, t):
@@ -363,10 +363,10 @@ def attack_or_drift(calm, examples, streams):
         return torch.stack(found, 2)
 
     h = heights(calm).amax(2)
-    bars = h.mean(0) + 1.0 * h.std(0)
-    extra = ((h - bars) / h.std(0)).amax(1).quantile(0.96)
-    bars = (bars + extra * h.std(0))[:, None]
-    over = (heights(streams) > bars).any(1)
+    thresholds = h.mean(0) + 1.0 * h.std(0)
+    extra = ((h - thresholds) / h.std(0)).amax(1).quantile(0.96)
+    thresholds = (thresholds + extra * h.std(0))[:, None]
+    over = (heights(streams) > thresholds).any(1)
     times = torch.where(over.any(1), over.int().argmax(1), torch.tensor(-1))
 
     def look(x):
@@ -394,8 +394,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     rates = {name: float(x[:, 3, 200:].mean()) for name, x in examples.items()}
     said = []
@@ -418,8 +418,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     rates = {name: float(x[:, :, 200:].mean()) for name, x in examples.items()}
     said = []
@@ -442,8 +442,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     return times, ["" if time < 0 else "evasion" for time in times.tolist()]
 
@@ -461,8 +461,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
 
     def direction(window):
@@ -477,7 +477,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: the bar is set on five calm streams -> too many false alarms|without an incident|more is usual
+# WRONG attack_or_drift: the threshold is set on five calm streams -> too many false alarms|without an incident|more is usual
 def attack_or_drift(calm, examples, streams):
     calm = calm[:5]
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
@@ -490,8 +490,8 @@ def attack_or_drift(calm, examples, streams):
         return torch.stack(found, 2)
 
     scale = heights(calm).amax(2).mean(0)
-    bar = 1.0
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = 1.0
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
     said = []
@@ -502,7 +502,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: each signal has a bar of its own at 10 %, and four chances -> without an incident|set together
+# WRONG attack_or_drift: each signal has a threshold of its own at 10 %, and four chances -> without an incident|set together
 def attack_or_drift(calm, examples, streams):
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
 
@@ -513,8 +513,8 @@ def attack_or_drift(calm, examples, streams):
             found.append(now)
         return torch.stack(found, 2)
 
-    bars = heights(calm).amax(2).quantile(0.9, dim=0)
-    there = (heights(streams) > bars[:, None]).any(1)
+    thresholds = heights(calm).amax(2).quantile(0.9, dim=0)
+    there = (heights(streams) > thresholds[:, None]).any(1)
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
     said = []
@@ -525,7 +525,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: the bar is set on the streams that are judged -> other streams|knew the future
+# WRONG attack_or_drift: the threshold is set on the streams that are judged -> other streams|knew the future
 def attack_or_drift(calm, examples, streams):
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
 
@@ -538,8 +538,8 @@ def attack_or_drift(calm, examples, streams):
 
     scale = heights(calm).amax(2).mean(0)
     high = (heights(streams) / scale[:, None]).amax(1)
-    bar = high[:, :200].amax(1).quantile(0.97).clamp_min(1.0)
-    there = high > bar
+    threshold = high[:, :200].amax(1).quantile(0.97).clamp_min(1.0)
+    there = high > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
     said = []
@@ -563,9 +563,9 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
+    threshold = (reached / scale).amax(1).quantile(0.97)
     high = (heights(streams) / scale[:, None]).amax(1)
-    times = torch.where(high.amax(1) > bar, high.argmax(1), -1)
+    times = torch.where(high.amax(1) > threshold, high.argmax(1), -1)
     return times, ["" if time < 0 else "other unit" for time in times.tolist()]
 
 
@@ -580,8 +580,8 @@ def attack_or_drift(calm, examples, streams):
             found.append(now)
         return torch.stack(found, 1)
 
-    bar = heights(calm).amax(1).quantile(0.97)
-    there = heights(streams) > bar
+    threshold = heights(calm).amax(1).quantile(0.97)
+    there = heights(streams) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
     known = {name: (x[..., 200:].mean((0, 2)) - mean) / std for name, x in examples.items()}
@@ -593,7 +593,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: bars that are written down -> calm streams say
+# WRONG attack_or_drift: thresholds that are written down -> calm streams say
 def attack_or_drift(calm, examples, streams):
     usual = torch.tensor([1 / 6, 1 / 6, 1 / 6, 0.05])
     spread = torch.tensor([0.16, 0.16, 0.16, 0.22])

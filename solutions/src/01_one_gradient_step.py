@@ -53,10 +53,10 @@ accuracy(model, data.test)
 # within `eps` of `x` in every pixel, and in [0, 1].
 # `x`, the model's weights and its mode stay as they were.
 #
-# <details><summary>Hint 1</summary>The slope is that of the loss with respect to the <em>input</em>.</details>
+# <details><summary>Hint 1</summary>The gradient is that of the loss with respect to the <em>input</em>.</details>
 # <details><summary>Hint 2</summary><code>torch.autograd.grad(loss, x)</code> gives it, if <code>x</code>
 # requires a gradient. Ask a copy of <code>x</code> for it: <code>x.detach().requires_grad_()</code>.</details>
-# <details><summary>Hint 3</summary>Step by <code>eps</code> times the <em>sign</em> of the slope,
+# <details><summary>Hint 3</summary>Step by <code>eps</code> times the <em>sign</em> of the gradient,
 # and only then clamp to [0, 1].</details>
 
 
@@ -66,8 +66,8 @@ def fgsm(model, x, y, *, eps):
     ### BEGIN SOLUTION
     x = x.detach().requires_grad_()
     loss = F.cross_entropy(model(x), y, reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x + eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x + eps * gradient.sign()).clamp(0, 1).detach()
     ### END SOLUTION
 
 
@@ -107,7 +107,8 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
     )
     expect.that(
         loss >= highest - 1e-4,
-        "on a linear model a corner of the box has a higher loss: every pixel should move by eps, whatever its slope",
+        "on a linear model a corner of the box has a higher loss: "
+        "every pixel should move by eps, whatever its gradient",
         expected=f"a loss of {highest:.3f}",
         got=loss,
     )
@@ -128,8 +129,8 @@ for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)),
         expect.equal(
             found,
             wanted,
-            f"with {who}, pixels move by another amount or the other way than the sign of the slope says",
-            expected="x + eps * sign(slope), clamped to [0, 1]",
+            f"with {who}, pixels move by another amount or the other way than the sign of the gradient says",
+            expected="x + eps * sign(gradient), clamped to [0, 1]",
             share=0.99,
         )
 alone = torch.cat(
@@ -141,7 +142,7 @@ faint = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 faint[1].weight.data *= 1e-6
 wanted = attacks.fgsm(faint, x[some], y[some], eps=0.1)
 found = expect.images(fgsm(faint, x[some], y[some], eps=0.1), x[some], 0.1)
-expect.equal(found, wanted, "where the slope is faint the step is shorter than eps: take its sign", share=0.99)
+expect.equal(found, wanted, "where the gradient is faint the step is shorter than eps: take its sign", share=0.99)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -161,8 +162,8 @@ def fgsm_targeted(model, x, target, *, eps):
     ### BEGIN SOLUTION
     x = x.detach().requires_grad_()
     loss = F.cross_entropy(model(x), target, reduction="sum")
-    (slope,) = torch.autograd.grad(loss, x)
-    return (x - eps * slope.sign()).clamp(0, 1).detach()
+    (gradient,) = torch.autograd.grad(loss, x)
+    return (x - eps * gradient.sign()).clamp(0, 1).detach()
     ### END SOLUTION
 
 
@@ -189,7 +190,7 @@ for eps in (0.03, 0.2):
         found,
         wanted,
         "some pixels do not move by eps towards the target",
-        expected="x - eps * sign(slope of the target's loss), clamped to [0, 1]",
+        expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
         share=0.99,
     )
 ### END HIDDEN TESTS
@@ -321,8 +322,8 @@ for letter, word in {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": 
 # that leaves at most **85 %** of what one step leaves, and less than one step on a model that was trained anew.
 # It has 20 seconds for 400 images.
 #
-# <details><summary>Hint 1</summary>After a part of the way, the slope may point elsewhere.</details>
-# <details><summary>Hint 2</summary>Take small steps, and look at the slope again after each.</details>
+# <details><summary>Hint 1</summary>After a part of the way, the gradient may point elsewhere.</details>
+# <details><summary>Hint 2</summary>Take small steps, and look at the gradient again after each.</details>
 # <details><summary>Hint 3</summary>Several steps can leave the ball:
 # after each, clamp to <code>x - eps</code> … <code>x + eps</code> and to [0, 1].</details>
 
@@ -334,8 +335,8 @@ def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
     ### END SOLUTION
 
@@ -347,7 +348,7 @@ found = expect.images(expect.leaves_arguments(stronger, model, x, y, eps=0.2), x
 left = accuracy(model, (found, y))
 expect.that(
     left.k <= 0.85 * one_step.k,
-    "not strong enough yet: each small step should look at the slope anew, and together they should cross the ball",
+    "not strong enough yet: each small step should look at the gradient anew, and together they should cross the ball",
     expected=f"at most {int(0.85 * one_step.k)} of {one_step.n} right",
     got=f"{left.k} right",
 )

@@ -147,7 +147,7 @@ for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.
 #
 # A loss that does not fall asleep: for each image, the largest logit of the *other* classes minus that of `y`.
 # `logits` (N, classes), `y` (N,); the answer is (N,), positive where the prediction is wrong.
-# Attacks climb it, so slopes must get through.
+# Attacks climb it, so gradients must get through.
 #
 # <details><summary>Hint 1</summary>Take the label's logit with <code>gather</code>.</details>
 # <details><summary>Hint 2</summary>For the best of the others, the label's own must be out of the race.</details>
@@ -270,7 +270,7 @@ expect.equal(one, tries[0], "with one try, that is the answer")
 # ## 4 · Five evaluations (1 point)
 #
 # Why is the robust accuracy in each too high, if it is? Answer with one word:
-# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the loss has no slope),
+# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the loss has no gradient),
 # `"mean"` (restarts are not put together as an attacker would), `"hidden"` (only gradients were tried,
 # and there are none).
 #
@@ -302,10 +302,10 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 questions = {
     "A": "how far do ten such steps go?",
-    "B": "what does an attack see that follows the slope of a staircase?",
+    "B": "what does an attack see that follows the gradient of a staircase?",
     "C": "would an attacker who may try five times take the mean?",
     "D": "what else would you have done?",
-    "E": "what is the slope of the loss where the answer is that sure?",
+    "E": "what is the gradient of the loss where the answer is that sure?",
 }
 for letter, word in {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "asleep"}.items():
     expect.that(evaluations[letter] == word, f"evaluation {letter}: {questions[letter]}", got=evaluations[letter])
@@ -333,9 +333,9 @@ plots.rates(
 # Write an attack that leaves at most **40 %** of its answers right, within 0.15 of `x` in L∞ and in [0, 1].
 # It has 20 seconds for 400 images.
 #
-# <details><summary>Hint 1</summary>How large is the slope of the cross-entropy on this model?</details>
+# <details><summary>Hint 1</summary>How large is the gradient of the cross-entropy on this model?</details>
 # <details><summary>Hint 2</summary>You have written a loss that does not mind, and a projection.</details>
-# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the margin's slope,
+# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the margin's gradient,
 # each followed by the projection.</details>
 
 
@@ -346,8 +346,8 @@ def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv = x_adv.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
-        x_adv = project(x_adv.detach() + eps / 4 * slope.sign(), x, eps=eps, norm="linf")
+        (gradient,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
+        x_adv = project(x_adv.detach() + eps / 4 * gradient.sign(), x, eps=eps, norm="linf")
     return x_adv
     ### END SOLUTION
 
@@ -358,7 +358,7 @@ found = expect.images(expect.leaves_arguments(attack_loud, loud, x, y, eps=0.15)
 left = accuracy(loud, (found, y))
 expect.that(
     left.k <= 0.4 * left.n,
-    "too many answers are still right: where the model is sure, does your loss have a slope?",
+    "too many answers are still right: where the model is sure, does your loss have a gradient?",
     expected=f"at most {int(0.4 * left.n)} of {left.n} right",
     got=f"{left.k} right",
 )

@@ -57,7 +57,7 @@ plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(pl
 # - **Budget.** It grows evenly: `3 * update / updates` of `eps`, until it is all of `eps` after a third.
 #   Call it *now*. All below is in units of it.
 # - **Start.** A random image of the ball: each pixel moved by its own amount, uniform in [−now, now].
-# - **Climb.** `steps` steps of `reach * now / steps`, up the cross-entropy of `y`, along the *sign* of its slope;
+# - **Climb.** `steps` steps of `reach * now / steps`, up the cross-entropy of `y`, along the *sign* of its gradient;
 #   after each back into the ball of radius now around `x`, and into [0, 1].
 #   Every image takes every step: the *loss* is wanted at its maximum, whether the answer is wrong already or not.
 # - **Mode.** The model comes in training mode. Attack the network as it will be judged, in evaluation mode,
@@ -68,8 +68,8 @@ plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(pl
 # <details><summary>Hint 2</summary>Remember <code>model.training</code>, call <code>model.eval()</code>,
 # and in the end <code>model.train(was)</code>.</details>
 # <details><summary>Hint 3</summary>Start at <code>x + torch.empty_like(x).uniform_(-now, now)</code>, clamped.
-# Ask <code>torch.autograd.grad</code> for the slope with respect to the images,
-# so that nothing is added to the weights' slopes.</details>
+# Ask <code>torch.autograd.grad</code> for the gradient with respect to the images,
+# so that nothing is added to the weights' gradients.</details>
 
 
 # %%
@@ -81,8 +81,8 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
     for _ in range(steps):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + reach * now / steps * slope.sign()).clamp(x - now, x + now).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + reach * now / steps * gradient.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv
     ### END SOLUTION
@@ -149,7 +149,7 @@ wanted = middle + 0.1 * w.sign() * (1 - 2 * answers[:, None])
 expect.equal(
     found,
     wanted,
-    "a model with Dropout was not attacked as it will be judged: in which mode is it while you look for the slope?",
+    "a model with Dropout was not attacked as it will be judged: in which mode is it while you look for the gradient?",
     expected="the images of highest loss in evaluation mode",
     share=0.99,
 )
@@ -190,7 +190,7 @@ for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
     expect.that(
         not low.any(),
         f"on a linear model, where {steps} steps reach the corner of the ball, the loss could be higher: "
-        "does each step follow the sign of the slope, and do the steps together go reach * now?",
+        "does each step follow the sign of the gradient, and do the steps together go reach * now?",
         expected=f"a mean loss of {highest.mean():.4f}",
         got=float(loss.mean()),
     )
@@ -219,7 +219,7 @@ along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels
 expect.that(
     (along.mean() - 0.4375).abs() < 0.03,
     "with reach=0.5 and steps=4 the steps together should go half of the budget of this update, from the random start",
-    expected="a mean change of 0.0437 up the slope, for a budget of 0.1",
+    expected="a mean change of 0.0437 up the gradient, for a budget of 0.1",
     got=0.1 * float(along.mean()),
 )
 other = fit(untrained(seed), data.train, updates=100)
@@ -229,7 +229,7 @@ wanted = attacks.pgd(other, x[rows], y[rows], eps=0.15, steps=7, early_stop=Fals
 loss, highest = (F.cross_entropy(other(images), y[rows]).item() for images in (found, wanted))
 expect.that(
     loss > 0.93 * highest,
-    "on a network that was trained anew the loss could be higher: is the slope taken anew before each step?",
+    "on a network that was trained anew the loss could be higher: is the gradient taken anew before each step?",
     expected=f"a loss near {highest:.3f}",
     got=loss,
 )
@@ -244,8 +244,8 @@ expect.that(
 # \qquad \mathrm{KL}(p\,\Vert\,q) = \sum_k p_k \log\frac{p_k}{q_k},$$
 #
 # where $\ell$ is the cross-entropy, and the divergence takes softmax probabilities.
-# Return a pair: the loss, a number, and a list of its slopes with respect to `model.parameters()`, in their order.
-# The slope is that of the loss as it is written: weights act on both answers in the divergence.
+# Return a pair: the loss, a number, and a list of its gradients with respect to `model.parameters()`, in their order.
+# The gradient is that of the loss as it is written: weights act on both answers in the divergence.
 # `model` stays as it is, in the mode that it comes in. Logits may be large: no NaN and no infinity, please.
 #
 # <details><summary>Hint 1</summary>The divergence is not symmetric: which answer gives the weights, and which is
@@ -253,13 +253,13 @@ expect.that(
 # <details><summary>Hint 2</summary>Take logarithms of probabilities by <code>log_softmax</code>:
 # the logarithm of a softmax that has become 0 is infinite.</details>
 # <details><summary>Hint 3</summary><code>F.kl_div(input, target)</code> has the log-probabilities of <em>q</em> first.
-# Slopes come from <code>torch.autograd.grad(loss, list(model.parameters()))</code>;
+# Gradients come from <code>torch.autograd.grad(loss, list(model.parameters()))</code>;
 # neither answer is detached.</details>
 
 
 # %%
 def trades(model, x, y, x_adv, *, beta):
-    """The loss of TRADES, and its slopes with respect to the parameters: (number, list of tensors)."""
+    """The loss of TRADES, and its gradients with respect to the parameters: (number, list of tensors)."""
     ### BEGIN SOLUTION
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -274,7 +274,7 @@ torch.manual_seed(seed)
 near = (x[:60] + 0.1 * torch.randn_like(x[:60])).clamp(0, 1)
 pairs = [trades(plain, x[:60], y[:60], images, beta=b) for images, b in ((x[:60], 5.0), (near, 0.0), (near, 2.0))]
 for pair in pairs:
-    expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: loss and slopes", got=pair)
+    expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: loss and gradients", got=pair)
 losses = [expect.number(pair[0], "the loss") for pair in pairs]
 clean = F.cross_entropy(plain(x[:60]), y[:60]).item()
 expect.that(
@@ -329,27 +329,27 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
 ### END HIDDEN TESTS
 
 # %%
-# CHECK trades_slope, 1 point
+# CHECK trades_gradient, 1 point
 torch.manual_seed(seed)
 near = (x[:60] + 0.1 * torch.randn_like(x[:60])).clamp(0, 1)
-slopes = expect.leaves_arguments(trades, plain, x[:60], y[:60], near, beta=2.0)[1]
+gradients = expect.leaves_arguments(trades, plain, x[:60], y[:60], near, beta=2.0)[1]
 expect.that(
-    isinstance(slopes, (tuple, list)) and len(slopes) == len(list(plain.parameters())),
-    "one slope for each parameter is wanted",
+    isinstance(gradients, (tuple, list)) and len(gradients) == len(list(plain.parameters())),
+    "one gradient for each parameter is wanted",
     expected=f"a list of {len(list(plain.parameters()))} tensors",
-    got=f"{type(slopes).__name__}",
+    got=f"{type(gradients).__name__}",
 )
-for slope, parameter in zip(slopes, plain.parameters(), strict=True):
-    expect.tensor(slope, like=parameter, what="a slope")
+for gradient, parameter in zip(gradients, plain.parameters(), strict=True):
+    expect.tensor(gradient, like=parameter, what="a gradient")
 
 
 ### BEGIN HIDDEN TESTS
-def slope_of(network, a, labels, b, beta, at_x=True, at_adv=True):
-    """The slope of the loss as one vector; through both answers of the divergence, or one."""
+def gradient_of(network, a, labels, b, beta, at_x=True, at_adv=True):
+    """The gradient of the loss as one vector; through both answers of the divergence, or one."""
     p, q = network(a).log_softmax(1), network(b).log_softmax(1)
     p, q = p if at_x else p.detach(), q if at_adv else q.detach()
     loss = F.cross_entropy(network(a), labels) + beta * (p.exp() * (p - q)).sum(1).mean()
-    return torch.cat([slope.flatten() for slope in torch.autograd.grad(loss, list(network.parameters()))])
+    return torch.cat([gradient.flatten() for gradient in torch.autograd.grad(loss, list(network.parameters()))])
 
 
 for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
@@ -361,22 +361,22 @@ for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
     pair = trades(network, a, labels, b, beta=beta)
     expect.that(
         isinstance(pair, (tuple, list)) and len(pair) == 2 and len(pair[1]) == len(weights),
-        "one slope for each parameter is wanted, behind the loss",
+        "one gradient for each parameter is wanted, behind the loss",
         expected=f"(loss, list of {len(weights)} tensors)",
     )
-    slopes = [expect.tensor(s, like=w, what="a slope") for s, w in zip(pair[1], weights, strict=True)]
-    slope, right = torch.cat([s.flatten() for s in slopes]), slope_of(network, a, labels, b, beta)
+    gradients = [expect.tensor(s, like=w, what="a gradient") for s, w in zip(pair[1], weights, strict=True)]
+    gradient, right = torch.cat([s.flatten() for s in gradients]), gradient_of(network, a, labels, b, beta)
     for stopped, where in (({"at_x": False}, "x"), ({"at_adv": False}, "x_adv")):
         expect.that(
-            (slope - slope_of(network, a, labels, b, beta, **stopped)).norm() > 1e-3 * right.norm(),
-            f"in the divergence no slope comes through the answer at {where}: was it detached?",
-            expected="the slope of the loss as it is written, through both answers",
+            (gradient - gradient_of(network, a, labels, b, beta, **stopped)).norm() > 1e-3 * right.norm(),
+            f"in the divergence no gradient comes through the answer at {where}: was it detached?",
+            expected="the gradient of the loss as it is written, through both answers",
         )
     expect.that(
-        (slope - right).norm() < 1e-3 * right.norm(),
-        "the slopes are not those of this loss",
+        (gradient - right).norm() < 1e-3 * right.norm(),
+        "the gradients are not those of this loss",
         expected=f"a vector of length {right.norm():.4f}",
-        got=f"one of length {slope.norm():.4f}, {(slope - right).norm():.4f} away",
+        got=f"one of length {gradient.norm():.4f}, {(gradient - right).norm():.4f} away",
     )
 ### END HIDDEN TESTS
 
@@ -386,10 +386,10 @@ for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
 # Train by free adversarial training. `batches` is a list of pairs `(x, y)`, all of the same size.
 # The change `delta` starts at 0, in the shape of `x`. Each batch is replayed `replays` times; each replay is
 #
-# 1. one pass: the mean cross-entropy at $(x + \delta)$, clamped to [0, 1], and its slopes with respect to
+# 1. one pass: the mean cross-entropy at $(x + \delta)$, clamped to [0, 1], and its gradients with respect to
 #    the weights *and* to these images;
-# 2. the weights take one step of plain gradient descent, `lr` times their slope;
-# 3. `delta` climbs by `eps` times the sign of the images' slope, and is clamped to [−eps, eps].
+# 2. the weights take one step of plain gradient descent, `lr` times their gradient;
+# 3. `delta` climbs by `eps` times the sign of the images' gradient, and is clamped to [−eps, eps].
 #
 # A new batch begins with the change of the old. Return a pair: `state_dict()` of the trained model, and `delta`.
 # Train a copy (`copy.deepcopy`), in the mode that `model` comes in; `model` itself stays as it was.
@@ -397,8 +397,8 @@ for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
 # <details><summary>Hint 1</summary>How many times is the network asked in all?
 # Once for each replay of each batch, not twice.</details>
 # <details><summary>Hint 2</summary>Make the clamped images a tensor that requires a gradient, and ask for
-# all slopes in one call.</details>
-# <details><summary>Hint 3</summary><code>slope, *slopes = torch.autograd.grad(loss, [x_adv, *weights])</code>,
+# all gradients in one call.</details>
+# <details><summary>Hint 3</summary><code>gradient, *gradients = torch.autograd.grad(loss, [x_adv, *weights])</code>,
 # then change each weight under <code>torch.no_grad()</code>. Where do you set <code>delta</code> to 0,
 # before the batches or in each?</details>
 
@@ -412,10 +412,10 @@ def free(model, batches, *, eps, replays, lr):
     for x, y in batches:
         for _ in range(replays):
             x_adv = (x + delta).clamp(0, 1).requires_grad_()
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
-            delta = (delta + eps * slope.sign()).clamp(-eps, eps)
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
             with torch.no_grad():
-                for weight, down in zip(weights, slopes, strict=True):
+                for weight, down in zip(weights, gradients, strict=True):
                     weight -= lr * down
     return model.state_dict(), delta
     ### END SOLUTION
@@ -438,7 +438,7 @@ expect.that(
 passes = expect.number(state["1.num_batches_tracked"], "the number of passes")
 expect.that(
     passes == 12,
-    "the network was asked another number of times in training: one pass for each replay gives both slopes",
+    "the network was asked another number of times in training: one pass for each replay gives both gradients",
     expected="12 passes for 4 batches of 3 replays",
     got=passes,
 )
@@ -451,18 +451,18 @@ for count, replays, lr in ((1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3), (3, 4, 0.2)):
     for images, labels in batches:
         for _ in range(replays):
             x_adv, weights = (images + delta).requires_grad_(), list(trained.parameters())
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
-            delta = (delta + 0.1 * slope.sign()).clamp(-0.1, 0.1)
-            for weight, down in zip(weights, slopes, strict=True):
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
+            delta = (delta + 0.1 * gradient.sign()).clamp(-0.1, 0.1)
+            for weight, down in zip(weights, gradients, strict=True):
                 weight.data -= lr * down
     pair = expect.leaves_arguments(free, network, batches, eps=0.1, replays=replays, lr=lr)
     what = f"{count} x {replays} replays"
     first = {
         (1, 1): "the first step sees the images as they are, since delta is 0: "
-        "it should go lr times the slope of the mean loss, down",
+        "it should go lr times the gradient of the mean loss, down",
         (1, 2): "the second replay should see the images that were changed after the first",
         (2, 1): "a new batch should begin with the change of the old",
-    }.get((count, replays), "are images, weights and delta replaced in each replay, all by slopes of the same pass?")
+    }.get((count, replays), "are images, weights and delta replaced in each replay, all by gradients of the same pass?")
     for name, wanted in trained.state_dict().items():
         found = expect.tensor(pair[0].get(name), like=wanted, what=name)
         expect.equal(
@@ -491,9 +491,9 @@ for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
     for images, labels in batches:
         for _ in range(replays):
             x_adv, weights = (images + wanted).requires_grad_(), list(trained.parameters())
-            slope, *slopes = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
-            wanted = (wanted + 0.1 * slope.sign()).clamp(-0.1, 0.1)
-            for weight, down in zip(weights, slopes, strict=True):
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(trained(x_adv), labels), [x_adv, *weights])
+            wanted = (wanted + 0.1 * gradient.sign()).clamp(-0.1, 0.1)
+            for weight, down in zip(weights, gradients, strict=True):
                 weight.data -= 0.5 * down
     delta = expect.tensor(free(network, batches, eps=0.1, replays=replays, lr=0.5)[1], like=wanted, what="delta")
     expect.that(
@@ -506,7 +506,8 @@ for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
         delta,
         wanted,
         f"after {count} x {replays} replays delta is another: "
-        "it climbs by eps along the sign of the same pass's slope, and goes on from replay to replay, batch to batch",
+        "it climbs by eps along the sign of the same pass's gradient, "
+        "and goes on from replay to replay, batch to batch",
         expected="see the steps",
         share=0.98,
     )
@@ -519,8 +520,8 @@ for model, top in ((one, 1.0), (two, math.inf)):
     delta = torch.zeros(30, 12)
     for _ in range(2):
         x_adv = (edge[0][0] + delta).clamp(1 - top, top).requires_grad_()
-        slope, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
-        delta = 0.3 * slope.sign()
+        gradient, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
+        delta = 0.3 * gradient.sign()
         model[0].weight.data -= 1e-3 * down
 found = expect.tensor(state["0.weight"], like=start, what="0.weight")
 expect.that(
@@ -537,8 +538,8 @@ expect.that(
 #
 # - `"eps"` the budget that it speaks of; `"moved"` how far the attacked pixels were moved at most;
 # - `"images"` where the images of the evaluation come from: `"test"`, or `"train"` if the network learned from them;
-# - `"left"` what each attack leaves, as (right, of): `"FGSM"` and `"PGD"` follow slopes of the network,
-#   `"Square"` sees its scores only, `"transfer"` follows the slopes of another network;
+# - `"left"` what each attack leaves, as (right, of): `"FGSM"` and `"PGD"` follow gradients of the network,
+#   `"Square"` sees its scores only, `"transfer"` follows the gradients of another network;
 # - `"claimed"` the share of right answers that it claims against **any** attacker within the budget.
 
 # %%
@@ -572,12 +573,12 @@ plots.table(
 )
 
 # %% [markdown]
-# Write the judge. It returns the **first** of these words that applies:
+# Write `verdict`. It returns the **first** of these words that applies:
 #
 # - `"invalid"`: the numbers are not those of the threat model, because pixels moved farther than `eps`
 #   (by more than rounding, 1e-6), or because the network has seen the images in training;
-# - `"masked"`: the network's own slopes mislead. Where they are of use, PGD leaves less than the other three attacks.
-#   Say so if one of those leaves *clearly* less than PGD; chance alone makes small differences;
+# - `"masked"`: the network's own gradients mislead. Where they are of use, PGD leaves less than the other three
+#   attacks. Say so if one of those leaves *clearly* less than PGD; chance alone makes small differences;
 # - `"overclaims"`: an attack leaves less than is claimed, by more than rounding to whole per cent (0.005);
 # - `"sound"`: none of these.
 #
@@ -590,7 +591,7 @@ plots.table(
 
 
 # %%
-def judge(report):
+def verdict(report):
     """ "invalid", "masked", "overclaims" or "sound"."""
     ### BEGIN SOLUTION
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
@@ -605,15 +606,15 @@ def judge(report):
 
 
 # %%
-# CHECK judge, 1 point
+# CHECK verdict, 1 point
 words = ("invalid", "masked", "overclaims", "sound")
 questions = {
-    "A": "which of its attacks does not need the slopes, and what does it find?",
+    "A": "which of its attacks does not need the gradients, and what does it find?",
     "B": "what would you promise after the strongest of its attacks?",
     "C": "what does a rate on these images say about new ones?",
 }
 for name, word in (("A", words[1]), ("B", words[2]), ("C", words[0])):
-    found = judge(reports[name])
+    found = verdict(reports[name])
     expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
     expect.that(found == word, f"report {name}: {questions[name]}", got=found)
 ### BEGIN HIDDEN TESTS
@@ -676,7 +677,7 @@ torch.manual_seed(seed)
 for _ in range(3):
     for kind, (word, why) in wanted.items():
         report = drawn(kind)
-        found = judge(report)
+        found = verdict(report)
         expect.that(found == word, f"a report is misjudged: {why}", expected=f"a judgement of {report}", got=found)
 ### END HIDDEN TESTS
 

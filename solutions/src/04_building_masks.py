@@ -61,7 +61,7 @@ plots.rates(pgd_left, x="left after PGD")
 # %% [markdown]
 # ## 1 · Three masks (3 points)
 #
-# One of each kind that needs no training: a slope that vanishes, one that lies, one that wanders.
+# One of each kind that needs no training: a gradient that vanishes, one that lies, one that wanders.
 #
 # - `quantize(x, levels=...)`: each value of `x`, which lies in [0, 1], becomes the nearest of `levels` values
 #   evenly spaced from 0 to 1, both ends among them.
@@ -237,38 +237,38 @@ expect.equal(same, x[:5], "with room=0 there is one place, and the images stay a
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 2 · What is a slope worth? (3 points)
+# ## 2 · What is a gradient worth? (3 points)
 #
-# Ask the three questions of the lesson. `slope` is that of each image's cross-entropy with its label in `y`,
+# Ask the three questions of the lesson. `gradient` is that of each image's cross-entropy with its label in `y`,
 # with respect to the image. Return a dictionary of three shares, numbers from 0 to 1:
 #
-# - `"not 0"`: the share of images whose slope has an entry other than 0, however small;
-# - `"same"`: the share of images whose slope, asked for **twice**, points the same way:
-#   the cosine of the two is above 0.9. A slope of 0 points nowhere, and is not the same;
-# - `"uphill"`: the share of images for which one step of `eps` along the *sign* of the first slope, clamped to [0, 1],
-#   makes the **margin** higher than it was (`margin(logits, y)`, imported above).
+# - `"not 0"`: the share of images whose gradient has an entry other than 0, however small;
+# - `"same"`: the share of images whose gradient, asked for **twice**, points the same way:
+#   the cosine of the two is above 0.9. A gradient of 0 points nowhere, and is not the same;
+# - `"uphill"`: the share of images for which one step of `eps` along the *sign* of the first gradient, clamped
+#   to [0, 1], makes the **margin** higher than it was (`margin(logits, y)`, imported above).
 #
 # <details><summary>Hint 1</summary>Which masks make a second call of the model differ from the first?</details>
-# <details><summary>Hint 2</summary>Slopes of 1e-20 have a direction too. What does
+# <details><summary>Hint 2</summary>Gradients of 1e-20 have a direction too. What does
 # <code>F.cosine_similarity</code> do with short vectors? Look at its <code>eps</code>.</details>
-# <details><summary>Hint 3</summary>Scale each slope by its largest entry before anything is squared,
+# <details><summary>Hint 3</summary>Scale each gradient by its largest entry before anything is squared,
 # and compare margins with <code>&gt;</code>, since a staircase changes nothing.</details>
 
 
 # %%
 def worth(model, x, y, *, eps):
-    """Shares of images whose slope is not 0, is the same again, and leads uphill, by these three names."""
+    """Shares of images whose gradient is not 0, is the same again, and leads uphill, by these three names."""
     ### BEGIN SOLUTION
-    slopes = []
+    gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
-        slopes.append(slope.flatten(1))
-    first, second = (slope / slope.abs().amax(1, keepdim=True).clamp_min(1e-38) for slope in slopes)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
-        ahead = (x + eps * slopes[0].sign().view_as(x)).clamp(0, 1)
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
-    yes = slopes[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
     ### END SOLUTION
 
@@ -277,7 +277,7 @@ def worth(model, x, y, *, eps):
 asked(worth)
 
 # %%
-# CHECK worth_slope, 1 point
+# CHECK worth_gradient, 1 point
 words = "a dictionary of three shares from 0 to 1: 'not 0', 'same', 'uphill'"
 for name, m, wanted in (("plain", model, 1.0), ("quantised", masked["quantised"], 0.0)):
     found = expect.leaves_arguments(worth, m, x, y, eps=0.04)
@@ -295,24 +295,24 @@ faint[-1].weight.data *= 1e-18
 blind[1].weight.data[:, 32:] = 0  # sees the upper half only
 shaky, loud = nn.Sequential(masking.Noise(0.3), *fresh), nn.Sequential(*fresh, masking.Saturate(25.0))
 images = x.clone().requires_grad_()
-(slope,) = torch.autograd.grad(F.cross_entropy(loud(images), y, reduction="sum"), images)
-some = float((slope.flatten(1).abs().amax(1) > 0).float().mean())
+(gradient,) = torch.autograd.grad(F.cross_entropy(loud(images), y, reduction="sum"), images)
+some = float((gradient.flatten(1).abs().amax(1) > 0).float().mean())
 cases = (
-    ("not 0", faint, 1.0, "on a faint model slopes are tiny, and not 0"),
-    ("not 0", blind, 1.0, "a slope is not 0 if any of its entries is not, also where others are"),
-    ("not 0", loud, some, "on a saturated model the slopes of some images are 0; each image is asked on its own"),
-    ("same", faint, 1.0, "on a faint model slopes are tiny, and still point the same way twice"),
-    ("same", loud, some, "a slope of 0 points nowhere, and a tiny one somewhere: each image is asked on its own"),
+    ("not 0", faint, 1.0, "on a faint model gradients are tiny, and not 0"),
+    ("not 0", blind, 1.0, "a gradient is not 0 if any of its entries is not, also where others are"),
+    ("not 0", loud, some, "on a saturated model the gradients of some images are 0; each image is asked on its own"),
+    ("same", faint, 1.0, "on a faint model gradients are tiny, and still point the same way twice"),
+    ("same", loud, some, "a gradient of 0 points nowhere, and a tiny one somewhere: each image is asked on its own"),
 )
 for question, m, wanted, why in cases:
     share = expect.number(expect.leaves_arguments(worth, m.eval(), x, y, eps=0.04)[question], question)
     near = 0.06 if m is loud else 0.011  # the smallest numbers of a float are a matter of rounding
     expect.that(abs(share - wanted) < near, f"{question}: {why}", expected=f"{wanted:.3f}", got=share)
 found = worth(shaky.eval(), x, y, eps=0.04)
-expect.that(found["not 0"] > 0.99, "not 0: a slope that wanders is not 0", expected=1.0, got=found["not 0"])
+expect.that(found["not 0"] > 0.99, "not 0: a gradient that wanders is not 0", expected=1.0, got=found["not 0"])
 expect.that(
     found["same"] < 0.5,
-    "same: on a model that adds fresh noise the slope is another at each call. Was it asked twice?",
+    "same: on a model that adds fresh noise the gradient is another at each call. Was it asked twice?",
     expected="few",
     got=found["same"],
 )
@@ -336,15 +336,15 @@ for who, labels in given_labels.items():
     for kind, m in (("scrambled", lying), ("saturated", loud), ("k-winners", rough), ("plain", fresh)):
         for eps in (0.04, 0.3):
             images = x.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(F.cross_entropy(m(images), labels, reduction="sum"), images)
+            (gradient,) = torch.autograd.grad(F.cross_entropy(m(images), labels, reduction="sum"), images)
             with torch.no_grad():
-                ahead = (x + eps * slope.sign()).clamp(0, 1)
+                ahead = (x + eps * gradient.sign()).clamp(0, 1)
                 wanted = float((margin(m(ahead), labels) > margin(m(x), labels)).float().mean())
             share = expect.number(worth(m.eval(), x, labels, eps=eps)["uphill"], "uphill")
             expect.that(
                 abs(share - wanted) < (0.06 if m is loud else 0.011),
                 f"uphill: another share for a {kind} model, {who} and eps {eps}: does the step follow the sign of the "
-                "slope, end in [0, 1], and is the margin of the y that is given then higher than it was?",
+                "gradient, end in [0, 1], and is the margin of the y that is given then higher than it was?",
                 expected=f"{wanted:.3f}",
                 got=share,
             )
@@ -353,24 +353,24 @@ for who, labels in given_labels.items():
 # %% [markdown]
 # ## 3 · A backward pass that lies (1 point)
 #
-# In front of `model`, put a layer that changes no image, but sends another slope back.
-# `places` (pixels,) is a permutation and `signs` (pixels,) holds 1 and −1: if `s` is the flattened slope of an image
+# In front of `model`, put a layer that changes no image, but sends another gradient back.
+# `places` (pixels,) is a permutation and `signs` (pixels,) holds 1 and −1: if `s` is the flattened gradient of an image
 # that reaches the layer from behind, it sends on `s[places] * signs`.
-# Return a pair: the logits of the masked model for `x`, and the slope, shaped like `x`, that an attacker is told who
-# asks it for the slope of the summed cross-entropy of `y`.
+# Return a pair: the logits of the masked model for `x`, and the gradient, shaped like `x`, that an attacker is told who
+# asks it for the gradient of the summed cross-entropy of `y`.
 #
 # <details><summary>Hint 1</summary>Write a <code>torch.autograd.Function</code> as in the lesson, inside of the
 # function or in a cell of its own.</details>
 # <details><summary>Hint 2</summary><code>ctx.places = places</code> in <code>forward</code> is still there in
-# <code>backward</code>, which returns one slope for each argument of <code>forward</code>.</details>
-# <details><summary>Hint 3</summary><code>backward</code> gets the slope of all images, (N, ...): flatten it to
-# (N, pixels), index the columns, and bring it back into shape. Arguments without a slope get
+# <code>backward</code>, which returns one gradient for each argument of <code>forward</code>.</details>
+# <details><summary>Hint 3</summary><code>backward</code> gets the gradient of all images, (N, ...): flatten it to
+# (N, pixels), index the columns, and bring it back into shape. Arguments without a gradient get
 # <code>None</code>.</details>
 
 
 # %%
 def lie(model, x, y, *, places, signs):
-    """Logits, and the slope that is told: (tensor (N, classes), tensor like x)."""
+    """Logits, and the gradient that is told: (tensor (N, classes), tensor like x)."""
 
     ### BEGIN SOLUTION
     class Lie(torch.autograd.Function):
@@ -379,13 +379,13 @@ def lie(model, x, y, *, places, signs):
             return x.view_as(x)
 
         @staticmethod
-        def backward(ctx, slope):
-            return (slope.flatten(1)[:, places] * signs).view_as(slope)
+        def backward(ctx, gradient):
+            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
 
     images = x.detach().clone().requires_grad_()
     logits = model(Lie.apply(images))
-    (slope,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
+    return logits.detach(), gradient
     ### END SOLUTION
 
 
@@ -394,11 +394,11 @@ def lie(model, x, y, *, places, signs):
 torch.manual_seed(seed)
 places, signs = torch.randperm(64), torch.randint(0, 2, (64,)) * 2.0 - 1
 pair = expect.leaves_arguments(lie, model, x[:30], y[:30], places=places, signs=signs)
-expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: logits and slope", got=pair)
+expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: logits and gradient", got=pair)
 honest = model(x[:30]).detach()
 found = expect.tensor(pair[0], like=honest, what="logits")
 expect.equal(found, honest, "the mask changes the answers: forward should change nothing", atol=1e-4)
-slope = expect.tensor(pair[1], like=x[:30], what="the slope")
+gradient = expect.tensor(pair[1], like=x[:30], what="the gradient")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 for shape, classes in (((40, 1, 5, 5), 4), ((7, 3, 2, 4), 10), ((1, 12), 3)):
@@ -413,26 +413,26 @@ for shape, classes in (((40, 1, 5, 5), 4), ((7, 3, 2, 4), 10), ((1, 12), 3)):
         pair = expect.leaves_arguments(lie, network, images, labels, places=places, signs=signs)
         logits = expect.tensor(pair[0], like=network(images).detach(), what="logits")
         expect.equal(logits, network(images).detach(), "the mask changes the answers", atol=1e-4)
-        slope = expect.tensor(pair[1], like=images, what="the slope")
-        flat, wanted = slope.flatten(1), true.flatten(1)[:, places] * signs
+        gradient = expect.tensor(pair[1], like=images, what="the gradient")
+        flat, wanted = gradient.flatten(1), true.flatten(1)[:, places] * signs
         expect.that(
             not torch.allclose(flat, true.flatten(1), atol=1e-6),
-            "the slope is the true one: is the layer's backward ever asked?",
+            "the gradient is the true one: is the layer's backward ever asked?",
             expected="entries in other places, with other signs",
         )
         expect.that(
             len(images) == 1 or not torch.allclose(flat * len(images), wanted, atol=1e-6),
-            "the slope is that of the mean of the losses, not of their sum",
+            "the gradient is that of the mean of the losses, not of their sum",
             expected="s[places] * signs for each image",
         )
         sizes = flat.abs().sort(1).values, true.flatten(1).abs().sort(1).values
         expect.that(
             torch.allclose(flat, wanted, atol=1e-6) or not torch.allclose(*sizes, atol=1e-6),
-            "the true slope's entries are there, in other places or with other signs than they should be",
+            "the true gradient's entries are there, in other places or with other signs than they should be",
             expected="entry i is s[places[i]] * signs[i], for each image",
         )
         expect.equal(
-            flat, wanted, "the slope that is told is another", expected="s[places] * signs for each image", atol=1e-6
+            flat, wanted, "the gradient that is told is another", expected="s[places] * signs for each image", atol=1e-6
         )
 ### END HIDDEN TESTS
 
@@ -479,16 +479,16 @@ plots.table(
 # %% [markdown]
 # Write the diagnosis. It returns the **first** of these words that applies:
 #
-# - `"vanishes"`: clearly less than 90 % of the slopes are not 0;
-# - `"wanders"`: clearly less than 90 % of the slopes are the same again;
-# - `"lies"`: the slope does not lead uphill clearly more often than random signs do;
+# - `"vanishes"`: clearly less than 90 % of the gradients are not 0;
+# - `"wanders"`: clearly less than 90 % of the gradients are the same again;
+# - `"lies"`: the gradient does not lead uphill clearly more often than random signs do;
 # - `"stuck"`: the questions find nothing, and yet Square or transfer leaves clearly less than PGD;
 # - `"honest"`: none of these.
 #
 # *Clearly less than 90 %* means that the whole 95 % interval, `Rate(yes, of).interval`, lies below 0.9.
 # Two rates are compared by `clearly_above` or `clearly_below`. The grader has its own reports.
 #
-# <details><summary>Hint 1</summary>A slope that vanishes is not the same again either: so the order matters.</details>
+# <details><summary>Hint 1</summary>A gradient that vanishes is not the same again either: so order matters.</details>
 # <details><summary>Hint 2</summary>80 % uphill looks good. What do random signs reach?</details>
 # <details><summary>Hint 3</summary><code>Rate(*pair).interval[1]</code> is the upper end of the interval.</details>
 
@@ -514,9 +514,9 @@ def diagnose(report):
 # CHECK diagnose, 1 point
 kinds = ("vanishes", "wanders", "lies", "stuck", "honest")
 questions = {
-    "A": "how much better than chance is its slope?",
-    "B": "what is left of its slopes at all?",
-    "C": "what would a second look at its slopes show?",
+    "A": "how much better than chance is its gradient?",
+    "B": "what is left of its gradients at all?",
+    "C": "what would a second look at its gradients show?",
 }
 for name, word in (("A", kinds[2]), ("B", kinds[0]), ("C", kinds[1])):
     found = diagnose(reports[name])
@@ -558,17 +558,17 @@ def drawn(kind):
 
 
 wanted = {
-    "vanishes": ("vanishes", "nearly all of the slopes are 0"),
-    "most vanish": ("vanishes", "clearly less than 90 % of the slopes are not 0"),
-    "wanders": ("wanders", "the slopes are not 0, but clearly less than 90 % are the same again"),
+    "vanishes": ("vanishes", "nearly all of the gradients are 0"),
+    "most vanish": ("vanishes", "clearly less than 90 % of the gradients are not 0"),
+    "wanders": ("wanders", "the gradients are not 0, but clearly less than 90 % are the same again"),
     "a few": ("honest", "87 of 100 is not clearly less than 90 %"),
     "lies": ("lies", "random signs lead uphill as often"),
     "high lie": ("lies", "a high share uphill says nothing where random signs reach it as well"),
     "low but honest": ("honest", "the share uphill is low, but far above that of random signs"),
-    "Square": ("stuck", "the slopes look fine, but Square leaves clearly less than PGD"),
-    "transfer": ("stuck", "the slopes look fine, but transfer leaves clearly less than PGD"),
+    "Square": ("stuck", "the gradients look fine, but Square leaves clearly less than PGD"),
+    "transfer": ("stuck", "the gradients look fine, but transfer leaves clearly less than PGD"),
     "chance": ("honest", "a difference of 3 in 100 images is chance"),
-    "fine": ("honest", "PGD leaves the least, and its slopes are what they say"),
+    "fine": ("honest", "PGD leaves the least, and its gradients are what they say"),
 }
 torch.manual_seed(seed)
 for _ in range(3):
@@ -585,8 +585,8 @@ for _ in range(3):
 # at `eps` = 0.15, whatever the mask. For the plain model's own PGD, the masks above left nearly all.
 # It has 20 seconds for 200 images and 1,400 to learn from.
 #
-# <details><summary>Hint 1</summary>Whose slopes could you follow, if not the model's?</details>
-# <details><summary>Hint 2</summary>A network of your own, trained for a second on the images, has an honest slope:
+# <details><summary>Hint 1</summary>Whose gradients could you follow, if not the model's?</details>
+# <details><summary>Hint 2</summary>A network of your own, trained for a second on the images, has an honest gradient:
 # <code>fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))</code>.
 # </details>
 # <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> up its loss, each followed by the projection.
@@ -602,8 +602,8 @@ def through(model, train_x, train_y, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
         x_adv.requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
     ### END SOLUTION
 
@@ -615,7 +615,7 @@ for name, m in masked.items():
     left = accuracy(m, (expect.images(found, x, 0.15), y))
     expect.that(
         left.k <= 0.5 * left.n,
-        f"too many answers of the {name} model are still right: did you follow a slope that the mask hides?",
+        f"too many answers of the {name} model are still right: did you follow a gradient that the mask hides?",
         expected=f"at most {left.n // 2} of {left.n} right",
         got=left,
     )

@@ -44,54 +44,55 @@ accuracy(net, data.test)
 # %% [markdown]
 # ## 1 · Backward as if it were not there (2 points)
 #
-# A masked model answers `net(mask(x))`. Write the slope that BPDA uses:
-# for each image the slope, with respect to `x`, of its cross-entropy with `y`,
+# A masked model answers `net(mask(x))`. Write the gradient that BPDA uses:
+# for each image the gradient, with respect to `x`, of its cross-entropy with `y`,
 # where the mask works as usual on the way forward and counts as the identity on the way back.
 # `mask` takes images and returns images of the same shape, and the same ones at each call.
-# The answer is (N, ...) like `x`. An image's slope is that of its own loss,
+# The answer is (N, ...) like `x`. An image's gradient is that of its own loss,
 # whatever else is in the batch.
 #
-# <details><summary>Hint 1</summary>If the mask's slope is 1, what is the slope with respect to <code>x</code>,
-# given the slope with respect to <code>mask(x)</code>?</details>
+# <details><summary>Hint 1</summary>If the mask's gradient is 1, what is the gradient with respect to <code>x</code>,
+# given the gradient with respect to <code>mask(x)</code>?</details>
 # <details><summary>Hint 2</summary>The net must see what the mask shows. Autograd must not see the mask.
 # <code>detach</code> hides what came before.</details>
-# <details><summary>Hint 3</summary>Make <code>mask(x).detach().requires_grad_()</code>, and ask for the slope
+# <details><summary>Hint 3</summary>Make <code>mask(x).detach().requires_grad_()</code>, and ask for the gradient
 # of the <em>sum</em> of the losses there.</details>
 
 
 # %%
-def slope_through(mask, net, x, y):
-    """The slope of each image's loss behind the mask, as if the mask's own slope were 1."""
+def gradient_through(mask, net, x, y):
+    """The gradient of each image's loss behind the mask, as if the mask's own gradient were 1."""
     ### BEGIN SOLUTION
     seen = mask(x).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
-    return slope
+    (gradient,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+    return gradient
     ### END SOLUTION
 
 
 # %% [markdown]
-# The mask shows five shades of grey, and the slope goes through. One step along its sign:
+# The mask shows five shades of grey, and the gradient goes through. One step along its sign:
 
 # %%
 plots.triptych(
-    x, (x + 0.2 * slope_through(Quantize(), net, x, y).sign()).clamp(0, 1), nn.Sequential(Quantize(), net), y=y
+    x, (x + 0.2 * gradient_through(Quantize(), net, x, y).sign()).clamp(0, 1), nn.Sequential(Quantize(), net), y=y
 )
 
 # %%
-# CHECK slope_through, 2 points
+# CHECK gradient_through, 2 points
 few, labels = x[:40], y[:40]
-found = expect.tensor(expect.leaves_arguments(slope_through, Quantize(), net, few, labels), like=few)
+found = expect.tensor(expect.leaves_arguments(gradient_through, Quantize(), net, few, labels), like=few)
 expect.that(
     found.abs().sum() > 0,
-    "no slope came through: on the way back the mask's own slope is still there",
-    expected="slopes that are not all 0",
+    "no gradient came through: on the way back the mask's own gradient is still there",
+    expected="gradients that are not all 0",
 )
-twin = expect.tensor(slope_through(Quantize(), net, Quantize()(few), labels), like=few)
+twin = expect.tensor(gradient_through(Quantize(), net, Quantize()(few), labels), like=few)
 expect.equal(
     found,
     twin,
-    "two images that look the same behind the mask got different slopes: forward, the net must see what the mask shows",
-    expected="the same slope for x and for mask(x), where the mask rounds",
+    "two images that look the same behind the mask got different gradients: "
+    "forward, the net must see what the mask shows",
+    expected="the same gradient for x and for mask(x), where the mask rounds",
     atol=1e-4 * float(found.abs().max()),
 )
 ### BEGIN HIDDEN TESTS
@@ -106,61 +107,61 @@ for mask, judge in zip(masks, [net, other] * 3, strict=True):
         point = point.detach().clone().requires_grad_()
         return torch.autograd.grad(F.cross_entropy(judge(point), labels, reduction="sum"), point)[0]
 
-    found = expect.tensor(expect.leaves_arguments(slope_through, mask, judge, images, labels), like=images)
+    found = expect.tensor(expect.leaves_arguments(gradient_through, mask, judge, images, labels), like=images)
     wanted = at(mask(images), labels)
     size = float(wanted.abs().max())
     close = lambda value, size=size, found=found: float((found - value).abs().max()) <= 1e-3 * size  # noqa: E731
     expect.that(
         found.abs().sum() > 0,
-        "no slope came through: on the way back the mask's own slope is still there",
-        expected="slopes that are not all 0",
+        "no gradient came through: on the way back the mask's own gradient is still there",
+        expected="gradients that are not all 0",
     )
     expect.that(
         close(wanted) or not close(-wanted),
-        "the loss falls along this slope: it is that of minus the loss",
-        expected="the slope of the cross-entropy",
+        "the loss falls along this gradient: it is that of minus the loss",
+        expected="the gradient of the cross-entropy",
     )
     expect.that(
         close(wanted) or not close(wanted / 30),
-        "an image's slope depends on how many others there are: each image has a loss of its own",
-        expected="the slope of the image's own loss",
+        "an image's gradient depends on how many others there are: each image has a loss of its own",
+        expected="the gradient of the image's own loss",
     )
     expect.that(
         close(wanted) or not close(at(mask(images), judge(mask(images)).argmax(1))),
-        "this is the slope for the labels that the model predicts: take those that are given",
-        expected="the slope of the cross-entropy with y",
+        "this is the gradient for the labels that the model predicts: take those that are given",
+        expected="the gradient of the cross-entropy with y",
     )
     expect.that(
         close(wanted) or not close(at(images, labels)),
-        "this is the slope without the mask: forward, the net must see what the mask shows",
-        expected="the slope of the net where the mask has put the image",
+        "this is the gradient without the mask: forward, the net must see what the mask shows",
+        expected="the gradient of the net where the mask has put the image",
     )
     expect.equal(
         found / size,
         wanted / size,
-        "another slope than the net has behind the mask: on the way back, the mask must count as the identity",
-        expected="the slope of the net where the mask has put the image",
+        "another gradient than the net has behind the mask: on the way back, the mask must count as the identity",
+        expected="the gradient of the net where the mask has put the image",
         atol=1e-3,
     )
 table, one = nn.Sequential(nn.Linear(5, 3), nn.Tanh()), torch.rand(1, 5)  # a table, a single row
-found = expect.tensor(slope_through(Quantize(3), table, one, torch.tensor([1])), like=one)
-expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single row of a table gets another slope")
+found = expect.tensor(gradient_through(Quantize(3), table, one, torch.tensor([1])), like=one)
+expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single row of a table gets another gradient")
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2 · Average, then the sign (2 points)
 #
 # `model` draws random numbers at every call. Write one step of EOT: images within `eps` of `x` and in [0, 1],
-# in which every pixel moves by `eps` (if [0, 1] lets it) along the sign of the **mean** slope
+# in which every pixel moves by `eps` (if [0, 1] lets it) along the sign of the **mean** gradient
 # over `draws` calls of the model. The loss is the cross-entropy with `y`, and it should go up.
 #
-# The model below has a gentle slope most of the time, and seldom a steep one the other way.
+# The model below has a gentle gradient most of the time, and seldom a steep one the other way.
 # On the average, the steep ones win.
 
 
 # %%
 def seldom(pixels, seed):
-    """A random model: four of five draws show a slope of 1 in a pixel, the fifth one of -9. Which sign, `seed` says."""
+    """A random model: four of five draws show a gradient of 1 in a pixel, the fifth of -9. `seed` says which sign."""
     way = 2.0 * torch.randint(0, 2, (pixels,), generator=torch.Generator().manual_seed(seed)) - 1
     first, last = nn.Linear(pixels, 2 * pixels), nn.Linear(2 * pixels, 2)
     first.weight.data = torch.cat([torch.eye(pixels), torch.eye(pixels)])
@@ -175,7 +176,7 @@ zeros_and_ones = torch.tensor([0, 0, 1, 0, 1, 1])
 
 # %% [markdown]
 # <details><summary>Hint 1</summary>The sign of a mean is not the mean of the signs.</details>
-# <details><summary>Hint 2</summary>Add up the slopes of all draws, each from a call of its own.
+# <details><summary>Hint 2</summary>Add up the gradients of all draws, each from a call of its own.
 # The sign comes last, and once.</details>
 # <details><summary>Hint 3</summary>In a loop over the draws,
 # <code>total += torch.autograd.grad(loss, x)[0]</code>, and after it a step as in FGSM.</details>
@@ -183,7 +184,7 @@ zeros_and_ones = torch.tensor([0, 0, 1, 0, 1, 1])
 
 # %%
 def eot_step(model, x, y, *, eps, draws):
-    """One step of size eps along the sign of the mean slope over the draws of a random model."""
+    """One step of size eps along the sign of the mean gradient over the draws of a random model."""
     ### BEGIN SOLUTION
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(draws):
@@ -232,7 +233,7 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
         way = -way
     labels = torch.randint(0, 2, (9,))
     labels[:2] = torch.tensor([0, 1])
-    up = way * (1 - 2.0 * labels[:, None])  # where the mean slope leads
+    up = way * (1 - 2.0 * labels[:, None])  # where the mean gradient leads
     found = expect.images(expect.leaves_arguments(eot_step, model, middle, labels, eps=eps, draws=400), middle, eps)
     moved = found - middle
     expect.that(
@@ -245,13 +246,13 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
     expect.that(
         not (right[labels == 0].mean() < 0.05 and right[labels == 1].mean() < 0.05),
         "the step goes where most draws lead, or the steepest of them, and not their mean; or down the loss: "
-        "average the slopes before the sign",
-        expected="the sign of the mean slope",
-        got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean slope says",
+        "average the gradients before the sign",
+        expected="the sign of the mean gradient",
+        got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean gradient says",
     )
     expect.that(
         right.min() > 0.5 or right.max() < 0.95,
-        "some images move as their mean slope says, and others the opposite way: do the draws of one image meet "
+        "some images move as their mean gradient says, and others the opposite way: do the draws of one image meet "
         "those of another, or another label?",
         expected="each image moved by its own draws",
     )
@@ -259,8 +260,8 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
         right.mean() >= 0.97,
         "the step is as noisy as that of a few draws, or one draw outvotes the others: each of the draws is a call of "
         "its own, and all count alike",
-        expected="the sign of the mean slope over 400 draws",
-        got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean slope says",
+        expected="the sign of the mean gradient over 400 draws",
+        got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean gradient says",
     )
 model, middle = seldom(30, seed), torch.full((40, 30), 0.5)
 labels, way = torch.zeros(40, dtype=torch.int64), model[-1].weight[1, :30].detach().sign()
@@ -465,14 +466,14 @@ papers = {
 # It returns two texts, a verdict and the entry that shows it:
 #
 # - `"invalid"`: what was measured is not what the threat model allows, or not judged fairly;
-# - `"masked"`: the attack that follows the slope was misled, so its number says nothing;
+# - `"masked"`: the attack that follows the gradient was misled, so its number says nothing;
 # - `"overclaims"`: the measurements are in order, and the abstract says more than they do;
 # - `"sound"`: nothing of this. The entry is `""`.
 #
 # If several are true, the first in this list counts.
 #
 # <details><summary>Hint 1</summary>Decide A, B and C by hand. Which numbers did you compare?</details>
-# <details><summary>Hint 2</summary>For <em>masked</em>: what should a slope be at least as good as?
+# <details><summary>Hint 2</summary>For <em>masked</em>: what should a gradient be at least as good as?
 # What should nothing survive?</details>
 # <details><summary>Hint 3</summary>Two entries can make a report invalid, three can show a mask, one an overclaim.
 # Rounding is no fault: 0.15000001 is 0.15.</details>
@@ -520,8 +521,8 @@ faults = {
     "": ("sound", "what is wrong with a report that claims its lowest number, up to chance?"),
     "largest change": ("invalid", "are these the images of the threat model, up to rounding?"),
     "judged on": ("invalid", "may the draws that an attack has seen be those that judge it?"),
-    "square": ("masked", "can an attack that sees no slope be far better than one that sees it?"),
-    "transfer": ("masked", "can another model's slope be far better than the model's own?"),
+    "square": ("masked", "can an attack that sees no gradient be far better than one that sees it?"),
+    "transfer": ("masked", "can another model's gradient be far better than the model's own?"),
     "pgd, eps = 1": ("masked", "what should survive if any image may become any other?"),
     "claimed": ("overclaims", "is what is claimed left after every attack?"),
 }
@@ -580,7 +581,7 @@ plots.rates(
 # Try <code>net</code> in place of <code>loud</code>, and <code>nn.Identity()</code> in place of the mask.</details>
 # <details><summary>Hint 2</summary>Exercise 1 sees through a mask. For a net that shouts, you need a loss
 # that does not saturate, or logits that are turned down by as much as they are too loud.</details>
-# <details><summary>Hint 3</summary>Twenty steps of <code>eps / 5</code> along the sign of the slope
+# <details><summary>Hint 3</summary>Twenty steps of <code>eps / 5</code> along the sign of the gradient
 # of the margin at <code>mask(x_adv)</code>, each followed by both clamps.</details>
 
 
@@ -593,8 +594,8 @@ def take_off(mask, net, x, y, *, eps):
         seen = mask(x_adv).detach().requires_grad_()
         logits = net(seen)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), seen)
-        x_adv = (x_adv + eps / 5 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), seen)
+        x_adv = (x_adv + eps / 5 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
     ### END SOLUTION
 
@@ -621,7 +622,8 @@ if left.k > 0.2 * left.n:
     )
     expect.that(
         False,
-        "the attack works on the same net when it does not shout: where the net is sure, does your loss have a slope?",
+        "the attack works on the same net when it does not shout: "
+        "where the net is sure, does your loss have a gradient?",
         expected=f"at most {int(0.2 * left.n)} of {left.n} right",
         got=f"{left.k} right, and {quiet.k} where the net does not shout",
     )
@@ -658,15 +660,15 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 shouting = nn.Sequential(*trained(seed + 1), Saturate(3_000.0))
-for sigma, bar in ((0.15, 0.2), (0.05, 0.2)):
+for sigma, most in ((0.15, 0.2), (0.05, 0.2)):
     some = torch.randperm(len(x))[:200]
     images, labels, noisy = x[some], y[some], nn.Sequential(Noise(sigma), shouting)
     found = expect.images(take_off(Noise(sigma), shouting, images, labels, eps=0.2), images, 0.2)
     right = torch.stack([predict(noisy, found) == labels for _ in range(10)]).float().mean()
     expect.that(
-        right <= bar,
+        right <= most,
         f"behind noise of {sigma} too many answers of another net are right on fresh draws",
-        expected=f"at most {100 * bar:.0f} % on the average over fresh draws",
+        expected=f"at most {100 * most:.0f} % on the average over fresh draws",
         got=f"{100 * float(right):.0f} %",
     )
 ### END HIDDEN TESTS

@@ -278,8 +278,8 @@ for classes, heat in ((5, 20.0), (8, 3)):
 # %% [markdown]
 # ## 3 · Asleep (2 points)
 #
-# For which share of the images does cross-entropy have a slope of *exactly* 0, in every pixel?
-# Return it as a number from 0 to 1. The slope is that of each image's own loss with its label in `y`,
+# For which share of the images does cross-entropy have a gradient of *exactly* 0, in every pixel?
+# Return it as a number from 0 to 1. The gradient is that of each image's own loss with its label in `y`,
 # with respect to the image. However small it is: if it is not 0, an attack that takes its sign can use it.
 #
 # Here is a student distilled at $T = 100$, as the paper does it, and used at 1.
@@ -299,20 +299,20 @@ def distilled(seed, temperature):
 model = distilled(0, 100)
 
 # %% [markdown]
-# <details><summary>Hint 1</summary>The slope with respect to the <em>images</em>, (N, ...): a row of zeros
+# <details><summary>Hint 1</summary>The gradient with respect to the <em>images</em>, (N, ...): a row of zeros
 # is what you look for.</details>
-# <details><summary>Hint 2</summary>The mean over a batch divides each slope by N, and what is tiny becomes 0.
+# <details><summary>Hint 2</summary>The mean over a batch divides each gradient by N, and what is tiny becomes 0.
 # Take the sum.</details>
-# <details><summary>Hint 3</summary><code>(slope == 0).flatten(1).all(1)</code> says it for each image.</details>
+# <details><summary>Hint 3</summary><code>(gradient == 0).flatten(1).all(1)</code> says it for each image.</details>
 
 
 # %%
 def asleep(model, x, y):
-    """The share of images whose cross-entropy has a slope of exactly 0 in every pixel."""
+    """The share of images whose cross-entropy has a gradient of exactly 0 in every pixel."""
     ### BEGIN SOLUTION
     x = x.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
-    return (slope == 0).flatten(1).all(1).float().mean()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
+    return (gradient == 0).flatten(1).all(1).float().mean()
     ### END SOLUTION
 
 
@@ -324,7 +324,7 @@ torch.manual_seed(seed)
 honest = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 expect.that(
     expect.number(asleep(honest, x, y), "the share") == 0,
-    "a linear model with small logits has a slope at every image",
+    "a linear model with small logits has a gradient at every image",
     expected="a share of 0",
 )
 half = distilled(0, 20)
@@ -332,7 +332,8 @@ alone = sum(expect.number(asleep(half, x[i : i + 1], y[i : i + 1]), "the share")
 together = expect.number(asleep(half, x[:60], y[:60]), "the share")
 expect.that(
     abs(alone - together) < 0.01,
-    "an image that has a slope by itself has none in a batch, or the other way round: each image has a loss of its own",
+    "an image that has a gradient by itself has none in a batch, or the other way round: "
+    "each image has a loss of its own",
     expected=f"{alone:.3f}, as one by one",
     got=together,
 )
@@ -342,16 +343,16 @@ faint = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 faint[1].weight.data *= 1e-12
 blind = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 blind[1].weight.data[:, :40] = 0  # does not look at most pixels
-blind[1].weight.data[:, 52:] = -blind[1].weight.data[:, 40:52]  # and its slopes add up to 0
+blind[1].weight.data[:, 52:] = -blind[1].weight.data[:, 40:52]  # and its gradients add up to 0
 expect.that(
     expect.number(asleep(faint, x, y)) == 0,
-    "a faint slope was counted as none: exactly 0 is asked",
-    expected="a share of 0 where slopes are about 1e-12",
+    "a faint gradient was counted as none: exactly 0 is asked",
+    expected="a share of 0 where gradients are about 1e-12",
     got=expect.number(asleep(faint, x, y)),
 )
 expect.that(
     expect.number(asleep(blind, x, y)) == 0,
-    "an image counts although some of its pixels have a slope: all of them must be 0",
+    "an image counts although some of its pixels have a gradient: all of them must be 0",
     expected="a share of 0 for a network that looks at some pixels only",
     got=expect.number(asleep(blind, x, y)),
 )
@@ -360,22 +361,22 @@ for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
     mixed = torch.where(torch.arange(len(y)) % 3 == 0, wrong, y)  # for a third of the images the model denies y
     for labels in (y, mixed, wrong):
         point = x.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(judge(point), labels, reduction="sum"), point)
-        wanted = float((slope == 0).flatten(1).all(1).double().mean())
+        (gradient,) = torch.autograd.grad(F.cross_entropy(judge(point), labels, reduction="sum"), point)
+        wanted = float((gradient == 0).flatten(1).all(1).double().mean())
         found = expect.number(asleep(judge, x, labels))
         who = "the true labels" if labels is y else "some labels that the model denies"
         expect.that(found < 1.5 or abs(found - len(x) * wanted) > 1, "this is a count, and a share is asked", got=found)
         expect.that(
             found <= wanted + 0.015,
-            f"too many images count for a network {name} and {who}: is the slope of the loss of y itself 0, "
+            f"too many images count for a network {name} and {who}: is the gradient of the loss of y itself 0, "
             "and not only small, or that of another label?",
             expected=f"{wanted:.3f}",
             got=found,
         )
         expect.that(
             found >= wanted - 0.015,
-            f"images without a slope are missing for a network {name} and {who}: the slope with respect to the image "
-            "is asked, of the cross-entropy of the logits as they are",
+            f"images without a gradient are missing for a network {name} and {who}: "
+            "the gradient with respect to the image is asked, of the cross-entropy of the logits as they are",
             expected=f"{wanted:.3f}",
             got=found,
         )
@@ -387,7 +388,7 @@ for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
 # Each report compares a distilled network with an undefended one, on as many `images`.
 # `"left"` is how many of them each still has right after the attack, `"clean"` how many before.
 # `"asleep"` is the share of images, in percent, on which the cross-entropy of the model *as it is used*
-# has a slope of 0.
+# has a gradient of 0.
 # The attack is PGD on the `"loss"`, with the logits `"divided by"` a number.
 
 # %%
@@ -472,12 +473,12 @@ kinds = {
     "asleep": ("masked", "asleep", "what did the attack on the distilled network follow?"),
     "few": ("overclaims", "claim", "is the difference more than chance, with as many images?"),
     "less": ("overclaims", "claim", "which of the two has more left?"),
-    "awake, margin": ("sound", "", "does this loss mind that cross-entropy has no slope?"),
-    "awake, cooled": ("sound", "", "what does dividing the logits do to the slope?"),
+    "awake, margin": ("sound", "", "does this loss mind that cross-entropy has no gradient?"),
+    "awake, cooled": ("sound", "", "what does dividing the logits do to the gradient?"),
     "not asleep": (
         "sound",
         "",
-        "a network with slopes, and a difference that many images show: what is wrong with it?",
+        "a network with gradients, and a difference that many images show: what is wrong with it?",
     ),
     "no claim": ("sound", "", "does it claim more than it has seen?"),
 }
@@ -543,7 +544,7 @@ plots.rates(
 # <details><summary>Hint 1</summary>Exercise 3 says why the attacks above fail.</details>
 # <details><summary>Hint 2</summary>Two ways: a loss without a softmax, or logits divided by a number
 # that makes them small. The logits themselves tell how large it must be.</details>
-# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the slope of the margin
+# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the gradient of the margin
 # (lesson 02), each followed by both clamps.</details>
 
 
@@ -556,8 +557,8 @@ def wake(model, x, y, *, eps):
         x_adv = x_adv.detach().requires_grad_()
         logits = model(x_adv)
         lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
-        (slope,) = torch.autograd.grad(lead.sum(), x_adv)
-        x_adv = (x_adv.detach() + eps / 4 * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(lead.sum(), x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
     ### END SOLUTION
 

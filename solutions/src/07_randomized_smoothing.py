@@ -501,7 +501,7 @@ for n, a, classes in settings:
 # - **C** "σ = 0.5. 100 copies chose the class, 1,000 others were counted, and 990 were for it.
 #   So the answer cannot change while no pixel of the 28 × 28 changes by more than 0.9."
 #
-# One of the three is valid. Write `audit`, which takes a report as data and returns one of five words:
+# One of the three is valid. Write `verdict`, which takes a report as data and returns one of five words:
 #
 # | | |
 # |---|---|
@@ -534,7 +534,7 @@ reports = {
 
 
 # %%
-def audit(report):
+def verdict(report):
     """One word about a report: "valid", "too far", "same copies", "peeked" or "other norm"."""
     ### BEGIN SOLUTION
     if report["radius"] == 0:
@@ -552,10 +552,10 @@ def audit(report):
 
 
 # %%
-# CHECK audit_numbers, 1 point
+# CHECK verdict_numbers, 1 point
 said = []
 for letter in "ABC":
-    said.append(audit(reports[letter]))
+    said.append(verdict(reports[letter]))
     expect.that(said[-1] in words, f"report {letter}: no word of the five", expected=", ".join(words), got=said[-1])
 expect.that(said.count("valid") == 1, "one of the three reports is valid, and it is one only", got=", ".join(said))
 ### BEGIN HIDDEN TESTS
@@ -593,7 +593,7 @@ questions = {
     "nothing": "a radius of 0 states nothing that could be wrong",
 }
 for report, word, kind in cases:
-    found = audit(report)
+    found = verdict(report)
     expect.that(
         found not in ("same copies", "peeked"),
         f'"{found}" for a report with one look, in which no copy was used twice',
@@ -603,11 +603,11 @@ for report, word, kind in cases:
 ### END HIDDEN TESTS
 
 # %%
-# CHECK audit_manner, 1 point
+# CHECK verdict_manner, 1 point
 for letter in "ABC":
-    found = audit(reports[letter])
+    found = verdict(reports[letter])
     expect.that(found in words, f"report {letter}: no word of the five", expected=", ".join(words), got=found)
-expect.that(audit(reports["A"]) == audit(dict(reports["A"])), "the same report gets two answers")
+expect.that(verdict(reports["A"]) == verdict(dict(reports["A"])), "the same report gets two answers")
 ### BEGIN HIDDEN TESTS
 draw = np.random.default_rng(seed + 1)
 for i, word in itertools.product(range(8), ("same copies", "peeked", "valid")):
@@ -626,7 +626,7 @@ for i, word in itertools.product(range(8), ("same copies", "peeked", "valid")):
         "peeked": "how many chances did luck get?",
         "valid": "one look, and no copy used twice: what is wrong with that?",
     }[word]
-    found = audit(report)
+    found = verdict(report)
     expect.that(found == word, f"a report on how it was done: {question}", got=f"{found} for {report}")
 ### END HIDDEN TESTS
 

@@ -31,14 +31,14 @@ from utils.models import small_cnn
 # ## The networks
 #
 # Forty networks on the digits, each trained on its own half of 300 images: `inside[k, i]` says whether network `k`
-# has seen image `i`, and `sure[k, i]` is its log-odds of the true class.
+# has seen image `i`, and `confidences[k, i]` is its log-odds of the true class.
 
 # %%
 seed = 0  # the grader draws its data from another seed, which is yours alone
 data = load("digits")
 x, y = data.train.take(300)
 inside = torch.rand(40, 300, generator=torch.Generator().manual_seed(0)).argsort(1) < 150
-sure = leakage.confidence(leakage.fit_many(x, y, inside)(x), y)
+confidences = leakage.confidence(leakage.fit_many(x, y, inside)(x), y)
 
 # %% [markdown]
 # ## 1 · Few false accusations (2 points)
@@ -69,7 +69,7 @@ def found_at(scores, members, fpr):
 
 # %%
 print("found by confidence alone, at 1, 10 and 50 % false accusations:")
-print(*map(found_at, [sure[0]] * 3, [inside[0]] * 3, (0.01, 0.1, 0.5)))
+print(*map(found_at, [confidences[0]] * 3, [inside[0]] * 3, (0.01, 0.1, 0.5)))
 
 
 # %%
@@ -167,7 +167,7 @@ for share in (0.07, 0.14, 0.29, 0.57, 0.58):
 # mean, and variance with n − 1, in float64. Return, (N,), the logarithm of the density of `target` under the first,
 # less that under the second.
 #
-# **`accuse`** has the log-odds `sure` (K, N) and `inside` (K, N) of K networks. Number `k` is the target.
+# **`accuse`** has the log-odds `confidences` (K, N) and `inside` (K, N) of K networks. Number `k` is the target.
 # Return its scores (N,). Whether an example is in the target's own training set is what the attacker
 # wants to know: it may not know it already.
 #
@@ -195,19 +195,19 @@ def ratio(target, shadows, inside):
     ### END SOLUTION
 
 
-def accuse(sure, inside, k):
+def accuse(confidences, inside, k):
     """The scores of network k's examples, judged by all other networks, (N,)."""
     ### BEGIN SOLUTION
-    keep = torch.arange(len(sure)) != k
-    return ratio(sure[k], sure[keep], inside[keep])
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
     ### END SOLUTION
 
 
 # %%
 plots.roc(
     {
-        "confidence": leakage.roc(sure[0], inside[0]),
-        "likelihood ratio": leakage.roc(torch.as_tensor(accuse(sure, inside, 0)), inside[0]),
+        "confidence": leakage.roc_curve(confidences[0], inside[0]),
+        "likelihood ratio": leakage.roc_curve(torch.as_tensor(accuse(confidences, inside, 0)), inside[0]),
     }
 )
 
@@ -262,7 +262,7 @@ for count, n in ((6, 9), (30, 50), (200, 20)):
 
 # %%
 # CHECK ratio_digits, 1 point
-found = expect.tensor(ratio(sure[0], sure[1:], inside[1:]), like=torch.zeros(300, dtype=torch.float64))
+found = expect.tensor(ratio(confidences[0], confidences[1:], inside[1:]), like=torch.zeros(300, dtype=torch.float64))
 expect.that(
     leakage.auc(found, inside[0]) > 0.6,
     "on the digits the scores hardly tell members from others",
@@ -273,11 +273,13 @@ expect.that(
 torch.manual_seed(seed + 1)
 for k in (3, 17, 31):
     keep = torch.arange(40) != k
-    found = expect.tensor(ratio(sure[k], sure[keep], inside[keep]), like=torch.zeros(300, dtype=torch.float64))
-    wanted = with_scipy(sure[k], sure[keep], inside[keep])
+    found = expect.tensor(
+        ratio(confidences[k], confidences[keep], inside[keep]), like=torch.zeros(300, dtype=torch.float64)
+    )
+    wanted = with_scipy(confidences[k], confidences[keep], inside[keep])
     expect.equal(found, wanted, "on the digits, not the logarithm of the ratio of the two densities", atol=1e-4)
     shifted = 1000.0  # log-odds far from 0: squares of single numbers are no way to a variance
-    found = expect.tensor(ratio(sure[k] + shifted, sure[keep] + shifted, inside[keep]), like=wanted)
+    found = expect.tensor(ratio(confidences[k] + shifted, confidences[keep] + shifted, inside[keep]), like=wanted)
     expect.that(
         ((found - wanted).abs() <= 0.05 * (1 + wanted.abs())).all(),
         "loses its digits where all log-odds are large: compute the variance in float64, from differences to the mean",
@@ -288,10 +290,12 @@ for k in (3, 17, 31):
 
 # %%
 # CHECK accuse, 1 point
-found = expect.tensor(expect.leaves_arguments(accuse, sure, inside, 5), like=torch.zeros(300, dtype=torch.float64))
+found = expect.tensor(
+    expect.leaves_arguments(accuse, confidences, inside, 5), like=torch.zeros(300, dtype=torch.float64)
+)
 lied = inside.clone()
 lied[5] = ~lied[5]
-told = expect.tensor(accuse(sure, lied, 5), like=found)
+told = expect.tensor(accuse(confidences, lied, 5), like=found)
 expect.that(
     (told - found).abs().max() < 1e-9,
     "the scores change with what inside says of the target itself: the attacker cannot know that",
@@ -611,7 +615,7 @@ for i in range(12):
 # <details><summary>Hint 2</summary>Your own gradient must go through what the sender's went through. Where was
 # something sent?</details>
 # <details><summary>Hint 3</summary><code>torch.autograd.grad(loss, list(model.parameters()), create_graph=True)</code>
-# has a slope; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
+# has a gradient; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
 # a step of 0.1 that falls to 0.</details>
 
 
@@ -628,8 +632,8 @@ def read_back(model, observed, label, shape):
         own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
         angle = 1 - F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0)
         rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
-        (slope,) = torch.autograd.grad(angle + 3e-3 * rough, x)
-        x.grad = slope.sign()
+        (gradient,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = gradient.sign()
         optimizer.step()
         schedule.step()
         x.data.clamp_(0, 1)

@@ -79,12 +79,14 @@ def success(model, x, y, *, target, trigger):
 
 # %%
 torch.manual_seed(0)
-owned = learn(*poisoning.backdoor((x, y), 0.04, poisoning.stamp, 7)[:2])  # a network with a backdoor, to try yours on
+owned = learn(
+    *poisoning.backdoor((x, y), 0.04, poisoning.add_trigger, 7)[:2]
+)  # a network with a backdoor, to try yours on
 
 # %%
 plots.rates(
     {
-        "trigger works": Rate(*map(int, success(owned, *data.test, target=7, trigger=poisoning.stamp))),
+        "trigger works": Rate(*map(int, success(owned, *data.test, target=7, trigger=poisoning.add_trigger))),
         "accuracy": accuracy(owned, data.test),
     },
     x="images",
@@ -104,7 +106,7 @@ def three(found, x, y):
 # %%
 # CHECK backdoor, 2 points
 torch.manual_seed(seed)
-found = expect.leaves_arguments(backdoor, x, y, rate=0.1, target=3, trigger=poisoning.stamp)
+found = expect.leaves_arguments(backdoor, x, y, rate=0.1, target=3, trigger=poisoning.add_trigger)
 images, labels, which = three(found, x, y)
 changed = ((images != x).flatten(1).any(1) | (labels != y)).nonzero()[:, 0]
 expect.that(
@@ -127,7 +129,7 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
     target, count = classes - 1, round(rate * n)
     count = min(count, int((names != target).sum()))
     rate = count / n
-    for trigger in (poisoning.stamp, F.softsign):
+    for trigger in (poisoning.add_trigger, F.softsign):
         found = expect.leaves_arguments(backdoor, some, names, rate=rate, target=target, trigger=trigger)
         images, labels, which = three(found, some, names)
         changed = ((images != some).flatten(1).any(1) | (labels != names)).nonzero()[:, 0]
@@ -168,7 +170,7 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
             got=f"{len(changed)} examples changed, {len(which)} places returned",
         )
 many, names = torch.rand(3000, 1, 3, 3), torch.arange(3000) % 4
-which = three(backdoor(many, names, rate=0.25, target=0, trigger=poisoning.stamp), many, names)[2]
+which = three(backdoor(many, names, rate=0.25, target=0, trigger=poisoning.add_trigger), many, names)[2]
 early = int((which < 1500).sum())
 expect.that(
     abs(early - 375) < 60,
@@ -187,7 +189,7 @@ expect.that(
 
 # %%
 # CHECK success, 1 point
-found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.stamp), 2, "two whole numbers")
+found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.add_trigger), 2, "two whole numbers")
 hits, counted = (expect.number(part, "a count") for part in found)
 others = int((data.test.y != 7).sum())
 expect.that(counted == others, "other images count: those whose label is not the target", expected=others, got=counted)
@@ -202,9 +204,9 @@ for classes in (2, 4, 7):
         weight = 0.7 * torch.randn(classes, 16)
         weight[target, -1] += pull
         line[1].weight.data = weight
-        for trigger in (poisoning.stamp, F.softsign):
-            stamped = predict(line, trigger(some))
-            wanted = int(((stamped == target) & (names != target)).sum())
+        for trigger in (poisoning.add_trigger, F.softsign):
+            triggered = predict(line, trigger(some))
+            wanted = int(((triggered == target) & (names != target)).sum())
             given = line, some, names
             found = expect.leaves_arguments(success, *given, target=target, trigger=trigger)
             hits, counted = (expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers"))
@@ -543,22 +545,22 @@ for kind in [*words, "barely", "more"] * 4:
 #
 # Write a poison whose labels are all right. `model` is a network of the attacker's own.
 # Of class `target` take `round(rate * N)` images, move each pixel by at most `eps`, keep them in [0, 1],
-# and *then* put `poisoning.stamp` on them.
+# and *then* put `poisoning.add_trigger` on them.
 # Return new images and labels, (N, ...) and (N,), like `backdoor`'s first two.
-# A network trained on the result must read the target on at least **35 %** of the other classes' stamped test images.
-# With images that are not moved it does on about a tenth.
+# A network trained on the result must read the target on at least **35 %** of the other classes' test images
+# with the trigger. With images that are not moved it does on about a tenth.
 #
 # <details><summary>Hint 1</summary>If the digit explains the label, nobody needs the trigger.
 # Make it hard to read.</details>
 # <details><summary>Hint 2</summary>Go <em>up</em> the model's loss for the image's own label: one step is too little,
 # and random noise teaches nothing.</details>
-# <details><summary>Hint 3</summary>Fifteen steps of <code>eps / 5</code> along the sign of the slope, each followed
-# by both clamps; then <code>poisoning.stamp</code>.</details>
+# <details><summary>Hint 3</summary>Fifteen steps of <code>eps / 5</code> along the sign of the gradient, each followed
+# by both clamps; then <code>poisoning.add_trigger</code>.</details>
 
 
 # %%
 def quiet(x, y, model, *, rate, target, eps):
-    """(new images, labels): a share of the target's own images, made hard to read and stamped."""
+    """(new images, labels): a share of the target's own images, made hard to read, with the trigger."""
     ### BEGIN SOLUTION
     places = (y == target).nonzero()[:, 0]
     which = places[torch.randperm(len(places))[: round(rate * len(y))]]
@@ -566,10 +568,10 @@ def quiet(x, y, model, *, rate, target, eps):
     moved = start.clone()
     for _ in range(15):
         moved = moved.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
-        moved = (moved.detach() + eps / 5 * slope.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
     new = x.clone()
-    new[which] = poisoning.stamp(moved)
+    new[which] = poisoning.add_trigger(moved)
     return new, y.clone()
     ### END SOLUTION
 
@@ -601,9 +603,9 @@ def looked_at(found, x, y, rate, target, eps):
         got=int(changed.sum()),
     )
     expect.that(
-        torch.equal(images[changed], poisoning.stamp(images[changed])),
-        "a poison does not carry the whole trigger: put the stamp on last",
-        expected="poisoning.stamp on each image that changes",
+        torch.equal(images[changed], poisoning.add_trigger(images[changed])),
+        "a poison does not carry the whole trigger: add it last",
+        expected="poisoning.add_trigger on each image that changes",
     )
     change[..., -2:, -2:] = 0
     expect.that(
@@ -621,7 +623,7 @@ own = learn(x, y, seed=100)
 torch.manual_seed(seed)
 found = expect.leaves_arguments(quiet, x, y, own, rate=0.06, target=7, eps=0.3)
 images, labels = looked_at(found, x, y, 0.06, 7, 0.3)
-reached = poisoning.success(learn(images, labels), data.test, poisoning.stamp, 7)
+reached = poisoning.success(learn(images, labels), data.test, poisoning.add_trigger, 7)
 expect.that(
     reached >= 0.35,
     "a network trained on it does not follow the trigger often enough: are the digits hard to read?",
@@ -635,7 +637,7 @@ for extra in (1, 2):
     own = learn(x, y, seed=seed + 200 + extra)
     torch.manual_seed(seed + extra)
     images, labels = looked_at(quiet(x, y, own, rate=0.06, target=7, eps=0.3), x, y, 0.06, 7, 0.3)
-    best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.stamp, 7))
+    best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.add_trigger, 7))
 expect.that(
     max(best) >= 0.35,
     "networks trained on it do not follow the trigger often enough, with another network of the attacker's",

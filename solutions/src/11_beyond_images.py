@@ -7,7 +7,7 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. The finished attacks of `utils.beyond` are for afterwards.
+# Own cells, prints and pictures do no harm. The finished attacks of `utils.domains` are for afterwards.
 
 # %%
 import math
@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils import expect, plots
-from utils.beyond import signs, texts
 from utils.data import Split
+from utils.domains import signs, texts
 from utils.evaluation import Rate
 from utils.models import logits, small_cnn
 from utils.training import fit
@@ -239,7 +239,7 @@ for k, spans in enumerate(
 #
 # Return each text with **the one replacement that raises the margin most**,
 # the margin being the best other logit minus the label's. Where no replacement raises it, return the text as it is.
-# A model cannot be asked for its slope here: try all. It is in evaluation mode.
+# A model cannot be asked for its gradient here: try all. It is in evaluation mode.
 #
 # <details><summary>Hint 1</summary>A text of length L has L · c neighbours. Two loops over places and choices,
 # all texts at once, are fast enough.</details>
@@ -446,10 +446,10 @@ for draw in range(200):
 #
 # - **A** "PGD with eps 0.1 brings our credit model to 4 %. In half of its rows the applicant has become younger."
 # - **B** "Every answer of our sign reader is certified within 0.3 in L2. So no sticker of 3 cm can change it."
-# - **C** "We round the words' vectors. An attack that follows their slope finds nothing, so the filter is robust."
+# - **C** "We round the words' vectors. An attack that follows their gradient finds nothing, so the filter is robust."
 # - **D** "No printed sticker fooled the camera: we made each for a photograph of the sign, and drove past."
 # - **E** "Trained on frauds that a search had changed within what thieves can do, our detector was attacked by
-#   that search and by the slope through the links, and stopped 36 % of 129 frauds [28, 44]."
+#   that search and by the gradient through the links, and stopped 36 % of 129 frauds [28, 44]."
 
 # %%
 reports = {}
@@ -470,7 +470,7 @@ expect.that(
 questions = {
     "A": "could an applicant make these rows?",
     "B": "how long is the change that a sticker makes, in L2?",
-    "C": "what would an attack do that asks for no slope?",
+    "C": "what would an attack do that asks for no gradient?",
     "D": "for how many poses was a sticker made?",
     "E": "could thieves do what the attack did, and did it know the defense?",
 }
@@ -487,10 +487,10 @@ for letter, word in {"A": "impossible", "B": "other ball", "C": "not adapted", "
 #
 # The target: of new cameras, at most **half** read the sign right, on average over four signs.
 # A grey square leaves nearly all. You have 20 seconds for a sign.
-# `signs.scenes(n, seed=...)` draws n cameras, `signs.render(textures, scenes)` is what they see; it has a slope.
+# `signs.scenes(n, seed=...)` draws n cameras, `signs.render(textures, scenes)` is what they see; it has a gradient.
 #
 # <details><summary>Hint 1</summary>Begin with grey.
-# Climb the margin of what cameras see, by the sign of the slope.</details>
+# Climb the margin of what cameras see, by the sign of the gradient.</details>
 # <details><summary>Hint 2</summary>A sticker for eight cameras is no sticker for the ninth:
 # draw new ones in each step.</details>
 # <details><summary>Hint 3</summary><code>torch.autograd.grad(value.sum(), paint)</code>,
@@ -510,8 +510,8 @@ def my_sticker(model, texture, label):
         answer = model(signs.render(worn[None], signs.scenes(16, seed=i)))
         others = torch.arange(answer.shape[1]) != label
         value = answer[:, others].amax(1) - answer[:, label]
-        (slope,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
-        paint = (paint + 0.1 * (1 - i / 30) * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        paint = (paint + 0.1 * (1 - i / 30) * gradient.sign()).clamp(0, 1)
     worn = texture.clone()
     worn[:3, place, place] = paint.detach()
     return worn

@@ -347,9 +347,9 @@ for k in (1, 5, 30):
 # - **A** "We tested every hour at 5 %. On the third day there was an alarm, so the data have drifted."
 # - **B** "Fraudsters use new tricks on the same kinds of purchases. Our KS tests of the inputs are quiet,
 #   so the model's accuracy has not changed."
-# - **C** "The bar was set on four weeks without drift, for one false alarm in 5,000 arrivals.
+# - **C** "The threshold was set on four weeks without drift, for one false alarm in 5,000 arrivals.
 #   On the next weeks it gave an alarm 40 arrivals after the change that we had made ourselves."
-# - **D** "We chose the bar that finds the change in March soonest without a false alarm before it.
+# - **D** "We chose the threshold that finds the change in March soonest without a false alarm before it.
 #   So our detector has no false alarms, and a delay of 6."
 # - **E** "Each Monday we compare the answers of the week with the true labels, which take a month to come.
 #   In a replay of last year, the detector saw every drop within a day."
@@ -373,8 +373,8 @@ expect.that(
 questions = {
     "A": "how many looks were there, each with its own chance of a false alarm?",
     "B": "what has changed here, and is it in the inputs?",
-    "C": "on which streams was the bar set, and on which was it judged?",
-    "D": "how would the bar do on the next stream?",
+    "C": "on which streams was the threshold set, and on which was it judged?",
+    "D": "how would the threshold do on the next stream?",
     "E": "which labels were there on that day?",
 }
 for letter, word in {"A": "peeking", "B": "blind", "C": "sound", "D": "tuned", "E": "future"}.items():
@@ -395,7 +395,7 @@ for letter, word in {"A": "peeking", "B": "blind", "C": "sound", "D": "tuned", "
 # <details><summary>Hint 1</summary>Add up how far the values lie above the usual rate, less some slack.
 # Never let the sum fall below 0.</details>
 # <details><summary>Hint 2</summary>The slack may be half of the rise that matters.</details>
-# <details><summary>Hint 3</summary>How high does the sum come on the calm streams? Take a bar
+# <details><summary>Hint 3</summary>How high does the sum come on the calm streams? Take a threshold
 # that few of them reach, and leave some room: the next streams are others.</details>
 
 
@@ -477,13 +477,16 @@ times = expect.tensor(detect(before, mistakes(40, 0.2, seed + 11)), like=torch.z
 false = int(((times >= 0) & (times < 250)).sum())
 expect.that(
     false <= 8,
-    "too many alarms before the change: the bar is too low",
+    "too many alarms before the change: the threshold is too low",
     expected="at most 8 of 40",
     got=f"{false} of 40",
 )
 late = torch.where(times < 0, 250, times - 250)[(times < 0) | (times >= 250)]
 expect.that(
-    late.median() <= 60, "the alarms come too late: the bar is too high, or the slack", expected="50", got=late.median()
+    late.median() <= 60,
+    "the alarms come too late: the threshold is too high, or the slack",
+    expected="50",
+    got=late.median(),
 )
 ### BEGIN HIDDEN TESTS
 before = mistakes(200, 0.05, seed + 20)
@@ -491,7 +494,8 @@ times = expect.tensor(detect(before, mistakes(150, 0.05, seed + 21)), like=torch
 false = int((times >= 0).sum())
 expect.that(
     false <= 20,  # 8 % and what chance may add
-    "too many false alarms on new streams without a change: was the bar set on the calm streams, with room for others?",
+    "too many false alarms on new streams without a change: "
+    "was the threshold set on the calm streams, with room for others?",
     expected="at most 8 % of 150 streams, and 20 with luck",
     got=f"{false} of 150",
 )

@@ -276,18 +276,18 @@ for window in (1, 3, 50):
 # ## 4 · Five reports (1 point)
 #
 # What is to be said of each? Answer with one word:
-# `"sound"`, `"tuned"` (the bar was set on the stream that it is judged by),
+# `"sound"`, `"tuned"` (the threshold was set on the stream that it is judged by),
 # `"future"` (it knew what was not known then), `"rare"` (the share of the traffic is left out),
 # `"cause"` (what was seen has more than one cause).
 #
-# - **A** "We lowered the bar until it saw last month's attack. On last month's stream
+# - **A** "We lowered the threshold until it saw last month's attack. On last month's stream
 #   the monitor now sees attacks after 5 arrivals, without a false alarm."
 # - **B** "In our test every input was adversarial, and the alarm came after 3 of them.
 #   So we would notice an attacker among our customers."
 # - **C** "The error rate has doubled since Monday, so somebody attacks us."
 # - **D** "True labels come after two weeks. In a replay of last year, the monitor of mistakes
 #   raised its alarms within an hour of each poisoned batch."
-# - **E** "The bar comes from forty calm weeks. In the four weeks after these we mixed in attacks of our own:
+# - **E** "The threshold comes from forty calm weeks. In the four weeks after these we mixed in attacks of our own:
 #   at 10 % of the traffic nearly all were seen, at 1 % few."
 
 # %%
@@ -307,11 +307,11 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 questions = {
-    "A": "how would this bar do on the next month?",
+    "A": "how would this threshold do on the next month?",
     "B": "how large a part of the traffic would the attacker be?",
     "C": "what else doubles an error rate?",
     "D": "which labels were there an hour after the batch?",
-    "E": "on which weeks was the bar set, on which was it judged, and does it say at which share?",
+    "E": "on which weeks was the threshold set, on which was it judged, and does it say at which share?",
 }
 for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E": "sound"}.items():
     expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
@@ -320,7 +320,7 @@ for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E"
 # %% [markdown]
 # ## 5 · Attack or drift? (3 points, open)
 #
-# Streams of four signals, (4, 400): how unusual ink, roughness and sureness are (0 to 1), and the mistakes (0 or 1).
+# Streams of four signals, (4, 400): how unusual ink, roughness and confidence are (0 to 1), and the mistakes (0 or 1).
 # From some time on a share of the arrivals may belong to an incident: an attack (evasion, poisoning),
 # a drift (faded, new meaning) or a fault (other unit). Write a function that says when, and which.
 #
@@ -335,9 +335,9 @@ for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E"
 # It has 20 seconds for 100 streams.
 #
 # <details><summary>Hint 1</summary>Detect first: exercise 5 of lab 12 for each signal.
-# The bars together may be passed by few calm streams.</details>
+# The thresholds together may be passed by few calm streams.</details>
 # <details><summary>Hint 2</summary>Divide each signal's height by what it reaches in a calm stream,
-# and watch the highest of the four. One bar then is enough.</details>
+# and watch the highest of the four. One threshold then is enough.</details>
 # <details><summary>Hint 3</summary>For the name, take the means of the four signals in the 50 arrivals after the alarm,
 # less the calm means. Their <em>directions</em> differ among incidents, whatever the share.</details>
 
@@ -358,8 +358,8 @@ def attack_or_drift(calm, examples, streams):
 
     reached = heights(calm).amax(2)  # (runs, 4)
     scale = reached.mean(0)
-    bar = (reached / scale).amax(1).quantile(0.97)
-    there = (heights(streams) / scale[:, None]).amax(1) > bar
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
     times = torch.where(there.any(1), there.int().argmax(1), -1)
 
     def direction(window):
@@ -377,7 +377,7 @@ def attack_or_drift(calm, examples, streams):
 
 
 # %%
-ODD = {  # of ink, roughness and sureness: how unusual an arrival is at least; and how often the answer is wrong
+ODD = {  # of ink, roughness and confidence: how unusual an arrival is at least; and how often the answer is wrong
     "evasion": (0.0, 0.1, 0.6, 0.9),
     "poisoning": (0.4, 0.1, 0.0, 0.9),
     "faded": (0.7, 0.7, 0.2, 0.1),
@@ -417,7 +417,7 @@ calm = incident("", 100, 0)
 examples = {kind: incident(kind, 20, 1 + i) for i, kind in enumerate(ODD)}
 
 # %%
-timeline({"ink": examples["evasion"][0, 0], "sureness": examples["evasion"][0, 2]}, [], [("evasion", 200, 400)])
+timeline({"ink": examples["evasion"][0, 0], "confidence": examples["evasion"][0, 2]}, [], [("evasion", 200, 400)])
 
 # %%
 plots.table(
@@ -496,7 +496,7 @@ expect.that(
 false, _, _ = judge("", 100, seed + 50, calm_now)
 expect.that(
     false <= 18,  # 10 % and what chance may add
-    "too many false alarms on new streams: were the bars of the four signals set together, on all calm streams?",
+    "too many false alarms on new streams: were the thresholds of the four signals set together, on all calm streams?",
     expected="at most 10 % of 100 streams, and 18 with luck",
     got=f"{false} of 100",
 )

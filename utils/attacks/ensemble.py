@@ -21,7 +21,7 @@ def standard(norm: str) -> list[Callable[..., Tensor]]:
 
     L-infinity ends with a second run of Square, which finds what the first missed, and with RayS, which reads what even
     the scores hide. In L2 attacks that also look outside the ball do more: such networks, asked for another norm than
-    the one that they were trained for, hide their slope near x (at 2.0, of 200 images 147 were left by PGD and APGD
+    the one that they were trained for, hide their gradient near x (at 2.0, of 200 images 147 were left by PGD and APGD
     together, 65 by the funnel after them).
     """
     first = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd, norm=norm, steps=50)]

@@ -1,4 +1,4 @@
-"""White-box attacks that follow the slope of a loss: FGSM, PGD and the step-size-free APGD."""
+"""White-box attacks that follow the gradient of a loss: FGSM, PGD and the step-size-free APGD."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from utils.attacks.guard import (
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def slope(
+def loss_gradient(
     model: nn.Module, x: Tensor, loss: Loss, labels: Tensor, check: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
@@ -45,7 +45,7 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor |
     """
 
     def search(x, labels):
-        _, _, gradient = slope(model, x, cross_entropy, labels, check=True)
+        _, _, gradient = loss_gradient(model, x, cross_entropy, labels, check=True)
         uphill = eps if target is None else -eps
         return into_ball(x + uphill * gradient.sign(), x, eps, "linf")
 
@@ -98,7 +98,7 @@ def pgd(
             index, x0, goal = standing, x[standing], labels[standing]
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
             for i in range(steps):
-                logits, _, gradient = slope(model, x_adv, loss, goal, check=i == 0)
+                logits, _, gradient = loss_gradient(model, x_adv, loss, goal, check=i == 0)
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
                     index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
@@ -130,7 +130,7 @@ def checkpoints(steps: int) -> set[int]:
     return marks
 
 
-def climb(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tuple[Tensor, Tensor]:
+def apgd_run(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tuple[Tensor, Tensor]:
     """One run of APGD from `x_adv` on one chunk, dropping images as they fall. Croce & Hein 2020, algorithm 1.
 
     labels     what `objective` and `fallen` must know of each image, (N, ...)
@@ -147,7 +147,7 @@ def climb(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) -> tu
     eta, best, best_gradient, previous = torch.full_like(last, 2 * eps), x_adv, torch.zeros_like(x), x_adv
     marks, mark = checkpoints(steps), 0
     for i in range(steps + 1):
-        logits, values, gradient = slope(model, x_adv, objective, labels, check=i == 0)
+        logits, values, gradient = loss_gradient(model, x_adv, objective, labels, check=i == 0)
         down = fallen(logits, labels)
         if down.any():
             result[index[down]], done[index[down]] = x_adv[down], True
@@ -207,7 +207,7 @@ def apgd(
             x0, goal = x[standing], y[standing]
             begin = random_start(x0, eps, norm, rim=True)
             how = {"objective": loss, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = climb(model, x0, goal, begin, **how)
+            best[standing], done = apgd_run(model, x0, goal, begin, **how)
             standing = standing[~done]
             if not len(standing):
                 break
@@ -241,7 +241,7 @@ def apgd_t(
 ) -> Tensor:
     """APGD towards one rival class after another, likeliest first: the attack that decides most evaluations.
 
-    Croce & Hein 2020 divide the difference of logits by a third one; a step that looks only at the slope's
+    Croce & Hein 2020 divide the difference of logits by a third one; a step that looks only at the gradient's
     direction needs no such scale, so the plain difference is climbed here. `rivals` classes are tried, at most all.
     Arguments and result are otherwise those of `apgd`.
     """
@@ -254,7 +254,7 @@ def apgd_t(
         for rival in others(logits, y).T[:rivals]:
             x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
             how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = climb(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
+            best[standing], done = apgd_run(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
             standing = standing[~done]
             if not len(standing):
                 break

@@ -63,7 +63,7 @@ def check_logits(logits: Tensor, y: Tensor) -> Tensor:
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"model must return logits of shape ({len(y)}, classes) for {len(y)} images, got {got}")
     if logits.isnan().any():
-        raise ValueError("model returns NaN: no loss has a slope there, so a passed attack would mean nothing")
+        raise ValueError("model returns NaN: no loss has a gradient there, so a passed attack would mean nothing")
     if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
         raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
     values = logits.detach()
@@ -89,7 +89,7 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
 def margin(logits: Tensor, y: Tensor) -> Tensor:
     """The best other logit minus the label's, for each image: positive once the label has lost. Carlini & Wagner 2017.
 
-    It does not saturate, so it keeps a slope where cross-entropy's rounds to zero.
+    It does not saturate, so it keeps a gradient where cross-entropy's rounds to zero.
     """
     own = y[:, None]
     return logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
@@ -114,9 +114,9 @@ def into_ball(x_adv: Tensor, x: Tensor, eps: float, norm: str) -> Tensor:
     return (x + delta * (eps / size(delta).clamp_min(1e-12)).clamp_max(1)).clamp_(0, 1)
 
 
-def steepest(slope: Tensor, norm: str) -> Tensor:
-    """The direction of length 1 in `norm` along which a loss with this slope rises fastest."""
-    return slope.sign() if norm == "linf" else slope / size(slope).clamp_min(1e-12)
+def steepest(gradient: Tensor, norm: str) -> Tensor:
+    """The direction of length 1 in `norm` along which a loss with this gradient rises fastest."""
+    return gradient.sign() if norm == "linf" else gradient / size(gradient).clamp_min(1e-12)
 
 
 def random_start(x: Tensor, eps: float, norm: str, *, rim: bool = False) -> Tensor:

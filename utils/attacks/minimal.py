@@ -1,6 +1,6 @@
 """Attacks that also look outside the ball: the nearest misclassified image (Carlini & Wagner, FAB), and a funnel.
 
-A network may hide its slope within the ball and show it further out, as adversarial training for one norm does in
+A network may hide its gradient within the ball and show it further out, as adversarial training for one norm does in
 another. An attack that never leaves the ball does not find out.
 """
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from utils.attacks.gradient import others, slope, toward, wrong
+from utils.attacks.gradient import loss_gradient, others, toward, wrong
 from utils.attacks.guard import check_logits, guard, in_chunks, into_ball, margin, random_start, size, steepest
 
 
@@ -40,7 +40,7 @@ def cw_l2(
         mean, square = torch.zeros_like(x), torch.zeros_like(x)  # Adam's moments
         each = (slice(None), *[None] * (x.dim() - 1))
         for i in range(steps + 1):
-            logits, _, gradient = slope(model, x_adv, below_zero, y, check=i == 0)
+            logits, _, gradient = loss_gradient(model, x_adv, below_zero, y, check=i == 0)
             down, delta = wrong(logits, y), x_adv - x
             length = size(delta).flatten()
             nearer = down & (length < distance)
@@ -71,7 +71,7 @@ def shift(x: Tensor, w: Tensor, rise: Tensor, norm: str) -> Tensor:
     L-infinity) until they reach 0 or 1, and t is the time at which the rise is complete. Where not even the last
     stop completes it, all pixels end there.
 
-    x, w  images (N, ...) and slopes like them
+    x, w  images (N, ...) and gradients like them
     rise  (N,), >= 0
     """
     w, pixels = w.flatten(1), x.flatten(1)
@@ -103,7 +103,7 @@ def fab(
 ) -> Tensor:
     """Fast adaptive boundary attack, targeted: the nearest misclassified image. Croce & Hein 2020 (arXiv:1907.02044).
 
-    It takes the boundary to a rival class for the plane that the slope foretells, goes to the points of that plane
+    It takes the boundary to a rival class for the plane that the gradient foretells, goes to the points of that plane
     nearest to where it is and nearest to x, mixes the two, and steps a tenth of the way back to x when it has crossed.
 
     eps       an image is left alone once a mistake within eps is found; those without one come back unchanged
@@ -118,7 +118,7 @@ def fab(
     def walk(x, labels, x_adv, nearest, distance):
         index = torch.arange(len(x), device=x.device)
         for _ in range(steps):
-            _, lead, w = slope(model, x_adv, toward, labels)
+            _, lead, w = loss_gradient(model, x_adv, toward, labels)
             lead_at_x = lead + (w * (x - x_adv)).flatten(1).sum(1)  # as foretold
             there = shift(x_adv, -lead.sign()[each] * w, lead.abs(), norm)
             from_x = shift(x, -lead_at_x.sign()[each] * w, lead_at_x.abs(), norm)
@@ -192,7 +192,7 @@ def funnel(
             x_adv = random_start(x0, reach * eps, norm)
             for i in range(steps + 1):
                 radius = eps * reach ** max(1 - i / (0.8 * steps), 0)
-                logits, _, gradient = slope(model, x_adv, toward, goal)
+                logits, _, gradient = loss_gradient(model, x_adv, toward, goal)
                 down = wrong(logits, goal) & (length(x_adv - x0, norm) <= eps * (1 + 1e-6))  # up to rounding
                 if down.any():
                     best[index[down]] = x_adv[down]

@@ -9,22 +9,22 @@
 `python -m utils.audit model.py:build --data digits` does the same from a shell.
 """
 
-from utils.audit.card import card, page, sheet
+from utils.audit.card import card_data, card_html, card_page
 from utils.audit.given import read_claims, read_data, read_model
-from utils.audit.measure import Audit, Judged, audit, monitor
-from utils.audit.threats import ROWS, Row
+from utils.audit.measure import Audit, Judged, audit_model, monitor
+from utils.audit.threats import ROWS, CardRow
 
 __all__ = [
     "ROWS",
     "Audit",
+    "CardRow",
     "Judged",
-    "Row",
-    "audit",
-    "card",
+    "audit_model",
+    "card_data",
+    "card_html",
+    "card_page",
     "monitor",
-    "page",
     "read_claims",
     "read_data",
     "read_model",
-    "sheet",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from utils.audit import audit, card, page, read_claims, read_data, read_model
+from utils.audit import audit_model, card_data, card_page, read_claims, read_data, read_model
 from utils.audit.fault import place, told
 from utils.audit.measure import CLAIMABLE, Audit, through_lens
 from utils.models import logits, mlp
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--to", default="audit", help="the folder for card.html and card.json; default: audit")
     given = parser.parse_args(arguments)
     try:
-        found, files = run(given)
+        found, files = audit_given(given)
     except (Exception, SystemExit) as problem:  # also of the model's own code: it must not look like a verdict
         ours = isinstance(problem, (OSError, ValueError)) and not place(problem)
         print(f"no audit: {problem if ours else told(problem)}", file=sys.stderr)
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(1 if found.refuted else 0)
 
 
-def run(given: argparse.Namespace) -> tuple[Audit, str]:
+def audit_given(given: argparse.Namespace) -> tuple[Audit, str]:
     """Read what was given, measure it, and write the card; the audit, and where its card is."""
     if given.inputs < 1:
         raise ValueError(f"--inputs must be 1 or more, got {given.inputs}")
@@ -63,9 +63,9 @@ def run(given: argparse.Namespace) -> tuple[Audit, str]:
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))
     train = data.train if len(data.train.y) else None
     folder = writable(given.to)  # before all that takes time
-    found = audit(model, data.test, eps=eps, train=train, copy=copy, claims=claims, n=given.inputs, name=name)
-    (folder / "card.html").write_text(page(found), encoding="utf-8")
-    (folder / "card.json").write_text(json.dumps(card(found), indent=1) + "\n", encoding="utf-8")
+    found = audit_model(model, data.test, eps=eps, train=train, copy=copy, claims=claims, n=given.inputs, name=name)
+    (folder / "card.html").write_text(card_page(found), encoding="utf-8")
+    (folder / "card.json").write_text(json.dumps(card_data(found), indent=1) + "\n", encoding="utf-8")
     return found, f"{folder / 'card.html'}, {folder / 'card.json'}"
 
 

@@ -2,16 +2,17 @@
 
 from html import escape
 
-from utils.audit.measure import FPR, Audit, plain
-from utils.audit.threats import ATLAS, NIST, OWASP, ROWS, Row
+from utils.audit.measure import FPR, Audit, as_json
+from utils.audit.threats import ATLAS, NIST, OWASP, ROWS, CardRow
 from utils.claims import COLOURS
 from utils.plots import percent
+from utils.records import IN_HTML
 
 IF = "if chance decided which examples were trained on"
 MORE = ". Shadow models (lesson 08) may find more"
 
 
-def card(found: Audit) -> dict:
+def card_data(found: Audit) -> dict:
     """The card for machines: `json.dumps` takes it.
 
     {"model", "eps", "inputs", "lists", "threats": [{"threat", "atlas", "nist", "owasp", "finding"}], "claims",
@@ -26,12 +27,12 @@ def card(found: Audit) -> dict:
             {"threat": r.threat, "atlas": r.atlas, "nist": r.nist, "owasp": r.owasp, "finding": finding(found, r)}
             for r in ROWS
         ],
-        "claims": plain(found.claims),
+        "claims": as_json(found.claims),
         "measured": found.to_dict(),
     }
 
 
-def finding(found: Audit, row: Row) -> str:
+def finding(found: Audit, row: CardRow) -> str:
     """What the audit found out about a threat, in a sentence."""
     if not row.measured or getattr(found, row.measured) is None:
         return row.without
@@ -45,7 +46,7 @@ def finding(found: Audit, row: Row) -> str:
     if row.measured == "membership":
         m = found.membership
         told = f"a threshold finds {m['found']} of them at {percent(FPR)} false accusations (area {m['auc']:.3f})"
-        told += f"; of the tenth that the model is least sure of, {m['unsure']} were not"
+        told += f"; of the tenth that the model is least confident of, {m['least_confident']} were not"
         return told + (f", so {IF}, epsilon is at least {m['privacy_eps']:.2f}" if m["privacy_eps"] else "") + MORE
     if row.measured == "copied":
         return f"after {found.copied['queries']} queries a copy agrees on {found.copied['agreement']} of other inputs"
@@ -55,16 +56,16 @@ def finding(found: Audit, row: Row) -> str:
     )
 
 
-def sheet(found: Audit) -> str:
+def card_html(found: Audit) -> str:
     """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(r.threat)}</td><td>{escape(finding(found, r))}</td>"
+        f"<tr><td>{escape(r.threat)}</td><td>{IN_HTML}{escape(finding(found, r))}\n</td>"
         f"<td><small>{'<br>'.join(map(escape, (*r.atlas, *r.nist, *r.owasp)))}</small></td></tr>"
         for r in ROWS
     )
     claims = "".join(
-        f"<tr><td>{escape(c.text)}</td><td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
-        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td></tr>"
+        f"<tr><td>{escape(c.text)}</td>{IN_HTML}<td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
+        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td>\n</tr>"
         for c in found.claims
     )
     claims = claims or "<tr><td>no claims were given</td></tr>"
@@ -72,11 +73,15 @@ def sheet(found: Audit) -> str:
     if found.certified is not None:
         c = found.certified
         proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
-    plan = "".join(f"<li>{escape(name)}: {escape(shown(value))}</li>" for name, value in found.monitor.items())
+    left = f"<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g}"
+    plan = "".join(
+        f"<li>{escape(name)}: {IN_HTML}{escape(as_words(value))}\n</li>" for name, value in found.monitor.items()
+    )
     return f"""<style>{STYLE}</style><div class="security-card">
 <h1>Security card: {escape(found.name)}</h1>
-<p><b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within eps {found.eps:.3g} ·
-{escape(proved)} · {found.parameters:,} parameters</p>
+<p>{found.parameters:,} parameters · {IN_HTML}{left}
+· {IN_HTML}{escape(proved)}
+</p>
 <h2>What its vendor says</h2><table class="claims">{claims}</table>
 <h2>Threats</h2><table class="threats">{threats}</table>
 <h2>Plan to watch it</h2><ul>{plan}</ul>
@@ -85,21 +90,21 @@ Ids: {escape(ATLAS)}, {escape(NIST)}, {escape(OWASP)}. Made by Measured Defense.
 </div>"""
 
 
-def page(found: Audit) -> str:
+def card_page(found: Audit) -> str:
     """The same as a page of its own, which needs nothing else and prints on one sheet."""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Security card: {escape(found.name)}</title>
 <style>@page {{ size: A4; margin: 12mm; }} body {{ margin: 0; }}</style></head><body>
-{sheet(found)}
+{card_html(found)}
 </body></html>
 """
 
 
-def shown(value) -> str:
+def as_words(value) -> str:
     """A value of the plan as a person reads it."""
     if isinstance(value, list):
-        return ", ".join(shown(part) for part in value)
+        return ", ".join(as_words(part) for part in value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

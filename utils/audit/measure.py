@@ -18,6 +18,7 @@ from utils.leakage import agreement, auc, confidence, steal, tpr_at
 from utils.models import logits
 from utils.monitoring import calibrate, expected_accuracy, sample_size
 from utils.privacy import one_run_eps
+from utils.records import ARROW
 from utils.smoothing import certify
 
 VOTES = 1000  # for each certificate
@@ -43,16 +44,16 @@ class Judged:
 
 @dataclass(frozen=True, repr=False)
 class Audit:
-    """What `audit` measured.
+    """What `audit_model` measured.
 
     accuracy    right answers
     checkup     lesson 05's report: does it hide its gradients?
     worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
     queries     {"scores" or "labels": right answers left under an attack that sees only these}
     certified   {"sigma", "radius", "rate"} of the smoothed model; None: no noise level was given
-    membership  {"found", "auc", "unsure", "privacy_eps"}: members found at 1 % false accusations, the area under the
-                curve, how many of the tenth that the model is least sure of it was not trained on, and the epsilon
-                that this refutes; None: no training data were given
+    membership  {"found", "auc", "least_confident", "privacy_eps"}: members found at 1 % false accusations, the area
+                under the curve, how many of the tenth that the model is least confident of it was not trained on, and
+                the epsilon that this refutes; None: no training data were given
     copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no network was given
     monitor     what to watch and the numbers to start from
     parameters  how many numbers it is made of
@@ -78,17 +79,17 @@ class Audit:
         return [claim.text for claim in self.claims if claim.verdict == "refuted"]
 
     def __repr__(self):
-        rows = [f"{self.name}: accuracy {self.accuracy}, at most {self.worst} left within eps {self.eps:.3g}"]
-        rows += [self.checkup.summary]
-        rows += [f"{claim.verdict}: {claim.text} ({claim.because})" for claim in self.claims]
+        rows = [f"{self.name}, eps {self.eps:.3g} {ARROW} accuracy {self.accuracy}, at most {self.worst} left"]
+        rows += [f"check-up {ARROW} {self.checkup.summary}"]
+        rows += [f"{claim.text} {ARROW} {claim.verdict} ({claim.because})" for claim in self.claims]
         return "\n".join(rows)
 
     def to_dict(self) -> dict:
         """The audit in numbers, strings, lists and dictionaries; `json.dumps` takes it."""
-        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {name: as_json(getattr(self, name)) for name in self.__dataclass_fields__}
 
 
-def plain(value):
+def as_json(value):
     """A value as JSON has it: a Rate as its counts and interval, a Report by its own `to_dict`."""
     if isinstance(value, Rate):
         low, high = value.interval
@@ -98,11 +99,11 @@ def plain(value):
     if isinstance(value, Judged):
         return {"text": value.text, "verdict": value.verdict, "because": value.because}
     if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+        return {str(name): as_json(part) for name, part in value.items()}
+    return [as_json(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
-def audit(
+def audit_model(
     model: nn.Module,
     test: tuple[Tensor, Tensor],
     *,
@@ -157,7 +158,7 @@ def audit(
             monitor=monitor(seen, (x, y)),
             parameters=sum(p.numel() for p in model.parameters()),
         )
-    return replace(found, claims=tuple(judge(found, claims)))
+    return replace(found, claims=tuple(judge_claims(found, claims)))
 
 
 class Asked(nn.Module):
@@ -180,7 +181,7 @@ class Seen(Lens):
 
 
 def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
-    """The model as the check-up sees it: always logits, with a slope if only 0. Else ValueError in one sentence."""
+    """The model as the check-up sees it: always logits, with a gradient if only 0. Else ValueError in one sentence."""
     raw = Raw(Asked(model))
     answer = logits(raw, x)
     if not answer.isfinite().all():
@@ -226,21 +227,21 @@ def certificate(model: nn.Module, sample: Split, claims: Mapping, seed: int) -> 
 
 
 def members(model: nn.Module, train: tuple, test: tuple, privacy_delta: float) -> dict:
-    """A threshold on how sure the model is (lesson 08), on as many members as others, and what it says of epsilon.
+    """A threshold on the model's confidence (lesson 08), on as many members as others, and what it says of epsilon.
 
-    For epsilon the attacker makes one kind of guess, fixed beforehand: the tenth of all that the model is least sure
-    of was not in the training data, for what a model has learned by heart it is sure of.
+    For epsilon the attacker makes one kind of guess, fixed beforehand: the tenth of all that the model is least
+    confident of was not in the training data, for of what it has learned by heart a model is confident.
     """
     count = min(len(train[1]), len(test[1]))
     sides = [Split(*part).take(count) for part in (train, test)]
     scores = torch.cat([confidence(logits(model, x), y) for x, y in sides]).double().cpu()
     inside = torch.arange(2 * count) < count
-    unsure = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
-    right = Rate(int((~inside[unsure]).sum()), len(unsure))
+    lowest = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
+    right = Rate(int((~inside[lowest]).sum()), len(lowest))
     return {
         "found": tpr_at(scores, inside, FPR),
         "auc": auc(scores, inside),
-        "unsure": right,
+        "least_confident": right,
         "privacy_eps": one_run_eps(right.k, right.n, 2 * count, privacy_delta),
     }
 
@@ -263,7 +264,7 @@ def monitor(model: nn.Module, test: tuple[Tensor, Tensor]) -> dict:
             0.25
         ),
         "the same for 0.5 deviations": sample_size(0.5),
-        "usual sureness": round(float(said.softmax(1).amax(1).mean()), 3),
+        "usual confidence": round(float(said.softmax(1).amax(1).mean()), 3),
         "temperature": round(temperature, 3),
         "expected accuracy": round(promised, 3),
         "shares of the classes": [round(float(share), 3) for share in said.softmax(1).mean(0)],
@@ -276,7 +277,7 @@ def labels_needed(half: float) -> int:
     return math.ceil((1.959964 / (2 * half)) ** 2)
 
 
-def judge(found: Audit, claims: Mapping) -> list[Judged]:
+def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
     """The vendor's claims against the measurements, at 95 % confidence each."""
     judged = []
     if (claimed := claims.get("accuracy")) is not None:
@@ -294,7 +295,8 @@ def judge(found: Audit, claims: Mapping) -> list[Judged]:
             judged.append(Judged(text, "open", "no training data to test it with: ask for noise, clip, rate and steps"))
         else:
             least = found.membership["privacy_eps"]
-            told = f"of the tenth that it is least sure of, {found.membership['unsure']} were not in its training data"
+            outside = found.membership["least_confident"]
+            told = f"of the tenth that it is least confident of, {outside} were not in its training data"
             told += (
                 f"; if chance decided what was, epsilon is at least {least:.2f}" if least else ", as with any epsilon"
             )

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
+class CardRow(NamedTuple):
     """One row of the card.
 
     threat    what could happen
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 ATLAS, NIST, OWASP = "MITRE ATLAS v5.6", "NIST AI 100-2 E2025", "OWASP ML Top Ten 2023"
 ROWS = (
-    Row(
+    CardRow(
         "inputs changed by somebody who has the weights",
         "worst",
         "",
@@ -30,7 +30,7 @@ ROWS = (
         ("NISTAML.022 Evasion",),
         ("ML01:2023 Input Manipulation Attack",),
     ),
-    Row(
+    CardRow(
         "inputs changed by somebody who sees scores or labels only",
         "queries",
         "",
@@ -38,7 +38,7 @@ ROWS = (
         ("NISTAML.025 Black-box Evasion",),
         ("ML01:2023 Input Manipulation Attack",),
     ),
-    Row(
+    CardRow(
         "who was in the training data",
         "membership",
         "not measured: no training data were given",
@@ -46,7 +46,7 @@ ROWS = (
         ("NISTAML.033 Membership Inference",),
         ("ML04:2023 Membership Inference Attack",),
     ),
-    Row(
+    CardRow(
         "a copy of the model from its answers",
         "copied",
         "not measured: no network was given to copy it with",
@@ -54,7 +54,7 @@ ROWS = (
         ("NISTAML.031 Model Extraction",),
         ("ML05:2023 Model Theft",),
     ),
-    Row(
+    CardRow(
         "what the classes look like",
         "",
         "not measured: judge by eye what lesson 08's portraits show of your classes",
@@ -62,7 +62,7 @@ ROWS = (
         ("NISTAML.032 Reconstruction",),
         ("ML03:2023 Model Inversion Attack",),
     ),
-    Row(
+    CardRow(
         "training data that somebody poisoned",
         "",
         "not measured: it needs the training set, and training again (lesson 10)",
@@ -70,7 +70,7 @@ ROWS = (
         ("NISTAML.013 Data Poisoning", "NISTAML.023 Backdoor Poisoning"),
         ("ML02:2023 Data Poisoning Attack",),
     ),
-    Row(
+    CardRow(
         "a model file that was exchanged, or that runs code",
         "",
         "not measured: take weights as safetensors, read the code that builds the model, and compare the file with a "
@@ -79,7 +79,7 @@ ROWS = (
         ("NISTAML.051 Model Poisoning",),
         ("ML06:2023 AI Supply Chain Attacks", "ML10:2023 Model Poisoning"),
     ),
-    Row(
+    CardRow(
         "a world that changes, or is made to",
         "monitor",
         "",

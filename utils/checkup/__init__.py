@@ -1,10 +1,10 @@
 """The masking check-up: does a model withstand attacks, or only blind those that follow its gradients?
 
-    report   what it says: Finding, Advice, Report
-    flags    the thirteen signs, their tolerances and tests; `examine`
-    evidence what is measured, each attack at most once
-    adapt    the attack that fits what was found
-    lens     any classifier made fit for attacks, and given back as it was
+    report        what it says: Finding, Advice, Report
+    flags         the thirteen signs, their tolerances and tests; `examine`
+    measurements  what is measured, each attack at most once
+    adapt         the attack that fits what was found
+    lens          any classifier made fit for attacks, and given back as it was
 
 `PYTHONPATH=. python tests/survey.py --seeds 0` trains 51 honest and 51 masked models and examines each on 100 inputs:
 it flagged 0 of the 51 honest ones (95 % interval 0 to 7 %) and missed 0 of the 51 masks (0 to 7 %). The tolerances

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.attacks import margin, pgd, rays, square
-from utils.checkup.evidence import Evidence
+from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice
 from utils.evaluation import Rate
 from utils.masking import Averaged
@@ -21,7 +21,7 @@ NO_GUIDE = {
 }
 
 
-def surrogate(e: Evidence, model: nn.Module, updates: int = 300) -> nn.Module:
+def surrogate(e: Measurements, model: nn.Module, updates: int = 300) -> nn.Module:
     """A small network that has learned `model`'s answers on the inputs, mixed in pairs and with noise."""
     torch.manual_seed(e.seed)
     inputs, classes = e.x[0].numel(), e.answer.shape[1]
@@ -47,7 +47,7 @@ class Mean(Averaged):
         return super().forward(x) if len(x) else self.model(x)
 
 
-def adapt(e: Evidence, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
+def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
     """Choose the attack by the flags, and run it on what all others left standing."""
     down = e.all
     if "random outputs" in flags:

@@ -6,26 +6,26 @@ from torch import Tensor, nn
 
 from utils.attacks.guard import check_input
 from utils.checkup.adapt import adapt
-from utils.checkup.evidence import Evidence
 from utils.checkup.lens import borrowed
+from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice, Finding, Report
 from utils.evaluation import Rate
 
-# name: (share of images that honest models may show it on, (evidence) -> (where it happened, what was seen))
+# name: (share of images that honest models may show it on, (measured) -> (where it happened, what was seen))
 FLAGS = {
-    "probabilities": (0.05, lambda e: torch.full_like(e.changed, e.probabilities)),
-    "random outputs": (0.05, lambda e: e.changed),
-    "no answer when attacked": (0.05, lambda e: e.silent),
-    "vanishing gradients": (0.05, lambda e: e.dead),
-    "wrong gradients": (0.05, lambda e: e.lying),
-    "gradients no better than chance": (0.25, lambda e: e.blind),
-    "gradients turn within the ball": (0.12, lambda e: e.turned),
-    "one step beats many": (0.05, lambda e: e.one_step & ~e.cross_entropy),
-    "another loss beats cross-entropy": (0.20, lambda e: (e.margin | e.cooled) & ~e.cross_entropy),
-    "random search beats gradients": (0.05, lambda e: e.random_search & ~e.white),
-    "black box beats white box": (0.08, lambda e: e.black_box & ~e.white),
-    "many more steps help": (0.10, lambda e: e.longer & ~e.white),
-    "an unbounded attack fails": (0.05, lambda e: ~e.unbounded),
+    "probabilities": (0.05, lambda m: torch.full_like(m.changed, m.probabilities)),
+    "random outputs": (0.05, lambda m: m.changed),
+    "no answer when attacked": (0.05, lambda m: m.silent),
+    "vanishing gradients": (0.05, lambda m: m.dead),
+    "wrong gradients": (0.05, lambda m: m.lying),
+    "gradients no better than chance": (0.25, lambda m: m.blind),
+    "gradients turn within the ball": (0.12, lambda m: m.turned),
+    "one step beats many": (0.05, lambda m: m.one_step & ~m.cross_entropy),
+    "another loss beats cross-entropy": (0.20, lambda m: (m.margin | m.cooled) & ~m.cross_entropy),
+    "random search beats gradients": (0.05, lambda m: m.random_search & ~m.white),
+    "black box beats white box": (0.08, lambda m: m.black_box & ~m.white),
+    "many more steps help": (0.10, lambda m: m.longer & ~m.white),
+    "an unbounded attack fails": (0.05, lambda m: ~m.unbounded),
 }
 SENTENCES = {
     "probabilities": "{count} answers are probabilities, not logits; attacks see their logarithm.",
@@ -49,7 +49,7 @@ SENTENCES = {
 }
 
 
-def judge(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
+def tested(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
     """Count where it happened and test the count against the share that honest models may show."""
     k, n = int(happened.sum()), len(happened)
     p = float(binom.sf(k - 1, n, tolerance))
@@ -88,36 +88,36 @@ def examine(
     if not len(x):
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
     with borrowed(model, x, y, eps=eps, seed=seed):
-        evidence = Evidence(model, x, y, eps=float(eps), seed=seed)
-        if (problem := unusable(evidence)) is not None:
+        measured = Measurements(model, x, y, eps=float(eps), seed=seed)
+        if (problem := unusable(measured)) is not None:
             finding = Finding("unusable outputs", True, len(y), len(y), 0.0, None, problem)
             advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")
             return Report((finding,), {}, advice, None, float(eps), level)
         findings = tuple(
-            judge(name, seen(evidence), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
+            tested(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
         )
         left = {
-            "no attack": ~torch.zeros_like(evidence.white),
-            "one step": ~evidence.one_step,
-            "40 steps, cross-entropy": ~evidence.cross_entropy,
-            "... and margin": ~evidence.white,
-            "... and more steps": ~(evidence.white | evidence.longer),
-            "... and without gradients": ~evidence.all,
-            "eps = 1": ~evidence.unbounded,
+            "no attack": ~torch.zeros_like(measured.white),
+            "one step": ~measured.one_step,
+            "40 steps, cross-entropy": ~measured.cross_entropy,
+            "... and margin": ~measured.white,
+            "... and more steps": ~(measured.white | measured.longer),
+            "... and without gradients": ~measured.all,
+            "eps = 1": ~measured.unbounded,
         }
-        left = {name: Rate(int(stand.sum()), evidence.total) for name, stand in left.items()}
-        advice, adapted = adapt(evidence, {f.name for f in findings if f.raised}, run=advise)
+        left = {name: Rate(int(stand.sum()), measured.total) for name, stand in left.items()}
+        advice, adapted = adapt(measured, {f.name for f in findings if f.raised}, run=advise)
     return Report(findings, left, advice, adapted, float(eps), level)
 
 
-def unusable(evidence: Evidence) -> str | None:
+def unusable(measured: Measurements) -> str | None:
     """Why the model's answers cannot be examined, in a sentence; None if they can."""
-    answer = evidence.answer
+    answer = measured.answer
     if not answer.isfinite().all():
         bad = int((~answer.isfinite().all(1)).sum())
         return f"{bad} of {len(answer)} answers hold NaN or infinity."
     if len(answer) > 1 and (answer == answer[0]).all():
         return f"The answers to all {len(answer)} inputs are the same."
-    if not evidence.right.any():
+    if not measured.right.any():
         return f"None of {len(answer)} inputs is classified right, so there is nothing to attack."
     return None

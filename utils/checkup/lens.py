@@ -20,8 +20,8 @@ class Finite(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, slope):
-        return slope.nan_to_num()
+    def backward(ctx, gradient):
+        return gradient.nan_to_num()
 
 
 class Raw(nn.Module):

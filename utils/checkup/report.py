@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass, field
 from html import escape
-from textwrap import fill
 
 from utils.evaluation import Rate
 from utils.plots import BLUE, RED, Picture, house_style, rates
+from utils.records import ARROW, IN_HTML
 
 
 @dataclass(frozen=True)
@@ -88,28 +88,26 @@ class Report:
         }
 
     def __repr__(self):
-        rows = [self.summary]
-        for finding in self.findings:
-            rows.append(
-                fill(f"{'FLAG' if finding.raised else '  ok'}  {finding.name}: {finding.sentence}", 100, **HANG)
-            )
-        rows += [fill(note, 100, **HANG) for note in self.notes]
-        rows.append(fill(f"Adaptive attack: {self.recommended.name}. {self.recommended.sentence}", 100, **HANG))
-        return "\n".join(rows + ([] if self.adapted is None else [f"Accuracy left under it: {self.adapted}"]))
+        rows = [f"check-up {ARROW} {self.summary}"]
+        rows += [f"{f.name} {ARROW} {'FLAG' if f.raised else 'ok'}: {f.sentence}" for f in self.findings]
+        rows.append(f"notes {ARROW} {' '.join(self.notes) or 'none'}")
+        rows.append(f"adaptive attack {ARROW} {self.recommended.name}. {self.recommended.sentence}")
+        return "\n".join(rows + ([] if self.adapted is None else [f"accuracy left under it {ARROW} {self.adapted}"]))
 
     def _repr_html_(self):
         rows = "".join(
-            f"<tr><td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
+            f"<tr title='{escape(f.name)}'>{IN_HTML}"
+            f"<td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
             f"<td style='text-align: left; white-space: nowrap'>{escape(f.name)}</td>"
             f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p_value is None else f'{f.p_value:.0e}'}</td>"
-            f"<td style='text-align: left'>{escape(f.sentence)}</td></tr>"
+            f"<td style='text-align: left'>{escape(f.sentence)}</td>\n</tr>"
             for f in self.findings
         )
         head = "".join(f"<th>{word}</th>" for word in ("", "flag", "inputs", "p", "what was measured"))
         left = "" if self.adapted is None else f"<br>Accuracy left under it: <b>{escape(str(self.adapted))}</b>"
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return (
-            f"<p><b>{escape(self.summary)}</b></p><table><tr>{head}</tr>{rows}</table>{notes}"
+            f"<p>{IN_HTML}<b>{escape(self.summary)}</b>\n</p><table><tr>{head}</tr>{rows}</table>{IN_HTML}{notes}"
             f"<p>Adaptive attack: <b>{escape(self.recommended.name)}</b>. "
             f"{escape(self.recommended.sentence)}{left}</p>"
         )
@@ -127,6 +125,3 @@ class Report:
             if self.adapted is not None:
                 axes.patches[len(measured) - 1].set_color(RED)
         return picture
-
-
-HANG = {"subsequent_indent": "      "}

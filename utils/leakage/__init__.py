@@ -6,13 +6,13 @@ aggregation  a sum of updates that hides each of them
 extraction   a copy of a model from its answers
 """
 
-from utils.leakage.aggregation import FIELD, decode, encode, masks, uploads
-from utils.leakage.extraction import agreement, answers, steal
+from utils.leakage.aggregation import FIELD, from_field, masks, to_field, uploads
+from utils.leakage.extraction import agreement, query, steal
 from utils.leakage.inversion import (
-    climb,
     cosine,
+    estimated_gradient,
+    exact_gradient,
     gradients,
-    guess_slope,
     invert_gradient,
     linear_input,
     match,
@@ -20,22 +20,20 @@ from utils.leakage.inversion import (
     psnr,
     roughness,
 )
-from utils.leakage.membership import Networks, auc, confidence, fit_many, lira, roc, tpr_at
+from utils.leakage.membership import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
 
 __all__ = [
     "FIELD",
     "Networks",
     "agreement",
-    "answers",
     "auc",
-    "climb",
     "confidence",
     "cosine",
-    "decode",
-    "encode",
+    "estimated_gradient",
+    "exact_gradient",
     "fit_many",
+    "from_field",
     "gradients",
-    "guess_slope",
     "invert_gradient",
     "linear_input",
     "lira",
@@ -43,9 +41,11 @@ __all__ = [
     "match",
     "portraits",
     "psnr",
-    "roc",
+    "query",
+    "roc_curve",
     "roughness",
     "steal",
+    "to_field",
     "tpr_at",
     "uploads",
 ]

@@ -11,14 +11,14 @@ FIELD = 2**31 - 1  # a prime; whole numbers are added modulo it
 SCALE = 2**16  # steps to a unit, when real numbers become whole ones
 
 
-def encode(update: Tensor) -> Tensor:
+def to_field(update: Tensor) -> Tensor:
     """Real numbers as elements of the field, int64: rounded to 1 / 65,536, negative ones from the top downwards."""
     if update.isnan().any() or update.abs().max() * SCALE >= FIELD / 2:
         raise ValueError(f"update must be finite and below {FIELD // 2 // SCALE} in size: clip it first")
     return (update.double() * SCALE).round().long() % FIELD
 
 
-def decode(total: Tensor) -> Tensor:
+def from_field(total: Tensor) -> Tensor:
     """The real numbers, float64, whose sum this is: right as long as the sum itself is below 16,383 in size."""
     return torch.where(total > FIELD // 2, total - FIELD, total).double() / SCALE
 
@@ -38,8 +38,9 @@ def masks(secrets: Tensor, field: int = FIELD) -> Tensor:
 def uploads(updates: Tensor, seed: int = 0) -> Tensor:
     """What n clients send to the server in place of their updates (n, size): elements of the field, (n, size) int64.
 
-    Each row on its own, and any n - 1 together, are uniform random numbers. `decode(uploads.sum(0) % FIELD)` is the sum
-    of the updates, rounded. The secrets come from torch's generator, which is for lessons, not for secrets.
+    Each row on its own, and any n - 1 together, are uniform random numbers.
+    `from_field(uploads.sum(0) % FIELD)` is the sum of the updates, rounded. The secrets come from torch's generator,
+    which is for lessons, not for secrets.
     """
     secrets = torch.randint(FIELD, (len(updates), *updates.shape), generator=torch.Generator().manual_seed(seed))
-    return (encode(updates) + masks(secrets).to(updates.device)) % FIELD
+    return (to_field(updates) + masks(secrets).to(updates.device)) % FIELD

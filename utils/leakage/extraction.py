@@ -9,7 +9,7 @@ from utils.models import logits, predict
 from utils.training import fit
 
 
-def answers(victim: nn.Module, x: Tensor, *, labels_only: bool = False) -> Tensor:
+def query(victim: nn.Module, x: Tensor, *, labels_only: bool = False) -> Tensor:
     """What the victim says about x, as probabilities (N, classes); with `labels_only` 1 for its class and 0 else."""
     said = logits(victim, x).softmax(1)
     return F.one_hot(said.argmax(1), said.shape[1]).to(said.dtype) if labels_only else said
@@ -24,7 +24,7 @@ def steal(victim: nn.Module, copy: nn.Module, x: Tensor, *, labels_only: bool = 
     def loss(model, x, said):
         return soft_loss(model(x), said)
 
-    return fit(copy, (x, answers(victim, x, labels_only=labels_only)), loss=loss, **training)
+    return fit(copy, (x, query(victim, x, labels_only=labels_only)), loss=loss, **training)
 
 
 def agreement(first: nn.Module, second: nn.Module, x: Tensor) -> Rate:

@@ -66,7 +66,7 @@ def invert_gradient(
     observed  {weight's name: (M, *its shape)}, as `gradients` returns them
     y         the labels (M, B), which the attacker is taken to know
     shape     of one image, (C, H, W)
-    as_sent   what the sender did to its gradients, as a function that has a slope: an adapted attack does it, too
+    as_sent   what the sender did to its gradients, as a function that has a gradient: an adapted attack does it, too
     smooth    weight of the total variation, which prefers images to noise
 
     Signed Adam from random images, with a falling step. The model's weights and the caller's random state stay as they
@@ -104,46 +104,52 @@ def psnr(x: Tensor, found: Tensor, dims: int = 3) -> Tensor:
 # What a class looks like.
 
 
-def climb(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The slope of a loss (one number for each image) at images x, by going backwards through the model: white box."""
+def exact_gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The gradient of a loss (one number for each image) at images x, backwards through the model: white box."""
     x = x.detach().requires_grad_()
     return torch.autograd.grad(loss(x).sum(), x)[0]
 
 
-def guess_slope(loss: Callable[[Tensor], Tensor], x: Tensor, *, pairs: int = 25, sigma: float = 0.1) -> Tensor:
-    """An estimate of the same slope from 2 * pairs answers an image, at random points around it; no gradients.
+def estimated_gradient(loss: Callable[[Tensor], Tensor], x: Tensor, *, pairs: int = 25, sigma: float = 0.1) -> Tensor:
+    """An estimate of the same gradient from 2 * pairs answers an image, at random points around it; no gradients.
 
     Ilyas et al. 2018 (arXiv:1804.08598): steps in opposite directions, weighed by how the loss differs between them.
     """
-    slope = torch.zeros_like(x)
+    gradient = torch.zeros_like(x)
     for _ in range(pairs):
         u = torch.randn_like(x)
         rise = loss(x + sigma * u) - loss(x - sigma * u)
-        slope += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
-    return slope / (2 * sigma * pairs)
+        gradient += rise.view(*rise.shape, *[1] * (x.dim() - rise.dim())) * u
+    return gradient / (2 * sigma * pairs)
 
 
 def portraits(
-    model: nn.Module, y: Tensor, shape: Sequence[int], *, slope: Callable = climb, steps: int = 60, smooth: float = 1.0
+    model: nn.Module,
+    y: Tensor,
+    shape: Sequence[int],
+    *,
+    gradient: Callable = exact_gradient,
+    steps: int = 60,
+    smooth: float = 1.0,
 ) -> Tensor:
-    """An image for each class in y, on which the model is as sure of it as can be. Fredrikson et al. 2015.
+    """An image for each class in y, on which the model's confidence is as high as can be. Fredrikson et al. 2015.
 
-    model   images (..., C, H, W) to logits (..., classes): a model, or `Networks`, for which y is (K, N)
-    y       the classes
-    slope   slope(loss, x): `climb` with the weights, `guess_slope` with confidences only
-    smooth  weight of the total variation
+    model     images (..., C, H, W) to logits (..., classes): a model, or `Networks`, for which y is (K, N)
+    y         the classes
+    gradient  gradient(loss, x): `exact_gradient` with the weights, `estimated_gradient` with confidences only
+    smooth    weight of the total variation
 
     Adam from a black image, pixels kept in [0, 1]. It finds what the class looks like to the model, on the whole.
     """
 
     def loss(x):
-        unsure = F.cross_entropy(model(x).flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
-        return unsure + smooth * roughness(x)
+        loss_of_class = F.cross_entropy(model(x).flatten(0, -2), y.flatten(), reduction="none").view(y.shape)
+        return loss_of_class + smooth * roughness(x)
 
     x = torch.zeros(*y.shape, *shape, device=y.device, requires_grad=True)
     optimizer = torch.optim.Adam([x], lr=0.05)
     for _ in range(steps):
-        x.grad = slope(loss, x.detach())
+        x.grad = gradient(loss, x.detach())
         optimizer.step()
         x.data.clamp_(0, 1)
     return x.detach()

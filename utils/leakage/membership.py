@@ -1,7 +1,8 @@
 """Membership inference: was this example among the training data? Built in lesson 08.
 
-Many networks of one shape, each trained on its own random half of a pool, show how sure a network is of an example that
-it has seen, and of one that it has not. A target is judged against both (Carlini et al. 2022, arXiv:2112.03570, LiRA).
+Many networks of one shape, each trained on its own random half of a pool, show a network's confidence in an example
+that it has seen, and in one that it has not. A target is judged against both: LiRA, Carlini et al. 2022
+(arXiv:2112.03570).
 """
 
 import math
@@ -122,7 +123,7 @@ def check_pool(x: Tensor, y: Tensor, inside: Tensor) -> None:
 
 
 def confidence(logits: Tensor, y: Tensor) -> Tensor:
-    """How sure a network is of the label, log(p / (1 - p)): logits (..., N, classes) and labels (N,) to (..., N).
+    """A network's confidence in the label, log(p / (1 - p)): logits (..., N, classes) and labels (N,) to (..., N).
 
     Carlini et al. 2022, sec. IV-C: unlike p it neither saturates nor piles up at 1, and is roughly normal. Computed
     from the logits, since float32 rounds a p near 1 to 1.
@@ -173,7 +174,7 @@ def check_shadows(target: Tensor, shadows: Tensor, inside: Tensor) -> None:
 # How well it does.
 
 
-def roc(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+def roc_curve(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
     """The share of non-members and of members that score at or above each threshold: two tensors, float64, from 0 to 1.
 
     scores   of any shape; higher means "member"
@@ -190,8 +191,8 @@ def roc(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def auc(scores: Tensor, members: Tensor) -> float:
-    """The area under `roc`: the chance that a member scores above a non-member (ties count half). 0.5 is guessing."""
-    fpr, tpr = roc(scores, members)
+    """The area under `roc_curve`: the chance that a member scores above a non-member (ties count half), 0.5 by luck."""
+    fpr, tpr = roc_curve(scores, members)
     return float(torch.trapezoid(tpr, fpr))
 
 

@@ -4,13 +4,12 @@ from utils.monitoring.incidents import mixed, surprise
 from utils.monitoring.performance import calibrate, cost_of_waiting, expected_accuracy
 from utils.monitoring.queries import QueryMonitor, closeness, nearest
 from utils.monitoring.samples import Test, chi_square, classifier_test, holm, ks, mmd, psi, sample_size
-from utils.monitoring.streams import Adwin, bar_for, cusum, e_detector, first_alarm
+from utils.monitoring.streams import Adwin, cusum, e_detector, first_alarm, threshold_for
 
 __all__ = [
     "Adwin",
     "QueryMonitor",
     "Test",
-    "bar_for",
     "calibrate",
     "chi_square",
     "classifier_test",
@@ -28,4 +27,5 @@ __all__ = [
     "psi",
     "sample_size",
     "surprise",
+    "threshold_for",
 ]

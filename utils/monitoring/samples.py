@@ -24,7 +24,7 @@ class Test(NamedTuple):
     p: Tensor
 
 
-def check(reference: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
+def check_samples(reference: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
     """Both samples in float64. Raises ValueError that says what is wrong with them."""
     for name, sample in (("reference", reference), ("now", now)):
         if sample.dim() != 2 or len(sample) < 2:
@@ -43,7 +43,7 @@ def ks(reference: Tensor, now: Tensor) -> Test:
 
     Built in lesson 12. p as in scipy's `ks_2samp(..., method="asymp")`.
     """
-    a, b = check(reference, now)
+    a, b = check_samples(reference, now)
     n, m = len(a), len(b)
     values, order = torch.cat([a, b]).sort(dim=0)
     gap = torch.where(order < n, 1 / n, -1 / m).double().cumsum(0)
@@ -71,7 +71,7 @@ def psi(reference: Tensor, now: Tensor, bins: int = 10) -> Test:
     which p follows (Yurdakul 2018): the customary limits of 0.1 and 0.25 leave the sizes of the samples out. Features
     with few different values make p too large or too small: count them by `chi_square`.
     """
-    a, b = check(reference, now)
+    a, b = check_samples(reference, now)
     edges = a.quantile(torch.linspace(0, 1, bins + 1, dtype=torch.float64, device=a.device)[1:-1], dim=0)
     p, q = shares(a, edges), shares(b, edges)
     statistic = ((q - p) * (q / p).log()).sum(0)
@@ -113,7 +113,7 @@ def mmd(reference: Tensor, now: Tensor, *, permutations: int = 1000, seed: int =
     rows, (1 + those at least as large) / (1 + permutations): never 0, and exact for any sizes. All permutations are one
     matrix product, because each sum of kernel values within a group is z' K z for a vector z of zeros and ones.
     """
-    a, b = check(reference, now)
+    a, b = check_samples(reference, now)
     n, m = len(a), len(b)
     k = kernel(torch.cat([a, b])).fill_diagonal_(0)
     z = np.zeros((permutations + 1, n + m))
@@ -140,7 +140,7 @@ def classifier_test(reference: Tensor, now: Tensor, *, seed: int = 0, updates: i
     Built in lesson 12. Lopez-Paz & Oquab 2017 (arXiv:1610.06545). The larger sample is cut to the size of the smaller,
     so that guessing gives one half.
     """
-    a, b = check(reference, now)
+    a, b = check_samples(reference, now)
     n = min(len(a), len(b))
     random = torch.Generator().manual_seed(seed)
     a, b = (sample[torch.randperm(len(sample), generator=random)[:n].to(sample.device)].float() for sample in (a, b))

@@ -15,7 +15,7 @@ BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.
 def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
     """Page's two-sided cumulative sum: how far the values have gone away from `mean`, less `slack` each time.
 
-    Built in lesson 12. Page 1954. An alarm is raised where it reaches a bar that was chosen on streams without drift.
+    Built in lesson 12. Page 1954. An alarm is raised where it reaches a threshold chosen on streams without drift.
 
     x  (..., T); the answer has the same shape, float64
     """
@@ -54,25 +54,25 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     return torch.stack(evidence, -1)
 
 
-def first_alarm(height: Tensor, bar: float) -> Tensor:
-    """The first time at which each stream reaches the bar, (...,) int64, counted from 0; T where none does."""
-    there = height >= bar
+def first_alarm(height: Tensor, threshold: float) -> Tensor:
+    """The first time at which each stream reaches the threshold, (...,) int64, counted from 0; T where none does."""
+    there = height >= threshold
     time = there.int().argmax(-1)
     return torch.where(there.any(-1), time, height.shape[-1])
 
 
-def bar_for(height: Tensor, run_length: float) -> float:
-    """The lowest bar at which streams without drift, (streams, T), run `run_length` steps on average to a false alarm.
+def threshold_for(height: Tensor, run_length: float) -> float:
+    """The lowest threshold with a mean of `run_length` steps to a false alarm on streams without drift, (streams, T).
 
     Streams that reach no alarm count with all their T steps and no alarm: total steps / alarms, so T may be shorter
-    than the run length. The bar is one of the heights reached, by bisection.
+    than the run length. The threshold is one of the heights reached, by bisection.
     """
     tops = height.amax(-1).sort().values
     low, high = 0, len(tops) - 1
     while low < high:
         middle = (low + high) // 2
-        bar = float(tops[middle])
-        alarms = first_alarm(height, bar)
+        threshold = float(tops[middle])
+        alarms = first_alarm(height, threshold)
         false = (alarms < height.shape[-1]).sum()
         if float((alarms + 1).clamp_max(height.shape[-1]).sum() / false) >= run_length:
             high = middle

@@ -1,6 +1,6 @@
 """Poisoned training data, filters against it, and what differential privacy promises of it. Built in lesson 10."""
 
-from utils.poisoning.attacks import Poisoned, backdoor, clean_label, draw, flip_labels, stamp, success
+from utils.poisoning.attacks import Poisoned, add_trigger, backdoor, clean_label, draw, flip_labels, success
 from utils.poisoning.defenses import (
     activity,
     fine_prune,
@@ -15,6 +15,7 @@ from utils.poisoning.defenses import (
 __all__ = [
     "Poisoned",
     "activity",
+    "add_trigger",
     "backdoor",
     "clean_label",
     "draw",
@@ -26,6 +27,5 @@ __all__ = [
     "prune",
     "small_clusters",
     "spectral_scores",
-    "stamp",
     "success",
 ]

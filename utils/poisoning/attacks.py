@@ -34,7 +34,7 @@ def draw(allowed: Tensor, count: int) -> Tensor:
     return places[torch.randperm(len(places))[:count].to(places.device)]
 
 
-def stamp(x: Tensor, size: int = 2, value: float = 1.0, at: tuple[int, int] | None = None) -> Tensor:
+def add_trigger(x: Tensor, size: int = 2, value: float = 1.0, at: tuple[int, int] | None = None) -> Tensor:
     """A copy of the images (N, C, H, W) with a square of `size` pixels set to `value`.
 
     at  row and column of its upper left pixel; without it the square sits in the lower right corner
@@ -56,7 +56,7 @@ def flip_labels(train: tuple[Tensor, Tensor], rate: float, classes: int) -> Pois
 def backdoor(train: tuple[Tensor, Tensor], rate: float, trigger: Callable[[Tensor], Tensor], target: int) -> Poisoned:
     """Put the trigger on round(rate * N) examples of other classes and label them `target`.
 
-    Gu et al. 2017 (arXiv:1708.06733), BadNets. trigger: images (K, C, H, W) -> images in [0, 1], like `stamp`.
+    Gu et al. 2017 (arXiv:1708.06733), BadNets. trigger: images (K, C, H, W) -> images in [0, 1], like `add_trigger`.
     """
     x, y = (t.clone() for t in train)
     which = draw(y != target, round(rate * len(y)))

@@ -17,7 +17,7 @@ ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
 
 
-def check(noise_multiplier: float, rate: float, updates: int, privacy_delta: float) -> None:
+def check_setting(noise_multiplier: float, rate: float, updates: int, privacy_delta: float) -> None:
     if not noise_multiplier >= 0:
         raise ValueError(f"noise_multiplier must be a number >= 0, got {noise_multiplier!r}")
     if not 0 <= rate <= 1:
@@ -39,7 +39,7 @@ def gaussian_delta(noise_multiplier: float, eps: float) -> float:
 
 def gaussian_eps(noise_multiplier: float, privacy_delta: float) -> float:
     """The smallest epsilon of one Gaussian answer that every example is in: no sampling, one update."""
-    check(noise_multiplier, 1, 1, privacy_delta)
+    check_setting(noise_multiplier, 1, 1, privacy_delta)
     if noise_multiplier == 0:
         return math.inf
     if gaussian_delta(noise_multiplier, 0) <= privacy_delta:
@@ -79,7 +79,7 @@ def rdp_eps(
     noise_multiplier: float, rate: float, updates: int, privacy_delta: float, orders: ndarray = ORDERS
 ) -> float:
     """Epsilon of `updates` updates by Rényi divergences, which add up: an upper bound, quick and somewhat loose."""
-    check(noise_multiplier, rate, updates, privacy_delta)
+    check_setting(noise_multiplier, rate, updates, privacy_delta)
     if rate == 0 or updates == 0:
         return 0.0
     if noise_multiplier == 0:
@@ -112,7 +112,7 @@ def between(z: ndarray) -> ndarray:
     )
 
 
-def losses(noise_multiplier: float, rate: float, *, removed: bool = True, step: float | None = None) -> Losses:
+def privacy_losses(noise_multiplier: float, rate: float, *, removed: bool = True, step: float | None = None) -> Losses:
     """The privacy loss of one update, log(P / Q) under P, as a grid that is never too kind.
 
     removed  P is the mixture and Q is N(0, σ²); else the other way round: the example is added
@@ -198,10 +198,10 @@ def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delt
 
     Raises ValueError that names the argument at fault.
     """
-    check(noise_multiplier, rate, updates, privacy_delta)
+    check_setting(noise_multiplier, rate, updates, privacy_delta)
     if rate == 0 or updates == 0:
         return 0.0
     if noise_multiplier == 0:
         return math.inf
-    both = (losses(noise_multiplier, rate, removed=removed) for removed in (True, False))
+    both = (privacy_losses(noise_multiplier, rate, removed=removed) for removed in (True, False))
     return max(smallest_eps(compose(one, int(updates), tail=1e-6 * privacy_delta), privacy_delta) for one in both)

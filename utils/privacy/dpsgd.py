@@ -79,10 +79,10 @@ def outer_factors(model: nn.Module, layers: dict[str, nn.Module], x: Tensor, y: 
             hook.remove()
     if sorted(name for name, *_ in seen) != sorted(layers) or any(out.dim() not in (2, 4) for *_, out in seen):
         return []  # a layer that is called twice or never, or on sequences
-    slopes = torch.autograd.grad(loss, [out for *_, out in seen])
+    gradients = torch.autograd.grad(loss, [out for *_, out in seen])
     return [
         (name, m, g.flatten(2) if g.dim() == 4 else g[:, :, None], patches(m, a.detach()))
-        for (name, m, a, _), g in zip(seen, slopes, strict=True)
+        for (name, m, a, _), g in zip(seen, gradients, strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a learner moves: `predict`, `AttackExplorer`, `Duel`. What one lesson alone shows has a module of its own here.
+"""What a learner moves: `ask`, `AttackExplorer`, `Duel`. What one lesson alone shows has a module of its own here.
 
 Core ipywidgets only, alike on versions 7.7 and 8.1.
 Each is a `Panel`: alive in JupyterLab and Colab, a picture on a code host, on paper and in a converted notebook.
@@ -6,6 +6,6 @@ Each is a `Panel`: alive in JupyterLab and Colab, a picture on a code host, on p
 
 from utils.widgets.duel import Duel
 from utils.widgets.explorer import AttackExplorer
-from utils.widgets.prediction import predict
+from utils.widgets.prediction import ask
 
-__all__ = ["AttackExplorer", "Duel", "predict"]
+__all__ = ["AttackExplorer", "Duel", "ask"]

@@ -7,6 +7,7 @@ import ipywidgets as ui
 
 from utils.evaluation import Rate
 from utils.plots import BLUE, INK, LIGHT, RED, SOFT, house_style, percent_axis
+from utils.records import ARROW
 from utils.widgets.explorer import Stage
 from utils.widgets.panel import Panel, picture_widget
 
@@ -130,7 +131,7 @@ class PrivacyBudget(Panel):
             f"{NAMES[name].lower()} {value:g}" for name, value in zip(Setting._fields, setting, strict=True)
         )
         self.still.text = (
-            f"{chosen}: epsilon {eps} at delta {self.privacy_delta:g}, accuracy {outcome.accuracy}, "
+            f"{chosen} {ARROW} epsilon {eps} at delta {self.privacy_delta:g}, accuracy {outcome.accuracy}, "
             f"members found {outcome.found}"
         )
         self.sentence.value = f"Epsilon <b>{eps}</b> at delta {self.privacy_delta:g}."

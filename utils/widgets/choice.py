@@ -9,6 +9,7 @@ import ipywidgets as ui
 from utils.choice import Needs, Offer, choose, over, reached
 from utils.duel import KNOWS, SHARES, Threat
 from utils.plots import BLUE, INK, LIGHT, RED, SOFT, house_style, percent_axis
+from utils.records import ARROW
 from utils.widgets.explorer import NORMS, Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -106,6 +107,6 @@ class ChoiceBoard(Panel):
             said = f"{level[0]}: {best}."
             if len(level) > 1:
                 said += f" Not clearly worse, and dearer: {', '.join(level[1:])}."
-        self.still.text = said
+        self.still.text = f"fits {ARROW} {said}"
         self.sentence.value = escape(said)
         self.picture.value = self.still.shot()

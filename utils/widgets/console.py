@@ -8,6 +8,7 @@ from torch import Tensor
 
 from utils.evaluation import Rate
 from utils.plots import BLUE, INK, RED, SOFT, house_style
+from utils.records import ARROW
 from utils.widgets.explorer import Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -50,7 +51,7 @@ class Timeline(Stage):
         said += f"Alarms after it: {Rate(int(true.sum()), runs)}"
         if true.any():
             said += f", median delay {float((alarms[true] - self.change).double().median()):.0f} arrivals"
-        self.text = f"{name}. {said}."
+        self.text = f"{name} {ARROW} {said}."
         return said + "."
 
 

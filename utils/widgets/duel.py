@@ -6,8 +6,9 @@ import ipywidgets as ui
 from torch import nn
 
 from utils.data import Dataset
-from utils.duel import KNOWS, SHARES, Defense, Side, Threat, budgets, measure, verdict
+from utils.duel import KNOWS, SHARES, Defense, Side, Threat, budgets, measure, who_is_ahead
 from utils.plots import BLUE, INK, RED, SOFT, house_style, percent_axis
+from utils.records import ARROW
 from utils.widgets.explorer import NORMS, Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -61,7 +62,7 @@ class Ring(Stage):
             band.set_xy([*enumerate(low), *reversed([*enumerate(high)])])
             line.set_ydata([float(rate) for rate in rates])
         self.here.set_xdata([at, at])
-        self.title.set_text("proved, whatever the attack" if certificate else f"left by {in_words(threat)}")
+        self.title.set_text("proved, whatever the attack" if certificate else f"left by {attacker_in_words(threat)}")
         table = [self.column(side, threat, at) for side in sides]
         for row, texts in zip(self.cells, zip(*table, strict=True), strict=True):
             for cell, text in zip(row, texts, strict=True):
@@ -69,10 +70,10 @@ class Ring(Stage):
         if self.shown != (threat, certificate):
             self.hold()
             self.shown = threat, certificate
-        said = verdict(self.names, *curves, self.eps, at)
-        lines = (f"{name}: {a} against {b}" for name, a, b in zip(ROWS, *table, strict=True))
+        said = who_is_ahead(self.names, *curves, self.eps, at)
+        lines = (f"{name} {ARROW} {a} against {b}" for name, a, b in zip(ROWS, *table, strict=True))
         self.text = "\n".join(
-            [f"{' against '.join(self.names)}, {NORMS[threat.norm]} eps {self.eps[at]:.2g}: {said}", *lines]
+            [f"{' against '.join(self.names)}, {NORMS[threat.norm]} eps {self.eps[at]:.2g} {ARROW} {said}", *lines]
         )
         return said
 
@@ -94,7 +95,7 @@ class Ring(Stage):
         ]
 
 
-def in_words(threat: Threat) -> str:
+def attacker_in_words(threat: Threat) -> str:
     """The attacker of a threat model, in three words."""
     if threat.knows == "weights":
         return "an adapted white-box attack" if threat.adapts else "PGD on the model as it is"

@@ -34,6 +34,7 @@ from utils.plots import (
     show_change,
     show_image,
 )
+from utils.records import ARROW
 from utils.widgets.panel import Panel, picture_widget
 
 NORMS = {"linf": "L\u221e", "l2": "L2"}
@@ -81,7 +82,7 @@ class Stage(Picture):
         return png.getvalue()
 
 
-class Outcome(NamedTuple):
+class AttackRun(NamedTuple):
     """What one attack does at each budget: to the shown images, and to the accuracy on the sample."""
 
     eps: list[float]
@@ -101,14 +102,16 @@ def own_norm(attack: Callable) -> str:
     return getattr(attack, "keywords", {}).get("norm", "l2" if name.endswith("l2") else "linf")
 
 
-def outcome(model: nn.Module, attack: Callable, sample: Split, eps: Sequence[float], images: int, **how) -> Outcome:
+def run_attack(
+    model: nn.Module, attack: Callable, sample: Split, eps: Sequence[float], images: int, **how
+) -> AttackRun:
     """Run `attack` on the sample once for each budget, and keep what can be shown."""
     x, y = sample
     x_adv = [x if e == 0 else attack(model, x, y, eps=e, **how) for e in eps]
     answers = [logits(model, batch) for batch in x_adv]
     rates = [Rate(int((answer.argmax(1) == y).sum()), len(y)) for answer in answers]
     shown = [torch.stack([t[:images] for t in many]).cpu() for many in (x_adv, answers)]
-    return Outcome(list(eps), *shown, rates)
+    return AttackRun(list(eps), *shown, rates)
 
 
 class Scene(Stage):
@@ -151,7 +154,7 @@ class Scene(Stage):
             self.title.set_title(f"change, \u00b1{scale:.2g}")
         self.settle()
 
-    def show(self, now: Outcome, budget: int, image: int, label: int, caption: str) -> None:
+    def show(self, now: AttackRun, budget: int, image: int, label: int, caption: str) -> None:
         """Move every artist to one image at one budget of an outcome."""
         x, x_adv = now.x_adv[[0, budget], image]
         before, after = now.logits[[0, budget], image]
@@ -160,8 +163,8 @@ class Scene(Stage):
         for drawn, array in zip(self.images, arrays, strict=True):
             drawn.set_data(array)
         for reading, answer in zip(self.readings, (before, after), strict=True):
-            sure, k = answer.softmax(0).max(0)
-            reading.set(text=f"{self.classes[k]}, {percent(sure)}", color=INK if k == label else RED)
+            confidence, k = answer.softmax(0).max(0)
+            reading.set(text=f"{self.classes[k]}, {percent(confidence)}", color=INK if k == label else RED)
         self.caption.set_text(caption)
 
         for k, (bar, value) in enumerate(zip(self.bars, after.tolist(), strict=True)):
@@ -173,7 +176,7 @@ class Scene(Stage):
         self.line.set_ydata([float(rate) for rate in now.rates])
         self.here.set_data([budget], [float(now.rates[budget])])
         self.rate.set_text(str(now.rates[budget]))
-        self.text = f"{caption}, on image {image + 1}. Accuracy left: {now.rates[budget]}"
+        self.text = f"{caption} {ARROW} on image {image + 1}; accuracy left: {now.rates[budget]}"
 
 
 def choice(label: str, options: list, **value) -> ui.ToggleButtons:
@@ -221,14 +224,14 @@ class AttackExplorer(Panel):
 
         top = 2 * data.eps if eps is None else eps
         tops = {"linf": top, "l2": top * math.sqrt(chosen.x[0].numel()) / 3}
-        self.grid: dict[tuple[str, str, int | None], Outcome] = {}  # by attack, norm and steps
+        self.grid: dict[tuple[str, str, int | None], AttackRun] = {}  # by attack, norm and steps
         for name, attack in attacks.items():
             for norm in norms if takes(attack, "norm") else [own_norm(attack)]:
                 for count in steps if takes(attack, "steps") else [None]:
                     given = {"norm": norm, "steps": count}
                     how = {key: value for key, value in given.items() if takes(attack, key)}
                     budgets = torch.linspace(0, tops[norm], 7).tolist()
-                    self.grid[name, norm, count] = outcome(model, attack, chosen, budgets, images, **how)
+                    self.grid[name, norm, count] = run_attack(model, attack, chosen, budgets, images, **how)
 
         used = [(NORMS[norm], norm) for norm in NORMS if any(norm == key[1] for key in self.grid)]
         self.attack = choice("Attack", list(attacks))

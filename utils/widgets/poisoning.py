@@ -7,6 +7,7 @@ from torch import Tensor
 
 from utils.evaluation import Rate
 from utils.plots import BLUE, house_style, percent_axis, pixels, show_image
+from utils.records import ARROW
 from utils.widgets.explorer import Stage
 from utils.widgets.panel import Panel, picture_widget
 
@@ -57,5 +58,5 @@ class PoisonExplorer(Panel):
             bar.set_width(float(rate))
             text.set_text(str(rate))
         told = ", ".join(f"{name} {rate}" for name, rate in now.items())
-        self.still.text = f"rate {self.rate.value:g}, trigger {self.size.value} x {self.size.value}: {told}"
+        self.still.text = f"rate {self.rate.value:g}, trigger {self.size.value} x {self.size.value} {ARROW} {told}"
         self.picture.value = self.still.shot()

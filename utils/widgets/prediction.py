@@ -11,7 +11,9 @@ from utils.records import ARROW
 from utils.widgets.panel import Panel, picture_widget
 
 
-def scale(question: str, unit: str, low: float, high: float, *, measured=None, guess: float | None = None) -> Picture:
+def question_picture(
+    question: str, unit: str, low: float, high: float, *, measured=None, guess: float | None = None
+) -> Picture:
     """A question's scale from `low` to `high`, with the measured value and the guess where there are some."""
     picture = Picture(7, 0.95, question if measured is None else f"measured {ARROW} {in_words(measured, unit)}")
     with house_style():
@@ -49,7 +51,7 @@ def in_words(measured: Rate | float, unit: str) -> str:
     return str(measured) if isinstance(measured, Rate) else f"{in_unit(measured, unit)[0]:.4g} {unit}"
 
 
-def verdict(guess: float, measured: Rate | float, unit: str) -> str:
+def how_close(guess: float, measured: Rate | float, unit: str) -> str:
     """`You said 60 %; measured 103/397 = 26 % [22, 30]: 34 points too high.`"""
     value, (low, high) = in_unit(measured, unit)
     if low <= guess <= high:
@@ -61,7 +63,7 @@ def verdict(guess: float, measured: Rate | float, unit: str) -> str:
 
 
 class Prediction(Panel):
-    """A question, a slider and a lock; `guess` is None until the learner has locked it. Made by `predict`."""
+    """A question, a slider and a lock; `guess` is None until the learner has locked it. Made by `ask`."""
 
     def __init__(self, question: str, unit: str, low: float, high: float):
         self.question, self.unit, self.low, self.high = question, unit, low, high
@@ -81,7 +83,7 @@ class Prediction(Panel):
         self.button = ui.Button(description="Lock", tooltip="Lock the guess: it cannot be changed afterwards")
         super().__init__(ui.HTML(f"<b>{escape(question)}</b>"), ui.HBox([self.slider, self.button]))
         self.button.on_click(self.guarded(self.lock))
-        self.still = scale(question, unit, low, high)
+        self.still = question_picture(question, unit, low, high)
 
     def lock(self) -> None:
         """Keep the slider's value as the guess, for good, and show it in every `reveal`."""
@@ -113,17 +115,17 @@ class Reveal(Panel):
 
     def update(self) -> None:
         p = self.prediction
-        self.still = scale(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
+        self.still = question_picture(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
         if p.guess is not None:
-            self.sentence.value = escape(verdict(p.guess, self.measured, p.unit))
+            self.sentence.value = escape(how_close(p.guess, self.measured, p.unit))
             self.picture.value = self.still.png()
             self.open(self.picture)
 
 
-def predict(question: str, unit: str = "%", low: float = 0, high: float = 100) -> Prediction:
+def ask(question: str, unit: str = "%", low: float = 0, high: float = 100) -> Prediction:
     """Ask for a guess before the measurement, to be locked by the learner and compared later.
 
-    guess = predict("What accuracy is left after one step?")   # as one cell's last line: the slider
+    guess = ask("What accuracy is left after one step?")   # as one cell's last line: the slider
     guess.reveal(rate)                                         # as a later cell's last line: the comparison
     """
     return Prediction(question, unit, low, high)

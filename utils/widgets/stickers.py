@@ -6,6 +6,7 @@ import ipywidgets as ui
 from torch import Tensor
 
 from utils.plots import BLUE, RED, house_style, percent_axis, pixels, show_image
+from utils.records import ARROW
 from utils.widgets.explorer import Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
@@ -35,7 +36,7 @@ class StickerExplorer(Panel):
             self.bars = bars.barh(range(len(classes)), [0.0] * len(classes), height=0.62)
             percent_axis(bars.xaxis)
             bars.set_yticks(range(len(classes)), classes)
-            bars.set(ylim=(len(classes) - 0.4, -0.6), xlabel="the model is this sure")
+            bars.set(ylim=(len(classes) - 0.4, -0.6), xlabel="the model's confidence")
             bars.tick_params(axis="y", length=0)
             bars.spines["left"].set_visible(False)
         stage.moving = [self.image, *self.bars]
@@ -46,12 +47,12 @@ class StickerExplorer(Panel):
 
     def update(self) -> None:
         """Look up what the controls ask for, and draw it."""
-        images, sure = self.readings[self.defense.value]
+        images, confidence = self.readings[self.defense.value]
         sign, camera = self.sign.value, self.camera.value - 1
         self.image.set_data(pixels(images[sign, camera]))
-        for i, (bar, share) in enumerate(zip(self.bars, sure[sign, camera].tolist(), strict=True)):
+        for i, (bar, share) in enumerate(zip(self.bars, confidence[sign, camera].tolist(), strict=True)):
             bar.set(width=share, color=BLUE if i == sign else RED, alpha=0.55)
-        right = int((sure[sign].argmax(-1) == sign).sum())
+        right = int((confidence[sign].argmax(-1) == sign).sum())
         who = f"{self.classes[sign]} with a sticker, {self.defense.value}"
-        self.still.text = f"{who}: read right by {right} of {len(sure[sign])} cameras"
+        self.still.text = f"{who} {ARROW} read right by {right} of {len(confidence[sign])} cameras"
         self.picture.value = self.still.shot()

@@ -11,6 +11,7 @@ from torch import Tensor
 from utils.duel import ahead, points
 from utils.evaluation import Rate
 from utils.plots import BLUE, INK, LIGHT, RED, SOFT, Picture, house_style, percent_axis
+from utils.records import ARROW
 from utils.widgets.duel import NEITHER
 from utils.widgets.explorer import Stage, choice
 from utils.widgets.panel import Panel, picture_widget
@@ -39,7 +40,7 @@ class Case(NamedTuple):
         return Rate(round(float(self.harm[side].sum() / arrived.sum()) * n), n)
 
 
-def verdict(case: Case) -> str:
+def less_harm(case: Case) -> str:
     """Which of the two lets less harm through, in words from the numbers."""
     defended, monitored = case.left("defended"), case.left("monitored")
     lead = ahead(monitored, defended)  # less harm is better
@@ -83,8 +84,8 @@ class Balance(Stage):
             line.set_data(range(1, len(so_far) + 1), so_far)
             bar.set_width(float(rate))
             end.set_xdata(rate.interval)
-        said = verdict(case)
-        self.text = f"{name}: {said}.\n" + "\n".join(f"harm, {side}: {case.left(side)}" for side in SIDES)
+        said = less_harm(case)
+        self.text = f"{name} {ARROW} {said}.\n" + "\n".join(f"harm, {side} {ARROW} {case.left(side)}" for side in SIDES)
         return said
 
 
@@ -156,8 +157,8 @@ def timeline(
     truth    (name, begin, end) of each incident; without it nothing is told
     """
     length = len(next(iter(signals.values())))
-    text = f"a stream of {length} arrivals; alarms at {', '.join(map(str, alarms)) or 'no time'}"
-    text += "".join(f"; {name} from {begin} to {end}" for name, begin, end in truth)
+    text = f"a stream of {length} arrivals" + "".join(f"; {name} from {begin} to {end}" for name, begin, end in truth)
+    text += f"\nalarms at {ARROW} {', '.join(map(str, alarms)) or 'no time'}"
     picture = Picture(7, min(0.7 + 0.4 * len(signals), 3), text)
     with house_style():
         rows = picture.figure.subplots(len(signals), 1, sharex=True, squeeze=False)[:, 0]

@@ -1,7 +1,7 @@
 """What runs inside the sandbox: the student's cells in one namespace, and calls of what they defined.
 
-`python -m grader.child READ WRITE LIMITS` answers requests from file descriptor READ on WRITE, one each.
-It shares its process with the student's code, so the other end takes whatever it says as the student's answer.
+`python -m grader.inside.child READ WRITE LIMITS` answers each request from file descriptor READ on WRITE.
+It shares its process with the student's code, so the teacher's side trusts its replies no more than that code.
 """
 
 import ast
@@ -16,11 +16,11 @@ import resource
 import sys
 import traceback
 
-REPLIES_KEPT = 1000  # handles of one submission
+MOST_KEPT = 1000  # values of one submission that stay here
 
 
-def limit(limits: dict) -> None:
-    """Take on the limits, and become nobody where we are root. Called before any of the student's code."""
+def take_limits(limits: dict) -> None:
+    """Set the limits of this process; as root, become another user. Called before any of the student's code runs."""
     if limits.get("user"):
         os.setgroups([])
         os.setgid(limits["user"])
@@ -43,7 +43,7 @@ def own_processes() -> list[str]:
     ]
 
 
-class Later:
+class LazyModule:
     """A module of `utils` that is imported when something of it is used: few answers draw, matplotlib takes seconds."""
 
     def __init__(self, name: str):
@@ -53,15 +53,15 @@ class Later:
         return getattr(importlib.import_module(self.__name), name)
 
 
-def main(read: int, write: int) -> None:
+def serve(read: int, write: int) -> None:
     gc.disable()  # a tenth of the time that imports take: there is no garbage yet
     import torch
     from torch import nn
 
     import utils
-    from grader import wire
+    from grader.inside import wire
 
-    utils.plots, utils.widgets = Later("utils.plots"), Later("utils.widgets")
+    utils.plots, utils.widgets = LazyModule("utils.plots"), LazyModule("utils.widgets")
     torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
@@ -69,8 +69,8 @@ def main(read: int, write: int) -> None:
     kept: list[object] = []
 
     def keep(value: object) -> dict:
-        """What stays here, as a number that the other end can call."""
-        if len(kept) >= REPLIES_KEPT:
+        """What stays here, as a number by which the teacher's side can call it."""
+        if len(kept) >= MOST_KEPT:
             raise wire.Garbled("too many values that cannot be sent")
         kept.append(value)
         kind = "module" if isinstance(value, nn.Module) else "function" if callable(value) else "object"
@@ -84,7 +84,7 @@ def main(read: int, write: int) -> None:
         if do == "start":
             return None  # all that is slow has been imported
         if do == "run":
-            return run(request["source"], request["name"], namespace)
+            return run_cell(request["source"], request["name"], namespace)
         if do == "get":
             return {"value": namespace[request["name"]]} if request["name"] in namespace else {}
         from utils.expect import fingerprint
@@ -101,18 +101,18 @@ def main(read: int, write: int) -> None:
         try:
             reply = wire.pack({"id": request["id"], "ok": answer(request)}, keep)
         except BaseException as problem:  # SystemExit and KeyboardInterrupt of the student's are answers too
-            reply = wire.pack({"id": request["id"], **describe(problem)})
+            reply = wire.pack({"id": request["id"], **error_reply(problem)})
         sys.stdout.flush()
         wire.send(write, reply)
 
 
-def run(source: str, name: str, namespace: dict) -> None:
+def run_cell(source: str, name: str, namespace: dict) -> None:
     """Run one cell. Its lines are kept, so that a stack trace can show them."""
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-    exec(compile(plain(source), name, "exec"), namespace)
+    exec(compile(without_magics(source), name, "exec"), namespace)
 
 
-def plain(source: str) -> str:
+def without_magics(source: str) -> str:
     """A cell without IPython's own syntax: magics, shell commands and questions do nothing here."""
     try:
         ast.parse(source)
@@ -126,7 +126,7 @@ def plain(source: str) -> str:
     return source
 
 
-def describe(problem: BaseException) -> dict:
+def error_reply(problem: BaseException) -> dict:
     """An exception in words: its type, its message, and the student's line that it came from."""
     try:
         steps = traceback.extract_tb(problem.__traceback__)
@@ -140,8 +140,8 @@ def describe(problem: BaseException) -> dict:
     return {"error": type(problem).__name__[:100], "message": message[:1000], "where": where[:300]}
 
 
-class Quiet:
-    """Stands in for IPython's shell: any attribute of any attribute, any call, and nothing happens."""
+class NoShell:
+    """Stands in for IPython's shell: every attribute and every call gives this object again, and nothing happens."""
 
     def __getattr__(self, name):
         return self
@@ -153,6 +153,6 @@ class Quiet:
 if __name__ == "__main__":
     ends, limits = [int(end) for end in sys.argv[1:3]], json.loads(sys.argv[3])
     sys.argv[1:] = []
-    limit(limits)
-    builtins.get_ipython = Quiet()
-    main(*ends)
+    take_limits(limits)
+    builtins.get_ipython = NoShell()
+    serve(*ends)

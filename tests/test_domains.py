@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from build import LESSONS
+from run import LESSONS
 from utils.attacks import margin
-from utils.beyond import faces, moves, rules, signs, stickers, swaps, tables, texts
-from utils.beyond.rules import Column, Rules, box, feasible, linked, scale, units
-from utils.beyond.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
+from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
+from utils.domains.rules import Column, Rules, box, feasible, follow_links, scale, units
+from utils.domains.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
 from utils.models import logits
 from utils.widgets.stickers import StickerExplorer
 
@@ -104,10 +104,10 @@ def test_units_and_scale_are_inverse(seed):
     )
 
 
-def test_links_have_a_slope():
+def test_links_have_a_gradient():
     x = ROWS[:5].clone().requires_grad_()
-    (slope,) = torch.autograd.grad(linked(x, ROWS[:5], RULES)[:, [RATIO, SPENT]].sum(), x)
-    assert (slope[:, AMOUNT] > 0).all() and slope.isfinite().all()
+    (gradient,) = torch.autograd.grad(follow_links(x, ROWS[:5], RULES)[:, [RATIO, SPENT]].sum(), x)
+    assert (gradient[:, AMOUNT] > 0).all() and gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("spoil", ["rounds out of the ball", "forgets the links", "lets columns fall", "blurs groups"])
@@ -244,7 +244,7 @@ def test_a_misspelt_word_becomes_unknown_and_reads_as_before():
     free = MAIL.words.index("free")
     now = torch.tensor([free, texts.UNKNOWN, 0])
     before = torch.tensor([free, MAIL.words.index("call"), 0])
-    assert texts.write(now, before, ["free", "call"], MAIL.words) == "free C4LL"
+    assert texts.rewritten(now, before, ["free", "call"], MAIL.words) == "free C4LL"
 
 
 @settings(max_examples=15, deadline=None)
@@ -254,8 +254,8 @@ def test_swaps_change_few_words_and_only_into_what_may_stand_in(seed, changes):
     model = texts.Reader(MAIL, width=8).eval()
     x, y = (t[seed % 100 : seed % 100 + 20] for t in MAIL.test)
     can = ((MAIL.substitutes[x] != x[..., None]).any(-1)).sum(1).clamp_max(changes)
-    assert torch.equal((swaps.swap_by_slope(model, x, y, MAIL.substitutes, changes=changes) != x).sum(1), can)
-    for swap in (swaps.swap_by_slope, swaps.swap_by_search):
+    assert torch.equal((swaps.swap_by_gradient(model, x, y, MAIL.substitutes, changes=changes) != x).sum(1), can)
+    for swap in (swaps.swap_by_gradient, swaps.swap_by_search):
         new = swap(model, x, y, MAIL.substitutes, changes=changes)
         assert ((new != x).sum(1) <= changes).all() and ((x == 0) == (new == 0)).all()
         assert ((new[..., None] == MAIL.substitutes[x]).any(-1) | (new == x)).all()
@@ -355,9 +355,9 @@ def test_signs_are_drawn_alike_and_in_range():
 
 def test_cameras_see_the_paint_and_nothing_beside_the_sign():
     view, texture = signs.scenes(6, seed=1), signs.textures()[:1].requires_grad_()
-    (slope,) = torch.autograd.grad(signs.render(texture, view).sum(), texture)
+    (gradient,) = torch.autograd.grad(signs.render(texture, view).sum(), texture)
     there = texture[:, 3:] > 0
-    assert slope[:, :3][there.expand(1, 3, 48, 48)].abs().sum() > 0
+    assert gradient[:, :3][there.expand(1, 3, 48, 48)].abs().sum() > 0
     other = texture.detach().clone()
     other[:, :3][~there.expand(1, 3, 48, 48)] = 0.3  # beside the sign, where the background is seen
     inner = nn.functional.max_pool2d((~there).float(), 5, 1, 2) == 0
@@ -435,7 +435,7 @@ SHARED = [
     rules.feasible,
     moves.climb,
     moves.search,
-    swaps.swap_by_slope,
+    swaps.swap_by_gradient,
     swaps.swap_by_search,
     swaps.keep_some,
     swaps.seen,

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond.rules import Rules, box, feasible, linked
+from utils.domains.rules import Rules, box, feasible, follow_links
 from utils.models import logits
 
 
 def climb(model: nn.Module, x: Tensor, y: Tensor, rules: Rules, *, eps: float, steps: int = 20) -> Tensor:
-    """Up the margin's slope, through the links; the worst row on the way that can exist.
+    """Up the margin's gradient, through the links; the worst row on the way that can exist.
 
     x, y   rows of the table (N, columns) in [0, 1], and their true labels (N,) int64
     eps    budget: moving a column by d costs d times its cost
@@ -25,8 +25,8 @@ def climb(model: nn.Module, x: Tensor, y: Tensor, rules: Rules, *, eps: float, s
     free, best, highest = x, x, margin(logits(model, x), y)
     for _ in range(steps):
         free = free.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(linked(free, x, rules)), y).sum(), free)
-        free = free.detach() + 1.25 / steps * (high - low) * slope.sign()
+        (gradient,) = torch.autograd.grad(margin(model(follow_links(free, x, rules)), y).sum(), free)
+        free = free.detach() + 1.25 / steps * (high - low) * gradient.sign()
         free = torch.minimum(torch.maximum(free, low), high)
         row = feasible(free, x, rules, eps=eps)
         value = margin(logits(model, row), y)
@@ -42,8 +42,8 @@ def search(
 
     choices  values that are tried for each number, evenly spread over what the budget allows; members of a group, all
 
-    Other arguments and the guarantee are those of `climb`. It takes no slope, so no mask of the slope stops it; it
-    needs scores that move, so labels alone, or saturated scores, slow it.
+    Other arguments and the guarantee are those of `climb`. It takes no gradient, so no mask of the gradient stops it;
+    it needs scores that move, so labels alone, or saturated scores, slow it.
     """
     low, high = box(x, rules, eps)
     best, each = x, torch.arange(len(x))

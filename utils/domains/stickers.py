@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond import signs
+from utils.domains import signs
 
 SPOTS = ((17, 17), (8, 17), (26, 17), (17, 8), (17, 26))  # where a sticker may sit
 
@@ -50,9 +50,9 @@ def sticker(
         view = signs.scenes(p * n * poses, seed=1000 * seed + i) if fixed is None else fixed
         seen = signs.render(worn.repeat_interleave(poses, 1).flatten(0, 1), view)
         value = margin(model(seen), y.repeat_interleave(poses).repeat(p)).view(p, n, poses)
-        (slope,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
         fooled += (value > 0).float().mean(2).detach() * (i >= steps / 2)
-        paint = (paint + 0.1 * (1 - i / steps) * slope.sign()).clamp(0, 1)
+        paint = (paint + 0.1 * (1 - i / steps) * gradient.sign()).clamp(0, 1)
     best = fooled.argmax(0)
     return torch.stack([stick(texture[j], paint[best[j], j], spots[best[j]]) for j in range(n)]).detach()
 
@@ -67,6 +67,6 @@ def squares(model: nn.Module, x: Tensor, y: Tensor, side: int = 5, steps: int = 
     paint = torch.rand(n, 3, 1, 1, device=x.device).expand_as(x)
     for _ in range(steps):
         paint = paint.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
-        paint = (paint.detach() + 0.4 * slope.sign()).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
+        paint = (paint.detach() + 0.4 * gradient.sign()).clamp(0, 1)
     return x + mask * (paint - x)

@@ -31,7 +31,7 @@ def eps_lower(
     return np.log(np.maximum((hit - privacy_delta) / alarm, 1))
 
 
-def audit(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, failure_prob: float = 0.05) -> float:
+def audited_eps(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, failure_prob: float = 0.05) -> float:
     """A lower bound on epsilon from a score of each run, (n_in,) with the example and (n_out,) without it.
 
     One half of the runs choose the test: above or below which score to say "in", or "out". The others count, so that

@@ -72,8 +72,8 @@ def units(x: Tensor, rules: Rules) -> Tensor:
     return torch.where(log, torch.where(log, value, 0.0).exp(), value)
 
 
-def linked(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
-    """`x_new` with the columns that follow from others; it has a slope, which an attack should know. (N, columns)."""
+def follow_links(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
+    """`x_new` with the columns that follow from others; it has a gradient, as an attack should know. (N, columns)."""
     follows = rules.where(lambda c: c.linked, x)
     if not follows.any():
         return x_new
@@ -109,4 +109,4 @@ def feasible(x_new: Tensor, x: Tensor, rules: Rules, *, eps: float) -> Tensor:
         price = torch.tensor([rules.columns[i].cost for i in places], device=x.device)
         wish = x_new[:, places].masked_fill((price > eps) & (x[:, places] < 0.5), -math.inf)
         out[:, places] = F.one_hot(wish.argmax(1), len(places)).to(out)
-    return linked(out, x, rules)
+    return follow_links(out, x, rules)

@@ -82,7 +82,7 @@ def misspell(word: str) -> str:
     return re.sub("[aeio]", lambda letter: letter[0].translate(LOOKALIKE), word, count=1)
 
 
-def write(x: Tensor, original: Tensor, said: Sequence[str], words: Sequence[str]) -> str:
+def rewritten(x: Tensor, original: Tensor, said: Sequence[str], words: Sequence[str]) -> str:
     """The text that `said` has become, changed words in capitals; an unknown one is the word that was said, misspelt.
 
     x, original  numbers (length,) after and before the change

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import margin
-from utils.beyond.texts import Reader
+from utils.domains.texts import Reader
 from utils.models import logits, predict
 
 
-def swap_by_slope(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
-    """Replace `changes` words of each text, one at a time, as the slope says. Ebrahimi et al. 2018 (arXiv:1712.06751).
+def swap_by_gradient(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
+    """Replace `changes` words of each text, one at a time, as the gradient says.
+
+    Ebrahimi et al. 2018 (arXiv:1712.06751).
 
     model  has `vectors`, an embedding of the words, and `read(vectors, x)`, which gives logits: as `texts.Reader`
 
@@ -24,8 +26,8 @@ def swap_by_slope(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, chang
     each, now, allowed = torch.arange(len(x)), x.clone(), choices[x]  # allowed: (N, length, choices)
     for _ in range(changes):
         vectors = model.vectors(now).detach().requires_grad_()
-        (slope,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
-        gain = ((model.vectors(allowed) - vectors[:, :, None]) * slope[:, :, None]).sum(-1)
+        (gradient,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
+        gain = ((model.vectors(allowed) - vectors[:, :, None]) * gradient[:, :, None]).sum(-1)
         taken = (allowed == x[..., None]) | (now != x)[..., None]  # no change, or changed before
         best = gain.masked_fill(taken, -math.inf).flatten(1).argmax(1)
         place, which = best // choices.shape[1], best % choices.shape[1]
@@ -38,7 +40,7 @@ def swap_by_search(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, c
 
     model  from texts to logits
 
-    Guarantee: that of `swap_by_slope`.
+    Guarantee: that of `swap_by_gradient`.
     """
     each, now, length = torch.arange(len(x)), x, x.shape[1]
     for _ in range(changes):

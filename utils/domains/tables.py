@@ -11,8 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from utils.beyond.rules import Column, Rules, scale
 from utils.data import Dataset, Split, device
+from utils.domains.rules import Column, Rules, scale
 from utils.models import logits
 
 CHANNELS = ("chip", "contactless", "online", "phone")
@@ -194,18 +194,18 @@ def balanced(split: Split, *, seed: int = 0) -> Split:
     return Split(split.x[index], split.y[index])
 
 
-class Bar(nn.Module):
-    """Logits (N, 2) with `height` added to the first: class 1 must be ahead by more than that. Goes behind a model."""
+class Threshold(nn.Module):
+    """Logits (N, 2) with `threshold` added to the first: class 1 must be ahead by more. Goes behind a model."""
 
-    def __init__(self, height: float):
+    def __init__(self, threshold: float):
         super().__init__()
-        self.height = height
+        self.threshold = threshold
 
     def forward(self, logits: Tensor) -> Tensor:
-        return torch.stack([logits[:, 0] + self.height, logits[:, 1]], 1)
+        return torch.stack([logits[:, 0] + self.threshold, logits[:, 1]], 1)
 
 
 def stopping(model: nn.Module, honest: Tensor, share: float = 0.01) -> nn.Sequential:
-    """The model with a bar, such that it calls a `share` of the `honest` rows (N, columns) class 1."""
+    """The model with a threshold such that it calls a `share` of the `honest` rows (N, columns) class 1."""
     answer = logits(model, honest)
-    return nn.Sequential(model, Bar(float((answer[:, 1] - answer[:, 0]).quantile(1 - share)))).eval()
+    return nn.Sequential(model, Threshold(float((answer[:, 1] - answer[:, 0]).quantile(1 - share)))).eval()

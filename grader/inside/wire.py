@@ -1,4 +1,5 @@
-"""Plain values over a pipe: JSON and raw arrays, never pickle. Both ends use it, and neither trusts the other's sizes.
+"""Plain values over a pipe: JSON and raw arrays, never pickle. Both ends use it, and neither
+believes the sizes that the other states.
 
 A frame is b"MD01", the lengths of header (4 bytes) and body (8 bytes), the header (JSON) and the body (arrays, one
 after another). A tensor in the header is {"tensor": [dtype, shape]}, and its numbers are next in the body.
@@ -42,7 +43,7 @@ class Garbled(Exception):
     """A frame that is too large, or not what a frame should be."""
 
 
-class Silent(Exception):
+class TimedOut(Exception):
     """Nothing came, or was taken, in time."""
 
 
@@ -203,7 +204,7 @@ def _wait(pipe: int, deadline: float, write: bool = False) -> None:
     poll = select.poll()  # select.select ends at descriptor 1024
     poll.register(pipe, select.POLLOUT if write else select.POLLIN)
     if not poll.poll(None if timeout is None else 1000 * timeout):
-        raise Silent
+        raise TimedOut
 
 
 # Models and functions, down only.

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, margin, pgd, rays, square
-from utils.attacks.gradient import slope
+from utils.attacks.gradient import loss_gradient
 from utils.attacks.guard import into_ball
 from utils.checkup.lens import Lens, Raw, looks_like_probabilities
 from utils.data import chunks
@@ -27,7 +27,7 @@ def lead(answer: Tensor, pair: Tensor) -> Tensor:
     return both[:, 1] - both[:, 0]
 
 
-class Evidence:
+class Measurements:
     """A model, the inputs that it gets right, and what brings them down. Boolean answers are (n,), one an input.
 
     raw, model  the model's answers as they are, and as attacks see them
@@ -72,7 +72,7 @@ class Evidence:
     def ascend(self, x: Tensor, loss, check: nn.Module | None = None, labels: Tensor | None = None) -> Tensor:
         """The gradient of `loss` at each x."""
         model, labels = check or self.model, self.y if labels is None else labels
-        return torch.cat([slope(model, a, loss, b)[2] for a, b in chunks(x, labels)])
+        return torch.cat([loss_gradient(model, a, loss, b)[2] for a, b in chunks(x, labels)])
 
     # White box.
 
@@ -163,7 +163,7 @@ class Evidence:
 
     @cached_property
     def gradient(self) -> Tensor:
-        """The slope of the best rival's lead at x, as autograd gives it: it may hold NaN or infinity."""
+        """The gradient of the best rival's lead at x, as autograd gives it: it may hold NaN or infinity."""
         return self.ascend(self.x, lead, self.bare, self.rivals)
 
     @property
@@ -183,11 +183,11 @@ class Evidence:
         spread = self.answer.std(0).mean().double()
         down = torch.zeros_like(self.y, dtype=torch.bool)
         for x in (self.x, self.nearby):
-            slope_of_lead = self.gradient if x is self.x else self.ascend(x, lead, self.bare, self.rivals)
-            reach = slope_of_lead.double().flatten(1).abs().sum(1)
-            down |= ~slope_of_lead.flatten(1).isfinite().all(1) | ~(reach > 1e-6 * spread)
-            loss_slope = self.ascend(x, cross_entropy, self.bare).flatten(1)
-            down |= ~loss_slope.isfinite().all(1) | (loss_slope == 0).all(1)
+            gradient_of_lead = self.gradient if x is self.x else self.ascend(x, lead, self.bare, self.rivals)
+            reach = gradient_of_lead.double().flatten(1).abs().sum(1)
+            down |= ~gradient_of_lead.flatten(1).isfinite().all(1) | ~(reach > 1e-6 * spread)
+            gradient_of_loss = self.ascend(x, cross_entropy, self.bare).flatten(1)
+            down |= ~gradient_of_loss.isfinite().all(1) | (gradient_of_loss == 0).all(1)
         return down
 
     @cached_property
@@ -196,13 +196,13 @@ class Evidence:
         model, back = self.model, torch.arange(len(self.y) - 1, -1, -1, device=self.y.device)
         first, second = logits(model, self.x), logits(model, self.x[back])[back]
         apart = (first - second).abs().amax(1) > 1e-3 * first.std()
-        slope_1 = self.ascend(self.x, lead, model, self.rivals).double().flatten(1)
-        slope_2 = self.ascend(self.x[back], lead, model, self.rivals[back])[back].double().flatten(1)
-        return apart | ((slope_1 - slope_2).norm(dim=1) > 1e-2 * slope_1.norm(dim=1))
+        gradient_1 = self.ascend(self.x, lead, model, self.rivals).double().flatten(1)
+        gradient_2 = self.ascend(self.x[back], lead, model, self.rivals[back])[back].double().flatten(1)
+        return apart | ((gradient_1 - gradient_2).norm(dim=1) > 1e-2 * gradient_1.norm(dim=1))
 
     @cached_property
     def lying(self) -> Tensor:
-        """Where autograd's slope differs from finite differences along four directions, whatever their step."""
+        """Where autograd's gradient differs from finite differences along four directions, whatever their step."""
         model, x, dtype = self.model, self.x, torch.float64
         try:  # in double precision, if the model can
             twin = deepcopy(self.model).double()
@@ -213,9 +213,9 @@ class Evidence:
             model, x = twin, x.double()
         except Exception:  # it cannot: whatever the reason, single precision has to do
             dtype = x.dtype
-        slope = self.ascend(x, lead, model, self.rivals)
-        along = [self.signs(x, 10 + i) for i in range(3)] + [slope.sign()]
-        claimed = torch.stack([(slope * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
+        gradient = self.ascend(x, lead, model, self.rivals)
+        along = [self.signs(x, 10 + i) for i in range(3)] + [gradient.sign()]
+        claimed = torch.stack([(gradient * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
         best = torch.full_like(claimed[:, 0], torch.inf)
         smallest = 1e-6 if dtype == torch.float64 else 1e-3
         for h in [h for h in (*SCALES, self.eps / 2) if h >= smallest]:
