@@ -27,6 +27,7 @@ from utils.larger import larger
 from utils.leakage import auc, fit_many, roc_curve
 from utils.masking import Quantize
 from utils.models import logits, mlp, small_cnn
+from utils.records import measured
 from utils.training import fit
 
 data = load()  # the digits; load("mnist") runs the same cells
@@ -74,9 +75,9 @@ chance = torch.Generator().manual_seed(0)
 inside = (torch.rand(128, len(x), generator=chance).argsort(1) < len(x) // 2).to(x.device)  # (K, N)
 networks, single = fit_many(x, y, inside), fit_many(x, y, inside[5:6], seed=5)[0]
 right = networks(x).argmax(-1) == y
-print("trained on:", Rate(int(right[inside].sum()), int(inside.sum())))
-print("held out:  ", Rate(int(right[~inside].sum()), int((~inside).sum())))
-print("network 5 and the same one trained alone agree:", leakage.agreement(networks[5], single, data.test.x))
+measured("right, trained on", Rate(int(right[inside].sum()), int(inside.sum())))
+measured("right, held out", Rate(int(right[~inside].sum()), int((~inside).sum())))
+measured("network 5 and the same one trained alone agree", leakage.agreement(networks[5], single, data.test.x))
 
 # %% [markdown]
 # The simple attack accuses whomever the target is confident of, above one threshold for all.
@@ -95,10 +96,11 @@ def tpr_at(scores, members, fpr=0.01):
 
 confidences, targets = confidence(networks(x), y), 16  # the first 16 networks are targets, one after another
 members = inside[:targets]
-print("members found at 1 % false accusations:", tpr_at(confidences[:targets], members))
-print(f"area under the curve: {100 * auc(confidences[:targets], members):.1f} %")
+measured("members found at 1 % false accusations, one threshold", tpr_at(confidences[:targets], members))
+measured("area under the curve, one threshold", auc(confidences[:targets], members))
 reference = metrics.roc_auc_score(members.flatten().cpu(), confidences[:targets].flatten().cpu())
-print(f"scikit-learn's: {100 * reference:.1f} %")
+measured("scikit-learn's", reference)
+print("the same:", abs(reference - auc(confidences[:targets], members)) < 1e-6)
 
 # %% [markdown]
 # Hardly more than chance, and it would be easy to stop here: "no leak".
@@ -129,7 +131,8 @@ def judged(confidences, inside, targets):
 
 
 scores = judged(confidences, inside, targets)
-print("members found at 1 % false accusations:", tpr_at(scores, members))
+measured("members found at 1 % false accusations, likelihood ratio", tpr_at(scores, members))
+measured("area under the curve, likelihood ratio", auc(scores, members))
 plots.roc({"one threshold": roc_curve(confidences[:targets], members), "likelihood ratio": roc_curve(scores, members)})
 
 # %% [markdown]
@@ -199,13 +202,14 @@ def by_target(score):
 
 
 bare = by_target(found["as it is"])
+measured("area by target, as it is", bare[:, 1].mean(), "%")
 for name, score in found.items():
     held = 100 * (asked[name].argmax(-1) == y)[~inside].double().mean()
-    print(f"{name}: right about {held:.0f} % of held-out images")
+    measured(f"right about held-out images, {name}", held, "%")
     if name != "as it is":
         change = stats.ttest_1samp((by_target(score) - bare).numpy(), 0).confidence_interval(0.95)  # target by target
         for what, low, high in zip(("members found", "area"), change.low, change.high, strict=True):
-            print(f"    {what}: change between {low:+.1f} points and {high:+.1f} points")
+            measured(f"    change of {what}, {name}", f"between {low:+.1f} and {high:+.1f} points")
 
 # %% [markdown]
 # The mask is no obstacle: confidences go forwards, masks stand in the way back.
@@ -244,11 +248,11 @@ def gradients(model, x, y):
 private, labels = elsewhere[:16, None], data.train.y[order[size : size + 16], None]  # 16 clients, one image each
 sent = gradients(networks[0], private, labels)
 read = linear_input(sent["1.weight"], sent["1.bias"]).view_as(private)
-print(f"off by {(read - private).abs().max():.1e} at most")
+measured("off by at most", f"{(read - private).abs().max():.1e}")
 read = linear_input(sent["1.weight"].flip(1), sent["1.bias"].flip(1)).view_as(private)
-print(f"with scrambled rows: {(read - private).abs().max():.1e}")
+measured("with scrambled rows", f"{(read - private).abs().max():.1e}")
 known = sent["3.bias"].argmin(1) == labels[:, 0]  # p - 1 for the label, p for the others
-print("labels that the last bias tells:", Rate(int(known.sum()), len(known)))
+measured("labels that the last bias tells", Rate(int(known.sum()), len(known)))
 
 # %% [markdown]
 # Exact, in one division, and scrambling the units is no help: every row holds the image.
@@ -403,9 +407,9 @@ torch.manual_seed(0)
 secrets = torch.randint(leakage.FIELD, (4, *updates.shape)).to(x.device)
 sent_masked = (leakage.to_field(updates) + masks(secrets)) % leakage.FIELD
 total = leakage.from_field(sent_masked.sum(0) % leakage.FIELD)
-print(f"the sum is off by {(total - updates.double().sum(0)).abs().max():.0e} (rounding)")
+measured("the sum is off by (rounding)", f"{(total - updates.double().sum(0)).abs().max():.0e}")
 share = sent_masked[0].double().cpu() / leakage.FIELD
-print(f"one upload against uniform random numbers: p = {stats.kstest(share.numpy(), 'uniform').pvalue:.2f}")
+measured("one upload against uniform random numbers, p", stats.kstest(share.numpy(), "uniform").pvalue)
 
 
 # %%
@@ -429,7 +433,7 @@ views = {
 }
 for name, view in views.items():
     kept[name] = {"adapted": recovered(image[: len(view)], view, everything)}
-print(*(f"{name}: {kept[name]['adapted']}" for name in views), sep="\n")
+    measured(name, kept[name])
 plots.gallery({"private": image} | views)
 
 # %% [markdown]
@@ -471,10 +475,10 @@ alike = networks(white.roll(1, 0)).argmax(-1) == classes  # each portrait, read 
 read_as = Rate(int(alike.sum()), alike.numel())
 members_near = inside.gather(1, nearest)
 a_member = recovered(x[nearest[members_near]], white[members_near], everything)
-print(f"confidence in the class, at least: {lowest[0]:.0f} % with weights, {lowest[1]:.0f} % without")
-print("another network reads the portrait as the class:", read_as)
-print("the nearest image of the class in the pool is a member:", Rate(int(members_near.sum()), members_near.numel()))
-print("where it is, the portrait is that member:", a_member)
+measured("confidence in the class, at least, in percent", {"with weights": lowest[0], "without": lowest[1]})
+measured("another network reads the portrait as the class", read_as)
+measured("the nearest image of the class in the pool is a member", Rate(int(members_near.sum()), members_near.numel()))
+measured("where it is, the portrait is that member", a_member)
 
 # %% [markdown]
 # The model is confident, and the portrait is nobody's: it shows what tells the class from others,
@@ -511,10 +515,11 @@ for asks in (10, 30, 100, 300, len(elsewhere)):
         copies[name] = steal(victim, mlp(data, 100), queries[:asks], labels_only="labels" in name)
         curve[asks] = leakage.agreement(copies[name], victim, x_test)
 right = {name: accuracy(copy, (x_test, y_test)) for name, copy in copies.items()}
-print("accuracy of the victim:", accuracy(victim, (x_test, y_test)))
-print(*(f"of the copy, by {name}: {rate}" for name, rate in right.items()), sep="\n")
+measured("accuracy of the victim", accuracy(victim, (x_test, y_test)))
+for name, rate in right.items():
+    measured(f"of the copy, by {name}", rate)
 agrees, copies["a stranger"] = leakage.agreement(stranger, victim, x_test), stranger
-print("a stranger, trained on the true labels of the same images, agrees:", agrees)
+measured("a stranger, trained on the true labels of the same images, agrees", agrees)
 plots.lines(curves, x="queries", y="agreement", log=True)
 
 # %%
@@ -584,7 +589,7 @@ pairs = {
     ),
 }
 for name, (shared, here) in pairs.items():
-    print(f"{name}: {(shared - here).abs().max():.0e} apart at most")
+    measured(f"{name}, apart at most", f"{(shared - here).abs().max():.0e}")
 larger("08_what_leaks", headline, "mnist", "olivetti")
 
 # %% [markdown]

@@ -26,10 +26,11 @@ from utils import attacks, leakage, plots, privacy, smoothing, widgets
 from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
-from utils.larger import as_text, larger
+from utils.larger import larger
 from utils.leakage import Networks, fit_many
 from utils.masking import Quantize, StraightThrough
 from utils.models import Normalize, predict, small_cnn
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.budget import PrivacyBudget
 
@@ -102,11 +103,11 @@ for i in range(len(y)):  # the slow way
     loss = F.cross_entropy(model(x[i : i + 1].double()), y[i : i + 1])
     for g, alone in zip(each.values(), torch.autograd.grad(loss, model.parameters()), strict=True):
         apart = max(apart, float((g[i] - alone).abs().max()))
-print(f"a loop finds the same, to {apart:.0e}")
+measured("a loop finds the same, to", f"{apart:.0e}")
 x, y = data.train.take(400)
 lengths = sum(g.flatten(1).square().sum(1) for g in per_example_gradients(plain, x, y).values()).sqrt()
 longest = lengths.sort().values[-len(lengths) // 10 :]
-print(f"lengths, median: {lengths.median():.4f}; mean of the longest tenth: {longest.mean():.2f}")
+measured("lengths", {"median": lengths.median(), "mean of the longest tenth": longest.mean()})
 
 # %% [markdown]
 # A trained network has almost nothing to learn from most examples, and very much from a few: odd ones,
@@ -152,8 +153,9 @@ for name, train in {"here, vmap": dp_sgd, "utils, book-keeping": privacy.dp_sgd}
     made[name] = train(network, data.train, **how)
     seconds[name] = (process_time() - start) / how["updates"]
 a, b = (nn.utils.parameters_to_vector(network.parameters()) for network in made.values())
-print(f"weights after {how['updates']} updates: {(a - b).abs().max():.0e} apart at most")
-print(*(f"{name}: {1000 * s:.1f} ms an update" for name, s in seconds.items()), sep="\n")
+measured(f"weights after {how['updates']} updates, apart at most", f"{(a - b).abs().max():.0e}")
+for name, spent in seconds.items():
+    measured(f"an update, {name}", spent, "s")
 
 # %%
 how |= {"updates": updates}
@@ -257,7 +259,7 @@ def pld_eps(sigma, q, updates, delta, cells=2**17):
 # %%
 orders = 1 + np.geomspace(1e-2, 300, 400)
 known = {(1.1, 256 / 10_000, 585): (3.606, 3.246), (1.1, 256 / 60_000, 3515): (1.281, 1.134)}
-known[1.0, rate, updates] = "", ""
+known[1.0, rate, updates] = "–", "–"
 table = {}
 for setting, (by_rdp, by_pld) in known.items():
     table[f"rate {setting[1]:.4f}, {setting[2]} updates"] = {
@@ -268,9 +270,10 @@ for setting, (by_rdp, by_pld) in known.items():
         "(dp-acc.)": by_pld,
         "utils": privacy.privacy_eps(*setting, 1e-5),
     }
-print(as_text(table))
+for name, row in table.items():
+    measured(name, row)
 exact, one = optimize.brentq(lambda eps: gaussian_delta(2, eps) - 1e-5, 0, 9), privacy.privacy_eps(2, 1, 1, 1e-5)
-print(f"one update, no sampling: {one:.4f}, exactly {exact:.4f}")
+measured("one update, no sampling", {"ours": one, "exactly": exact})
 
 # %%
 steps = [1, 3, 10, 30, 100, 300, 1000, 3000]
@@ -384,7 +387,8 @@ how = {"clip": 1.0, "noise_multiplier": 0.0, "batch": 64, "updates": [1248], "lr
 (networks["clipped, longer and faster"],) = dp_fit_many(x_pool, y_pool, inside, **how)
 for noise in (0.0, 0.5, 1.0, 2.0):
     eps = grid[noise, 1.0, 40, 64][0]
-    networks[f"clipped, noise {noise:g} (epsilon {eps:.3g})" if noise else "clipped, no noise"] = kept[noise, 1.0, 64]
+    networks[f"clipped, noise {noise:g}" if noise else "clipped, no noise"] = kept[noise, 1.0, 64]
+    measured(f"epsilon at noise {noise:g}", eps)
 for name, several in networks.items():
     leak[f"{name}: wrong labels"] = members_found(several)
     leak[f"{name}: others"] = members_found(several, who=~odd)
@@ -431,7 +435,8 @@ near = [leakage.cosine(leakage.gradients(model, image[:, None], labels), seen) f
 found = torch.where((near[0] > near[1])[:, None, None, None], divided, searched)
 images = dict(zip(levels, found.split(len(x)), strict=True))
 quality = {name: leakage.psnr(x, found).clamp(max=99) for name, found in images.items()}
-print(*(f"{name}, median: {found.median():.0f} dB" for name, found in quality.items()), sep="\n")
+for name, of_images in quality.items():
+    measured(f"{name}, median", of_images.median(), "dB")
 plots.gallery({"private": x} | images)
 
 # %% [markdown]
@@ -480,8 +485,8 @@ zero = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), len(data.classes), bi
 zero[1].weight.data.zero_()
 g = per_example_gradients(zero, x, y)["1.weight"].flatten(1)  # (101, D), the canary first
 along, lengths = g @ g[0] / g[0].norm(), g.norm(dim=1)
-print(f"the canary's gradient is {lengths[0]:.2f} long, the others' up to {lengths[1:].max():.2f}")
-print(f"along it, of the others: {along[1:].abs().max():.0e}")
+measured("length of the canary's gradient", {"": lengths[0], "of the others, at most": lengths[1:].max()})
+measured("along it, of the others", f"{along[1:].abs().max():.0e}")
 
 # %%
 clip, sigma, q, runs, audit_delta = 0.5, 1.0, 0.25, 20_000, 1e-3
@@ -503,8 +508,12 @@ shown = {  # what an attacker sees along the canary in each run
 claimed, audited = eps_of(sigma, q, 1, audit_delta), {}
 for name, scores in shown.items():
     audited[name] = audited_eps(scores[present].numpy(), scores[~present].numpy(), audit_delta)
-rows = {name: {"at least": f"{eps:.1f}", "refuted": "yes" if eps > claimed else "no"} for name, eps in audited.items()}
-print(f"claimed: epsilon {claimed:.2f} at delta {audit_delta:g}", as_text(rows), sep="\n\n")
+measured(f"epsilon claimed at delta {audit_delta:g}", claimed)
+for name, eps in audited.items():
+    measured(
+        name,
+        {"at least": round(eps, 1), "so the claim is refuted:": eps > claimed, "claimed less found": claimed - eps},
+    )
 
 # %% [markdown]
 # The right update stays below its claim, and each reopened leak shows: a long gradient, a mean in which
@@ -579,7 +588,7 @@ rows = headline.items()
 headline = {f"{name}, {column}": rate_left for name, row in rows for column, rate_left in row.items()} | right
 headline["epsilon of DP-SGD, noise 1"] = eps_of(1.0, rate, updates, privacy_delta)
 headline |= {f"audit of {claimed:.2f}, {name}": f"{eps:.2f} or more" for name, eps in audited.items()}
-print(f"epsilon of DP-SGD, noise 1: {headline['epsilon of DP-SGD, noise 1']:.1f}")
+measured("epsilon of DP-SGD, noise 1", headline["epsilon of DP-SGD, noise 1"])
 
 # %% [markdown]
 # **To take to work.** State epsilon, delta, the accountant, and that one example is added or removed.
@@ -596,12 +605,11 @@ print(f"epsilon of DP-SGD, noise 1: {headline['epsilon of DP-SGD, noise 1']:.1f}
 # %%
 per_layer, _ = privacy.clipped_sum(fresh(), *data.train.take(32), 1.0)
 by_hand = private_mean(per_example_gradients(fresh(), *data.train.take(32)), clip=1.0, noise_multiplier=0, size=1)
-print(
-    f"clipped sums: {max(float((per_layer[name] - by_hand[name]).abs().max()) for name in by_hand):.0e} apart at most"
-)
+apart = max(float((per_layer[name] - by_hand[name]).abs().max()) for name in by_hand)
+measured("clipped sums, apart at most", f"{apart:.0e}")
 scores = shown["right"].numpy()
 both = [way(scores[present], scores[~present], audit_delta) for way in (audited_eps, privacy.audited_eps)]
-print("audit, here and there:", *(f"{eps:.1f}" for eps in both))
+measured("audit", dict(zip(("here", "there"), both, strict=True)))
 
 # %%
 larger("09_differential_privacy", headline)
