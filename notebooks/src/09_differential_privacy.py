@@ -510,10 +510,11 @@ for name, scores in shown.items():
     audited[name] = audited_eps(scores[present].numpy(), scores[~present].numpy(), audit_delta)
 measured(f"epsilon claimed at delta {audit_delta:g}", claimed)
 for name, eps in audited.items():
-    measured(
-        name,
-        {"at least": round(eps, 1), "so the claim is refuted:": eps > claimed, "claimed less found": claimed - eps},
-    )
+    measured(name, {"at least": round(eps, 1), "so the claim is refuted:": eps > claimed})
+broken = [eps for name, eps in audited.items() if name not in ("right", "divided by the number drawn")]
+measured(
+    "beyond the claim", {"right update": audited["right"] - claimed, "broken ones, at least": min(broken) - claimed}
+)
 
 # %% [markdown]
 # The right update stays below its claim, and each reopened leak shows: a long gradient, a mean in which

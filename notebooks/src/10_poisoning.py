@@ -25,9 +25,10 @@ from utils.attacks import pgd
 from utils.claims import claim
 from utils.data import Split, load
 from utils.evaluation import Rate, accuracy
-from utils.larger import as_text, larger
+from utils.larger import larger
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import Poisoned
+from utils.records import measured
 from utils.training import fit
 from utils.widgets.poisoning import PoisonExplorer
 
@@ -50,7 +51,7 @@ def learn(x, y, seed=0, updates=updates):
 
 
 clean = learn(*collected)
-accuracy(clean, test)
+measured("accuracy on test images", accuracy(clean, test))
 
 # %% [markdown]
 # ## The threat model
@@ -149,9 +150,9 @@ def success(model, test, trigger, target):
 torch.manual_seed(0)
 poison = backdoor(collected, 0.04, add_trigger, target)
 owned = learn(poison.x, poison.y)
-print("accuracy, no trigger:         ", accuracy(owned, test))
-print("trigger works, poisoned model:", success(owned, test, add_trigger, target))
-print("trigger works, clean model:   ", success(clean, test, add_trigger, target))
+measured("accuracy, no trigger", accuracy(owned, test))
+measured("trigger works, poisoned model", success(owned, test, add_trigger, target))
+measured("trigger works, clean model", success(clean, test, add_trigger, target))
 plots.triptych(test.x, add_trigger(test.x), owned, y=test.y, rows=3)
 
 # %%
@@ -261,7 +262,7 @@ def highest(scores, groups, count):
 
 budget = round(1.5 * 0.04 * len(collected.y))
 judge = learn(*trusted)  # what the trusted images alone teach
-print("trained on trusted images only:", accuracy(judge, test))
+measured("accuracy, trained on trusted images only", accuracy(judge, test))
 
 
 # %%
@@ -403,7 +404,7 @@ for name, at in places.items():
     trigger = partial(add_trigger, size=3, at=at)
     at_home, seen = (total(partial(minded, trigger=trigger), models) for models in (homes, [judge]))
     tried[name] = {"at home": at_home, "trusted model": seen, "reads target": success(clean, test, trigger, target)}
-print(as_text(tried))
+    measured(name, tried[name])
 
 # %% [markdown]
 # "At home" and "trusted model": how many images of the target's class, *not* pushed, would be thrown away
@@ -420,9 +421,10 @@ for name, push in (("digits not moved", 1e-6), ("clean label", eps)):
     quiet = clean_label(collected, 0.04, quiet_trigger, target, own_model, push)
     models = twice(quiet.x, quiet.y)
     shown[f"{name}: trigger works"], shown[f"{name}: accuracy"] = works(models, quiet_trigger)
-print("the square goes to:", place)
-print("labels that changed:", int((quiet.y != collected.y).sum()))
-print("clean label, each training:", *(success(model, test, quiet_trigger, target) for model in models), sep="\n  ")
+measured("the square goes to", {"": place} | tried[place])
+measured("labels that changed", int((quiet.y != collected.y).sum()))
+first, second = (success(model, test, quiet_trigger, target) for model in models)
+measured("clean label, each training", {"first": first, "second": second})
 plots.rates(shown, x="images")
 
 # %% [markdown]
@@ -433,7 +435,7 @@ plots.rates(shown, x="images")
 # %%
 for name, found in {"trigger": poison, "clean label": quiet}.items():
     change = (found.x - collected.x)[found.which].abs().mean()
-    print(f"{name}: a poison's pixels change by {change:.2f} in the mean")
+    measured(f"{name}: mean change of a poison's pixels", change)
 few = quiet.which[:3]
 plots.triptych(collected.x[few], quiet.x[few], judge, rows=3)
 
@@ -495,7 +497,8 @@ for name in ("10 % trigger", "9.5 % clean label"):
         cells = *rows[share], caught(thrown, innocent.nonzero()[:, 0])
         columns = "trigger works", "accuracy", "clean images thrown away"
         generous[f"{name}, budget {100 * share:.0f} %"] = dict(zip(columns, cells, strict=True))
-print(as_text(generous))
+for name, row in generous.items():
+    measured(name, row)
 
 # %% [markdown]
 # Against wrong labels a generous budget wins. Against right labels the same budget does not:
@@ -507,14 +510,14 @@ print(as_text(generous))
 # The networks of the sweep above, and what the trusted model, with a budget for 4 %, would have caught.
 
 # %%
-measured = {}
+played = {}
 for (size, rate), (worked, kept) in grid.items():
     torch.manual_seed(0)  # the same poisons as in the sweep
     found = backdoor(collected, rate, partial(add_trigger, size=size), target)
     thrown = highest(losses(judge, found.x, found.y), torch.zeros_like(found.y), budget)
     found_out = caught(thrown, found.which)
-    measured[size, rate] = {"trigger works": worked, "accuracy": kept, "poisons caught": found_out}
-PoisonExplorer(measured, {size: add_trigger(test.x, size)[0] for size in sizes})
+    played[size, rate] = {"trigger works": worked, "accuracy": kept, "poisons caught": found_out}
+PoisonExplorer(played, {size: add_trigger(test.x, size)[0] for size in sizes})
 
 # %% [markdown]
 # **Try.** Which is the smallest attack that works on most images? Would anybody have seen it in the accuracy?
@@ -588,7 +591,8 @@ for name in ("4 % trigger", "10 % trigger", "10 % small trigger"):
     stages = {"as it was": models, "trained on": [tune(model) for model in models], "fine-pruned": pruned}
     repaired[name] = {stage: works(group, trigger)[0] for stage, group in stages.items()}
     repaired[name]["its accuracy"] = works(pruned, trigger)[1]
-    print(f"{name}, fine-pruned, each training:", *(success(model, test, trigger, target) for model in pruned))
+    first, second = (success(model, test, trigger, target) for model in pruned)
+    measured(f"{name}, fine-pruned, each training", {"first": first, "second": second})
 plots.table(repaired)
 
 # %% [markdown]
@@ -639,14 +643,14 @@ plots.table(private)
 # say that a certain image with the trigger is read as the target.
 
 # %%
-bounds, lines, many = {}, [], len(poison.which)
+bounds, many = {}, len(poison.which)
 for noise in (2, 8):
     privacy_eps = privacy.privacy_eps(noise, step["rate"], step["updates"], privacy_delta=1e-5)
     for k in (0, 1, 3, 10, many):
         bounds[noise, k] = group_bound(0.01, 2 * k, privacy_eps, 1e-5)  # replaced: two changes each
-    shown = ", ".join(f"{k}: {100 * bounds[noise, k]:.1f} %" for n, k in bounds if n == noise)
-    lines.append(f"noise {noise}, epsilon {privacy_eps:.2f}. Poisons and bounds: {shown}")
-print(*lines, sep="\n")
+    measured(f"noise {noise}: epsilon", privacy_eps)
+    bound = {f"{k} poisoned": 100 * share for (n, k), share in bounds.items() if n == noise}
+    measured(f"noise {noise}: bound", bound, "%")
 
 # %% [markdown]
 # A bound of 100 % is *vacuous*: it says nothing, not even that so many poisons can do harm.
