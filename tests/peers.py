@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from small_env import ask
 from utils import attacks
-from utils.attacks.guard import cross_entropy
+from utils.attacks.parts import cross_entropy
 from utils.data import chunks, load
 from utils.models import predict, small_cnn
 

@@ -6,15 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from utils.attacks.guard import (
-    check_logits,
-    cross_entropy,
-    guard,
-    in_chunks,
-    into_ball,
-    random_start,
-    steepest,
-)
+from utils.attacks.parts import check_logits, cross_entropy, in_chunks, into_ball, random_start, steepest
+from utils.guard import guard
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils.attacks.gradient import others, slope, toward, wrong
-from utils.attacks.guard import check_logits, guard, in_chunks, into_ball, margin, random_start, size, steepest
+from utils.attacks.parts import check_logits, in_chunks, into_ball, margin, random_start, size, steepest
+from utils.guard import guard
 
 
 def cw_l2(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, margin, pgd, rays, square
 from utils.attacks.gradient import slope
-from utils.attacks.guard import into_ball
+from utils.attacks.parts import into_ball
 from utils.checkup.lens import Lens, Raw, looks_like_probabilities
 from utils.data import chunks
 from utils.models import logits, predict
