@@ -11,13 +11,12 @@
 
 from utils.audit.card import card, page, sheet
 from utils.audit.given import read_claims, read_data, read_model
-from utils.audit.measure import Audit, Judged, audit, monitor
+from utils.audit.measure import Audit, audit, monitor
 from utils.audit.threats import ROWS, Row
 
 __all__ = [
     "ROWS",
     "Audit",
-    "Judged",
     "Row",
     "audit",
     "card",

@@ -14,7 +14,7 @@ from utils.guard import check_input, lent
 
 # name: (share of images that honest models may show it on, (evidence) -> (where it happened, what was seen))
 FLAGS = {
-    "probabilities": (0.05, lambda e: torch.full_like(e.changed, e.probabilities)),
+    "probabilities": (0.05, lambda e: torch.full_like(e.changed, e.model.log)),
     "random outputs": (0.05, lambda e: e.changed),
     "no answer when attacked": (0.05, lambda e: e.silent),
     "vanishing gradients": (0.05, lambda e: e.dead),

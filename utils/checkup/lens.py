@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.guard import check_answer
+from utils.models import logits
 
 
 class Finite(torch.autograd.Function):
@@ -72,3 +73,16 @@ def looks_like_probabilities(answer: Tensor) -> bool:
     """Whether every row is at least 0 and adds up to 1."""
     sums = answer.sum(1)
     return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+
+
+def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
+    """The lens through which attacks see the model, chosen by its answers to `x`; and these, before any logarithm.
+
+    One column of numbers between 0 and 1 is taken for the probability of class 1, and rows that look like
+    probabilities for probabilities.
+    """
+    raw = Raw(model)
+    answer = logits(raw, x)
+    if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # z / 2, z in [0, 1]
+        raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
+    return Lens(raw, looks_like_probabilities(answer)).eval(), answer
