@@ -29,6 +29,8 @@
     formats       the files of data sets as arrays
     expect        what a lab's checks expect of an answer
     progress      a progress bar that leaves no trace
+    fingerprint   one hash for "the same code"
+    rate          k out of n, with its interval
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """
