@@ -33,6 +33,18 @@ def group(nodeid: str) -> str:
     return stem
 
 
+SLOW = (  # not in `make quick`: they run notebooks, a browser, answers to labs, or many seconds
+    "test_audit",
+    "test_browser",
+    "test_controls",
+    "test_elsewhere",
+    "test_labs",
+    "test_labs_nbgrader",
+    "test_processors",
+    "test_widgets_colab",
+)
+
+
 class ByGroup(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
@@ -43,12 +55,15 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Lessons first, the longest of all first, and the tests of a run right after its cells."""
+    """Lessons first, the longest of all first, and the tests of a run right after its cells; what is quick, last."""
+    for item in items:
+        if item.path.stem in SLOW or isinstance(item, IPyNbCell) or "run_of" in item.fixturenames:
+            item.add_marker("slow")
 
     def order(item):
         lesson = group(item.nodeid)
-        record = read(lesson)
-        return -record["seconds"] if record else 0, lesson, not isinstance(item, IPyNbCell)
+        record, slow = read(lesson), item.path.stem in SLOW
+        return -record["seconds"] if record else -slow, lesson, not isinstance(item, IPyNbCell)
 
     items.sort(key=order)
 
