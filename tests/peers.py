@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from small_env import ROOT, ask
 from utils import attacks
-from utils.attacks.guard import cross_entropy
+from utils.attacks.parts import cross_entropy
 from utils.data import Dataset, chunks, load
 from utils.models import predict, small_cnn
 from utils.training import fit

@@ -29,8 +29,8 @@ from utils.attacks import (
     worst_case,
 )
 from utils.attacks.gradient import apgd_run, checkpoints, wrong
-from utils.attacks.guard import into_ball, random_start, steepest
 from utils.attacks.minimal import shift
+from utils.attacks.parts import into_ball, random_start, steepest
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import predict, small_cnn

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import apgd_t, fgsm, margin, pgd, rays, square, transfer
-from utils.attacks.guard import guard
 from utils.evaluation import Rate
+from utils.guard import guard
 from utils.models import predict
 
 KNOWS = ("weights", "scores", "labels")  # what an attacker sees of the model; who sees more can do all that others can

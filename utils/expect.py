@@ -4,6 +4,8 @@ Each function takes an answer, raises `Unmet` if something is wrong with it, and
 The same lines run in the student's kernel on plain functions, and in the grader on answers from a sandbox.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -110,6 +112,22 @@ def parts(value: object, count: int, words: str) -> list:
     if not (isinstance(value, (tuple, list, Tensor)) and len(value) == count):
         raise Unmet(f"the result is not {count} things", expected=words, got=value)
     return list(value)
+
+
+def words(value: object, allowed: Sequence[str], what: str = "report") -> None:
+    """The answer is a dictionary with one of five allowed words for each of five texts, A to E."""
+    that(
+        isinstance(value, dict) and set(value) == set("ABCDE") and all(word in allowed for word in value.values()),
+        f"{what}s needs one of the five words for each of A to E",
+        expected=f"one of {', '.join(allowed)}",
+        got=value,
+    )
+
+
+def right_words(value: dict, wanted: dict[str, tuple[str, str]], what: str = "report") -> None:
+    """Each text has its word; where it has not, a question points to the reason. `wanted`: {text: (word, question)}."""
+    for text, (word, question) in wanted.items():
+        that(value[text] == word, f"{what} {text}: {question}", got=value[text])
 
 
 def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", atol: float = 1e-5, share: float = 1.0):

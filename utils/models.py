@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.data import Dataset, chunks
+from utils.guard import check_answer, lent
 
 
 class Normalize(nn.Module):
@@ -59,16 +60,13 @@ def mlp(data: Dataset, width: int = 200) -> nn.Module:
     ).to(data.train.x.device)
 
 
-@torch.no_grad()
 def logits(model: nn.Module, x: Tensor) -> Tensor:
-    """The model's answer to each image, (N, classes). It is asked in evaluation mode and left as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        return torch.cat([model(piece) for (piece,) in chunks(x)])
-    finally:
-        for module in training:
-            module.training = True
+    """The model's answer to each image, (N, classes). It is asked in evaluation mode and left as it was.
+
+    A model that draws random numbers draws the caller's. Raises ValueError if the answer cannot be logits.
+    """
+    with lent(model), torch.no_grad():
+        return torch.cat([check_answer(model(piece), len(piece)) for (piece,) in chunks(x)])
 
 
 def predict(model: nn.Module, x: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, fgsm, margin
-from utils.attacks.guard import guard
 from utils.evaluation import Rate, Sweep
+from utils.guard import guard
 from utils.models import logits
 from utils.records import ARROW, enter_table
 

@@ -1,8 +1,7 @@
 """Randomized smoothing: the answer that wins under Gaussian noise, and how far it is certain. Built in lesson 07."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy import special
 from torch import Tensor, nn
 
 from utils.attacks import pgd
-from utils.attacks.guard import guard
+from utils.guard import check_answer, check_input, lent
 
 FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
 GIVE_UP = 20  # the wealth of the opposite bet at which `decide` stops trying
@@ -49,18 +48,10 @@ class Decisions(NamedTuple):
 # Votes.
 
 
-@contextmanager
-def lent(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor | None = None,
-    *,
-    sigma: float,
-    failure_prob: float,
-    seed: int,
-    **counts: int,
-) -> Iterator[None]:
-    """Check the arguments; inside, the model is in evaluation mode and random numbers follow `seed`, as for attacks."""
+def check(
+    model: nn.Module, x: Tensor, y: Tensor | None = None, *, sigma: float, failure_prob: float, **counts: int
+) -> None:
+    """Raise a sentence that names the argument at fault, if there is one."""
     check_sigma(sigma)
     if not (isinstance(failure_prob, (int, float)) and 0 < failure_prob < 1):
         raise ValueError(f"failure_prob must lie between 0 and 1, got {failure_prob!r}")
@@ -69,8 +60,7 @@ def lent(
             raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
     if y is None:
         y = torch.zeros(x.shape[:1] if isinstance(x, Tensor) else 0, dtype=torch.int64)
-    with guard(model, x, y, eps=sigma, seed=seed), torch.no_grad():
-        yield
+    check_input(model, x, y, eps=sigma, norm="l2")
 
 
 def check_sigma(sigma: float) -> None:
@@ -92,12 +82,7 @@ def votes(model: nn.Module, x: Tensor, *, sigma: float, n: int) -> Tensor:
         torch.index_select(x, 0, image, out=batch)
         logits = model(batch.add_(noise.normal_(), alpha=sigma))
         if counts is None:
-            if not (
-                isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == len(image) and logits.shape[1] > 1
-            ):
-                got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise ValueError(f"model must return ({len(image)}, classes) for {len(image)} images, got {got}")
-            classes = logits.shape[1]
+            classes = check_answer(logits, len(image)).shape[1]
             counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
         cell = image * classes + logits.argmax(1)
         counts.scatter_add_(0, cell, torch.ones_like(cell))
@@ -141,7 +126,8 @@ def certify(
 
     Raises ValueError or TypeError that names the argument at fault.
     """
-    with lent(model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n=n):
+    check(model, x, sigma=sigma, failure_prob=failure_prob, n0=n0, n=n)
+    with lent(model, seed=seed, device=x.device), torch.no_grad():
         chosen = votes(model, x, sigma=sigma, n=n0).argmax(1)
         counts = votes(model, x, sigma=sigma, n=n)
     return certificates(chosen, counts, sigma=sigma, failure_prob=failure_prob)
@@ -164,7 +150,8 @@ def majority(
 
     Cohen et al. 2019, PREDICT: wrong about the answer with probability at most failure_prob. Built in lesson 07.
     """
-    with lent(model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n=n):
+    check(model, x, sigma=sigma, failure_prob=failure_prob, n=n)
+    with lent(model, seed=seed, device=x.device), torch.no_grad():
         counts = votes(model, x, sigma=sigma, n=n)
     first, second = counts.topk(2).values.cpu().numpy().T
     clear = 2 * special.bdtr(second, first + second, 0.5) <= failure_prob  # a fair coin would hardly do this
@@ -210,9 +197,10 @@ def decide(
     """
     if not (isinstance(radius, (int, float)) and radius >= 0):
         raise ValueError(f"radius must be a number >= 0, got {radius!r}")
-    with lent(model, x, y, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n_max=n_max):
-        if radius >= FARTHEST * sigma:
-            raise ValueError(f"radius must be below {FARTHEST} sigma = {FARTHEST * sigma:g}, got {radius:g}")
+    check(model, x, y, sigma=sigma, failure_prob=failure_prob, n0=n0, n_max=n_max)
+    if radius >= FARTHEST * sigma:
+        raise ValueError(f"radius must be below {FARTHEST} sigma = {FARTHEST * sigma:g}, got {radius:g}")
+    with lent(model, seed=seed, device=x.device), torch.no_grad():
         label = votes(model, x, sigma=sigma, n=n0).argmax(1) if y is None else y
         p0, threshold, drawn = float(special.ndtr(radius / sigma)), -math.log(failure_prob), 0
         hits, samples, certified = torch.zeros_like(label), torch.zeros_like(label), torch.zeros_like(label).bool()

@@ -295,23 +295,16 @@ reports = {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": "outside"}
 
 # %%
 # CHECK reports, 1 point
-words = ("sound", "noise", "scale", "few", "outside")
-expect.that(
-    isinstance(reports, dict) and set(reports) == set("ABCDE") and all(word in words for word in reports.values()),
-    "reports needs one of the five words for each of A to E",
-    expected=f"one of {', '.join(words)}",
-    got=reports,
-)
+expect.words(reports, ("sound", "noise", "scale", "few", "outside"))
 ### BEGIN HIDDEN TESTS
-questions = {
-    "A": "who chose the direction of this change?",
-    "B": "how large is this budget beside a pixel of 255?",
-    "C": "what interval belongs to 11 of 12?",
-    "D": "does it say more than it has measured?",
-    "E": "could these pixels be sent to the model?",
+wanted = {
+    "A": ("noise", "who chose the direction of this change?"),
+    "B": ("scale", "how large is this budget beside a pixel of 255?"),
+    "C": ("few", "what interval belongs to 11 of 12?"),
+    "D": ("sound", "does it say more than it has measured?"),
+    "E": ("outside", "could these pixels be sent to the model?"),
 }
-for letter, word in {"A": "noise", "B": "scale", "C": "few", "D": "sound", "E": "outside"}.items():
-    expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
+expect.right_words(reports, wanted)
 ### END HIDDEN TESTS
 
 # %% [markdown]

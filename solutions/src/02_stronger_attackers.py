@@ -290,25 +290,16 @@ evaluations = {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "asle
 
 # %%
 # CHECK evaluations, 1 point
-words = ("sound", "weak", "asleep", "mean", "hidden")
-expect.that(
-    isinstance(evaluations, dict)
-    and set(evaluations) == set("ABCDE")
-    and all(word in words for word in evaluations.values()),
-    "evaluations needs one of the five words for each of A to E",
-    expected=f"one of {', '.join(words)}",
-    got=evaluations,
-)
+expect.words(evaluations, ("sound", "weak", "asleep", "mean", "hidden"), what="evaluation")
 ### BEGIN HIDDEN TESTS
-questions = {
-    "A": "how far do ten such steps go?",
-    "B": "what does an attack see that follows the gradient of a staircase?",
-    "C": "would an attacker who may try five times take the mean?",
-    "D": "what else would you have done?",
-    "E": "what is the gradient of the loss where the answer is that sure?",
+wanted = {
+    "A": ("weak", "how far do ten such steps go?"),
+    "B": ("hidden", "what does an attack see that follows the gradient of a staircase?"),
+    "C": ("mean", "would an attacker who may try five times take the mean?"),
+    "D": ("sound", "what else would you have done?"),
+    "E": ("asleep", "what is the gradient of the loss where the answer is that sure?"),
 }
-for letter, word in {"A": "weak", "B": "hidden", "C": "mean", "D": "sound", "E": "asleep"}.items():
-    expect.that(evaluations[letter] == word, f"evaluation {letter}: {questions[letter]}", got=evaluations[letter])
+expect.right_words(evaluations, wanted, what="evaluation")
 ### END HIDDEN TESTS
 
 # %% [markdown]

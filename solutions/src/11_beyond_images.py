@@ -459,23 +459,16 @@ reports = {"A": "impossible", "B": "other ball", "C": "not adapted", "D": "one v
 
 # %%
 # CHECK reports, 1 point
-words = ("sound", "impossible", "other ball", "not adapted", "one view")
-expect.that(
-    isinstance(reports, dict) and set(reports) == set("ABCDE") and all(word in words for word in reports.values()),
-    "reports needs one of the five words for each of A to E",
-    expected=f"one of {', '.join(words)}",
-    got=reports,
-)
+expect.words(reports, ("sound", "impossible", "other ball", "not adapted", "one view"))
 ### BEGIN HIDDEN TESTS
-questions = {
-    "A": "could an applicant make these rows?",
-    "B": "how long is the change that a sticker makes, in L2?",
-    "C": "what would an attack do that asks for no gradient?",
-    "D": "for how many poses was a sticker made?",
-    "E": "could thieves do what the attack did, and did it know the defense?",
+wanted = {
+    "A": ("impossible", "could an applicant make these rows?"),
+    "B": ("other ball", "how long is the change that a sticker makes, in L2?"),
+    "C": ("not adapted", "what would an attack do that asks for no gradient?"),
+    "D": ("one view", "for how many poses was a sticker made?"),
+    "E": ("sound", "could thieves do what the attack did, and did it know the defense?"),
 }
-for letter, word in {"A": "impossible", "B": "other ball", "C": "not adapted", "D": "one view", "E": "sound"}.items():
-    expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
+expect.right_words(reports, wanted)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -362,23 +362,16 @@ reports = {"A": "peeking", "B": "blind", "C": "sound", "D": "tuned", "E": "futur
 
 # %%
 # CHECK reports, 1 point
-words = ("sound", "peeking", "tuned", "blind", "future")
-expect.that(
-    isinstance(reports, dict) and set(reports) == set("ABCDE") and all(word in words for word in reports.values()),
-    "reports needs one of the five words for each of A to E",
-    expected=f"one of {', '.join(words)}",
-    got=reports,
-)
+expect.words(reports, ("sound", "peeking", "tuned", "blind", "future"))
 ### BEGIN HIDDEN TESTS
-questions = {
-    "A": "how many looks were there, each with its own chance of a false alarm?",
-    "B": "what has changed here, and is it in the inputs?",
-    "C": "on which streams was the threshold set, and on which was it judged?",
-    "D": "how would the threshold do on the next stream?",
-    "E": "which labels were there on that day?",
+wanted = {
+    "A": ("peeking", "how many looks were there, each with its own chance of a false alarm?"),
+    "B": ("blind", "what has changed here, and is it in the inputs?"),
+    "C": ("sound", "on which streams was the threshold set, and on which was it judged?"),
+    "D": ("tuned", "how would the threshold do on the next stream?"),
+    "E": ("future", "which labels were there on that day?"),
 }
-for letter, word in {"A": "peeking", "B": "blind", "C": "sound", "D": "tuned", "E": "future"}.items():
-    expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
+expect.right_words(reports, wanted)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -298,23 +298,16 @@ reports = {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E": "sound"}
 
 # %%
 # CHECK reports, 1 point
-words = ("sound", "tuned", "future", "rare", "cause")
-expect.that(
-    isinstance(reports, dict) and set(reports) == set("ABCDE") and all(word in words for word in reports.values()),
-    "reports needs one of the five words for each of A to E",
-    expected=f"one of {', '.join(words)}",
-    got=reports,
-)
+expect.words(reports, ("sound", "tuned", "future", "rare", "cause"))
 ### BEGIN HIDDEN TESTS
-questions = {
-    "A": "how would this threshold do on the next month?",
-    "B": "how large a part of the traffic would the attacker be?",
-    "C": "what else doubles an error rate?",
-    "D": "which labels were there an hour after the batch?",
-    "E": "on which weeks was the threshold set, on which was it judged, and does it say at which share?",
+wanted = {
+    "A": ("tuned", "how would this threshold do on the next month?"),
+    "B": ("rare", "how large a part of the traffic would the attacker be?"),
+    "C": ("cause", "what else doubles an error rate?"),
+    "D": ("future", "which labels were there an hour after the batch?"),
+    "E": ("sound", "on which weeks was the threshold set, on which was it judged, and does it say at which share?"),
 }
-for letter, word in {"A": "tuned", "B": "rare", "C": "cause", "D": "future", "E": "sound"}.items():
-    expect.that(reports[letter] == word, f"report {letter}: {questions[letter]}", got=reports[letter])
+expect.right_words(reports, wanted)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks.gradient import pgd, wrong
-from utils.attacks.guard import check_logits, guard, in_chunks, margin, size
+from utils.attacks.parts import check_logits, in_chunks, margin, size
+from utils.guard import guard
 
 
 def window(x: Tensor, share: float) -> Tensor:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from utils.attacks.blackbox import rays, square
 from utils.attacks.gradient import apgd, apgd_t, pgd
-from utils.attacks.guard import guard, margin, size
 from utils.attacks.minimal import fab, funnel
+from utils.attacks.parts import margin, size
+from utils.guard import guard
 from utils.models import predict
 
 

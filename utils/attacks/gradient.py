@@ -6,15 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from utils.attacks.guard import (
-    check_logits,
-    cross_entropy,
-    guard,
-    in_chunks,
-    into_ball,
-    random_start,
-    steepest,
-)
+from utils.attacks.parts import check_logits, cross_entropy, in_chunks, into_ball, random_start, steepest
+from utils.guard import guard
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -228,6 +221,24 @@ def toward(logits: Tensor, labels: Tensor) -> Tensor:
     return lead[:, 1] - lead[:, 0]
 
 
+def by_rival(model, x: Tensor, y: Tensor, rivals: int, attempt: Callable) -> Tensor:
+    """The classes that are not the label, likeliest first, each tried on the images that are still standing.
+
+    attempt  (x, labels) -> images, done: what an attack towards one rival finds, and whether each image fell, (N,)
+             bool. `labels` (N, 2) holds the true class and the rival
+    """
+    best = x.clone()
+    with torch.no_grad():
+        logits = check_logits(model(x), y)
+    standing = (~wrong(logits, y)).nonzero()[:, 0]
+    for rival in others(logits, y).T[:rivals]:
+        if not len(standing):
+            break
+        best[standing], done = attempt(x[standing], torch.stack([y, rival], 1)[standing])
+        standing = standing[~done]
+    return best
+
+
 def apgd_t(
     model: nn.Module,
     x: Tensor,
@@ -246,19 +257,10 @@ def apgd_t(
     Arguments and result are otherwise those of `apgd`.
     """
 
-    def search(x, y):
-        best = x.clone()
-        with torch.no_grad():
-            logits = check_logits(model(x), y)
-        standing = (~wrong(logits, y)).nonzero()[:, 0]
-        for rival in others(logits, y).T[:rivals]:
-            x0, goal = x[standing], torch.stack([y, rival], 1)[standing]
-            how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
-            best[standing], done = apgd_run(model, x0, goal, random_start(x0, eps, norm, rim=True), **how)
-            standing = standing[~done]
-            if not len(standing):
-                break
-        return best
+    how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+
+    def attempt(x, labels):
+        return apgd_run(model, x, labels, random_start(x, eps, norm, rim=True), **how)
 
     with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, x, y)
+        return in_chunks(lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from utils.attacks.gradient import loss_gradient, others, toward, wrong
-from utils.attacks.guard import check_logits, guard, in_chunks, into_ball, margin, random_start, size, steepest
+from utils.attacks.gradient import by_rival, loss_gradient, others, toward, wrong
+from utils.attacks.parts import check_logits, in_chunks, into_ball, margin, random_start, size, steepest
+from utils.guard import guard
 
 
 def cw_l2(
@@ -182,28 +183,20 @@ def funnel(
     Other arguments and the result are those of `pgd`; an image is left alone once it is misclassified in the ball.
     """
 
-    def search(x, y):
-        best = x.clone()
-        with torch.no_grad():
-            logits = check_logits(model(x), y)
-        standing = (~wrong(logits, y)).nonzero()[:, 0]
-        for rival in others(logits, y).T[:rivals]:
-            index, x0, goal = standing, x[standing], torch.stack([y, rival], 1)[standing]
-            x_adv = random_start(x0, reach * eps, norm)
-            for i in range(steps + 1):
-                radius = eps * reach ** max(1 - i / (0.8 * steps), 0)
-                logits, _, gradient = loss_gradient(model, x_adv, toward, goal)
-                down = wrong(logits, goal) & (length(x_adv - x0, norm) <= eps * (1 + 1e-6))  # up to rounding
-                if down.any():
-                    best[index[down]] = x_adv[down]
-                    index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
-                if i == steps or not len(index):
-                    break
-                x_adv = into_ball(x_adv + radius / 2 * steepest(gradient, norm), x0, radius, norm)
-            standing = index
-            if not len(standing):
+    def attempt(x, labels):
+        found, done = x.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        index, x_adv = torch.arange(len(x), device=x.device), random_start(x, reach * eps, norm)
+        for i in range(steps + 1):
+            radius = eps * reach ** max(1 - i / (0.8 * steps), 0)
+            logits, _, gradient = loss_gradient(model, x_adv, toward, labels)
+            down = wrong(logits, labels) & (length(x_adv - x, norm) <= eps * (1 + 1e-6))  # up to rounding
+            if down.any():
+                found[index[down]], done[index[down]] = x_adv[down], True
+                index, x, labels, x_adv, gradient = (t[~down] for t in (index, x, labels, x_adv, gradient))
+            if i == steps or not len(index):
                 break
-        return best
+            x_adv = into_ball(x_adv + radius / 2 * steepest(gradient, norm), x, radius, norm)
+        return found, done
 
     with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, x, y)
+        return in_chunks(lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)

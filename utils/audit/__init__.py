@@ -11,14 +11,13 @@
 
 from utils.audit.card import card_data, card_html, card_page
 from utils.audit.given import read_claims, read_data, read_model
-from utils.audit.measure import Audit, Judged, audit_model, monitor
+from utils.audit.measure import Audit, audit_model, monitor
 from utils.audit.threats import ROWS, CardRow
 
 __all__ = [
     "ROWS",
     "Audit",
     "CardRow",
-    "Judged",
     "audit_model",
     "card_data",
     "card_html",

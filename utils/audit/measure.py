@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from utils.attacks import rays, square, worst_case
 from utils.audit.fault import blame
 from utils.checkup import Report, examine
-from utils.checkup.lens import Lens, Raw, looks_like_probabilities
+from utils.checkup.lens import Lens, fitted
+from utils.claims import Claim
 from utils.data import Split
-from utils.evaluation import Rate, accuracy, robust_accuracy
+from utils.evaluation import Rate, Z, accuracy, robust_accuracy
 from utils.leakage import agreement, auc, confidence, steal, tpr_at
 from utils.models import logits
 from utils.monitoring import calibrate, expected_accuracy, sample_size
@@ -33,15 +34,6 @@ SETTINGS = ("eps", "radius", "sigma", "privacy_delta", "name", "note")  # what t
 NEEDS = {"certified_accuracy": ("sigma", "radius"), "robust_accuracy": ("eps",), "privacy_eps": ("privacy_delta",)}
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A vendor's claim: "holds" or "refuted" at 95 % confidence, or "open" where the measurement cannot tell."""
-
-    text: str
-    verdict: str
-    because: str
-
-
 @dataclass(frozen=True, repr=False)
 class Audit:
     """What `audit_model` measured.
@@ -57,7 +49,7 @@ class Audit:
     copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no network was given
     monitor     what to watch and the numbers to start from
     parameters  how many numbers it is made of
-    claims      the vendor's, judged
+    claims      the vendor's: "holds" or "refuted" at 95 % confidence, "open" where the measurement cannot tell
     """
 
     name: str
@@ -71,7 +63,7 @@ class Audit:
     copied: dict | None
     monitor: dict
     parameters: int
-    claims: tuple[Judged, ...] = field(default=())
+    claims: tuple[Claim, ...] = field(default=())
 
     @property
     def refuted(self) -> list[str]:
@@ -96,7 +88,7 @@ def as_json(value):
         return {"k": value.k, "n": value.n, "low": low, "high": high}
     if isinstance(value, Report):
         return value.to_dict()
-    if isinstance(value, Judged):
+    if isinstance(value, Claim):
         return {"text": value.text, "verdict": value.verdict, "because": value.because}
     if isinstance(value, Mapping):
         return {str(name): as_json(part) for name, part in value.items()}
@@ -182,18 +174,15 @@ class Seen(Lens):
 
 def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
     """The model as the check-up sees it: always logits, with a gradient if only 0. Else ValueError in one sentence."""
-    raw = Raw(Asked(model))
-    answer = logits(raw, x)
+    lens, answer = fitted(Asked(model), x)
     if not answer.isfinite().all():
         bad = int((~answer.isfinite().all(1)).sum())
         raise ValueError(f"{bad} of {len(answer)} answers hold NaN or infinity: mend the model first")
-    if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # one column of probabilities
-        raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
     if (last := int(y.max())) >= answer.shape[1]:
         knows = f"the model knows {answer.shape[1]} classes, from 0"
         one = "the model returns one number for each input, which can tell two classes apart: give logits (N, classes)"
-        raise ValueError(f"a label is {last}, and {one if raw.columns == 1 else knows}")
-    return Seen(raw, looks_like_probabilities(answer)).eval()
+        raise ValueError(f"a label is {last}, and {one if lens.raw.columns == 1 else knows}")
+    return Seen(lens.raw, lens.log).eval()
 
 
 def checked(claims: Mapping, eps: float) -> dict:
@@ -274,10 +263,15 @@ def monitor(model: nn.Module, test: tuple[Tensor, Tensor]) -> dict:
 
 def labels_needed(half: float) -> int:
     """How many random labels give an accuracy with an interval of `half` to both sides, whatever the accuracy is."""
-    return math.ceil((1.959964 / (2 * half)) ** 2)
+    return math.ceil((Z / (2 * half)) ** 2)
 
 
-def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
+def vendors_claim(text: str, verdict: str, because: str) -> Claim:
+    """A claim of the vendor's: it belongs to no lesson."""
+    return Claim("–", text, verdict, because)
+
+
+def judge_claims(found: Audit, claims: Mapping) -> list[Claim]:
     """The vendor's claims against the measurements, at 95 % confidence each."""
     judged = []
     if (claimed := claims.get("accuracy")) is not None:
@@ -288,11 +282,13 @@ def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
         rate, text = found.certified["rate"], f"{claimed:.3g} certified within {claims['radius']:.3g} in L2"
         proved = rate.interval[0] >= claimed  # a certificate is a lower bound: too few proofs refute nothing
         because = f"{rate} are proved, with {VOTES:,} votes each" + ("" if proved else "; more votes may prove more")
-        judged.append(Judged(text, "holds" if proved else "open", because))
+        judged.append(vendors_claim(text, "holds" if proved else "open", because))
     if (claimed := claims.get("privacy_eps")) is not None:
         text = f"trained with epsilon {claimed:.3g} at delta {claims['privacy_delta']:g}"
         if found.membership is None:
-            judged.append(Judged(text, "open", "no training data to test it with: ask for noise, clip, rate and steps"))
+            judged.append(
+                vendors_claim(text, "open", "no training data to test it with: ask for noise, clip, rate and steps")
+            )
         else:
             least = found.membership["privacy_eps"]
             outside = found.membership["least_confident"]
@@ -300,16 +296,20 @@ def judge_claims(found: Audit, claims: Mapping) -> list[Judged]:
             told += (
                 f"; if chance decided what was, epsilon is at least {least:.2f}" if least else ", as with any epsilon"
             )
-            judged.append(Judged(text, "refuted" if least > claimed else "open", told))
+            judged.append(vendors_claim(text, "refuted" if least > claimed else "open", told))
     return judged
 
 
-def compare(text: str, claimed: float, rate: Rate, *, attack: bool = False) -> Judged:
+def compare(text: str, claimed: float, rate: Rate, *, attack: bool = False) -> Claim:
     """A claimed share against a measured one. What an `attack` leaves is an upper bound, so it can only refute."""
     low, high = rate.interval
     if high < claimed:
-        return Judged(text, "refuted", f"measured: {'at most ' if attack else ''}{rate}")
+        return vendors_claim(text, "refuted", f"measured: {'at most ' if attack else ''}{rate}")
     if attack:
-        return Judged(text, "open", f"no attack refutes it: {rate} are left, and a stronger attack may leave fewer")
+        return vendors_claim(
+            text, "open", f"no attack refutes it: {rate} are left, and a stronger attack may leave fewer"
+        )
     verdict = "holds" if low >= claimed else "open"
-    return Judged(text, verdict, f"measured: {rate}" + ("" if verdict == "holds" else ", and that could be either"))
+    return vendors_claim(
+        text, verdict, f"measured: {rate}" + ("" if verdict == "holds" else ", and that could be either")
+    )

@@ -4,7 +4,7 @@
     flags         the thirteen signs, their tolerances and tests; `examine`
     measurements  what is measured, each attack at most once
     adapt         the attack that fits what was found
-    lens          any classifier made fit for attacks, and given back as it was
+    lens          any classifier made fit for attacks
 
 `PYTHONPATH=. python tests/survey.py --seeds 0` trains 51 honest and 51 masked models and examines each on 100 inputs:
 it flagged 0 of the 51 honest ones (95 % interval 0 to 7 %) and missed 0 of the 51 masks (0 to 7 %). The tolerances

@@ -4,13 +4,14 @@ from functools import partial
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from utils.attacks import margin, pgd, rays, square
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice
+from utils.distillation import imitate
 from utils.evaluation import Rate
 from utils.masking import Averaged
+from utils.training import fit
 
 NO_GUIDE = {
     "wrong gradients",
@@ -21,23 +22,16 @@ NO_GUIDE = {
 }
 
 
-def surrogate(e: Measurements, model: nn.Module, updates: int = 300) -> nn.Module:
-    """A small network that has learned `model`'s answers on the inputs, mixed in pairs and with noise."""
+def surrogate(e: Measurements, updates: int = 300) -> nn.Module:
+    """A small network that has learned the model's answers on the inputs and within 1.5 eps of them."""
     torch.manual_seed(e.seed)
     inputs, classes = e.x[0].numel(), e.answer.shape[1]
     net = nn.Sequential(nn.Flatten(), nn.Linear(inputs, 256), nn.ReLU(), nn.Linear(256, classes)).to(e.x)
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(updates):
-        pick = torch.randint(len(e.x), (64,), device=e.x.device)
-        x = e.x[pick] + 1.5 * e.eps * (2 * torch.rand_like(e.x[pick]) - 1)
-        x = x.clamp_(0, 1)
-        with torch.no_grad():
-            goal = model(x).softmax(1)
-        loss = F.cross_entropy(net(x), goal)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return net.eval().requires_grad_(False)
+
+    def around(_, x, y):
+        return (x + 1.5 * e.eps * (2 * torch.rand_like(x) - 1)).clamp_(0, 1)
+
+    return fit(net, (e.x, e.y), loss=imitate(e.model), transform=around, updates=updates, lr=3e-3)
 
 
 class Mean(Averaged):
@@ -66,7 +60,7 @@ def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | N
         )
         if not run:
             return advice, None
-        net = surrogate(e, e.model)
+        net = surrogate(e)
         down = down | e.by(lambda model, x, y, *, eps: pgd(net, x, y, eps=eps, loss=margin), ~down)
         down = down | e.by(partial(square, queries=3000, patience=6.0, seed=e.seed + 1), ~down)
         down = down | e.by(partial(rays, queries=500), ~down)

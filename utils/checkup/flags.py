@@ -1,19 +1,20 @@
 """The check-up itself: measure, judge each flag, choose the adaptive attack and run it."""
 
+import warnings
+
 import torch
 from scipy.stats import binom
 from torch import Tensor, nn
 
-from utils.attacks.guard import check_input
 from utils.checkup.adapt import adapt
-from utils.checkup.lens import borrowed
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice, Finding, Report
 from utils.evaluation import Rate
+from utils.guard import check_input, lent
 
 # name: (share of images that honest models may show it on, (measured) -> (where it happened, what was seen))
 FLAGS = {
-    "probabilities": (0.05, lambda m: torch.full_like(m.changed, m.probabilities)),
+    "probabilities": (0.05, lambda m: torch.full_like(m.changed, m.model.log)),
     "random outputs": (0.05, lambda m: m.changed),
     "no answer when attacked": (0.05, lambda m: m.silent),
     "vanishing gradients": (0.05, lambda m: m.dead),
@@ -87,7 +88,8 @@ def examine(
     x, y = x.detach().to(where, weights[0] if weights else x.dtype), y.detach().to(where)
     if not len(x):
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
-    with borrowed(model, x, y, eps=eps, seed=seed):
+    with warnings.catch_warnings(), lent(model, seed=seed, device=x.device):
+        warnings.simplefilter("ignore")
         measured = Measurements(model, x, y, eps=float(eps), seed=seed)
         if (problem := unusable(measured)) is not None:
             finding = Finding("unusable outputs", True, len(y), len(y), 0.0, None, problem)

@@ -1,15 +1,10 @@
-"""Any classifier, made fit for attacks: logits out, gradients that are numbers, and nothing changed afterwards."""
+"""Any classifier, made fit for attacks: logits out, and gradients that are numbers."""
 
-import random
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.attacks.guard import guard
+from utils.guard import check_answer
+from utils.models import logits
 
 
 class Finite(torch.autograd.Function):
@@ -44,15 +39,14 @@ class Raw(nn.Module):
         answer = self.model(x if self.dtype is None else x.to(self.dtype))
         answer = getattr(answer, "logits", answer)
         answer = answer[0] if isinstance(answer, (tuple, list)) else answer
-        if not isinstance(answer, Tensor) or len(answer) != len(x) or answer.dim() > 2:
-            got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
-            raise ValueError(f"model must return logits of shape ({len(x)}, classes) for {len(x)} inputs, got {got}")
-        if answer.is_inference() or answer.dtype not in (torch.float32, torch.float64):
-            answer = answer.clone().to(x.dtype if x.is_floating_point() else torch.float32)
-        self.columns = 1 if answer.dim() == 1 else answer.shape[1]
-        if self.columns == 1:
-            one = answer.view(-1, 1)
-            answer = torch.cat([1 - one, one] if self.probability else [-one / 2, one / 2], 1)
+        if isinstance(answer, Tensor):
+            if answer.is_inference() or answer.dtype not in (torch.float32, torch.float64):
+                answer = answer.clone().to(x.dtype if x.is_floating_point() else torch.float32)
+            self.columns = answer.shape[1] if answer.dim() == 2 else 1
+            if tuple(answer.shape) in ((len(x),), (len(x), 1)):
+                one = answer.view(-1, 1)
+                answer = torch.cat([1 - one, one] if self.probability else [-one / 2, one / 2], 1)
+        check_answer(answer, len(x))
         if x.requires_grad and not answer.requires_grad:
             answer = answer + 0 * x.flatten(1).sum(1, keepdim=True).to(answer.dtype)
         return answer
@@ -81,27 +75,14 @@ def looks_like_probabilities(answer: Tensor) -> bool:
     return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
 
 
-@contextmanager
-def borrowed(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int) -> Iterator[None]:
-    """`guard`, and beyond it: buffers, every random generator within reach and the warnings' filters, as before."""
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    held = [v for module in model.modules() for v in vars(module).values() if isinstance(v, torch.Generator)]
-    states = [(generator, generator.get_state()) for generator in held]
-    python, old_numpy = random.getstate(), np.random.get_state()
-    try:
-        with warnings.catch_warnings(), guard(model, x, y, eps=eps, seed=seed):
-            warnings.simplefilter("ignore")
-            random.seed(seed)
-            np.random.seed(seed)
-            for generator in held:
-                generator.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(old_numpy)
-        with torch.no_grad():
-            for buffer, was in buffers:
-                if not torch.equal(buffer, was):
-                    buffer.copy_(was)
-            for generator, state in states:
-                generator.set_state(state)
+def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
+    """The lens through which attacks see the model, chosen by its answers to `x`; and these, before any logarithm.
+
+    One column of numbers between 0 and 1 is taken for the probability of class 1, and rows that look like
+    probabilities for probabilities.
+    """
+    raw = Raw(model)
+    answer = logits(raw, x)
+    if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # z / 2, z in [0, 1]
+        raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
+    return Lens(raw, looks_like_probabilities(answer)).eval(), answer

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, margin, pgd, rays, square
-from utils.attacks.gradient import loss_gradient
-from utils.attacks.guard import into_ball
-from utils.checkup.lens import Lens, Raw, looks_like_probabilities
+from utils.attacks.gradient import loss_gradient, toward
+from utils.attacks.parts import into_ball
+from utils.checkup.lens import Lens, fitted
 from utils.data import chunks
 from utils.models import logits, predict
 
@@ -21,27 +21,17 @@ def cooled(answer: Tensor, y: Tensor) -> Tensor:
     return cross_entropy(answer / answer.detach().abs().amax(1, keepdim=True).clamp_min(1e-30), y)
 
 
-def lead(answer: Tensor, pair: Tensor) -> Tensor:
-    """How far the logit of `pair[:, 1]` is above that of `pair[:, 0]`."""
-    both = answer.gather(1, pair)
-    return both[:, 1] - both[:, 0]
-
-
 class Measurements:
     """A model, the inputs that it gets right, and what brings them down. Boolean answers are (n,), one an input.
 
-    raw, model  the model's answers as they are, and as attacks see them
-    x, y        the inputs that are classified right, and their labels
+    model   the model as attacks see it
+    answer  its answers to all inputs as it gives them, (N, classes): logits or probabilities
+    x, y    the inputs that are classified right, and their labels
     """
 
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int):
         self.eps, self.seed, self.total = eps, seed, len(y)
-        self.raw = Raw(model)
-        answer = logits(self.raw, x)
-        if self.raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # z / 2, z in [0, 1]
-            self.raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
-        self.answer, self.probabilities = answer, looks_like_probabilities(answer)
-        self.model = Lens(self.raw, self.probabilities).train(False)
+        self.model, self.answer = fitted(model, x)
         self.right = predict(self.model, x) == y
         self.x, self.y = x[self.right], y[self.right]
 
@@ -117,7 +107,7 @@ class Measurements:
     def turned(self) -> Tensor:
         """Where one step fails, many succeed, and the gradient turns by over 45 degrees on the way of the one step."""
         rows = self.cross_entropy & ~self.one_step
-        before, after = self.gradient.nan_to_num().flatten(1), self.ascend(self.step, lead, labels=self.rivals)
+        before, after = self.gradient.nan_to_num().flatten(1), self.ascend(self.step, toward, labels=self.rivals)
         return rows & (torch.cosine_similarity(before, after.flatten(1)) < 0.5**0.5)
 
     @cached_property
@@ -164,7 +154,7 @@ class Measurements:
     @cached_property
     def gradient(self) -> Tensor:
         """The gradient of the best rival's lead at x, as autograd gives it: it may hold NaN or infinity."""
-        return self.ascend(self.x, lead, self.bare, self.rivals)
+        return self.ascend(self.x, toward, self.bare, self.rivals)
 
     @property
     def bare(self) -> nn.Module:
@@ -183,7 +173,7 @@ class Measurements:
         spread = self.answer.std(0).mean().double()
         down = torch.zeros_like(self.y, dtype=torch.bool)
         for x in (self.x, self.nearby):
-            gradient_of_lead = self.gradient if x is self.x else self.ascend(x, lead, self.bare, self.rivals)
+            gradient_of_lead = self.gradient if x is self.x else self.ascend(x, toward, self.bare, self.rivals)
             reach = gradient_of_lead.double().flatten(1).abs().sum(1)
             down |= ~gradient_of_lead.flatten(1).isfinite().all(1) | ~(reach > 1e-6 * spread)
             gradient_of_loss = self.ascend(x, cross_entropy, self.bare).flatten(1)
@@ -196,8 +186,8 @@ class Measurements:
         model, back = self.model, torch.arange(len(self.y) - 1, -1, -1, device=self.y.device)
         first, second = logits(model, self.x), logits(model, self.x[back])[back]
         apart = (first - second).abs().amax(1) > 1e-3 * first.std()
-        gradient_1 = self.ascend(self.x, lead, model, self.rivals).double().flatten(1)
-        gradient_2 = self.ascend(self.x[back], lead, model, self.rivals[back])[back].double().flatten(1)
+        gradient_1 = self.ascend(self.x, toward, model, self.rivals).double().flatten(1)
+        gradient_2 = self.ascend(self.x[back], toward, model, self.rivals[back])[back].double().flatten(1)
         return apart | ((gradient_1 - gradient_2).norm(dim=1) > 1e-2 * gradient_1.norm(dim=1))
 
     @cached_property
@@ -209,18 +199,19 @@ class Measurements:
             twin.raw.dtype = dtype
             if not torch.allclose(logits(twin, x[:8].double()), logits(model, x[:8]).double(), rtol=1e-2, atol=1e-3):
                 raise ValueError
-            self.ascend(x[:2].double(), lead, twin, self.rivals[:2])
+            self.ascend(x[:2].double(), toward, twin, self.rivals[:2])
             model, x = twin, x.double()
         except Exception:  # it cannot: whatever the reason, single precision has to do
             dtype = x.dtype
-        gradient = self.ascend(x, lead, model, self.rivals)
+        gradient = self.ascend(x, toward, model, self.rivals)
         along = [self.signs(x, 10 + i) for i in range(3)] + [gradient.sign()]
         claimed = torch.stack([(gradient * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
         best = torch.full_like(claimed[:, 0], torch.inf)
         smallest = 1e-6 if dtype == torch.float64 else 1e-3
         for h in [h for h in (*SCALES, self.eps / 2) if h >= smallest]:
             seen = [
-                lead(logits(model, x + h * u), self.rivals) - lead(logits(model, x - h * u), self.rivals) for u in along
+                toward(logits(model, x + h * u), self.rivals) - toward(logits(model, x - h * u), self.rivals)
+                for u in along
             ]
             seen = torch.stack(seen, 1) / (2 * h)
             size = torch.maximum(claimed.norm(dim=1), seen.norm(dim=1))

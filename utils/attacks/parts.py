@@ -1,68 +1,19 @@
-"""What every attack promises: checked input, an untouched model, its own random numbers, and small pieces of work."""
+"""What attacks are made of: small pieces of work, losses to climb, balls to stay in."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from utils.data import chunks
-
-NORMS = ("linf", "l2")
-
-
-@contextmanager
-def guard(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str = "linf", seed: int = 0) -> Iterator[None]:
-    """Check the arguments, then lend the model to an attack and give it back as it was.
-
-    Inside, the model is in evaluation mode with frozen parameters, gradients are recorded even if the caller had
-    switched them off, and torch's random numbers follow `seed`. Afterwards mode, `requires_grad`, `.grad` and the
-    caller's random state are what they were. Raises ValueError or TypeError that names the argument at fault.
-    """
-    check_input(model, x, y, eps=eps, norm=norm)
-    training = [module for module in model.modules() if module.training]
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    devices = [x.device] if x.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.enable_grad():
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a stack trace at each call
-        if devices:
-            torch.cuda.manual_seed(seed)
-        try:
-            model.eval().requires_grad_(False)
-            yield
-        finally:
-            for module in training:
-                module.training = True
-            for parameter in learning:
-                parameter.requires_grad_(True)
-
-
-def check_input(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str) -> None:
-    """Raise a sentence that names the argument at fault, if there is one."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module from inputs in [0, 1] to logits, got {type(model).__name__}")
-    if not (isinstance(x, Tensor) and x.is_floating_point() and x.dim() >= 2):
-        raise TypeError("x must be a floating-point tensor with the images along its first dimension, (N, ...)")
-    if not (isinstance(y, Tensor) and y.dtype == torch.int64 and y.shape == x.shape[:1]):
-        got = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise ValueError(f"y must hold one int64 label for each of the {len(x)} images in x, got {got}")
-    if norm not in NORMS:
-        raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
-    if not (isinstance(eps, (int, float)) and eps >= 0):  # NaN fails this too
-        raise ValueError(f"eps must be a number >= 0, got {eps!r}")
-    if len(x) and not bool(((x >= 0) & (x <= 1)).all()):
-        low, high = x.min().item(), x.max().item()
-        raise ValueError(f"x must lie in [0, 1], its values run from {low:g} to {high:g}: scale it first, e.g. x / 255")
+from utils.guard import check_answer
 
 
 def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
-    if not (isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == len(y) and logits.shape[1] >= 2):
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"model must return logits of shape ({len(y)}, classes) for {len(y)} images, got {got}")
-    if logits.isnan().any():
+    if check_answer(logits, len(y)).isnan().any():
         raise ValueError("model returns NaN: no loss has a gradient there, so a passed attack would mean nothing")
     if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
         raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
