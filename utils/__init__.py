@@ -10,7 +10,8 @@
     evidence      what the lessons measured, for guide and ledger
     claims        the ledger of claims
     environment   is this machine ready for the course?
-    larger        the tables of lessons at a larger scale
+    larger        what a lesson measured at a larger scale
+    records       what a run measured: entered where it is shown, and read by everything else
     privacy       DP-SGD, its epsilon, and lower bounds on it
     poisoning     poisons in the training data, and filters against them
     leakage       who was in the training data, and what gradients give away
@@ -29,6 +30,7 @@
     formats       the files of data sets as arrays
     expect        what a lab's checks expect of an answer
     progress      a progress bar that leaves no trace
+    fingerprint   one hash for "the same code"
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """
