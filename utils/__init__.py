@@ -25,6 +25,7 @@
     attacks       one signature each
     training      one training loop
     models        networks from inputs in [0, 1] to logits
+    guard         how a model is lent to what measures it, and comes back as it was
     data          the data sets
     download      files from the network, each with its hash
     formats       the files of data sets as arrays
