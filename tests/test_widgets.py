@@ -354,7 +354,7 @@ def test_a_duel_says_what_was_measured(duel):
     assert (
         said.replace("<", "&lt;").replace(">", "&gt;") in duel.sentence.value and "<plain>" not in duel.sentence.value
     )
-    assert said in duel.still.text and "training: 1.5 s against not stated" in duel.still.text
+    assert said in duel.still.text and "training → 1.5 s against not stated" in duel.still.text
     duel.certificate.value = True
     assert duel.adapts.disabled and duel.knows.disabled
     duel.budget.index = 0
@@ -459,7 +459,7 @@ def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
     assert less_harm(case(0.5, 0.55)) == "no difference that 40 examples can show"
     watch.lock()
     watch.incident.value = "<drift>"
-    assert "no difference" in watch.sentence.value and "harm, neither: 40/40" in watch.still.text
+    assert "no difference" in watch.sentence.value and "harm, neither → 40/40" in watch.still.text
 
 
 def test_a_watch_draws_what_it_says(watch):
