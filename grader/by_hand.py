@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from grader.page import render
+from grader.page import fill_page
 from grader.result import PointsByHand, Result
 from grader.rubric import Criterion, Rubric, shortened
 from grader.sheet import COLUMNS, ROW, original_text, safe_text, write_table
@@ -21,7 +21,7 @@ POINTS = re.compile(r"[0-9]{1,6}([.,][0-9]{1,6})?")
 LETTERS = "bcdfghjkmnpqrstvwxz"  # of a code: without vowels it is no word, date or number that a spreadsheet changes
 
 
-class Answer(TypedDict):
+class WrittenAnswer(TypedDict):
     """A student's answer to a written exercise, all files together. code: what the page calls it; who: name and id."""
 
     code: str
@@ -43,7 +43,7 @@ def name_in_table(student: str, number: str) -> str:
     return f"{student} ({number})" if number else student
 
 
-def find_answers(rubrics: Sequence[Rubric], results: list[Result], key: str) -> list[Answer]:
+def find_answers(rubrics: Sequence[Rubric], results: list[Result], key: str) -> list[WrittenAnswer]:
     """What there is to grade by hand, one answer for each rubric and student.
 
     The code depends on the student and on the text, so that a new answer is not taken for the one that was graded.
@@ -66,13 +66,13 @@ def find_answers(rubrics: Sequence[Rubric], results: list[Result], key: str) -> 
             code = f"{six_letters(key, student, number)}-{six_letters(rubric.name, text)}"
             notes = list(dict.fromkeys(notes + more))
             about = {"code": code, "who": (student, number), "student": name_in_table(student, number)}
-            of_rubric.append(Answer(**about, rubric=rubric, text=text, notes=notes))
+            of_rubric.append(WrittenAnswer(**about, rubric=rubric, text=text, notes=notes))
         made += sorted(of_rubric, key=lambda answer: (not answer["text"], answer["code"]))
     return made
 
 
 def merge_rows(
-    answers: list[Answer], rows: list[dict], missing: Collection[tuple[str, str]] = (), key: str = ""
+    answers: list[WrittenAnswer], rows: list[dict], missing: Collection[tuple[str, str]] = (), key: str = ""
 ) -> tuple[dict, list[dict], list[str]]:
     """What rows of a table say of answers. missing: students of an earlier run who have no answer in this one.
 
@@ -112,7 +112,9 @@ def merge_rows(
     return points, without_repeats(lines + strange + kept), problems
 
 
-def points_for_criterion(answer: Answer, criterion: Criterion, rows: list[dict]) -> tuple[dict, list[dict], list[str]]:
+def points_for_criterion(
+    answer: WrittenAnswer, criterion: Criterion, rows: list[dict]
+) -> tuple[dict, list[dict], list[str]]:
     """The points of an answer for one criterion by its rows; its lines in a new table; what is wrong with the rows."""
     about = dict(zip(COLUMNS, (answer["code"], answer["student"], answer["rubric"].name), strict=False))
     about |= {"criterion": criterion.name, "most": criterion.most}
@@ -184,17 +186,17 @@ def add_points_by_hand(results: list[Result], rubrics: Sequence[Rubric], points:
 
 
 def write_page_and_table(
-    folder: Path, title: str, answers: list[Answer], points: dict, lines: list[dict], before: list[dict]
+    folder: Path, title: str, answers: list[WrittenAnswer], points: dict, lines: list[dict], before: list[dict]
 ) -> None:
     """Write by_hand.html to read and by_hand.csv to fill in. before: the rows of the table as it is."""
     write_table(folder / "by_hand.csv", lines, before)
     (folder / "by_hand.html").write_text(by_hand_page(title, answers, points), encoding="utf-8")
 
 
-def by_hand_page(title: str, answers: list[Answer], points: dict) -> str:
+def by_hand_page(title: str, answers: list[WrittenAnswer], points: dict) -> str:
     """All answers on one page to read or print, each beside its rubric, without names."""
     exercises = []
     for rubric in dict.fromkeys(answer["rubric"] for answer in answers):
         of_rubric = [answer for answer in answers if answer["rubric"] == rubric]
         exercises.append((rubric, [a for a in of_rubric if a["text"]], [a for a in of_rubric if not a["text"]]))
-    return render("by_hand.html", title=title, exercises=exercises, points=points)
+    return fill_page("by_hand.html", title=title, exercises=exercises, points=points)

@@ -12,7 +12,7 @@ import torch
 
 from grader.lab import Check, Lab, cells_to_run, given_cells_needed, read_lab
 from grader.notebook import Unreadable, read_cells
-from grader.result import CheckResult, Result, as_text, check_result, make_result
+from grader.result import CheckResult, Result, check_result, make_result, text_for_file
 from grader.rubric import find_written
 from grader.sandbox import LIMITS
 from grader.session import LabError, Raised, Session
@@ -121,7 +121,7 @@ def run_check(check: Check, session, given: dict, seed: int) -> CheckResult:
     except LabError:
         raise
     except Exception as problem:  # an answer that the check did not foresee
-        text = f"this answer cannot be judged ({type(problem).__name__}: {short(as_text(problem))})"
+        text = f"this answer cannot be judged ({type(problem).__name__}: {short(text_for_file(problem))})"
         return check_result(check, "cannot be judged", text)
     return check_result(check, "passed", earned=check.points)
 

@@ -22,6 +22,6 @@ PAGES = Environment(
 PAGES.filters |= {"clean": clean, "points": "{:g}".format}
 
 
-def render(template: str, **values: object) -> str:
+def fill_page(template: str, **values: object) -> str:
     """The page of a template, `feedback.html` or `by_hand.html`, with these values."""
     return PAGES.get_template(template).render(values)

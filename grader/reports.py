@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grader.collect import folders_around
-from grader.page import clean, render
+from grader.page import clean, fill_page
 from grader.result import Result
 from grader.sheet import safe_text
 
@@ -33,7 +33,7 @@ def page_name(student: str) -> str:
 
 def feedback_page(result: Result, title: str) -> str:
     """The student's page: for each check what was found, what was expected, and the student's own value."""
-    return render("feedback.html", title=title, result=result, open=open_points(result), signs=SIGNS)
+    return fill_page("feedback.html", title=title, result=result, open=open_points(result), signs=SIGNS)
 
 
 def open_points(result: Result) -> float:

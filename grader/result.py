@@ -78,7 +78,7 @@ class Result(TypedDict):
     failed: bool
 
 
-def as_text(value: object, limit: int = LONGEST) -> str:
+def text_for_file(value: object, limit: int = LONGEST) -> str:
     """Any value as text that can be written to a file: a tensor, an array, a number, bytes, an exception, an object."""
     try:
         if isinstance(value, BaseException):
@@ -100,9 +100,9 @@ def check_result(
         "points": float(check.points),
         "earned": float(earned),
         "state": state,
-        "message": as_text(message),
-        "expected": as_text(expected),
-        "got": as_text(got),
+        "message": text_for_file(message),
+        "expected": text_for_file(expected),
+        "got": text_for_file(got),
     }
 
 
@@ -130,8 +130,8 @@ def make_result(
         "checks": checks,
         "written": dict(written or {}),
         "by_hand": [],
-        "look": [as_text(sentence) for sentence in look],
-        "output": as_text(output, 10 * LONGEST),
+        "look": [text_for_file(sentence) for sentence in look],
+        "output": text_for_file(output, 10 * LONGEST),
         "seconds": round(float(seconds), 2),
         "failed": failed,
     }

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from grader.inside import wire
-from grader.result import as_text
+from grader.result import text_for_file
 from grader.sandbox import LIMITS, Child, Ended
 
 MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
@@ -207,5 +207,5 @@ def run_request(source: str, name: str) -> dict:
 def error_in_words(reply: dict) -> str:
     """The error that a child reports, in words. A hostile child may have put any value in place of a text."""
     told = (reply.get(part, "") for part in ("error", "message", "where"))
-    kind, message, where = (as_text(value)[:1000] for value in told)
+    kind, message, where = (text_for_file(value)[:1000] for value in told)
     return kind + (f": {message}" if message else "") + (f" ({where})" if where else "")

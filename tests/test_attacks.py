@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -465,6 +466,30 @@ def test_worst_case_keeps_first_successes_and_spares_the_fallen(linear):
     counted = Counting(model)
     worst_case(counted, x, 1 - y, eps=eps)
     assert counted.asked == 200  # all wrong already: one look
+
+
+def test_worst_case_tells_what_each_attack_contributed(linear):
+    model, x, y, to_boundary = linear
+    eps = float(to_boundary["linf"].median())
+    y = torch.where(torch.arange(len(y)) < 10, 1 - y, y)  # ten are wrong as they are
+
+    def weak(model, x, y, *, eps):
+        return fgsm(model, x, y, eps=eps / 2)
+
+    def nothing(model, x, y, *, eps):
+        return x
+
+    attacks, told = [nothing, weak, partial(pgd, steps=20), nothing], []
+    x_adv = worst_case(model, x, y, eps=eps, attacks=attacks, report=told.append)
+    assert [one.attack for one in told] == ["nothing", "weak", "pgd", "nothing"]
+    assert told[0].tried == 190 and told[0].fallen == told[3].fallen == 0 < min(told[1].fallen, told[2].fallen)
+    assert all(after.tried == before.tried - before.fallen for before, after in pairwise(told))
+    assert 10 + sum(one.fallen for one in told) == int((predict(model, x_adv) != y).sum())
+    assert all(one.seconds > 0 for one in told)
+    assert torch.equal(x_adv, worst_case(model, x, y, eps=eps, attacks=attacks))
+    told.clear()
+    worst_case(model, x, 1 - y, eps=1.0, attacks=[fgsm, fgsm], report=told.append)
+    assert [(one.tried, one.fallen) for one in told] == [(10, 10)]  # all have fallen: the second has nothing to do
 
 
 def test_worst_case_refuses_an_attack_that_cheats(linear):

@@ -245,6 +245,10 @@ def test_every_id_is_in_the_pinned_lists():
 def test_the_card_says_what_was_measured(found):
     machine = json.loads(json.dumps(card_data(found)))
     assert machine["measured"]["worst"]["k"] == found.worst.k and len(machine["threats"]) == len(ROWS)
+    attacks = machine["measured"]["attacks"]
+    names = ["pgd", "apgd", "square", "apgd_t", "square", "rays"]
+    assert attacks and [one["attack"] for one in attacks] == names[: len(attacks)]
+    assert attacks[0]["tried"] - sum(one["fallen"] for one in attacks) >= found.worst.k  # other attacks may find more
     people = card_page(found)
     assert str(found.worst) in people and str(found.certified["rate"]) in people
     for row in ROWS:

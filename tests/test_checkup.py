@@ -14,7 +14,7 @@ from torch import nn
 import survey
 from utils.attacks import margin, pgd
 from utils.checkup import Finding, Report, examine
-from utils.checkup.flags import FLAGS, SENTENCES, tested
+from utils.checkup.flags import FLAGS, SENTENCES, compared
 from utils.data import load
 from utils.evaluation import Rate, robust_accuracy
 from utils.models import logits
@@ -115,12 +115,12 @@ def test_a_flag_keeps_its_level(tolerance):
     """Models that show a sign on exactly the tolerated share are flagged no more often than the level says."""
     torch.manual_seed(0)
     shows = torch.rand(3000, 200) < tolerance
-    raised = sum(tested("random outputs", row, tolerance, 0.05).raised for row in shows)
+    raised = sum(compared("random outputs", row, tolerance, 0.05).raised for row in shows)
     assert raised <= 0.055 * 3000 + 20
-    assert tested("random outputs", torch.ones(5, dtype=torch.bool), tolerance, 0.01).raised
-    nothing = tested("random outputs", torch.zeros(5, dtype=torch.bool), tolerance, 0.01)
+    assert compared("random outputs", torch.ones(5, dtype=torch.bool), tolerance, 0.01).raised
+    nothing = compared("random outputs", torch.zeros(5, dtype=torch.bool), tolerance, 0.01)
     assert not nothing.raised and nothing.p_value == 1
-    some = tested("random outputs", shows[0], tolerance, 0.01)
+    some = compared("random outputs", shows[0], tolerance, 0.01)
     exact = stats.binomtest(some.k, 200, tolerance, alternative="greater").pvalue
     assert some.p_value == pytest.approx(exact) and some.statistic == some.k / 200
 

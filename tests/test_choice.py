@@ -121,13 +121,13 @@ def board():
 
 
 def test_the_board_shows_what_choose_says(board):
-    assert board.still.text.startswith("trained: 80/100")
+    assert board.still.text.startswith("fits → trained: 80/100")
     board.training.value = 5
-    assert board.still.text.startswith("voting: 40/100") and "voting: 40/100" in board.sentence.value
+    assert board.still.text.startswith("fits → voting: 40/100") and "voting: 40/100" in board.sentence.value
     board.answer.value = 2
-    assert board.still.text.startswith("plain")
+    assert board.still.text.startswith("fits → plain")
     board.privacy.value = 5
-    assert board.still.text == "Nothing that was built fits these needs."
+    assert board.still.text == "fits → Nothing that was built fits these needs."
     assert not board.error.value
 
 

@@ -162,7 +162,7 @@ def build_in(folder: Path) -> None:
 def copy(tmp_path_factory) -> Path:
     """A copy of the project with one small lesson, built, and its broken twins beside it."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("utils", "tools", "tests"):
+    for name in ("utils", "grader", "tools", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "conftest.py"):
         shutil.copy(ROOT / name, folder)

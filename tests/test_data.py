@@ -37,7 +37,6 @@ from utils.data import Split, chunks, load
 from utils.domains.texts import load_texts
 
 ROOT = Path(__file__).resolve().parent.parent
-MAKE_CACHE = ROOT.parent / "shared" / "tools" / "make_cache.py"
 CLOSED = "http://127.0.0.1:9/"  # the discard port: nobody answers
 HOSTS, HASHES = download.HOSTS, download.HASHES  # as published: while a test runs, others stand in their place
 FIELDS = ("x_train", "y_train", "x_test", "y_test")
@@ -246,13 +245,8 @@ def test_chunks_are_the_tensors_again():
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    if not MAKE_CACHE.exists():
-        pytest.skip(f"no offline copy of the real images here ({MAKE_CACHE} is missing)")
-    folder = tmp_path_factory.mktemp("real")
-    names = ["mnist", "cifar10", "olivetti"]
-    subprocess.run([sys.executable, MAKE_CACHE, folder, *names], check=True, stdout=subprocess.DEVNULL)
-    return folder
+def real(real_data):
+    return real_data
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from urllib.parse import unquote
 import pytest
 
 import build
+import pages
 from build import REPOSITORY, on_code_host, printable
 from run import LESSONS
-from utils.claims import CLAIMS
-from utils.evidence import Evidence, find, settled, verdicts
-from utils.guide import guide, in_jupyter, linked
+from utils.claims import CLAIMS, Claim
+from utils.evidence import Evidence, evidence_for, settled, verdicts
+from utils.guide import Answer, Term, guide, in_jupyter, linked
 from utils.records import value_of
 
 DEFENSES = {  # what people are told to pick, and the whole
@@ -149,6 +150,16 @@ def test_pages_stand_alone(name):
     assert all(address.startswith(("#", "https://")) for address in re.findall(r'href="([^"]*)"', page(name)))
 
 
+def test_what_is_put_into_a_page_is_text_there():
+    claim = Claim("03", "<script>", "holds", "<b>1 < 2</b>")
+    evidence = Evidence("03", "<script>", notebook='"<i>', cell="c")
+    made = pages.ledger([(claim, evidence)], lambda there: there.notebook)
+    assert "<script" not in made and "<b>" not in made and "&lt;b&gt;1 &lt; 2&lt;/b&gt;" in made
+    assert 'href="&#34;&lt;i&gt;"' in made
+    term = Term("<script>", "<i>", "<u>", "<u>", (Answer("What is it?", "<u>", ()),))
+    assert not re.search("<script|<i>|<u>", pages.field_guide([term], str))
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 @pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 1)])
 def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):
@@ -203,7 +214,9 @@ def folder(tmp_path):
 
 def test_evidence_knows_its_cell(folder):
     wanted = {"lesson": "03", "rows": ["PGD", "FGSM"], "counts": "right answers"}
-    found = find(wanted, folder({"c0": {"FGSM": {"": 5}}, "c1": {"FGSM": {"": 2}, "PGD": {"": 1}, "TRADES": {"": 9}}}))
+    found = evidence_for(
+        wanted, folder({"c0": {"FGSM": {"": 5}}, "c1": {"FGSM": {"": 2}, "PGD": {"": 1}, "TRADES": {"": 9}}})
+    )
     assert found.rows == (("PGD", "1"), ("FGSM", "2")) and found.about == "right answers" and not found.columns
     assert (found.notebook, found.cell, found.section) == ("03_small.ipynb", "c1", "A section")
     assert in_jupyter(found) == "03_small.ipynb#cell-id=c1"
@@ -213,33 +226,33 @@ def test_evidence_knows_its_cell(folder):
 def test_evidence_has_the_columns_that_are_wanted_or_all(folder):
     where = folder({"c0": {"PGD": {"clean": 1, "left": "2 %"}, "PGDs": {"clean": 3, "left": 4}}})
     wanted = {"lesson": "03", "rows": ["PGD"], "counts": "x"}
-    assert find(wanted, where).columns == ("clean", "left")
-    assert find(wanted | {"of": ["left"]}, where).rows == (("PGD", "2 %"),)
+    assert evidence_for(wanted, where).columns == ("clean", "left")
+    assert evidence_for(wanted | {"of": ["left"]}, where).rows == (("PGD", "2 %"),)
     with pytest.raises(LookupError, match="no cell"):
-        find(wanted | {"of": ["worst"]}, where)
+        evidence_for(wanted | {"of": ["worst"]}, where)
 
 
 def test_evidence_that_no_cell_shows_is_an_error(folder):
     with pytest.raises(LookupError, match="shown by no cell"):
         wanted = {"lesson": "03", "rows": ["PGD", "FGSM"], "counts": "x"}
-        find(wanted, folder({"c0": {"PGD": {"": 1}}, "c1": {"FGSM": {"": 2}}}))
+        evidence_for(wanted, folder({"c0": {"PGD": {"": 1}}, "c1": {"FGSM": {"": 2}}}))
 
 
 def test_evidence_that_two_cells_show_is_an_error_until_one_is_named(folder):
     where = folder({"c0": {"PGD": {"": 1}}, "c1": {"PGD": {"": 2}}})
     wanted = {"lesson": "03", "rows": ["PGD"], "counts": "x"}
     with pytest.raises(LookupError, match="c0, c1"):
-        find(wanted, where)
-    assert find(wanted | {"cell": "c1"}, where).rows == (("PGD", "2"),)
+        evidence_for(wanted, where)
+    assert evidence_for(wanted | {"cell": "c1"}, where).rows == (("PGD", "2"),)
 
 
 def test_a_verdict_that_has_turned_is_an_error(folder):
     wanted = {"lesson": "03", "claim": "It works", "verdict": "holds"}
     settles = {"cell": "settles", "text": "It works", "verdict": "refuted", "because": "1, because 2"}
     where = folder({}, (settles,))
-    assert find(wanted | {"verdict": "refuted"}, where).because == "1, because 2"
+    assert evidence_for(wanted | {"verdict": "refuted"}, where).because == "1, because 2"
     with pytest.raises(LookupError, match="is now 'refuted'"):
-        find(wanted, where)
+        evidence_for(wanted, where)
 
 
 def test_a_claim_that_its_lesson_does_not_settle_is_an_error(folder):
@@ -249,7 +262,7 @@ def test_a_claim_that_its_lesson_does_not_settle_is_an_error(folder):
 
 def test_a_lesson_without_a_record_leaves_it_open(folder):
     wanted = {"lesson": "04", "claim": "It works", "verdict": "holds"}
-    assert find(wanted, folder({})) == Evidence("04", "It works", "open")
+    assert evidence_for(wanted, folder({})) == Evidence("04", "It works", "open")
 
 
 def test_a_lesson_that_shows_the_guide_is_run_again_when_another_shows_something_else(monkeypatch):

@@ -112,7 +112,7 @@ def test_rates_draws_and_prints_each_rate():
     assert [bar.get_width() for bar in axes.patches] == [float(rate) for rate in measured.values()]
     assert [tuple(line.get_xdata()) for line in axes.lines] == [rate.interval for rate in measured.values()]
     assert {str(rate) for rate in measured.values()} <= {text.get_text() for text in axes.texts}
-    assert picture.text == "FGSM: 103/397 = 26 % [22, 30]\nPGD: 50/397 = 13 % [10, 16]"
+    assert picture.text == "FGSM → 103/397 = 26 % [22, 30]\nPGD → 50/397 = 13 % [10, 16]"
 
 
 def test_accuracy_curve_draws_the_sweep_its_band_and_the_mark():
@@ -132,7 +132,7 @@ def test_lines_of_several_series_differ_by_more_than_colour():
     assert len({line.get_marker() for line in axes.lines}) == len({line.get_color() for line in axes.lines}) == 6
     assert axes.get_xscale() == "log" and [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "20"]
     assert [text.get_text() for text in picture.figure.legends[0].get_texts()] == list(series)
-    assert "a: 56 % at 1, 44 % at 20" in picture.text
+    assert "a → 56 % at 1, 44 % at 20" in picture.text
 
 
 def test_lines_says_that_a_logarithm_has_no_zero():
@@ -237,7 +237,7 @@ def test_a_table_has_every_rate_in_its_row_and_column():
     assert cells == {"98 %": (0, 0), "13 %": (1, 0), "96 %": (1, 1)}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
-    assert picture.text.splitlines()[1] == "masked: PGD 96/100 = 96 % [90, 98]"
+    assert picture.text.splitlines()[1] == "masked → PGD 96/100 = 96 % [90, 98]"
 
 
 # Leaks.
@@ -246,14 +246,14 @@ def test_a_table_has_every_rate_in_its_row_and_column():
 def test_a_curve_of_accusations_says_what_is_found_at_the_mark():
     curves = {"sure": (torch.tensor([0, 0, 0.01, 1]), torch.tensor([0, 0.2, 0.4, 1]))}
     picture = plots.roc(curves)
-    assert "sure 40 %" in picture.text and "1 %" in picture.text
+    assert "sure → 40 %" in picture.text and "1 %" in picture.text
     [axes] = axes_of(picture)
     assert axes.get_xscale() == axes.get_yscale() == "log" and len(axes.lines) == 3  # guessing, the curve, the mark
 
 
 def test_a_gallery_names_rows_and_shows_each_image_once():
     picture = plots.gallery({"first": X[:5], "second": X[:2]}, {"second": ["20 dB", "40 dB"]})
-    assert picture.text == "first; second: 20 dB, 40 dB"
+    assert picture.text == "first\nsecond → 20 dB, 40 dB"
     shown = [axes for axes in axes_of(picture) if axes.images]
     assert len(shown) == 7 and shown[0].get_ylabel() == "first" and shown[6].get_title() == "40 dB"
     assert shown[0].images[0].get_cmap().name == "gray_r"

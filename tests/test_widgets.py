@@ -283,7 +283,7 @@ def test_verdicts(question, guess, measured, sentence):
 def test_a_files_picture_gives_the_measured_value_but_no_guess():
     shown = ask("How much?").reveal(Rate(103, 397))
     data, metadata = shown._repr_mimebundle_()
-    assert data["text/plain"] == "measured: 103/397 = 26 % [22, 30]" == metadata["image/png"]["alt"]
+    assert data["text/plain"] == "measured → 103/397 = 26 % [22, 30]" == metadata["image/png"]["alt"]
     assert {text.get_text() for text in shown.still.figure.axes[0].texts} == {data["text/plain"]}
 
 
@@ -354,7 +354,7 @@ def test_a_duel_says_what_was_measured(duel):
     assert (
         said.replace("<", "&lt;").replace(">", "&gt;") in duel.sentence.value and "<plain>" not in duel.sentence.value
     )
-    assert said in duel.still.text and "training: 1.5 s against not stated" in duel.still.text
+    assert said in duel.still.text and "training → 1.5 s against not stated" in duel.still.text
     duel.certificate.value = True
     assert duel.adapts.disabled and duel.knows.disabled
     duel.budget.index = 0
@@ -459,7 +459,7 @@ def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
     assert less_harm(case(0.5, 0.55)) == "no difference that 40 examples can show"
     watch.lock()
     watch.incident.value = "<drift>"
-    assert "no difference" in watch.sentence.value and "harm, neither: 40/40" in watch.still.text
+    assert "no difference" in watch.sentence.value and "harm, neither → 40/40" in watch.still.text
 
 
 def test_a_watch_draws_what_it_says(watch):

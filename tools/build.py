@@ -175,15 +175,14 @@ def renew() -> None:
     """Take over the records at a larger scale whose code was rewritten and still computes the same on the digits.
 
     A record is renewed if the lesson's present record on the digits, made on the same machine, has every figure to the
-    last digit as the twin had that was made by the code of the larger run. It then names that code as `measured_by`.
+    last digit as the twin had that was made by the code of the larger run.
     """
     for stem, dataset in kept_records():
         record, digits = records.read(stem, dataset), records.read(stem)
         if record and not is_current(stem, dataset):
             same = digits["machine"] == record["machine"] and record.get("twin") == values_of(digits)
             if same and digits["versions"] == record["versions"]:
-                measured_by = record.get("measured_by", record["fingerprint"])
-                save(record | {"fingerprint": digits["fingerprint"], "measured_by": measured_by})
+                save(record | {"fingerprint": digits["fingerprint"]})
             print(f"{stem} on {dataset}: {'renewed' if same else 'to be measured again'}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from build import asked_for, assemble, write
+from build import asked_for, assemble, side_by_side, write
 from grader import rubric
 from grader.lab import bound, handed_out, is_check, is_exercise, read_lab
 from utils.fingerprint import ROOT, fingerprint
@@ -62,7 +62,7 @@ def students(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def build(source: Path, *, run: bool) -> None:
+def build(source: Path, run: bool) -> None:
     """Write both notebooks of a text; run the instructor's if asked to, or if its outputs are out of date."""
     notebook = instructors(source)
     LABS.mkdir(exist_ok=True)
@@ -82,5 +82,4 @@ def tries(stem: str) -> list[tuple[str, str, str, str]]:
 
 
 if __name__ == "__main__":
-    for source, run in asked_for(SOURCES, sys.argv[1:]):
-        build(source, run=run)
+    side_by_side(build, asked_for(SOURCES, sys.argv[1:]))

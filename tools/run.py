@@ -48,6 +48,7 @@ def execute(notebook: NotebookNode, **variables: str) -> list[dict]:
             timeout=3600,
             record_timing=False,
             store_widget_state=False,
+            coalesce_streams=True,  # or timing would decide how many pieces a cell prints
             on_cell_execute=lambda cell, cell_index: begin_cell(Path(state, "record"), cell.id),
         )
         client.execute(env=environment(state) | variables)

@@ -10,7 +10,8 @@
     evidence      what the lessons measured, for guide and ledger
     claims        the ledger of claims
     environment   is this machine ready for the course?
-    larger        the tables of lessons at a larger scale
+    larger        what a lesson measured at a larger scale
+    records       what a run measured: entered where it is shown, and read by everything else
     privacy       DP-SGD, its epsilon, and lower bounds on it
     poisoning     poisons in the training data, and filters against them
     leakage       who was in the training data, and what gradients give away
@@ -24,6 +25,7 @@
     attacks       one signature each
     training      one training loop
     models        networks from inputs in [0, 1] to logits
+    guard         how a model is lent to what measures it, and comes back as it was
     data          the data sets
     download      files from the network, each with its hash
     formats       the files of data sets as arrays

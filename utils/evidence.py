@@ -22,7 +22,7 @@ class Evidence:
     section: str = ""  # the heading above it
 
 
-def find(wanted: dict, folder: Path = RESULTS) -> Evidence:
+def evidence_for(wanted: dict, folder: Path = RESULTS) -> Evidence:
     """The evidence that is wanted: of a `lesson` the `claim`, or the `rows` of one cell and `of` them these columns.
 
     Without `of`, the table has all columns of these rows. Raises LookupError if no cell shows it, or if several do and
@@ -72,7 +72,7 @@ def settled(before: str = "99", folder: Path = RESULTS) -> list[tuple[Claim, Evi
     """
     course = [(lesson, text) for lesson, texts in CLAIMS.items() for text in texts]
     found = [
-        find({"lesson": lesson, "claim": text}, folder) if lesson < before else Evidence(lesson, text, "open")
+        evidence_for({"lesson": lesson, "claim": text}, folder) if lesson < before else Evidence(lesson, text, "open")
         for lesson, text in course
     ]
     return [(Claim(there.lesson, there.about, there.verdict, there.because), there) for there in found]

@@ -20,19 +20,19 @@ def fingerprint(code: Sequence[str], root: Path = ROOT) -> str:
     Python finds the same hash.
     """
     measures = [file for name, file in imported(code, root).items() if not name.startswith(SHOWS)]
-    return digest([skeleton(ast.parse(text)) for text in [*code, *map(read, measures)]], versions(root))
+    return digest([skeleton(ast.parse(text)) for text in [*code, *map(text_of, measures)]], versions(root))
 
 
 def appearance(code: Sequence[str], root: Path = ROOT) -> str:
     """A hash of what the outputs of these cells depend on besides `fingerprint`: how the measured is shown."""
     shows = [file for name, file in imported(code, root).items() if name.startswith(SHOWS)]
-    return digest([cell.endswith(";") for cell in code], [skeleton(ast.parse(read(file))) for file in shows])
+    return digest([cell.endswith(";") for cell in code], [skeleton(ast.parse(text_of(file))) for file in shows])
 
 
 def versions(root: Path = ROOT) -> dict[str, str]:
     """The pinned versions of the packages in MATTER."""
     file = root / "constraints.txt"
-    pins = dict(line.split("==") for line in read(file).splitlines() if "==" in line) if file.exists() else {}
+    pins = dict(line.split("==") for line in text_of(file).splitlines() if "==" in line) if file.exists() else {}
     return {name: pins[name] for name in MATTER if name in pins}
 
 
@@ -47,7 +47,7 @@ def imported(code: Sequence[str], root: Path = ROOT) -> dict[str, Path]:
     return {name: file for name, file in sorted(files.items()) if file.is_relative_to(root)}
 
 
-def read(file: Path) -> str:
+def text_of(file: Path) -> str:
     return file.read_text(encoding="utf-8")
 
 

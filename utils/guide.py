@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 from utils.claims import COLOURS
-from utils.evidence import Evidence, find
+from utils.evidence import Evidence, evidence_for
 from utils.records import RESULTS
 
 CITED = re.compile(r"arXiv:(\d{4}\.\d{4,5})|doi:(10\.\S+?)(?=[,;.:)]*(?:\s|$))|(https://[^\s,;)]+[^\s,;).])")
@@ -59,7 +59,7 @@ def guide(folder: Path = RESULTS, words: Path = WORDS) -> Guide:
     """
 
     def answer(question: str, text: str, shows: list[dict]) -> Answer:
-        return Answer(question, text, tuple(find(wanted, folder) for wanted in shows))
+        return Answer(question, text, tuple(evidence_for(wanted, folder) for wanted in shows))
 
     terms = Guide()
     for term in tomllib.loads(words.read_text(encoding="utf-8"))["term"]:
@@ -88,7 +88,7 @@ def linked(text: str) -> str:
     return CITED.sub(link, escape(text, quote=False).replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
-def shown(evidence: Evidence, address: Callable[[Evidence], str] = in_jupyter) -> str:
+def as_html(evidence: Evidence, address: Callable[[Evidence], str] = in_jupyter) -> str:
     """Evidence as HTML: the claim and its verdict, or the table, and a link to the cell."""
     about, because = linked(evidence.about), linked(evidence.because)
     link = f'<a href="{escape(address(evidence))}">lesson {evidence.lesson}, {linked(evidence.section)}</a>'
@@ -108,7 +108,7 @@ def entry(term: Term, address: Callable[[Evidence], str] = in_jupyter) -> str:
     """A term as HTML, without its name."""
     answers = [
         f'<div class="answer"><p><b>{answer.question}</b> {linked(answer.text)}</p>'
-        f"{''.join(shown(one, address) for one in answer.evidence)}</div>"
+        f"{''.join(as_html(one, address) for one in answer.evidence)}</div>"
         for answer in term.answers
     ]
     child = f'<p class="child"><b>To a child:</b> {linked(term.child)}</p>'

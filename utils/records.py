@@ -56,7 +56,7 @@ class Record(TypedDict):
     dataset: str
     fingerprint: str  # of the code that measured, `utils.fingerprint`
     twin: NotRequired[str]  # of a record at a larger scale: a hash of what the same code measured on the digits
-    measured_by: NotRequired[str]  # the fingerprint of the code that ran, where the record was renewed since
+    measured_by: NotRequired[str]  # which code ran, where that is not the present code
     versions: dict[str, str]
     machine: str
     seconds: float  # processor time of the whole run, in one thread

@@ -87,13 +87,13 @@ def serve(read: int, write: int) -> None:
             return run_cell(request["source"], request["name"], namespace)
         if do == "get":
             return {"value": namespace[request["name"]]} if request["name"] in namespace else {}
-        from utils.expect import fingerprint
+        from utils.expect import snapshot
 
         args, kwargs = request["args"], request["kwargs"]
-        before = [fingerprint(value) for value in args]
+        before = [snapshot(value) for value in args]
         torch.manual_seed(request["seed"])
         value = kept[request["handle"]](*args, **kwargs)
-        return {"value": value, "changed": [fingerprint(value) for value in args] != before}
+        return {"value": value, "changed": [snapshot(value) for value in args] != before}
 
     while True:
         header, body = wire.receive(read)

@@ -182,7 +182,7 @@ plots.rates({"as it is": headline["saturated"]["PGD"], "logits / T": left["satur
 # %%
 stand_ins["scrambled"] = models["scrambled"][1]
 left["scrambled"] = adapted(models["scrambled"], stand_ins["scrambled"], x, y, eps=data.eps)
-left["scrambled"]
+measured("scrambled, its layer left out", left["scrambled"])
 
 # %% [markdown]
 # ## Gradients that wander: average
@@ -376,10 +376,11 @@ transform = attacked(data.eps, steps=3, updates=updates)
 robust = fit(small_cnn(data), data.train, transform=transform, updates=updates)
 seconds = perf_counter() - start
 sturdy = max(left.keys() - {"undefended"}, key=lambda name: (headline[name]["worst case"], name))
+measured("the mask that kept most", sturdy)
 
 # %%
 trained_side = Defense("adversarial training", robust, training=seconds)
-mask_side = Defense(f"masking ({sturdy})", models[sturdy], stand_ins.get(sturdy, model))
+mask_side = Defense("masking", models[sturdy], stand_ins.get(sturdy, model))
 widgets.Duel(trained_side, mask_side, data, surrogate=model, images=32, queries=30)
 
 # %% [markdown]

@@ -40,7 +40,7 @@ n, batch, updates, privacy_delta = len(data.train.y), 128, 300, 1e-5
 rate = batch / n  # the probability with which each example is drawn
 torch.manual_seed(0)
 plain = fit(small_cnn(data), data.train)
-accuracy(plain, data.test)
+measured("right on test images", accuracy(plain, data.test))
 
 # %% [markdown]
 # ## The promise

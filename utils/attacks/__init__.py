@@ -11,12 +11,13 @@ are as before. The same seed gives the same result. What is wrong with an argume
 """
 
 from utils.attacks.blackbox import rays, square, transfer
-from utils.attacks.ensemble import standard, worst_case
+from utils.attacks.ensemble import Attempt, standard, worst_case
 from utils.attacks.gradient import apgd, apgd_t, fgsm, pgd
 from utils.attacks.minimal import cw_l2, fab, funnel
 from utils.attacks.parts import cross_entropy, margin
 
 __all__ = [
+    "Attempt",
     "apgd",
     "apgd_t",
     "cross_entropy",

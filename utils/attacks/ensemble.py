@@ -1,7 +1,9 @@
 """The worst case over many attacks: the honest number."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -11,6 +13,21 @@ from utils.attacks.minimal import fab, funnel
 from utils.attacks.parts import margin, size
 from utils.guard import guard
 from utils.models import predict
+
+
+class Attempt(NamedTuple):
+    """What one attack of `worst_case` contributed.
+
+    attack   its name
+    tried    images that were still standing, which it was given
+    fallen   those of them that it brought down
+    seconds  its time, with the model's judgement of what it found
+    """
+
+    attack: str
+    tried: int
+    fallen: int
+    seconds: float
 
 
 def standard(norm: str) -> list[Callable[..., Tensor]]:
@@ -44,6 +61,7 @@ def worst_case(
     norm: str = "linf",
     attacks: Sequence[Callable[..., Tensor]] | None = None,
     seed: int = 0,
+    report: Callable[[Attempt], None] | None = None,
 ) -> Tensor:
     """Every attack in turn, on the images that are still standing; each image keeps its first success.
 
@@ -52,6 +70,8 @@ def worst_case(
     attacks  functions attack(model, x, y, *, eps) -> x_adv, tried in this order; None: `standard(norm)`.
              One that leaves the ball or [0, 1] raises ValueError, for its successes would mean nothing.
     seed     for a model that draws random numbers; each attack keeps the seed that it was made with
+    report   called after each attack with what it contributed, an `Attempt`: `print`, or the `append` of a list. Images
+             that are wrong as they are count for none, and once all have fallen, no further attack is tried
 
     Other arguments are those of `pgd`. Returns for each image its first success, or x where every attack failed.
     """
@@ -61,20 +81,28 @@ def worst_case(
         for attack in standard(norm) if attacks is None else attacks:
             if not len(standing):
                 break
-            x0, goal = best[standing], y[standing]
+            x0, goal, begin = best[standing], y[standing], time.perf_counter()
             x_adv = attack(model, x0, goal, eps=eps).detach()
             check_ball(attack, x_adv, x0, eps, norm)
             down = predict(model, x_adv) != goal
             best[standing[down]] = x_adv[down]
             standing = standing[~down]
+            if report is not None:
+                spent = time.perf_counter() - begin
+                report(Attempt(name_of(attack), len(goal), len(goal) - len(standing), spent))
         return best
+
+
+def name_of(attack: Callable[..., Tensor]) -> str:
+    """The name of the function, also behind a `partial`."""
+    return getattr(getattr(attack, "func", attack), "__name__", repr(attack))
 
 
 def check_ball(attack: Callable[..., Tensor], x_adv: Tensor, x: Tensor, eps: float, norm: str) -> None:
     """Raise ValueError if an attack's images are not in the ball and in [0, 1], up to rounding."""
     delta = x_adv - x
     away = float((delta.abs() if norm == "linf" else size(delta)).max())
-    name = getattr(getattr(attack, "func", attack), "__name__", repr(attack))
+    name = name_of(attack)
     if not away <= eps + 1e-5 * (1 + eps):
         raise ValueError(f"attacks: {name} went {away:.4g} away from x, and the {norm} budget is {eps:.4g}")
     if not bool(((x_adv >= 0) & (x_adv <= 1)).all()):

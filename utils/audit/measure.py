@@ -42,6 +42,7 @@ class Audit:
     accuracy    right answers
     checkup     lesson 05's report: does it hide its gradients?
     worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
+    attacks     ({"attack", "tried", "fallen"}, ...): what each attack of the worst case brought down, in their order
     queries     {"scores" or "labels": right answers left under an attack that sees only these}
     certified   {"sigma", "radius", "rate"} of the smoothed model; None: no noise level was given
     membership  {"found", "auc", "least_confident", "privacy_eps"}: members found at 1 % false accusations, the area
@@ -58,6 +59,7 @@ class Audit:
     accuracy: Rate
     checkup: Report
     worst: Rate
+    attacks: tuple[dict, ...]
     queries: dict[str, Rate]
     certified: dict | None
     membership: dict | None
@@ -132,7 +134,8 @@ def audit_model(
     checkup = examine(model, *sample, eps=eps, seed=seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        worst = robust_accuracy(seen, sample, partial(worst_case, seed=seed), eps=eps)
+        tried = []
+        worst = robust_accuracy(seen, sample, partial(worst_case, seed=seed, report=tried.append), eps=eps)
         queries = {
             "scores": robust_accuracy(seen, sample, partial(square, queries=1000, seed=seed), eps=eps),
             "labels": robust_accuracy(seen, sample, partial(rays, queries=1000), eps=eps),
@@ -144,6 +147,7 @@ def audit_model(
             accuracy=accuracy(seen, (x, y)),
             checkup=checkup,
             worst=min([worst, *queries.values(), *([checkup.adapted] if checkup.adapted is not None else [])]),
+            attacks=tuple({"attack": a.attack, "tried": a.tried, "fallen": a.fallen} for a in tried),
             queries=queries,
             copied=None if copy is None else copied(seen, copy, x),
             certified=certificate(seen, sample, claims, seed),

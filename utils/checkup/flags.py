@@ -50,7 +50,7 @@ SENTENCES = {
 }
 
 
-def tested(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
+def compared(name: str, happened: Tensor, tolerance: float, alpha: float) -> Finding:
     """Count where it happened and test the count against the share that honest models may show."""
     k, n = int(happened.sum()), len(happened)
     p = float(binom.sf(k - 1, n, tolerance))
@@ -96,7 +96,7 @@ def examine(
             advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")
             return Report((finding,), {}, advice, None, float(eps), level)
         findings = tuple(
-            tested(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
+            compared(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
         )
         left = {
             "no attack": ~torch.zeros_like(measured.white),

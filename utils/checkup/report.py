@@ -116,7 +116,7 @@ class Report:
         """The accuracy left under each attack that was run; in a second colour the adaptive one."""
         measured = dict(self.left)
         if self.adapted is not None:
-            measured[f"adapted: {self.recommended.name}"] = self.adapted
+            measured["adapted attack"] = self.adapted
         if not measured:
             return Picture(7, 1, self.summary)
         picture = rates(measured)
