@@ -154,10 +154,14 @@ def start_all(page: Page) -> None:
 
 
 def run_all(page: Page) -> None:
-    """Run all cells, and wait until the last has its number and none shows a star."""
+    """Run all cells; wait until the last has its number and none shows a star, or one fails."""
     start_all(page)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
-    expect(prompts.last).to_have_text(re.compile(r"\[\d+\]:"))
+    failed = page.locator(
+        "[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']"
+    )  # after it, none runs
+    expect(prompts.last.filter(has_text=re.compile(r"\[\d+\]:")).or_(failed).first).to_be_attached()
+    assert not failed.all_text_contents()
     assert not [text for text in prompts.all_text_contents() if not re.fullmatch(r"\[\d+\]:", text)]
 
 
