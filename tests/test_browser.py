@@ -157,9 +157,7 @@ def run_all(page: Page) -> None:
     """Run all cells; wait until the last has its number and none shows a star, or one fails."""
     start_all(page)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
-    failed = page.locator(
-        "[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']"
-    )  # after it, none runs
+    failed = page.locator("[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']")
     expect(prompts.last.filter(has_text=re.compile(r"\[\d+\]:")).or_(failed).first).to_be_attached()
     assert not failed.all_text_contents()
     assert not [text for text in prompts.all_text_contents() if not re.fullmatch(r"\[\d+\]:", text)]
