@@ -20,7 +20,7 @@ from torch import nn
 from run import LESSONS, ROOT
 from utils.audit import ROWS, audit_model, card_data, card_html, card_page, read_claims, read_data, read_model
 from utils.audit.__main__ import main
-from utils.audit.measure import compare, plain
+from utils.audit.measure import as_json, compare
 from utils.data import load
 from utils.evaluation import Rate
 from utils.models import mlp
@@ -268,7 +268,7 @@ def test_the_card_holds_no_markup_of_others_and_loads_nothing(found):
 def test_a_vendors_claim_is_a_claim_of_no_lesson():
     said = compare("accuracy 0.9", 0.9, Rate(50, 100))
     assert (said.lesson, said.verdict) == ("–", "refuted") and "refuted" in said._repr_html_()
-    assert plain(said) == {"text": "accuracy 0.9", "verdict": "refuted", "because": f"measured: {Rate(50, 100)}"}
+    assert as_json(said) == {"text": "accuracy 0.9", "verdict": "refuted", "because": f"measured: {Rate(50, 100)}"}
 
 
 # What is read.
