@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test notebooks labs grade larger bench findings peers
+.PHONY: lab test quick notebooks labs grade larger bench findings peers help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -15,7 +15,10 @@ lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 test: $(MADE) ## all that CI runs
 	$(BIN)/ruff check && $(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --nbval -n auto --dist loadscope tests notebooks
+	@$(BIN)/pytest --nbval -n auto --dist loadscope tests notebooks; status=$$?; $(TOOK); exit $$status
+
+quick: $(MADE) ## what needs no notebook run, no browser, no environment of a peer and no answers to labs
+	@$(BIN)/pytest -n auto --dist loadscope -m "not slow" tests; status=$$?; $(TOOK); exit $$status
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
 	$(BIN)/python tools/build.py
@@ -40,6 +43,13 @@ peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin
 
 findings: ## what this field's libraries do that one would guess wrong: installs and runs each, many minutes
 	$(PYTHON) findings/table.py
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 12
+
+# How long a target took, its environment included.
+BEGAN := $(shell date +%s)
+TOOK = $(PYTHON) -c 'import os, time; print(f"make $@: {time.time() - $(BEGAN):.0f} s on {os.cpu_count()} cores, load", *map("{:.1f}".format, os.getloadavg()))'
 
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)

@@ -16,8 +16,9 @@ from grader.sandbox import bubblewrap
 from run import ROOT, begin_cell, entered, environment, record_of
 from utils.records import Record, read
 
-DATA = os.environ.get("COURSE_DATA")
-STRICT = os.environ.get("COURSE_STRICT")  # set by .ci/run: what is only skipped elsewhere fails there
+# The user's, kept under names that are not the course's: pytest's other processes begin after those are cleared below.
+DATA = os.environ.setdefault("TESTS_DATA", os.environ.get("COURSE_DATA", ""))
+STRICT = os.environ.setdefault("TESTS_STRICT", os.environ.get("COURSE_STRICT", ""))  # .ci/run: what lacks, fails
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REAL = ("mnist", "cifar10", "olivetti")
 NO_DATA = f"no real images: set COURSE_DATA to a folder with {', '.join(f'{name}.npz' for name in REAL)}"
@@ -29,17 +30,19 @@ for name in os.environ.keys() - fresh.keys() | {"COURSE_RECORD"}:
 
 def pytest_configure(config):
     """CI has what some tests need, or says so at once."""
+    if not STRICT:
+        return
     lacks = [] if bubblewrap() else ["bubblewrap (without it no test of the grader's isolation runs)"]
     lacks += [] if any(map(shutil.which, BROWSERS)) else ["chromium (without it no test in a browser runs)"]
-    if STRICT and lacks:
+    if lacks:
         raise pytest.UsageError(f"COURSE_STRICT is set, and here is no working {' and no '.join(lacks)}")
 
 
 def pytest_terminal_summary(terminalreporter):
     """What did not run for want of data, in one line."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_DATA in str(report.longrepr)]
+    skipped = [report.nodeid for report in terminalreporter.stats.get("skipped", []) if NO_DATA in str(report.longrepr)]
     if skipped:
-        terminalreporter.write_line(f"{len(skipped)} tests did not run, for want of data: {NO_DATA}", yellow=True)
+        terminalreporter.write_line(f"not run here, {NO_DATA}: {', '.join(skipped)}", yellow=True)
 
 
 def group(nodeid: str) -> str:
@@ -53,6 +56,18 @@ def group(nodeid: str) -> str:
     return stem
 
 
+SLOW = (  # not in `make quick`: they run notebooks, a browser, answers to labs, or many seconds
+    "test_audit",
+    "test_browser",
+    "test_controls",
+    "test_elsewhere",
+    "test_labs",
+    "test_labs_nbgrader",
+    "test_processors",
+    "test_widgets_colab",
+)
+
+
 class ByGroup(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)
@@ -63,12 +78,15 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Lessons first, the longest of all first, and the tests of a run right after its cells."""
+    """Lessons first, the longest of all first, and the tests of a run right after its cells; what is quick, last."""
+    for item in items:
+        if item.path.stem in SLOW or isinstance(item, IPyNbCell) or "run_of" in item.fixturenames:
+            item.add_marker("slow")
 
     def order(item):
         lesson = group(item.nodeid)
-        record = read(lesson)
-        return -record["seconds"] if record else 0, lesson, not isinstance(item, IPyNbCell)
+        record, slow = read(lesson), item.path.stem in SLOW
+        return -record["seconds"] if record else -slow, lesson, not isinstance(item, IPyNbCell)
 
     items.sort(key=order)
 

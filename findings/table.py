@@ -62,7 +62,7 @@ def run(script):
 
 def section(name, about, holds, said):
     """One finding's part of the page."""
-    told = "\n\n".join(f"**{field}.** {about[field]}" for field in FIELDS[:3])
+    told = "\n\n".join(f"**{field}:** {about[field]}" for field in FIELDS[:3])
     seen = "\n".join(said)
     outcome = "" if holds else "**Changed: this no longer holds.**\n\n"
     return f"""## {about["title"]}

@@ -169,7 +169,7 @@ def test_a_certificate_refutes_nothing(digits):
 
 
 @pytest.mark.parametrize("kind", ["no gradient", "probabilities", "a tuple", "float64"])
-def test_models_of_other_habits_are_audited(honest, digits, kind):
+def test_models_of_other_habits_are_audited(honest, found, digits, kind):
     """What lesson 05's check-up takes, the audit takes; the result is that of the plain model, but for rounding."""
 
     class Other(nn.Module):
@@ -184,7 +184,7 @@ def test_models_of_other_habits_are_audited(honest, digits, kind):
             )
 
     done = audit_model(Other(), digits.test, eps=0.05, n=20)
-    assert done.accuracy.k - audit_model(honest, digits.test, eps=0.05, n=20).accuracy.k in (-1, 0, 1)
+    assert done.accuracy.k - found.accuracy.k in (-1, 0, 1)
     assert done.worst <= done.accuracy and 0 < done.monitor["temperature"] < 10
 
 
@@ -391,9 +391,8 @@ def test_the_command_audits_a_model_of_ones_own(folder):
     """In a shell, from another folder, as the README says."""
     command = [sys.executable, "-m", "utils.audit", "model.py:build", "--weights", "right.safetensors"]
     command += ["--data", "data.npz", "--inputs", "20", "--to", "out"]
-    done = subprocess.run(
-        command, cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True
-    )
+    where = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}  # no threads that wait for a busy core
+    done = subprocess.run(command, cwd=folder, env=where, capture_output=True, text=True)
     assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
     assert json.loads((folder / "out" / "card.json").read_text())["model"] == "model"
     assert "not measured: no training data" in (folder / "out" / "card.html").read_text()

@@ -32,6 +32,7 @@
     expect        what a lab's checks expect of an answer
     progress      a progress bar that leaves no trace
     fingerprint   one hash for "the same code"
+    rate          k out of n, with its interval
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from utils.evaluation import Rate
+from utils.rate import Rate
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine

@@ -14,11 +14,12 @@ from utils.checkup import Report, examine
 from utils.checkup.lens import Lens, fitted
 from utils.claims import Claim
 from utils.data import Split
-from utils.evaluation import Rate, Z, accuracy, robust_accuracy
+from utils.evaluation import Rate, accuracy, robust_accuracy
 from utils.leakage import agreement, auc, confidence, steal, tpr_at
 from utils.models import logits
 from utils.monitoring import calibrate, expected_accuracy, sample_size
 from utils.privacy import one_run_eps
+from utils.rate import Z
 from utils.records import ARROW
 from utils.smoothing import certify
 

@@ -6,7 +6,7 @@ from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from utils.evaluation import Rate, Z
+from utils.rate import Rate, Z
 
 
 def calibrate(logits: Tensor, y: Tensor) -> float:
