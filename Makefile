@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs grade larger bench findings peers help
+.PHONY: lab test quick notebooks labs grade larger bench peers findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root

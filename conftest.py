@@ -56,13 +56,13 @@ def group(nodeid: str) -> str:
     return stem
 
 
-SLOW = (  # not in `make quick`: they run notebooks, a browser, answers to labs, or many seconds
+SLOW = (  # not in `make quick`: they run notebooks, a browser, an environment, answers to labs, or many seconds
     "test_audit",
     "test_browser",
     "test_controls",
     "test_elsewhere",
     "test_labs",
-    "test_labs_nbgrader",
+    "test_small_env",
     "test_processors",
     "test_widgets_colab",
 )

@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_numbers_and_none_draws_the_callers(model):
     x = torch.full((4, 3), 0.5)
 
     def ask(**how):
+        random.random(), np.random.rand(), torch.rand(()), torch.rand((), generator=model.own)  # the caller goes on
         with lent(model, **how):
             return model(x).tolist()
 
