@@ -61,9 +61,10 @@ SLOW = (  # not in `make quick`: they run notebooks, a browser, an environment, 
     "test_browser",
     "test_controls",
     "test_elsewhere",
+    "test_expect",
     "test_labs",
-    "test_small_env",
     "test_processors",
+    "test_small_env",
     "test_widgets_colab",
 )
 
