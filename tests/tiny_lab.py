@@ -61,7 +61,7 @@ def answers(double: str = DOUBLE, total: str = TOTAL, colour: str = COLOUR, *, b
     return [GIVEN, *before, double, CHECK_DOUBLE, total, CHECK_TOTAL, colour, CHECK_COLOUR, *after]
 
 
-LIMITS = {"cell": 3, "call": 3, "all": 90, "memory": 1_800_000_000, "cpu": 30}
+LIMITS = {"cell": 3, "call": 3, "all": 90, "memory": 5_000_000_000, "cpu": 30}
 ALL, NONE = {"double": 2, "total": 1, "colour": 1}, {"double": 0, "total": 0, "colour": 0}
 LOST = ALL | {"double": 0}  # one bad exercise costs its own points and no others
 

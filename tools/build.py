@@ -180,8 +180,9 @@ def renew() -> None:
     for stem, dataset in kept_records():
         record, digits = records.read(stem, dataset), records.read(stem)
         if record and not is_current(stem, dataset):
-            same = digits["machine"] == record["machine"] and record.get("twin") == values_of(digits)
-            if same and digits["versions"] == record["versions"]:
+            made_alike = all(digits[part] == record[part] for part in ("machine", "versions"))
+            same = made_alike and record.get("twin") == values_of(digits)
+            if same:
                 save(record | {"fingerprint": digits["fingerprint"]})
             print(f"{stem} on {dataset}: {'renewed' if same else 'to be measured again'}")
 

@@ -113,6 +113,7 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 #   Differences smaller than the intervals are not differences.
 # - Images have pixels between 0 and 1, and so `eps` means the same everywhere.
 # - Every random cell starts with its seed: you should see what we saw, up to an image or two.
+#   What we saw stands in `notebooks/results`, a record for each lesson.
 
 # %% [markdown]
 # **Other data.** `load("mnist")`, `load("fashion")` and `load("cifar10")` download once.
