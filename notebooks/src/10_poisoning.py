@@ -533,7 +533,8 @@ PoisonExplorer(played, {size: add_trigger(test.x, size)[0] for size in sizes})
 # %%
 def activity(model, layer, x):
     """The mean output of each unit of `model[layer]`, after its ReLU, over images x and places."""
-    outputs = logits(model[: layer + 2], x)
+    with torch.no_grad():
+        outputs = model[: layer + 2](x)  # a part of the network: features, no logits
     return outputs.mean([0, *range(2, outputs.dim())])
 
 

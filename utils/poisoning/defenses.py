@@ -73,7 +73,8 @@ def highest(scores: Tensor, groups: Tensor, count: int) -> Tensor:
 
 def activity(model: nn.Sequential, layer: int, x: Tensor) -> Tensor:
     """The mean output of each unit of `model[layer]`, after the ReLU that follows it, over images x and places."""
-    outputs = logits(model[: layer + 2], x)
+    with torch.no_grad():
+        outputs = model[: layer + 2](x)  # a part of the network: features, no logits
     return outputs.mean([0, *range(2, outputs.dim())])
 
 
