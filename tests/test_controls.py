@@ -175,6 +175,7 @@ def copy(tmp_path_factory) -> Path:
         shutil.copy(folder / "utils" / "small.py", folder / "utils" / f"{stem}.py")
         (sources / f"{stem}.py").write_text(LESSON.replace("utils.small", f"utils.{stem}"))
     (sources / "field_guide.toml").write_text("term = []\n")
+    (sources / "due.json").write_text("[]\n")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     build_in(folder)
     good = (folder / "notebooks" / "00_start_here.ipynb").read_text()

@@ -422,7 +422,7 @@ def test_the_explorer_shows_what_it_was_given():
     explorer = made_explorer()
     before = explorer.picture.value
     explorer.defense.value = "two"
-    assert explorer.picture.value != before and "stop with a sticker, two: read right by 2 of 3" in explorer.still.text
+    assert explorer.picture.value != before and "stop with a sticker, two → read right by 2 of 3" in explorer.still.text
     explorer.sign.value, explorer.camera.value = 1, 3
     assert "yield" in explorer.still.text and explorer.error.value == ""
     assert [round(bar.get_width(), 2) for bar in explorer.bars] == [0, 1]
