@@ -19,7 +19,7 @@ from utils.records import Record, read
 # The user's, kept under names that are not the course's: pytest's other processes begin after those are cleared below.
 DATA = os.environ.setdefault("TESTS_DATA", os.environ.get("COURSE_DATA", ""))
 STRICT = os.environ.setdefault("TESTS_STRICT", os.environ.get("COURSE_STRICT", ""))  # .ci/run: what lacks, fails
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 REAL = ("mnist", "cifar10", "olivetti")
 NO_DATA = f"no real images: set COURSE_DATA to a folder with {', '.join(f'{name}.npz' for name in REAL)}"
 STATE = tempfile.TemporaryDirectory()
@@ -33,7 +33,7 @@ def pytest_configure(config):
     if not STRICT:
         return
     lacks = [] if bubblewrap() else ["bubblewrap (without it no test of the grader's isolation runs)"]
-    lacks += [] if any(map(shutil.which, BROWSERS)) else ["chromium (without it no test in a browser runs)"]
+    lacks += [] if BROWSER else ["chromium (without it no test in a browser runs)"]
     if lacks:
         raise pytest.UsageError(f"COURSE_STRICT is set, and here is no working {' and no '.join(lacks)}")
 

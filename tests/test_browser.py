@@ -24,6 +24,7 @@ import pytest
 from nbformat import v4
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from conftest import BROWSER
 from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +32,6 @@ EXPLORER, DUEL = (
     ROOT / "notebooks" / f"{stem}.ipynb" for stem in ("02_stronger_attackers", "06_defensive_distillation")
 )
 LAB = ROOT / "labs" / "01_one_gradient_step.ipynb"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
 # A busy machine is slow, not wrong: each wait ends with what it waits for, and gives up only after so many seconds.

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import build
 import pages
 from build import REPOSITORY, on_code_host, printable
+from conftest import BROWSER
 from run import LESSONS
 from utils.claims import CLAIMS, Claim
 from utils.evidence import Evidence, evidence_for, settled, verdicts
@@ -40,7 +40,6 @@ TERMS = guide()
 ANSWERS = [(term, answer) for term in TERMS for answer in term.answers]
 EVIDENCE = [evidence for _, answer in ANSWERS for evidence in answer.evidence]
 THERE = {path.name[:2] for path in LESSONS.glob("*.ipynb")}
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 each_page = pytest.mark.parametrize("name", ["field_guide.html", "ledger.html"])
 
 
