@@ -17,7 +17,7 @@ test: $(MADE) ## all that CI runs
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest --nbval -n auto --dist loadscope tests notebooks; status=$$?; $(TOOK); exit $$status
 
-quick: $(MADE) ## what needs no notebook run, no browser, no environment of a peer and no answers to labs
+quick: $(MADE) ## the quick tests: no notebook run, no browser, no sandbox, no other environment, no answers to labs
 	@$(BIN)/pytest -n auto --dist loadscope -m "not slow" tests; status=$$?; $(TOOK); exit $$status
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src
@@ -59,6 +59,6 @@ $(MADE): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(TOO_OLD)")'
 	@echo "Building the environment in .venv: a few minutes, once"
 	@$(PYTHON) -m venv .venv || { echo "$(NO_VENV)"; exit 1; }
-	$(BIN)/python -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
 	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
 	@touch $@

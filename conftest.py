@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,17 +57,25 @@ def group(nodeid: str) -> str:
     return stem
 
 
-SLOW = (  # not in `make quick`: they run notebooks, a browser, an environment, answers to labs, or many seconds
-    "test_audit",
-    "test_browser",
-    "test_controls",
-    "test_elsewhere",
-    "test_expect",
-    "test_labs",
-    "test_processors",
-    "test_small_env",
-    "test_widgets_colab",
-)
+SLOW = {  # not in `make quick`: what runs notebooks, a browser, sandboxes or another environment, or takes long; seconds
+    "test_grading_hostile": 100,
+    "test_browser": 90,
+    "test_grading": 80,
+    "test_checkup": 70,
+    "test_grading_unlucky": 60,
+    "test_audit": 50,
+    "test_controls": 40,
+    "test_elsewhere": 30,
+    "test_peers": 30,
+    "test_widgets_colab": 30,
+    "test_processors": 25,
+    "test_grading_cluster": 20,
+    "test_by_hand": 15,
+    "test_labs": 15,  # for each lab
+    "test_build": 10,
+    "test_expect": 5,
+    "test_small_env": 5,
+}
 
 
 class ByGroup(LoadScopeScheduling):
@@ -74,20 +83,26 @@ class ByGroup(LoadScopeScheduling):
         return group(nodeid)
 
 
+def pytest_xdist_auto_num_workers(config):
+    """`-n auto`: one process more than cores, for much of the time a test waits, for a kernel, a browser or a limit."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
+
+
 def pytest_xdist_make_scheduler(config, log):
     return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """Lessons first, the longest of all first, and the tests of a run right after its cells; what is quick, last."""
+    """The longest first, and the tests of a lesson's run right after its cells."""
     for item in items:
         if item.path.stem in SLOW or isinstance(item, IPyNbCell) or "run_of" in item.fixturenames:
             item.add_marker("slow")
 
     def order(item):
-        lesson = group(item.nodeid)
-        record, slow = read(lesson), item.path.stem in SLOW
-        return -record["seconds"] if record else -slow, lesson, not isinstance(item, IPyNbCell)
+        whole = group(item.nodeid)
+        record = read(whole)
+        seconds = record["seconds"] if record else SLOW.get(item.path.stem, 0)
+        return -seconds, whole, not isinstance(item, IPyNbCell)
 
     items.sort(key=order)
 
@@ -118,7 +133,7 @@ def run_of(request):
         lesson = cells[0].parent
         return record_of(lesson.nb, entered(lesson.record), stem, "digits")
 
-    return run
+    return cache(run)
 
 
 @pytest.fixture(scope="session")

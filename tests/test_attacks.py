@@ -515,6 +515,7 @@ class Quantise(nn.Module):
         return (x * 4).round() / 4
 
 
+@pytest.mark.slow
 def test_the_ladder_of_attacks_on_digits(digits):
     data, model = digits
     x, y = data.test

@@ -1,6 +1,7 @@
 """Notebooks in real JupyterLab and a real browser: widgets are visible, quick, and work from the keyboard.
 
-Lesson 02 has predictions and an explorer, lesson 06 a duel; lab 01 is answered as a student would.
+Lesson 01 is run as a learner would: it has a prediction and an explorer. The duel is one of small models, and lab 01
+is answered as a student would.
 SCREENSHOTS=DIR keeps pictures.
 """
 
@@ -28,9 +29,7 @@ from conftest import BROWSER
 from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
-EXPLORER, DUEL = (
-    ROOT / "notebooks" / f"{stem}.ipynb" for stem in ("02_stronger_attackers", "06_defensive_distillation")
-)
+EXPLORER = ROOT / "notebooks" / "01_one_gradient_step.ipynb"
 LAB = ROOT / "labs" / "01_one_gradient_step.ipynb"
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 
@@ -50,6 +49,7 @@ c.ServerApp.token = "course"
 """
 NOTICES = '{"fetchNews": "false", "checkForUpdates": false}'
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+OURS = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
 SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.\w+\(")
 
 # A lesson's only picture from elsewhere; answered here, so that the test needs no network.
@@ -131,16 +131,26 @@ def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
     page.close()
 
 
-@pytest.fixture(scope="module", params=[EXPLORER, DUEL], ids=lambda path: path.stem)
-def page(request, browser, address, folder):
-    """A lesson, opened and run to its end."""
-    lesson = nbformat.read(request.param, 4)
-    for cell in lesson.cells:
+def lesson() -> nbformat.NotebookNode:
+    notebook = nbformat.read(EXPLORER, 4)
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None  # so that what is seen was made here
-    nbformat.write(lesson, folder / request.param.name)
-    with opened(browser, address, request.param.name) as page:
-        page.lesson = request.param
+    return notebook
+
+
+def duel() -> nbformat.NotebookNode:
+    code = f"{OURS}; import test_widgets as widgets; widgets.made_duel()"
+    return v4.new_notebook(cells=[v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
+
+
+@pytest.fixture(scope="module", params=[lesson, duel], ids=lambda make: make.__name__)
+def page(request, browser, address, folder):
+    """A notebook, opened and run to its end."""
+    name, notebook = f"{request.param.__name__}.ipynb", request.param()
+    nbformat.write(notebook, folder / name)
+    with opened(browser, address, name) as page:
+        page.notebook, page.is_duel = notebook, request.param is duel
         run_all(page)
         yield page
 
@@ -169,11 +179,11 @@ def screenshot(page: Page, name: str) -> None:
 
 
 def test_every_widget_is_visible(page):
-    cells = [ast.parse(cell.source).body for cell in nbformat.read(page.lesson, 4).cells if cell.cell_type == "code"]
+    cells = [ast.parse(cell.source).body for cell in page.notebook.cells if cell.cell_type == "code"]
     values = [ast.unparse(cell[-1]) for cell in cells if cell and isinstance(cell[-1], ast.Expr)]
     expected = sum(bool(SHOWS_A_WIDGET.search(value)) for value in values)
     shown = page.locator(".jp-OutputArea-output > .jupyter-widgets")
-    assert expected >= (1 if page.lesson == DUEL else 3)
+    assert expected == (1 if page.is_duel else 3)
     expect(shown).to_have_count(expected)
     for i in range(expected):
         shown.nth(i).hover()  # scrolls there and waits until it stands still, under the mouse and nothing above it
@@ -182,6 +192,7 @@ def test_every_widget_is_visible(page):
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 
+@pytest.mark.parametrize("page", [lesson], ids=["lesson"], indirect=True)
 def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
     waiting = page.get_by_text("Lock a prediction above to compare.").first
     expect(waiting).to_be_visible()
@@ -226,12 +237,12 @@ def busy() -> float:
 def test_a_slider_moves_the_picture_within_100_ms(page):
     """On a quiet machine; on a busy one, as much later as everything else on it at the same time."""
     widget = played(page)
-    image, steps = widget.locator("img").first, 3 if page.lesson == DUEL else 6  # from one end to the other
+    image, steps = widget.locator("img").first, 3 if page.is_duel else 6  # from one end to the other
     expect(image).to_be_visible()
     widget.get_by_role("slider").first.focus()
     screenshot(page, "played")
     image.evaluate(WATCH)
-    pictures, middle = {image.evaluate(BYTES)}, 2 if page.lesson == DUEL else 3
+    pictures, middle = {image.evaluate(BYTES)}, 2 if page.is_duel else 3
     keys = ["ArrowRight"] * (steps - middle) + ["ArrowLeft"] * steps + ["ArrowRight"] * steps
     load = []
     for i, key in enumerate(keys):
@@ -293,8 +304,7 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, f
 
 def test_the_board_of_choices_answers_to_the_keyboard(browser, address, folder):
     """Lesson 14's widget, on offers that take no measuring: a budget excludes the choice, and the next is named."""
-    code = f"""import sys
-sys.path[:0] = ["{ROOT}", "{ROOT}/tests", "{ROOT}/tools"]
+    code = f"""{OURS}
 from test_choice import offer
 from utils.widgets.choice import ChoiceBoard
 ChoiceBoard({{"plain": offer(5), "trained": offer(80, training=9.0)}})"""
@@ -322,8 +332,7 @@ def test_every_other_widget_answers_to_the_keyboard(browser, address, folder):
         "test_poisoning": ("explorer",),
         "test_domains": ("explorer",),
     }
-    path = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
-    codes = [f"{path}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]
+    codes = [f"{OURS}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]
     notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, folder / "others.ipynb")
     with opened(browser, address, "others.ipynb") as page:

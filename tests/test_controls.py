@@ -141,7 +141,7 @@ def pytest_in(folder: Path) -> dict[str, set[str]]:
     """The tests that fail under CI's command in a copy of the project: {stem, or "" for none of them: names}."""
     command = [sys.executable, "-m", *COMMAND, "--junitxml=report.xml", "-p", "no:cacheprovider"]
     command[command.index("tests")] = "tests/test_notebooks.py"
-    where = os.environ | {"PYTHONPATH": str(folder)}
+    where = os.environ | {"PYTHONPATH": str(folder), "PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}  # other tests run beside it
     subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, env=where)
     red = {}
     for case in ET.parse(folder / "report.xml").iter("testcase"):

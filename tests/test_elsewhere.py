@@ -52,8 +52,7 @@ def test_on_colab(clone, tmp_path):
     content, home = tmp_path / "content", tmp_path / "root"
     content.mkdir()
     home.mkdir()
-    # All but the first as after a restart of the runtime: the course is there. The last is a lab with its answers.
-    for file in (LESSONS / LESSON, LESSONS / "00_start_here.ipynb", SOLUTIONS / LESSON):
+    for file in (LESSONS / LESSON, SOLUTIONS / LESSON):  # then a lab, as after a restart of the runtime
         notebook = shutil.copy(file, content)
         command = [colab, "-I", "-S", HERE / "play.py", "colab", notebook, own, INSTALLED]
         assert "played" in play(*command, cwd=content, env={**users, **git, "HOME": str(home)})

@@ -147,8 +147,9 @@ def test_the_run_measures_what_its_record_names(stem, run_of):
 @each
 def test_measured_values_stay_in_their_bands(stem, run_of):
     """Two-sided: what is too good to be true is red as well."""
+    record = run_of(stem)
     for name, (low, high) in BANDS.get(stem, {}).items():
-        value = banded(run_of(stem), name)
+        value = banded(record, name)
         assert low <= value <= high, f"{name} is {value}, not in [{low}, {high}]"
 
 

@@ -299,12 +299,14 @@ class Rounded(nn.Module):
         return (4 * x).round() / 4
 
 
-@pytest.fixture
-def duel():
+def made_duel():
     model, data = tiny(40)
     masked = nn.Sequential(Rounded(), model)
     proved = Defense("the <plain> one", model, certified=lambda x, y: torch.full((len(x),), 0.05), training=1.5)
     return Duel(proved, Defense("the mask", masked, stand_in=model), data, surrogate=model, images=40, queries=10)
+
+
+duel = pytest.fixture(made_duel)
 
 
 def test_a_duel_shows_nothing_before_a_guess_is_locked(duel):
@@ -551,6 +553,7 @@ def executed(tmp_path_factory):
     return notebook
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_each_once_alive_and_as_a_picture_without_a_warning(executed):
     shown = [cell.outputs for cell in executed.cells]
     assert shown[0] == [] and [len(outputs) for outputs in shown[1:]] == [1, 1, 1, 1, 0, 1] * 2
