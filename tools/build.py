@@ -34,6 +34,7 @@ from utils import records
 from utils.evidence import Evidence, settled, verdicts
 from utils.fingerprint import ROOT, appearance, digest, fingerprint
 from utils.guide import guide
+from utils.larger import as_text, missing
 from utils.records import RESULTS
 
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
@@ -93,8 +94,9 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
 
 def shows_of_others(code: str) -> str:
     """What a lesson shows of other runs, as text: kept tables at a larger scale, or guide and ledger."""
-    kept = [records.read(stem, dataset) for stem, datasets in larger_in(code) for dataset in datasets]
-    return repr(kept) + (guide()._repr_html_() + repr(verdicts(before="14")) if reads_others(code) else "")
+    kept = [(stem, dataset, records.read(stem, dataset)) for stem, names in larger_in(code) for dataset in names]
+    tables = [as_text(record) if record else missing(stem, dataset) for stem, dataset, record in kept]
+    return repr(tables) + (guide()._repr_html_() + repr(verdicts(before="14")) if reads_others(code) else "")
 
 
 def reads_others(code: str) -> bool:
