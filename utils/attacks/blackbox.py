@@ -126,7 +126,7 @@ def square(
             else:
                 x_adv = hills(x, eps)
             new, highest = x_adv, torch.full_like(x[:, 0, 0, 0], -math.inf)
-            mark, before = max(queries // 20, 1), highest
+            mark, before = max(queries // 40, 1), highest
             for query in range(queries):
                 if not len(index):
                     break
@@ -152,13 +152,24 @@ def square(
         return in_chunks(search, as_image, y).view(shape)
 
 
-def rays(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int = 1000, seed: int = 0) -> Tensor:
+def rays(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    queries: int = 1000,
+    patience: float = math.inf,
+    seed: int = 0,
+) -> Tensor:
     """RayS: finds the corner of the box with the nearest boundary, from predicted labels alone; L-infinity.
 
     Chen & Gu 2020 (arXiv:2006.12792). Built in lesson 02. It flips the signs of ever smaller blocks of pixels, keeps a
     flip if the label still changes at the best distance so far, and then shortens the distance by bisection.
 
-    queries  model calls for each image, about; an image is left alone once its boundary lies within eps
+    queries   model calls for each image, about; an image is left alone once its boundary lies within eps
+    patience  give an image up when its boundary still lies further beyond eps than `patience` times what the last
+              doubling of the queries won; asked after about 1/4 and 1/2 of them
 
     Other arguments and the result are those of `pgd`. Images that do not fall come back at distance eps along the best
     direction found. The search itself is deterministic: `seed` matters only to a model that draws random numbers.
@@ -178,6 +189,7 @@ def rays(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int = 1
                 return wrong(model((x[rows] + radius[:, None] * signs).clamp_(0, 1).view(-1, *shape[1:])), y[rows])
 
             block, blocks = 0, 1
+            mark, before = max(queries // 8, 1), torch.full_like(radius, math.inf)
             while len(index):
                 tried = signs.clone()
                 tried[:, block * pixels // blocks : (block + 1) * pixels // blocks] *= -1
@@ -192,9 +204,14 @@ def rays(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, queries: int = 1
                     going = (high - low > 1e-3) & (high > eps)
                     rows, low, high = rows[going], low[going], high[going]
                 stays = (radius > eps) & (spent < queries)
+                if int(spent.max()) >= mark:
+                    stays &= ~(radius - eps > patience * (before - radius))
+                    mark, before = 2 * mark, radius.clone()
                 if not stays.all():
                     best[index[~stays]] = (x + radius.clamp_max(eps)[:, None] * signs).clamp_(0, 1)[~stays]
-                    index, x, y, signs, radius, spent = (t[stays] for t in (index, x, y, signs, radius, spent))
+                    index, x, y, signs, radius, spent, before = (
+                        t[stays] for t in (index, x, y, signs, radius, spent, before)
+                    )
                 block, blocks = (block + 1, blocks) if block + 1 < blocks else (0, min(2 * blocks, pixels))
         return best.view(-1, *shape[1:])
 

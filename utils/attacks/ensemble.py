@@ -43,13 +43,13 @@ def standard(norm: str) -> list[Callable[..., Tensor]]:
     together, 65 by the funnel after them).
     """
     first = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd, norm=norm, steps=50)]
-    search = partial(square, norm=norm, queries=5000, patience=4.0)
+    search = partial(square, norm=norm, queries=5000, patience=6.0)
     to_rivals = partial(apgd_t, norm=norm, steps=50, rivals=4)
     if norm == "l2":
         outside = partial(funnel, norm=norm, steps=100, rivals=4)
         near = partial(fab, norm=norm, steps=50, rivals=4)
         return [*first, outside, search, partial(outside, seed=1), to_rivals, near]
-    return [*first, search, to_rivals, partial(search, patience=3.0, seed=1), partial(rays, queries=300)]
+    return [*first, search, to_rivals, partial(search, seed=1), partial(rays, queries=300, patience=8.0)]
 
 
 def worst_case(
