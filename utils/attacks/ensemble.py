@@ -49,7 +49,7 @@ def standard(norm: str) -> list[Callable[..., Tensor]]:
         outside = partial(funnel, norm=norm, steps=100, rivals=4)
         near = partial(fab, norm=norm, steps=50, rivals=4)
         return [*first, outside, search, partial(outside, seed=1), to_rivals, near]
-    return [*first, search, to_rivals, partial(search, seed=1), partial(rays, queries=300, patience=8.0)]
+    return [*first, search, to_rivals, partial(search, queries=2500, seed=1), partial(rays, queries=300, patience=8.0)]
 
 
 def worst_case(
