@@ -106,7 +106,7 @@ def square(
 
     queries   model calls for each image, at most; an image is left alone once it is misclassified
     patience  give an image up when its margin still lacks more than `patience` times what the last doubling of the
-              queries won; asked after 1/20, 1/10, 1/5, 2/5 and 4/5 of them
+              queries won; asked after 1/10, 1/5, 2/5 and 4/5 of them
 
     Other arguments and the result are those of `pgd`. A row that is no image (N, D) is treated as one of height 1.
     """
@@ -134,7 +134,7 @@ def square(
             else:
                 x_adv = hills(x, eps)
             new, highest = x_adv, torch.full_like(x[:, 0, 0, 0], -math.inf)
-            query, mark, before = 0, max(queries // 40, 1), highest
+            query, mark, before = 0, max(queries // 20, 1), highest
             while len(index) and query < queries:
                 tries = len(new) // len(x)
                 logits, goal = model(new.view(-1, *shape[1:])), y.repeat_interleave(tries)
@@ -152,8 +152,8 @@ def square(
                     best[index[hopeless]] = x_adv[hopeless]
                     index, x, y, x_adv, highest = (t[~hopeless] for t in (index, x, y, x_adv, highest))
                     mark, before = 2 * mark, highest
-                tries = at_once(len(x)) if mark > queries // 40 else 1
-                pair = (t.repeat_interleave(tries, 0) for t in (x, x_adv)) if tries > 1 else (x, x_adv)
+                tries = min(at_once(len(x)), queries - query) if mark > queries // 20 else 1
+                pair = (t.repeat_interleave(max(tries, 1), 0) for t in (x, x_adv))
                 new = propose(*pair, square_share((query - 1) / planned))
             best[index] = x_adv
         return best
