@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from utils.asking import predicted
 from utils.data import Dataset, chunks
-from utils.guard import check_answer, lent
+from utils.guard import lent
 
 
 class Normalize(nn.Module):
@@ -65,10 +66,17 @@ def logits(model: nn.Module, x: Tensor) -> Tensor:
 
     A model that draws random numbers draws the caller's. Raises ValueError if the answer cannot be logits.
     """
-    with lent(model), torch.no_grad():
-        return torch.cat([check_answer(model(piece), len(piece)) for (piece,) in chunks(x)])
+    with lent(model) as asked, torch.no_grad():
+        answers = []
+        for (piece,) in chunks(x):
+            answers.append(asked(piece))
+            asked.settle()
+        return torch.cat(answers)
 
 
 def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
-    return logits(model, x).argmax(1)
+    """The predicted class of each image, (N,) int64, and -1, no answer, where the model gives NaN (with a warning).
+
+    The model is asked in evaluation mode and left as it was.
+    """
+    return predicted(logits(model, x))
