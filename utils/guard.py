@@ -4,6 +4,8 @@ lent         the one way to borrow a model
 guard        the same, with the arguments of an attack looked at first
 in_chunks    what an attack does with them, piece by piece
 check_input  what is wrong with these arguments, in a sentence
+
+What is made of the model's answers stands in `utils.asking`.
 """
 
 import random
@@ -11,14 +13,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from utils.arguments import budget, number, whole
-from utils.asking import FLOATS, FULL, Asked
+from utils.asking import FLOATS, FULL, Asked, check_answer
 from utils.data import chunks
+
+__all__ = ["check_answer", "check_input", "check_model", "guard", "in_chunks", "lent", "own_numbers"]
 
 NORMS = ("linf", "l2")
 ROUNDING = 1e-6  # how far outside of [0, 1] an input may lie, or by the spacing of a half-precision type below 1
@@ -172,7 +177,9 @@ def rounded(x_adv: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
 def check_model(model: nn.Module) -> None:
     if isinstance(model, nn.Module):
         return
-    advice = ": wrap it by utils.models.black_box" if hasattr(model, "predict") or isinstance(model, str) else ""
+    advice = (
+        ": wrap it by utils.models.black_box" if hasattr(model, "predict") or isinstance(model, (str, Path)) else ""
+    )
     raise TypeError(f"model must be an nn.Module from inputs in [0, 1] to logits, got {type(model).__name__}{advice}")
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from utils.asking import FULL, Asked, NoGradient, check_answer, gradient_of
 from utils.guard import own_numbers
-from utils.models import logits
+from utils.models import logits, looks_like_probabilities
 
 
 class Raw(nn.Module):
@@ -59,12 +59,6 @@ class Lens(nn.Module):
         answer = answer.clamp_min(torch.finfo(answer.dtype).tiny).log() if self.log else answer
         answer = answer.clamp(-1e30, 1e30)
         return answer - answer.detach().amax(1, keepdim=True)
-
-
-def looks_like_probabilities(answer: Tensor) -> bool:
-    """Whether every row is at least 0 and adds up to 1."""
-    sums = answer.sum(1)
-    return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
 
 
 def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
