@@ -41,7 +41,7 @@ class Asked:
     def __init__(self, model: nn.Module, *, strict: bool = True):
         self.model, self.strict = model, strict
         self.known, self.dtype, self.copies, self.classes = False, None, False, 0
-        self.given = torch.float32  # the type of the inputs that an attack was given, and that it gives back
+        self.given, self.ball = torch.float32, (0.0, "linf")  # the type that an attack gives back, and its ball
         self.nudged = False  # whether gradients are looked for beside the points that have none
         self.sums = {"answers": [], "gradients": []}  # of rows: no number where a part is none
         self.worst = {"answers": 0, "gradients": 0, "inputs": 0}  # in one batch of this piece, up to the last fold

@@ -141,7 +141,7 @@ def guard(
     given = x
     x, y, eps = check_input(model, x, y, eps=eps, norm=norm, unbounded=unbounded)
     with lent(model, seed=whole("seed", seed, None), device=x.device) as asked:
-        asked.given = given.dtype if given.dtype in FLOATS else x.dtype
+        asked.given, asked.ball = given.dtype if given.dtype in FLOATS else x.dtype, (eps, norm)
         yield asked, x, y, eps
 
 
@@ -160,18 +160,21 @@ def in_chunks(asked: Asked, search: Callable[..., Tensor], x: Tensor, *more: Ten
             with torch.no_grad():
                 lost = asked(x_adv.view_as(piece[0]), note=False).isnan().any(1)
             x_adv = torch.where(lost.view(-1, *[1] * (x_adv.dim() - 1)), piece[0], x_adv)
-        found.append(rounded(x_adv, piece[0], asked.given))
+        found.append(x_adv if x_adv.dtype == asked.given else rounded(x_adv, piece[0], asked.given, *asked.ball))
     return torch.cat(found)
 
 
-def rounded(x_adv: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """`x_adv` in a type of 16 bits that holds `x`; what rounding would move away from x is rounded towards it."""
-    if x_adv.dtype == dtype:
-        return x_adv
+def rounded(x_adv: Tensor, x: Tensor, dtype: torch.dtype, eps: float, norm: str) -> Tensor:
+    """`x_adv` in a type of 16 bits that holds `x`, as a model of that type was asked about it.
+
+    Where that leaves the ball, pixels are rounded towards x instead, in L2 all of the image.
+    """
     near = x_adv.to(dtype) + 0.0
-    away = (near.to(x.dtype) - x).abs() > (x_adv - x).abs()
+    delta = near.to(x.dtype) - x
+    out = delta.abs() > eps if norm == "linf" else delta.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)) > eps
+    out = out & (delta.abs() > (x_adv - x).abs())
     bits = near.view(torch.int16)  # numbers >= 0 have the order of their bits
-    return torch.where(away, bits + torch.where(near < x, 1, -1).to(bits.dtype), bits).view(dtype)
+    return torch.where(out, bits + torch.where(near < x, 1, -1).to(bits.dtype), bits).view(dtype)
 
 
 def check_model(model: nn.Module) -> None:
@@ -213,6 +216,6 @@ def within(x: Tensor) -> Tensor:
         return x.clamp(0, 1)
     if lost := int((~x.flatten(1).isfinite().all(1)).sum()):
         raise ValueError(f"x must lie in [0, 1], and {lost} of its {len(x)} inputs hold NaN or infinity")
-    low, high = x.min().item(), x.max().item()
+    low, high = (end.cpu().numpy()[()] for end in x.aminmax())  # NumPy prints as many digits as tell them apart
     advice = "scale it first, e.g. x / 255" if high > 2 else "scale it first, or clamp it if that is meant"
-    raise ValueError(f"x must lie in [0, 1], its values run from {low:.9g} to {high:.9g}: {advice}")
+    raise ValueError(f"x must lie in [0, 1], its values run from {low!s} to {high!s}: {advice}")

@@ -117,7 +117,7 @@ def pgd(
                 x_adv = into_ball(x_adv.add_(steepest(gradient, norm), alpha=length), x0, eps, norm)
             with torch.no_grad():
                 logits = model(x_adv)
-            values = uphill * loss(logits, goal)
+            values = (uphill * loss(logits, goal)).to(x.dtype)
             if early_stop:
                 values = values.masked_fill(fallen(logits, goal), math.inf)
             higher = values > highest[index]
