@@ -93,7 +93,14 @@ def test_a_model_made_in_inference_mode_can_be_lent():
 
 @pytest.mark.parametrize(
     "answer",
-    [None, (torch.zeros(4, 2),), torch.zeros(4), torch.zeros(4, 1), torch.zeros(3, 2), torch.zeros(4, 2).long()],
+    [
+        None,
+        (torch.zeros(4, 2), torch.zeros(4, 2)),
+        torch.zeros(4),
+        torch.zeros(4, 1),
+        torch.zeros(3, 2),
+        torch.zeros(4, 2).long(),
+    ],
 )
 def test_an_answer_that_cannot_be_logits_is_named(answer):
     class Answers(nn.Module):

@@ -26,6 +26,7 @@
     training      one training loop
     models        networks from inputs in [0, 1] to logits
     guard         how a model is lent to what measures it, and comes back as it was
+    asking        how any model is asked, and what is made of its answer
     data          the data sets
     download      files from the network, each with its hash
     formats       the files of data sets as arrays
@@ -33,6 +34,7 @@
     progress      a progress bar that leaves no trace
     fingerprint   one hash for "the same code"
     rate          k out of n, with its interval
+    arguments     numbers as people have them
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """

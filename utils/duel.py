@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from utils.arguments import whole
+from utils.asking import NoGradient
 from utils.attacks import apgd_t, fgsm, margin, pgd, rays, square, transfer
 from utils.evaluation import Rate
 from utils.guard import guard
@@ -118,9 +121,10 @@ def measure(
     queries    calls for each image of the attacks that see scores or labels only
     """
     x, y = sample
-    grid = budgets(eps, x[0].numel())
-    with guard(defense.model, x, y, eps=eps, seed=seed):
-        draws = 1 if torch.equal(defense.model(x[:50]), defense.model(x[:50])) else 9
+    queries = whole("queries", queries, 0)
+    with guard(defense.model, x, y, eps=eps, seed=seed) as (asked, x, y, eps):
+        grid, without = budgets(eps, x[0].numel()), None
+        draws = 1 if torch.equal(asked(x[:50]), asked(x[:50])) else 9
         clean, stood, times = right(defense.model, x, y, draws), {}, []
         for _ in range(5):  # the quickest: other programs only add to it
             begin = time.perf_counter()
@@ -134,10 +138,16 @@ def measure(
                     for attack in attacks:
                         index = standing.nonzero()[:, 0]
                         if len(index):
-                            x_adv = attack(defense.model, x[index], y[index], eps=budget)
+                            try:
+                                x_adv = attack(defense.model, x[index], y[index], eps=budget)
+                            except NoGradient as problem:
+                                without = problem
+                                continue
                             standing[index] = right(defense.model, x_adv, y[index], draws)
                     rows.append(standing)
                 stood[norm, kind] = torch.stack(rows).cpu()
+    if without is not None:
+        warnings.warn(f"{defense.name} was attacked without gradients: it has none, {without.why}", stacklevel=2)
     radius = torch.zeros(len(x)) if defense.certified is None else defense.certified(x, y).cpu()
     scale = {"linf": math.sqrt(x[0].numel()), "l2": 1.0}  # an L-infinity ball lies in an L2 ball so much larger
     proved = {n: torch.stack([(radius >= scale[n] * e) & (radius > 0) for e in grid[n]]) for n in norms}

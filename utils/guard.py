@@ -1,25 +1,38 @@
 """Lending a model: whoever asks, attacks, smooths or examines it gets it ready for use, and it comes back as it was.
 
-lent          the one way to borrow a model
-guard         the same, with the arguments of an attack looked at first
-check_input   what is wrong with these arguments, in a sentence
-check_answer  what is wrong with the model's answer, in a sentence
+lent         the one way to borrow a model
+guard        the same, with the arguments of an attack looked at first
+in_chunks    what an attack does with them, piece by piece
+check_input  what is wrong with these arguments, in a sentence
+
+What is made of the model's answers stands in `utils.asking`.
 """
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from utils.arguments import budget, number, whole
+from utils.asking import FLOATS, FULL, Asked, check_answer
+from utils.data import chunks
+
+__all__ = ["check_answer", "check_input", "check_model", "guard", "in_chunks", "lent", "own_numbers"]
+
 NORMS = ("linf", "l2")
+ROUNDING = 1e-6  # how far outside of [0, 1] an input may lie, or by the spacing of a half-precision type below 1
+OUTER: ContextVar[dict[int, Asked]] = ContextVar("what is lent at present, by the id of its model")
 
 
 @contextmanager
-def lent(model: nn.Module, *, seed: int | None = None, device: torch.device | None = None) -> Iterator[None]:
-    """Borrow a model, and give it back as it was.
+def lent(model: nn.Module, *, seed: int | None = None, device: torch.device | None = None) -> Iterator[Asked]:
+    """Borrow a model, as it is to be asked (`Asked`), and give it back as it was.
 
     Inside, it is in evaluation mode with frozen parameters, which get no gradients, and gradients are recorded even if
     the caller had switched them off. Afterwards modes, `requires_grad`, `.grad` and buffers are what they were.
@@ -28,18 +41,50 @@ def lent(model: nn.Module, *, seed: int | None = None, device: torch.device | No
             afterwards all of them are where the caller left them. None: the model draws the caller's random numbers
     device  where it will be asked: a GPU has random numbers of its own
 
+    If its answers or gradients were no numbers, one warning says for how many inputs: the outermost borrower gives it.
     Raises TypeError if `model` is no nn.Module.
     """
     check_model(model)
+    outer = OUTER.get({})
+    asked = Asked(model)
+    token = OUTER.set({id(model): asked} | outer)  # the outermost stays
+    try:
+        with as_it_was(model, seed, device):
+            yield asked
+            asked.settle()
+    finally:
+        OUTER.reset(token)
+    if (above := outer.get(id(model))) is None:
+        warn_of(asked)
+    else:
+        above.lost = {kind: max(count, above.lost[kind]) for kind, count in asked.lost.items()}
+
+
+def warn_of(asked: Asked) -> None:
+    """One warning with counts, if the model gave what is no number."""
+    n, met = asked.lost["inputs"], []
+    if count := asked.lost["answers"]:
+        met.append(f"answers NaN to {count} of {n} inputs (no answer: neither right, nor the success of an attack)")
+    if count := asked.lost["gradients"]:
+        met.append(f"has gradients that are not finite at {count} of {n} inputs (those parts move no pixel)")
+    if met:
+        advice = "" if len(met) == 1 and asked.lost["answers"] else "; worst_case also asks it without gradients"
+        warnings.warn(f"model {' and '.join(met)}, as they are or changed{advice}", stacklevel=7)
+
+
+@contextmanager
+def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -> Iterator[None]:
+    """Evaluation mode, frozen parameters, its own random numbers; afterwards all is as before."""
     modules = list(model.modules())
-    training = [module for module in modules if module.training]
+    training = [module for module in modules if getattr(module, "training", False)]  # a frozen TorchScript has no mode
     learning = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]  # those never get any
     buffers = [
         (owner, name, b, b.detach().clone()) for owner in modules for name, b in owner.named_buffers(recurse=False)
     ]
     with own_numbers(modules, seed, device), torch.inference_mode(False), torch.enable_grad():
         try:
-            model.eval()
+            with suppress(NotImplementedError):  # an exported program keeps the mode that it was exported in
+                model.eval()
             for parameter in learning:
                 parameter.requires_grad_(False)
             yield
@@ -84,44 +129,93 @@ def own_numbers(modules: list[nn.Module], seed: int | None, device: torch.device
 
 
 @contextmanager
-def guard(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str = "linf", seed: int = 0) -> Iterator[None]:
-    """`lent`, once the arguments have been looked at. Raises ValueError or TypeError that names the one at fault."""
-    check_input(model, x, y, eps=eps, norm=norm)
-    with lent(model, seed=seed, device=x.device):
-        yield
+def guard(
+    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str = "linf", seed: int = 0, unbounded: bool = False
+) -> Iterator[tuple[Asked, Tensor, Tensor, float]]:
+    """`lent`, once the arguments have been looked at: yields the model as it is to be asked, and x, y, eps.
+
+    unbounded  whether eps may be infinite
+
+    Raises ValueError or TypeError that names the argument at fault.
+    """
+    given = x
+    x, y, eps = check_input(model, x, y, eps=eps, norm=norm, unbounded=unbounded)
+    with lent(model, seed=whole("seed", seed, None), device=x.device) as asked:
+        asked.given, asked.ball = given.dtype if given.dtype in FLOATS else x.dtype, (eps, norm)
+        yield asked, x, y, eps
+
+
+def in_chunks(asked: Asked, search: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:
+    """`search` over pieces of the tensors that suit the device, put together again, in the type that x was given in.
+
+    Where the model gave NaN on the way, an image for which it does so comes back unchanged: that is no success.
+    """
+    if not len(x):
+        return x.to(asked.given)
+    found = []
+    usable = (t.clone() if t.is_inference() else t.detach() for t in (x, *more))  # autograd refuses inference tensors
+    for piece in chunks(*usable):
+        x_adv = search(*piece)
+        if asked.settle():
+            with torch.no_grad():
+                lost = asked(x_adv.view_as(piece[0]), note=False).isnan().any(1)
+            x_adv = torch.where(lost.view(-1, *[1] * (x_adv.dim() - 1)), piece[0], x_adv)
+        found.append(x_adv if x_adv.dtype == asked.given else rounded(x_adv, piece[0], asked.given, *asked.ball))
+    return torch.cat(found)
+
+
+def rounded(x_adv: Tensor, x: Tensor, dtype: torch.dtype, eps: float, norm: str) -> Tensor:
+    """`x_adv` in a type of 16 bits that holds `x`, as a model of that type was asked about it.
+
+    Where that leaves the ball, pixels are rounded towards x instead, in L2 all of the image.
+    """
+    near = x_adv.to(dtype) + 0.0
+    delta = near.to(x.dtype) - x
+    out = delta.abs() > eps if norm == "linf" else delta.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)) > eps
+    out = out & (delta.abs() > (x_adv - x).abs())
+    bits = near.view(torch.int16)  # numbers >= 0 have the order of their bits
+    return torch.where(out, bits + torch.where(near < x, 1, -1).to(bits.dtype), bits).view(dtype)
 
 
 def check_model(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module from inputs in [0, 1] to logits, got {type(model).__name__}")
+    if isinstance(model, nn.Module):
+        return
+    advice = (
+        ": wrap it by utils.models.black_box" if hasattr(model, "predict") or isinstance(model, (str, Path)) else ""
+    )
+    raise TypeError(f"model must be an nn.Module from inputs in [0, 1] to logits, got {type(model).__name__}{advice}")
 
 
-def check_input(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str) -> None:
-    """Raise a sentence that names the argument at fault, if there is one."""
+def check_input(
+    model: nn.Module, x: Tensor, y: Tensor, *, eps: float, norm: str, unbounded: bool = False
+) -> tuple[Tensor, Tensor, float]:
+    """Return x in [0, 1] as float32 (or float64), y as int64 and eps as a float, or name the argument at fault.
+
+    What lies outside of [0, 1] by no more than rounding (1e-6, or the spacing of a half-precision type) is clamped.
+    """
     check_model(model)
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.dim() >= 2):
         raise TypeError("x must be a floating-point tensor with the images along its first dimension, (N, ...)")
-    if not (isinstance(y, Tensor) and y.dtype == torch.int64 and y.shape == x.shape[:1]):
+    integer = isinstance(y, Tensor) and not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+    if not (integer and y.shape == x.shape[:1]):
         got = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(f"y must hold one int64 label for each of the {len(x)} images in x, got {got}")
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
-    if not (isinstance(eps, (int, float)) and eps >= 0):  # NaN fails this too
-        raise ValueError(f"eps must be a number >= 0, got {eps!r}")
-    if len(x) and not bool(((x >= 0) & (x <= 1)).all()):
-        low, high = x.min().item(), x.max().item()
-        raise ValueError(f"x must lie in [0, 1], its values run from {low:g} to {high:g}: scale it first, e.g. x / 255")
+    eps = number("eps", eps, "be a number >= 0", lambda v: v >= 0) if unbounded else budget("eps", eps)
+    return within(x), y.long(), eps
 
 
-def check_answer(answer: Tensor, n: int) -> Tensor:
-    """Return the model's answer to `n` inputs if it has the shape and type of logits, else raise ValueError."""
-    if not (
-        isinstance(answer, Tensor)
-        and answer.is_floating_point()
-        and answer.dim() == 2
-        and len(answer) == n
-        and answer.shape[1] >= 2
-    ):
-        got = f"{str(answer.dtype)[6:]} {tuple(answer.shape)}" if isinstance(answer, Tensor) else type(answer).__name__
-        raise ValueError(f"model must return logits of shape ({n}, classes), float, for {n} inputs, got {got}")
-    return answer
+def within(x: Tensor) -> Tensor:
+    """x as float32 or float64 in [0, 1], if it is so up to rounding; else ValueError."""
+    slack = max(ROUNDING, torch.finfo(x.dtype).eps if x.dtype not in FULL else 0)
+    x = x if x.dtype in FULL else x.float()
+    if not len(x) or bool(((x >= 0) & (x <= 1)).all()):
+        return x
+    if bool(((x >= -slack) & (x <= 1 + slack)).all()):
+        return x.clamp(0, 1)
+    if lost := int((~x.flatten(1).isfinite().all(1)).sum()):
+        raise ValueError(f"x must lie in [0, 1], and {lost} of its {len(x)} inputs hold NaN or infinity")
+    low, high = (end.cpu().numpy()[()] for end in x.aminmax())  # NumPy prints as many digits as tell them apart
+    advice = "scale it first, e.g. x / 255" if high > 2 else "scale it first, or clamp it if that is meant"
+    raise ValueError(f"x must lie in [0, 1], its values run from {low!s} to {high!s}: {advice}")

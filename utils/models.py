@@ -1,10 +1,20 @@
-"""Networks from images in [0, 1] to logits. Normalisation is their first layer, so a radius always means pixels."""
+"""Networks from images in [0, 1] to logits. Normalisation is their first layer, so a radius always means pixels.
 
+Also how any model is asked (`logits`, `predict`), and classifiers that are no networks (`black_box`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor, nn
 
+from utils.asking import predicted, table
 from utils.data import Dataset, chunks
-from utils.guard import check_answer, lent
+from utils.guard import lent
 
 
 class Normalize(nn.Module):
@@ -65,10 +75,128 @@ def logits(model: nn.Module, x: Tensor) -> Tensor:
 
     A model that draws random numbers draws the caller's. Raises ValueError if the answer cannot be logits.
     """
-    with lent(model), torch.no_grad():
-        return torch.cat([check_answer(model(piece), len(piece)) for (piece,) in chunks(x)])
+    with lent(model) as asked, torch.no_grad():
+        answers = []
+        for (piece,) in chunks(x):
+            answers.append(asked(piece))
+            asked.settle()
+        return torch.cat(answers)
 
 
 def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """The predicted class of each image, (N,) int64. The model is asked in evaluation mode and left as it was."""
-    return logits(model, x).argmax(1)
+    """The predicted class of each image, (N,) int64, and -1, no answer, where the model gives NaN (with a warning).
+
+    The model is asked in evaluation mode and left as it was.
+    """
+    return predicted(logits(model, x))
+
+
+class BlackBox(nn.Module):
+    """A classifier that is only asked: no weights here, no gradient. Made by `black_box`.
+
+    answers        (N, ...) array -> (N, classes) array, or a dictionary of arrays that holds one
+    probabilities  whether these are probabilities, whose logarithm is taken; None: the first answer tells
+    """
+
+    def __init__(self, answers: Callable[[ndarray], ndarray | dict[str, ndarray]], probabilities: bool | None):
+        super().__init__()
+        self.answers, self.probabilities = answers, probabilities
+
+    def forward(self, x):
+        answer = self.answers(x.detach().cpu().numpy())
+        if isinstance(answer, dict):
+            answer = table({name: torch.from_numpy(part) for name, part in answer.items()}, x)
+        else:
+            answer = torch.as_tensor(answer)
+        if not (isinstance(answer, Tensor) and answer.dim() == 2):
+            return answer  # whoever asks will say what is wrong with it
+        answer = answer.to(x.device, torch.float64)  # the same class as the classifier's own, however close the second
+        if self.probabilities is None:
+            self.probabilities = looks_like_probabilities(answer)
+        return answer.clamp_min(torch.finfo(answer.dtype).tiny).log() if self.probabilities else answer
+
+
+def looks_like_probabilities(answer: Tensor) -> bool:
+    """Whether every row is at least 0 and adds up to 1."""
+    sums = answer.sum(1)
+    return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+
+
+def black_box(classifier) -> BlackBox:
+    """A classifier of scikit-learn, or of its manners, or an ONNX file, as a model without gradients.
+
+    classifier  what has `predict_proba`, or else `decision_function`, and was fitted on rows of features in [0, 1]
+                (put a scaler into its pipeline; images reach it as rows); or the path of a file.onnx with one input
+                (needs the extra `onnx`: pip install onnxruntime)
+
+    Its logits are the logarithms of its probabilities, or its scores. Columns are in the order of `classes_`, so labels
+    count from 0: `np.searchsorted(classifier.classes_, labels)`. Attack it by square, rays or worst_case, look at it by
+    the check-up, certify it. Files with code in them, pickles and joblib's, are yours to load. Raises TypeError,
+    ValueError, FileNotFoundError or ImportError in one sentence.
+    """
+    if isinstance(classifier, (str, Path)):
+        return BlackBox(onnx_answers(Path(classifier)), None)
+    if hasattr(classifier, "predict_proba"):
+        return BlackBox(partial(rows_asked, classifier, classifier.predict_proba), True)
+    if hasattr(classifier, "decision_function"):
+        return BlackBox(partial(rows_asked, classifier, classifier.decision_function), False)
+    raise TypeError(
+        f"black_box needs a classifier with predict_proba or decision_function, or the path of a file.onnx, got "
+        f"{type(classifier).__name__}"
+    )
+
+
+def rows_asked(classifier, method: Callable, x: ndarray) -> ndarray:
+    """The answers of a scikit-learn method to inputs as rows, (N, classes): one score becomes two."""
+    x = x.reshape(len(x), -1)
+    if (names := getattr(classifier, "feature_names_in_", None)) is not None:  # fitted on a DataFrame: give it one
+        from pandas import DataFrame  # who has one has pandas
+
+        x = DataFrame(x, columns=names)
+    answer = np.asarray(method(x))
+    return np.stack([-answer / 2, answer / 2], 1) if answer.ndim == 1 else answer
+
+
+ONNX_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+
+
+def onnx_answers(file: Path) -> Callable[[ndarray], dict[str, ndarray]]:
+    """How an ONNX file is asked: (N, ...) array -> its outputs by name."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ImportError("to ask an ONNX file, install onnxruntime: pip install onnxruntime") from None
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    try:
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    except Exception as problem:  # a damaged file, or parts that this version does not know
+        why = " ".join(str(problem).split())[:200]
+        raise ValueError(f"cannot use {file} as an ONNX model ({why})") from None
+    if len(session.get_inputs()) != 1 or session.get_inputs()[0].type not in ONNX_TYPES:
+        takes = ", ".join(f"{one.name}: {one.type}" for one in session.get_inputs())
+        raise ValueError(f"{file} must take one input of floats in [0, 1], and takes {takes}")
+    [entry], names = session.get_inputs(), [one.name for one in session.get_outputs()]
+
+    def ask(x: ndarray) -> list:
+        return session.run(None, {entry.name: np.ascontiguousarray(x, ONNX_TYPES[entry.type])})
+
+    def answers(x: ndarray) -> dict[str, ndarray]:
+        x = x.reshape(len(x), -1) if len(entry.shape) == 2 else x
+        fits = x.ndim == len(entry.shape)
+        if not (fits and all(a == b for a, b in zip(entry.shape[1:], x.shape[1:], strict=True) if isinstance(a, int))):
+            raise ValueError(f"{file} takes inputs of shape {tuple(entry.shape)}, got {x.shape}")
+        size = entry.shape[0] if isinstance(entry.shape[0], int) else len(x)  # some are exported for one size of batch
+        short = -len(x) % size
+        padded = np.concatenate([x, x[-1:].repeat(short, 0)]) if short else x
+        pieces = [[plain_output(part) for part in ask(piece)] for piece in np.split(padded, len(padded) // size)]
+        return {
+            name: np.concatenate(parts)[: len(x)] for name, parts in zip(names, zip(*pieces, strict=True), strict=True)
+        }
+
+    return answers
+
+
+def plain_output(part) -> ndarray:
+    """An output of ONNX as an array: scikit-learn's probabilities may come as a list of {class: probability}."""
+    return np.array([list(row.values()) for row in part]) if isinstance(part, list) else np.asarray(part)

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, fgsm, margin
+from utils.attacks.gradient import loss_gradient
 from utils.evaluation import Rate, Sweep
 from utils.guard import guard
 from utils.models import logits
@@ -401,13 +402,11 @@ def line_of_loss(
     chosen = (logits(model, x).argmax(1) == y).nonzero()[:images, 0]
     x, y, share = x[chosen], y[chosen], torch.linspace(0, 1, 41)
     way = fgsm(model, x, y, eps=eps) - x
-    with guard(model, x, y, eps=eps):
-        start = x.clone().requires_grad_()
-        values = loss(model(start), y)
-        (slope,) = torch.autograd.grad(values.sum(), start)
+    with guard(model, x, y, eps=eps) as (asked, x, y, eps):
+        _, values, slope = loss_gradient(asked, x, loss, y)
     rise = (slope * way).flatten(1).sum(1)
     measured = [loss(logits(model, x + s * way), y) for s in share.tolist()]
-    measured, foretold = torch.stack(measured).cpu(), values.detach().cpu() + share[:, None] * rise.cpu()
+    measured, foretold = torch.stack(measured).cpu(), values.cpu() + share[:, None] * rise.cpu()
 
     name = loss.__name__.replace("_", "-")
     picture = Picture(
@@ -442,9 +441,8 @@ def loss_surface(
     The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v| in some pixel.
     """
     x, y, side = x[:1], y[:1], 41
-    with guard(model, x, y, eps=eps, seed=seed):
-        start = x.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(loss(model(start), y).sum(), start)
+    with guard(model, x, y, eps=eps, seed=seed) as (asked, x, y, eps):
+        _, _, slope = loss_gradient(asked, x, loss, y)
         random = torch.randint(0, 2, x.shape).to(x) * 2 - 1
     steps = torch.linspace(-eps, eps, side).to(x)
     u, v = (t.reshape(-1, *[1] * (x.dim() - 1)) for t in torch.meshgrid(steps, steps, indexing="xy"))

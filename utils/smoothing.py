@@ -10,8 +10,10 @@ from numpy import ndarray
 from scipy import special
 from torch import Tensor, nn
 
+from utils.arguments import number, probability, whole
+from utils.asking import Asked
 from utils.attacks import pgd
-from utils.guard import check_answer, check_input, lent
+from utils.guard import check_input, lent
 
 FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
 GIVE_UP = 20  # the wealth of the opposite bet at which `decide` stops trying
@@ -48,48 +50,61 @@ class Decisions(NamedTuple):
 # Votes.
 
 
+class Given(NamedTuple):
+    """The arguments of a certificate, once they have been looked at: plain numbers, x in [0, 1] and y as int64."""
+
+    x: Tensor
+    y: Tensor | None
+    sigma: float
+    failure_prob: float
+    counts: tuple[int, ...]
+    seed: int
+
+
 def check(
-    model: nn.Module, x: Tensor, y: Tensor | None = None, *, sigma: float, failure_prob: float, **counts: int
-) -> None:
-    """Raise a sentence that names the argument at fault, if there is one."""
-    check_sigma(sigma)
-    if not (isinstance(failure_prob, (int, float)) and 0 < failure_prob < 1):
-        raise ValueError(f"failure_prob must lie between 0 and 1, got {failure_prob!r}")
-    for name, count in counts.items():
-        if not (isinstance(count, int) and count >= 1):
-            raise ValueError(f"{name} must be a whole number >= 1, got {count!r}")
-    if y is None:
-        y = torch.zeros(x.shape[:1] if isinstance(x, Tensor) else 0, dtype=torch.int64)
-    check_input(model, x, y, eps=sigma, norm="l2")
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    sigma: float,
+    failure_prob: float,
+    seed: int,
+    **counts: int,
+) -> Given:
+    """Return the arguments as they are to be used, or raise a sentence that names the one at fault."""
+    sigma, failure_prob = check_sigma(sigma), probability("failure_prob", failure_prob)
+    counts = tuple(whole(name, count) for name, count in counts.items())
+    labels = torch.zeros(x.shape[:1] if isinstance(x, Tensor) else 0, dtype=torch.int64) if y is None else y
+    x, labels, _ = check_input(model, x, labels, eps=sigma, norm="l2")
+    return Given(x, None if y is None else labels, sigma, failure_prob, counts, whole("seed", seed, None))
 
 
-def check_sigma(sigma: float) -> None:
-    if not (isinstance(sigma, (int, float)) and 0 < sigma < math.inf):
-        raise ValueError(f"sigma must be a number > 0, got {sigma!r}")
+def check_sigma(sigma: float) -> float:
+    return number("sigma", sigma, "be a number > 0 and finite", lambda v: 0 < v < math.inf)
 
 
-def votes(model: nn.Module, x: Tensor, *, sigma: float, n: int) -> Tensor:
+def votes(model: Asked, x: Tensor, *, sigma: float, n: int) -> Tensor:
     """How often each class wins on `n` noisy copies of each image, (N, classes) int64; draws torch's global numbers.
 
-    The copies of all images form one row that is cut into full batches, and nothing waits for the device in between.
+    A copy that the model answers NaN to is a vote for nobody. The copies of all images form one row that is cut into
+    full batches, and nothing waits for the device in between.
     """
     size = 250 if x.device.type == "cpu" else max(2**22 // max(x[0].numel(), 1), 1)  # caches; a GPU to be filled
-    total, counts, broken = len(x) * n, None, torch.zeros((), dtype=torch.bool, device=x.device)
+    total, counts = len(x) * n, torch.zeros(0, dtype=torch.int64, device=x.device)
     noise, batch = (torch.empty(min(size, total), *x.shape[1:], dtype=x.dtype, device=x.device) for _ in range(2))
-    for start in range(0, max(total, 1), size):  # an empty batch tells the number of classes
+    for start in range(0, total, size):
         image = torch.arange(start, min(start + size, total), device=x.device) // n  # whose copy each row is
         noise, batch = noise[: len(image)], batch[: len(image)]
         torch.index_select(x, 0, image, out=batch)
-        logits = model(batch.add_(noise.normal_(), alpha=sigma))
-        if counts is None:
-            classes = check_answer(logits, len(image)).shape[1]
-            counts = torch.zeros(len(x) * classes, dtype=torch.int64, device=x.device)
-        cell = image * classes + logits.argmax(1)
-        counts.scatter_add_(0, cell, torch.ones_like(cell))
-        broken |= logits.isnan().any()
-    if broken:
-        raise ValueError("model returns NaN: its votes would mean nothing")
-    return counts.view(len(x), classes)
+        best, answer = model(batch.add_(noise.normal_(), alpha=sigma), note=False).max(1)
+        if not start:
+            counts = torch.zeros(len(x) * model.classes, dtype=torch.int64, device=x.device)
+        counts.scatter_add_(0, image * model.classes + answer, (best == best).long())
+    model.lost["inputs"] += total
+    model.lost["answers"] += (lost := total - int(counts.sum()))
+    if total and lost == total:
+        raise ValueError("model returns NaN for every noisy copy: its votes would mean nothing")
+    return counts.view(len(x), -1) if total else counts.view(0, model(x).shape[1])
 
 
 # Certificates.
@@ -126,16 +141,23 @@ def certify(
 
     Raises ValueError or TypeError that names the argument at fault.
     """
-    check(model, x, sigma=sigma, failure_prob=failure_prob, n0=n0, n=n)
-    with lent(model, seed=seed, device=x.device), torch.no_grad():
-        chosen = votes(model, x, sigma=sigma, n=n0).argmax(1)
-        counts = votes(model, x, sigma=sigma, n=n)
-    return certificates(chosen, counts, sigma=sigma, failure_prob=failure_prob)
+    x, _, sigma, failure_prob, (n0, n), seed = check(
+        model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n=n
+    )
+    with lent(model, seed=seed, device=x.device) as asked, torch.no_grad():
+        chosen = votes(asked, x, sigma=sigma, n=n0).argmax(1)
+        counts = votes(asked, x, sigma=sigma, n=n)
+    return certificates(chosen, counts, sigma=sigma, failure_prob=failure_prob, n=n)
 
 
-def certificates(chosen: Tensor, counts: Tensor, *, sigma: float, failure_prob: float) -> Certificates:
-    """What the votes `counts` (N, classes) certify of the classes `chosen` (N,), which other votes have chosen."""
-    k, n = counts.gather(1, chosen[:, None])[:, 0].cpu().numpy(), counts.sum(1).cpu().numpy()
+def certificates(
+    chosen: Tensor, counts: Tensor, *, sigma: float, failure_prob: float, n: int | None = None
+) -> Certificates:
+    """What the votes `counts` (N, classes) certify of the classes `chosen` (N,), which other votes have chosen.
+
+    n  copies of each image that were asked about, also those without an answer; None: all have voted
+    """
+    k, n = counts.gather(1, chosen[:, None])[:, 0].cpu().numpy(), counts.sum(1).cpu().numpy() if n is None else n
     p_low = clopper_pearson_below(k, n, failure_prob)
     radius = np.where(p_low > 0.5, sigma * special.ndtri(p_low), 0.0)
     kind = torch.float32 if counts.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
@@ -150,9 +172,9 @@ def majority(
 
     Cohen et al. 2019, PREDICT: wrong about the answer with probability at most failure_prob. Built in lesson 07.
     """
-    check(model, x, sigma=sigma, failure_prob=failure_prob, n=n)
-    with lent(model, seed=seed, device=x.device), torch.no_grad():
-        counts = votes(model, x, sigma=sigma, n=n)
+    x, _, sigma, failure_prob, (n,), seed = check(model, x, sigma=sigma, failure_prob=failure_prob, seed=seed, n=n)
+    with lent(model, seed=seed, device=x.device) as asked, torch.no_grad():
+        counts = votes(asked, x, sigma=sigma, n=n)
     first, second = counts.topk(2).values.cpu().numpy().T
     clear = 2 * special.bdtr(second, first + second, 0.5) <= failure_prob  # a fair coin would hardly do this
     return torch.where(torch.from_numpy(clear).to(x.device), counts.argmax(1), -1)
@@ -195,19 +217,20 @@ def decide(
 
     The rest is as for `certify`.
     """
-    if not (isinstance(radius, (int, float)) and radius >= 0):
-        raise ValueError(f"radius must be a number >= 0, got {radius!r}")
-    check(model, x, y, sigma=sigma, failure_prob=failure_prob, n0=n0, n_max=n_max)
+    radius = number("radius", radius, "be a number >= 0", lambda v: v >= 0)
+    x, y, sigma, failure_prob, (n0, n_max), seed = check(
+        model, x, y, sigma=sigma, failure_prob=failure_prob, seed=seed, n0=n0, n_max=n_max
+    )
     if radius >= FARTHEST * sigma:
         raise ValueError(f"radius must be below {FARTHEST} sigma = {FARTHEST * sigma:g}, got {radius:g}")
-    with lent(model, seed=seed, device=x.device), torch.no_grad():
-        label = votes(model, x, sigma=sigma, n=n0).argmax(1) if y is None else y
+    with lent(model, seed=seed, device=x.device) as asked, torch.no_grad():
+        label = votes(asked, x, sigma=sigma, n=n0).argmax(1) if y is None else y
         p0, threshold, drawn = float(special.ndtr(radius / sigma)), -math.log(failure_prob), 0
         hits, samples, certified = torch.zeros_like(label), torch.zeros_like(label), torch.zeros_like(label).bool()
         undecided = torch.arange(len(x), device=x.device)
         while len(undecided) and drawn < n_max:
             more = min(max(drawn // 8, 16), n_max - drawn)
-            counts = votes(model, x[undecided], sigma=sigma, n=more)
+            counts = votes(asked, x[undecided], sigma=sigma, n=more)
             if not drawn and not (0 <= int(label.min()) and int(label.max()) < counts.shape[1]):
                 raise ValueError(f"y must lie in 0..{counts.shape[1] - 1}, one of the model's classes")
             hits[undecided] += counts.gather(1, label[undecided, None])[:, 0]

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from utils.attacks.gradient import pgd, wrong
-from utils.attacks.parts import check_logits, in_chunks, margin, size
-from utils.guard import guard
+from utils.arguments import number, whole
+from utils.attacks.gradient import pgd
+from utils.attacks.parts import check_logits, margin, size, wrong
+from utils.guard import guard, in_chunks
 
 
 def window(x: Tensor, share: float) -> Tensor:
@@ -110,7 +111,8 @@ def square(
 
     Other arguments and the result are those of `pgd`. A row that is no image (N, D) is treated as one of height 1.
     """
-    shape = x.shape
+    queries = whole("queries", queries, 0)
+    patience = number("patience", patience, "be a number >= 0", lambda v: v >= 0)
     planned = queries if norm == "linf" else max(queries, 10_000)  # in L2, squares that stay large for longer do better
 
     def signs(n, *dims):
@@ -125,20 +127,22 @@ def square(
         return torch.where(same & inside, (x - change).clamp_(0, 1), new)
 
     def search(x, y):
+        shape = x.shape
+        if x.dim() != 4:
+            x = x.flatten(1)[:, None, None, :]
         best = x.clone()
         with torch.no_grad():
-            index = (~wrong(check_logits(model(x.view(-1, *shape[1:])), y), y)).nonzero()[:, 0]
+            index = (~wrong(check_logits(model(x.reshape(shape)), y), y)).nonzero()[:, 0]
             x, y = x[index], y[index]
-            if norm == "linf":  # begin with vertical stripes
-                x_adv = (x + eps * signs(len(x), x.shape[1], 1, x.shape[3])).clamp_(0, 1)
-            else:
-                x_adv = hills(x, eps)
-            new, highest = x_adv, torch.full_like(x[:, 0, 0, 0], -math.inf)
+            stripes = norm == "linf"  # to begin with, vertical ones
+            new = (x + eps * signs(len(x), x.shape[1], 1, x.shape[3])).clamp_(0, 1) if stripes else hills(x, eps)
+            x_adv, highest = x, torch.full_like(x[:, 0, 0, 0], -math.inf)
             query, mark, before = 0, max(queries // 20, 1), highest
             while len(index) and query < queries:
                 tries = len(new) // len(x)
-                logits, goal = model(new.view(-1, *shape[1:])), y.repeat_interleave(tries)
-                lead, first = margin(logits, goal).view(-1, tries).max(1)
+                logits = model(new.view(-1, *shape[1:]))
+                leads = margin(logits, y.repeat_interleave(tries)).view(-1, tries)
+                lead, first = leads.nan_to_num(-math.inf, math.inf, -math.inf).max(1)  # NaN is no answer
                 first += tries * torch.arange(len(x), device=x.device)
                 new, query = new[first], query + tries
                 higher = lead > highest
@@ -156,11 +160,10 @@ def square(
                 pair = (t.repeat_interleave(max(tries, 1), 0) for t in (x, x_adv))
                 new = propose(*pair, square_share((query - 1) / planned))
             best[index] = x_adv
-        return best
+        return best.view(shape)
 
-    as_image = x if x.dim() == 4 else x.flatten(1)[:, None, None, :]
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, as_image, y).view(shape)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
+        return in_chunks(model, search, x, y)
 
 
 def rays(
@@ -185,10 +188,10 @@ def rays(
     Other arguments and the result are those of `pgd`. Images that do not fall come back at distance eps along the best
     direction found. The search itself is deterministic: `seed` matters only to a model that draws random numbers.
     """
-    shape = x.shape
+    queries = whole("queries", queries, 0)
 
     def search(x, y):
-        best = x.flatten(1).clone()
+        shape, best = x.shape, x.flatten(1).clone()
         pixels = best.shape[1]
         with torch.no_grad():
             index = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
@@ -226,8 +229,8 @@ def rays(
                 block, blocks = (block + 1, blocks) if block + 1 < blocks else (0, min(2 * blocks, pixels))
         return best.view(-1, *shape[1:])
 
-    with guard(model, x, y, eps=eps, seed=seed):
-        return in_chunks(search, x, y)
+    with guard(model, x, y, eps=eps, seed=seed) as (model, x, y, eps):
+        return in_chunks(model, search, x, y)
 
 
 def transfer(

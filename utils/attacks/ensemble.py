@@ -1,16 +1,19 @@
 """The worst case over many attacks: the honest number."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
+from utils.asking import FULL, NoGradient
 from utils.attacks.blackbox import rays, square
 from utils.attacks.gradient import apgd, apgd_t, pgd
 from utils.attacks.minimal import fab, funnel
-from utils.attacks.parts import margin, size
+from utils.attacks.parts import ALL_NAN, margin, size
 from utils.guard import guard
 from utils.models import predict
 
@@ -73,23 +76,36 @@ def worst_case(
     report   called after each attack with what it contributed, an `Attempt`: `print`, or the `append` of a list. Images
              that are wrong as they are count for none, and once all have fallen, no further attack is tried
 
+    Attacks that need a gradient are passed over, with a warning, if the model has none.
+
     Other arguments are those of `pgd`. Returns for each image its first success, or x where every attack failed.
     """
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        best = x.detach().clone()
-        standing = (predict(model, best) == y).nonzero()[:, 0]
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (asked, within, y, eps):
+        best, cut_off, ran = within.detach().to(asked.given, copy=True), None, 0
+        answers = predict(model, best)
+        if len(y) and bool((answers < 0).all()):
+            raise ValueError(ALL_NAN.format(len(y)))
+        standing = (answers == y).nonzero()[:, 0]
         for attack in standard(norm) if attacks is None else attacks:
             if not len(standing):
                 break
             x0, goal, begin = best[standing], y[standing], time.perf_counter()
-            x_adv = attack(model, x0, goal, eps=eps).detach()
+            try:
+                x_adv, ran = attack(model, x0, goal, eps=eps).detach(), ran + 1
+            except NoGradient as problem:
+                x_adv, cut_off = x0, problem
             check_ball(attack, x_adv, x0, eps, norm)
-            down = predict(model, x_adv) != goal
+            answers = predict(model, x_adv)
+            down = (answers != goal) & (answers >= 0)
             best[standing[down]] = x_adv[down]
             standing = standing[~down]
             if report is not None:
                 spent = time.perf_counter() - begin
                 report(Attempt(name_of(attack), len(goal), len(goal) - len(standing), spent))
+        if cut_off is not None:
+            if not ran:
+                raise cut_off
+            warnings.warn(f"worst_case went on without gradients: the model has none, {cut_off.why}", stacklevel=2)
         return best
 
 
@@ -100,10 +116,11 @@ def name_of(attack: Callable[..., Tensor]) -> str:
 
 def check_ball(attack: Callable[..., Tensor], x_adv: Tensor, x: Tensor, eps: float, norm: str) -> None:
     """Raise ValueError if an attack's images are not in the ball and in [0, 1], up to rounding."""
-    delta = x_adv - x
+    delta = x_adv.to(torch.promote_types(x.dtype, torch.float32)) - x
     away = float((delta.abs() if norm == "linf" else size(delta)).max())
     name = name_of(attack)
-    if not away <= eps + 1e-5 * (1 + eps):
-        raise ValueError(f"attacks: {name} went {away:.4g} away from x, and the {norm} budget is {eps:.4g}")
+    coarse = max(torch.finfo(t.dtype).eps if t.dtype not in FULL else 0 for t in (x, x_adv))
+    if not away <= eps + max(1e-5, coarse) * (1 + eps):
+        raise ValueError(f"attacks: {name} went {away:.6g} away from x, and the {norm} budget is {eps:.6g}")
     if not bool(((x_adv >= 0) & (x_adv <= 1)).all()):
         raise ValueError(f"attacks: {name} left [0, 1]: clamp its result")

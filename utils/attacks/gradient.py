@@ -6,24 +6,28 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from utils.attacks.parts import check_logits, cross_entropy, in_chunks, into_ball, random_start, steepest
-from utils.guard import guard
+from utils.arguments import number, whole
+from utils.asking import Asked, gradient_of, predicted
+from utils.attacks.parts import check_logits, cross_entropy, into_ball, random_start, steepest, wrong
+from utils.guard import guard, in_chunks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def loss_gradient(
-    model: nn.Module, x: Tensor, loss: Loss, labels: Tensor, check: bool = False
+    model, x: Tensor, loss: Loss, labels: Tensor, first: bool = False, check: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
 
-    check  whether to look at the logits first: once in each attack
+    first  whether a search begins here
+    check  whether to look at the logits: once in each attack
+
+    Of a model that `guard` lends, the gradient holds numbers only (`Asked.gradient`); of another, what autograd gives.
     """
-    x = x.detach().requires_grad_()
-    logits = check_logits(model(x), labels) if check else model(x)
-    values = loss(logits, labels)
-    (gradient,) = torch.autograd.grad(values.sum(), x)
-    return logits.detach(), values.detach(), gradient
+    look = check_logits if check else None
+    if isinstance(model, Asked):
+        return model.gradient(x, loss, labels, look, first)
+    return gradient_of(model, x, loss, labels, look)
 
 
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor | None = None) -> Tensor:
@@ -38,12 +42,20 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor |
     """
 
     def search(x, labels):
-        _, _, gradient = loss_gradient(model, x, cross_entropy, labels, check=True)
+        _, _, gradient = loss_gradient(model, x, cross_entropy, labels, first=True, check=True)
         uphill = eps if target is None else -eps
         return into_ball(x + uphill * gradient.sign(), x, eps, "linf")
 
-    with guard(model, x, y, eps=eps):
-        return in_chunks(search, x, y if target is None else target)
+    with guard(model, x, y, eps=eps) as (model, x, y, eps):
+        return in_chunks(model, search, x, y if target is None else labels_like(y, target))
+
+
+def labels_like(y: Tensor, target: Tensor) -> Tensor:
+    """Target labels as int64, if there is one for each of y; else ValueError."""
+    if not (isinstance(target, Tensor) and target.shape == y.shape and not target.is_floating_point()):
+        got = f"{target.dtype} {tuple(target.shape)}" if isinstance(target, Tensor) else type(target).__name__
+        raise ValueError(f"target must hold one label for each of the {len(y)} images in x, got {got}")
+    return target.long()
 
 
 def pgd(
@@ -77,21 +89,26 @@ def pgd(
     """
     uphill = 1 if target is None else -1
 
+    steps, restarts = whole("steps", steps, 0), whole("restarts", restarts)
+    step = None if step is None else number("step", step, "be a finite number", math.isfinite)
+
     def fallen(logits, labels):
-        return (logits.argmax(1) == labels) == (target is not None)
+        return wrong(logits, labels) if target is None else predicted(logits) == labels
 
     def search(x, labels):
         length = uphill * (2.5 * eps / max(steps, 1) if step is None else step)
         best, highest = x.clone(), torch.full_like(x.flatten(1)[:, 0], -math.inf)
         standing = torch.arange(len(x), device=x.device)
-        if early_stop and start:  # an image that is wrong as it is needs no attack
+        if looked := early_stop and start:  # an image that is wrong as it is needs no attack
             with torch.no_grad():
                 standing = standing[~fallen(check_logits(model(x), labels), labels)]
         for _ in range(restarts):
+            if not len(standing):
+                break
             index, x0, goal = standing, x[standing], labels[standing]
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
             for i in range(steps):
-                logits, _, gradient = loss_gradient(model, x_adv, loss, goal, check=i == 0)
+                logits, _, gradient = loss_gradient(model, x_adv, loss, goal, i == 0, i == 0 and not looked)
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
                     index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
@@ -99,8 +116,8 @@ def pgd(
                         break
                 x_adv = into_ball(x_adv.add_(steepest(gradient, norm), alpha=length), x0, eps, norm)
             with torch.no_grad():
-                logits = check_logits(model(x_adv), goal)
-            values = uphill * loss(logits, goal)
+                logits = model(x_adv)
+            values = (uphill * loss(logits, goal)).to(x.dtype)
             if early_stop:
                 values = values.masked_fill(fallen(logits, goal), math.inf)
             higher = values > highest[index]
@@ -109,8 +126,8 @@ def pgd(
                 standing = standing[highest[standing] < math.inf]
         return best
 
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, x, y if target is None else target)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
+        return in_chunks(model, search, x, y if target is None else labels_like(y, target))
 
 
 def checkpoints(steps: int) -> set[int]:
@@ -137,10 +154,10 @@ def apgd_run(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) ->
     each = (slice(None), *[None] * (x.dim() - 1))  # eta[each] multiplies images
     last = torch.full_like(x.flatten(1)[:, 0], -math.inf)
     highest, highest_before, rises, halved = last.clone(), last.clone(), torch.zeros_like(last), done.clone()
-    eta, best, best_gradient, previous = torch.full_like(last, 2 * eps), x_adv, torch.zeros_like(x), x_adv
+    eta, best, best_gradient, previous = torch.full_like(last, 2 * eps), x, torch.zeros_like(x), x_adv
     marks, mark = checkpoints(steps), 0
     for i in range(steps + 1):
-        logits, values, gradient = loss_gradient(model, x_adv, objective, labels, check=i == 0)
+        logits, values, gradient = loss_gradient(model, x_adv, objective, labels, first=i == 0)
         down = fallen(logits, labels)
         if down.any():
             result[index[down]], done[index[down]] = x_adv[down], True
@@ -169,11 +186,6 @@ def apgd_run(model, x, labels, x_adv, *, objective, fallen, eps, norm, steps) ->
     return result, done
 
 
-def wrong(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether each image is misclassified. `labels` may carry more columns; the first is the true label."""
-    return logits.argmax(1) != (labels if labels.dim() == 1 else labels[:, 0])
-
-
 def apgd(
     model: nn.Module,
     x: Tensor,
@@ -191,23 +203,24 @@ def apgd(
     It begins with steps of 2 * eps, and halves an image's step when its loss has stopped rising.
     Arguments and result are those of `pgd`; an image is left alone once it is misclassified.
     """
+    steps, restarts = whole("steps", steps, 0), whole("restarts", restarts)
 
     def search(x, y):
         best = x.clone()
         with torch.no_grad():
             standing = (~wrong(check_logits(model(x), y), y)).nonzero()[:, 0]
         for _ in range(restarts):
+            if not len(standing):
+                break
             x0, goal = x[standing], y[standing]
             begin = random_start(x0, eps, norm, rim=True)
             how = {"objective": loss, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
             best[standing], done = apgd_run(model, x0, goal, begin, **how)
             standing = standing[~done]
-            if not len(standing):
-                break
         return best
 
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, x, y)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
+        return in_chunks(model, search, x, y)
 
 
 def others(logits: Tensor, y: Tensor) -> Tensor:
@@ -256,11 +269,11 @@ def apgd_t(
     direction needs no such scale, so the plain difference is climbed here. `rivals` classes are tried, at most all.
     Arguments and result are otherwise those of `apgd`.
     """
-
-    how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+    steps, rivals = whole("steps", steps, 0), whole("rivals", rivals)
 
     def attempt(x, labels):
         return apgd_run(model, x, labels, random_start(x, eps, norm, rim=True), **how)
 
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
+        how = {"objective": toward, "fallen": wrong, "eps": eps, "norm": norm, "steps": steps}
+        return in_chunks(model, lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)

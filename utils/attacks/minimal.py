@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from utils.attacks.gradient import by_rival, loss_gradient, others, toward, wrong
-from utils.attacks.parts import check_logits, in_chunks, into_ball, margin, random_start, size, steepest
-from utils.guard import guard
+from utils.arguments import number, whole
+from utils.attacks.gradient import by_rival, loss_gradient, others, toward
+from utils.attacks.parts import check_logits, into_ball, margin, random_start, size, steepest, wrong
+from utils.guard import guard, in_chunks
 
 
 def cw_l2(
@@ -32,6 +33,8 @@ def cw_l2(
     that draws random numbers.
     """
 
+    steps, lr = whole("steps", steps, 0), number("lr", lr, "be a number > 0", lambda v: 0 < v < math.inf)
+
     def below_zero(logits, y):
         return margin(logits, y).clamp_max(0)
 
@@ -41,7 +44,7 @@ def cw_l2(
         mean, square = torch.zeros_like(x), torch.zeros_like(x)  # Adam's moments
         each = (slice(None), *[None] * (x.dim() - 1))
         for i in range(steps + 1):
-            logits, _, gradient = loss_gradient(model, x_adv, below_zero, y, check=i == 0)
+            logits, _, gradient = loss_gradient(model, x_adv, below_zero, y, first=i == 0, check=i == 0)
             down, delta = wrong(logits, y), x_adv - x
             length = size(delta).flatten()
             nearer = down & (length < distance)
@@ -56,8 +59,8 @@ def cw_l2(
             x_adv = (x_adv - rate * scaled).clamp_(0, 1)
         return torch.where((distance <= eps)[each], nearest, x)
 
-    with guard(model, x, y, eps=eps, norm="l2", seed=seed):
-        return in_chunks(search, x, y)
+    with guard(model, x, y, eps=eps, norm="l2", seed=seed, unbounded=True) as (model, x, y, eps):
+        return in_chunks(model, search, x, y)
 
 
 def length(delta: Tensor, norm: str) -> Tensor:
@@ -113,13 +116,13 @@ def fab(
 
     Other arguments and the result are those of `pgd`.
     """
-    each = (slice(None), *[None] * (x.dim() - 1))
-    enough = 0.0 if eps == math.inf else eps
+    steps, rivals, restarts = whole("steps", steps, 0), whole("rivals", rivals), whole("restarts", restarts)
 
     def walk(x, labels, x_adv, nearest, distance):
         index = torch.arange(len(x), device=x.device)
-        for _ in range(steps):
-            _, lead, w = loss_gradient(model, x_adv, toward, labels)
+        for i in range(steps):
+            _, lead, w = loss_gradient(model, x_adv, toward, labels, first=i == 0)
+            lead = lead.nan_to_num(0.0, 0.0, 0.0)
             lead_at_x = lead + (w * (x - x_adv)).flatten(1).sum(1)  # as foretold
             there = shift(x_adv, -lead.sign()[each] * w, lead.abs(), norm)
             from_x = shift(x, -lead_at_x.sign()[each] * w, lead_at_x.abs(), norm)
@@ -156,8 +159,9 @@ def fab(
                 best[standing], distance[standing] = walk(x0, goal, begin, best[standing], so_far)
         return torch.where((distance <= eps)[each], best, x)
 
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(search, x, y)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed, unbounded=True) as (model, x, y, eps):
+        each, enough = (slice(None), *[None] * (x.dim() - 1)), 0.0 if eps == math.inf else eps
+        return in_chunks(model, search, x, y)
 
 
 def funnel(
@@ -183,12 +187,15 @@ def funnel(
     Other arguments and the result are those of `pgd`; an image is left alone once it is misclassified in the ball.
     """
 
+    steps, rivals = whole("steps", steps), whole("rivals", rivals)
+    reach = number("reach", reach, "be a number >= 1", lambda v: 1 <= v < math.inf)
+
     def attempt(x, labels):
         found, done = x.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
         index, x_adv = torch.arange(len(x), device=x.device), random_start(x, reach * eps, norm)
         for i in range(steps + 1):
             radius = eps * reach ** max(1 - i / (0.8 * steps), 0)
-            logits, _, gradient = loss_gradient(model, x_adv, toward, labels)
+            logits, _, gradient = loss_gradient(model, x_adv, toward, labels, first=i == 0)
             down = wrong(logits, labels) & (length(x_adv - x, norm) <= eps * (1 + 1e-6))  # up to rounding
             if down.any():
                 found[index[down]], done[index[down]] = x_adv[down], True
@@ -198,5 +205,5 @@ def funnel(
             x_adv = into_ball(x_adv + radius / 2 * steepest(gradient, norm), x, radius, norm)
         return found, done
 
-    with guard(model, x, y, eps=eps, norm=norm, seed=seed):
-        return in_chunks(lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)
+    with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
+        return in_chunks(model, lambda x, y: by_rival(model, x, y, rivals, attempt), x, y)

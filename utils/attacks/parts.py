@@ -1,20 +1,18 @@
 """What attacks are made of: small pieces of work, losses to climb, balls to stay in."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from utils.data import chunks
-from utils.guard import check_answer
+ALL_NAN = "model returns NaN for all {} inputs that it was asked about: mend it first, no attack would mean anything"
 
 
 def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
-    if check_answer(logits, len(y)).isnan().any():
-        raise ValueError("model returns NaN: no loss has a gradient there, so a passed attack would mean nothing")
+    if len(y) and logits.isnan().any(1).all():
+        raise ValueError(ALL_NAN.format(len(y)))
     if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
         raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
     values = logits.detach()
@@ -23,10 +21,13 @@ def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     return logits
 
 
-def in_chunks(search: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
-    """`search` over pieces of the tensors that suit the device, put together again."""
-    usable = (t.clone() if t.is_inference() else t.detach() for t in tensors)  # autograd refuses inference tensors
-    return torch.cat([search(*piece) for piece in chunks(*usable)])
+def wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether each image is misclassified, (N,) bool; NaN is no answer, so not a wrong one.
+
+    `labels` may carry more columns; the first is the true label.
+    """
+    best, answer = logits.max(1)
+    return (answer != (labels if labels.dim() == 1 else labels[:, 0])) & (best == best)
 
 
 # Losses: (logits, labels) -> (N,). An attack climbs them; the labels are the true ones.

@@ -34,18 +34,11 @@ def surrogate(e: Measurements, updates: int = 300) -> nn.Module:
     return fit(net, (e.x, e.y), loss=imitate(e.model), transform=around, updates=updates, lr=3e-3)
 
 
-class Mean(Averaged):
-    """`Averaged`, also over a batch of none, as some attacks ask for."""
-
-    def forward(self, x):
-        return super().forward(x) if len(x) else self.model(x)
-
-
 def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
     """Choose the attack by the flags, and run it on what all others left standing."""
     down = e.all
     if "random outputs" in flags:
-        stand_in = Mean(e.model, 16)
+        stand_in = Averaged(e.model, 16)
         advice = Advice("EOT", "Average the answers over 16 draws and attack the average; judged on fresh draws.")
         if not run:
             return advice, None

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor, nn
 
+from utils.arguments import number, whole
 from utils.checkup.adapt import adapt
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice, Finding, Report
@@ -77,12 +78,12 @@ def examine(
     comparisons are paired: a "better" attack is tried on exactly those inputs that the other one left standing.
 
     Parameters, buffers, modes, gradients and random states are left as they were; the same seed gives the same
-    report. Answers that no attack could use (NaN, constant, never right) give a report that says so. Raises
+    report. Answers that no attack could use (all NaN, constant, never right) give a report that says so; of a model
+    without gradients, and of answers that are NaN here and there, a note tells. Raises
     ValueError or TypeError in one sentence for arguments that cannot be used.
     """
-    if not (isinstance(eps, (int, float)) and 0 < eps <= 1):
-        raise ValueError(f"eps must be a number in (0, 1], got {eps!r}")
-    check_input(model, x, y, eps=eps, norm="linf")
+    eps = number("eps", eps, "be a number in (0, 1]", lambda v: 0 < v <= 1)
+    x, y, _ = check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
     weights = [p.dtype for p in model.parameters() if p.dtype in (torch.float32, torch.float64)]
     x, y = x.detach().to(where, weights[0] if weights else x.dtype), y.detach().to(where)
@@ -90,11 +91,11 @@ def examine(
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
     with warnings.catch_warnings(), lent(model, seed=seed, device=x.device):
         warnings.simplefilter("ignore")
-        measured = Measurements(model, x, y, eps=float(eps), seed=seed)
+        measured = Measurements(model, x, y, eps=eps, seed=whole("seed", seed, None))
         if (problem := unusable(measured)) is not None:
             finding = Finding("unusable outputs", True, len(y), len(y), 0.0, None, problem)
             advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")
-            return Report((finding,), {}, advice, None, float(eps), level)
+            return Report((finding,), {}, advice, None, eps, level)
         findings = tuple(
             compared(name, seen(measured), share, level / len(FLAGS)) for name, (share, seen) in FLAGS.items()
         )
@@ -109,15 +110,24 @@ def examine(
         }
         left = {name: Rate(int(stand.sum()), measured.total) for name, stand in left.items()}
         advice, adapted = adapt(measured, {f.name for f in findings if f.raised}, run=advise)
-    return Report(findings, left, advice, adapted, float(eps), level)
+    return Report(findings, left, advice, adapted, eps, level, tuple(notes(measured)))
+
+
+def notes(measured: Measurements) -> list[str]:
+    """What else a reader should know of how the model was measured."""
+    said, lost = [], int((~measured.answered).sum())
+    if lost:
+        said.append(f"{lost} of {len(measured.answered)} answers hold NaN or infinity, and count as wrong.")
+    if (why := measured.model.raw.cut_off) is not None:
+        said.append(f"The model has no gradient, {why}: only attacks without gradients could find anything.")
+    return said
 
 
 def unusable(measured: Measurements) -> str | None:
     """Why the model's answers cannot be examined, in a sentence; None if they can."""
     answer = measured.answer
-    if not answer.isfinite().all():
-        bad = int((~answer.isfinite().all(1)).sum())
-        return f"{bad} of {len(answer)} answers hold NaN or infinity."
+    if not measured.answered.any():
+        return f"{len(answer)} of {len(answer)} answers hold NaN or infinity."
     if len(answer) > 1 and (answer == answer[0]).all():
         return f"The answers to all {len(answer)} inputs are the same."
     if not measured.right.any():

@@ -1,46 +1,30 @@
-"""Any classifier, made fit for attacks: logits out, and gradients that are numbers."""
+"""Any classifier, made fit for attacks: logits out, whatever the model returns."""
 
 import torch
 from torch import Tensor, nn
 
-from utils.guard import check_answer
-from utils.models import logits
-
-
-class Finite(torch.autograd.Function):
-    """Forward: nothing. Backward: NaN becomes 0 and infinity the largest number, so that an attack can go on."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient.nan_to_num()
+from utils.asking import FULL, Asked, NoGradient, check_answer, gradient_of
+from utils.guard import own_numbers
+from utils.models import logits, looks_like_probabilities
 
 
 class Raw(nn.Module):
     """The model with whatever it returns turned into a table of numbers (N, classes); its gradients are as they are.
 
-    Takes the logits out of tuples and of objects that have `.logits`, makes two columns of one (the logit of class 1,
+    Takes the logits out of tuples and objects (`utils.asking.table`), makes two columns of one (the logit of class 1,
     or its probability if all lie in [0, 1]), and ties an answer that autograd knows nothing of to the input by 0 * x.
     """
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        self.model = model
-        weight = next((p for p in model.parameters() if p.dtype in (torch.float32, torch.float64)), None)
-        self.dtype = None if weight is None else weight.dtype
+        self.model, self.ask = model, Asked(model, strict=False)
         self.columns, self.probability = 0, False  # as last seen; what one column means
+        self.cut_off = None  # why its answers have no gradient; None: they have one
 
     def forward(self, x):
-        if not len(x):  # some layers take no empty batch
-            return x.flatten(1)[:, :1].expand(0, max(self.columns, 2))
-        answer = self.model(x if self.dtype is None else x.to(self.dtype))
-        answer = getattr(answer, "logits", answer)
-        answer = answer[0] if isinstance(answer, (tuple, list)) else answer
+        answer = self.ask(x if self.cut_off is None else x.detach())
         if isinstance(answer, Tensor):
-            if answer.is_inference() or answer.dtype not in (torch.float32, torch.float64):
+            if answer.is_inference() or answer.dtype not in FULL:
                 answer = answer.clone().to(x.dtype if x.is_floating_point() else torch.float32)
             self.columns = answer.shape[1] if answer.dim() == 2 else 1
             if tuple(answer.shape) in ((len(x),), (len(x), 1)):
@@ -51,9 +35,17 @@ class Raw(nn.Module):
             answer = answer + 0 * x.flatten(1).sum(1, keepdim=True).to(answer.dtype)
         return answer
 
+    def look_for_gradient(self, x: Tensor) -> None:
+        """Find out whether its answers have a gradient, from a few inputs; its random numbers stay where they are."""
+        try:
+            with own_numbers(list(self.modules()), 0, x.device):
+                gradient_of(self.ask, x[:8], lambda answer, _: answer.float().reshape(len(answer), -1).sum(1), None)
+        except NoGradient as problem:
+            self.cut_off = problem.why
+
 
 class Lens(nn.Module):
-    """The model as the attacks of the check-up see it: always logits, the largest of each row 0, never NaN.
+    """The model as the attacks of the check-up see it: always logits, the largest of each row 0.
 
     log  whether the model returns probabilities: their logarithm is taken
     """
@@ -62,17 +54,11 @@ class Lens(nn.Module):
         super().__init__()
         self.raw, self.log = raw, log
 
-    def forward(self, x, clean=True):
-        answer = self.raw(Finite.apply(x) if clean else x)
+    def forward(self, x):
+        answer = self.raw(x)
         answer = answer.clamp_min(torch.finfo(answer.dtype).tiny).log() if self.log else answer
-        answer = answer.nan_to_num(nan=0.0, posinf=1e30, neginf=-1e30)
+        answer = answer.clamp(-1e30, 1e30)
         return answer - answer.detach().amax(1, keepdim=True)
-
-
-def looks_like_probabilities(answer: Tensor) -> bool:
-    """Whether every row is at least 0 and adds up to 1."""
-    sums = answer.sum(1)
-    return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
 
 
 def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
@@ -85,4 +71,5 @@ def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
     answer = logits(raw, x)
     if raw.columns == 1 and bool(((answer[:, 1] >= 0) & (answer[:, 1] <= 0.5)).all()):  # z / 2, z in [0, 1]
         raw.probability, answer = True, torch.stack([1 - 2 * answer[:, 1], 2 * answer[:, 1]], 1)
+    raw.look_for_gradient(x)
     return Lens(raw, looks_like_probabilities(answer)).eval(), answer

@@ -6,10 +6,11 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor, nn
 
+from utils.asking import numbers_of
 from utils.attacks import cross_entropy, margin, pgd, rays, square
 from utils.attacks.gradient import loss_gradient, toward
 from utils.attacks.parts import into_ball
-from utils.checkup.lens import Lens, fitted
+from utils.checkup.lens import fitted
 from utils.data import chunks
 from utils.models import logits, predict
 
@@ -32,7 +33,8 @@ class Measurements:
     def __init__(self, model: nn.Module, x: Tensor, y: Tensor, *, eps: float, seed: int):
         self.eps, self.seed, self.total = eps, seed, len(y)
         self.model, self.answer = fitted(model, x)
-        self.right = predict(self.model, x) == y
+        self.answered = (self.answer.isfinite() | self.answer.isneginf()).all(1) & self.answer.isfinite().any(1)
+        self.right = (predict(self.model, x) == y) & self.answered
         self.x, self.y = x[self.right], y[self.right]
 
     # Tools.
@@ -48,7 +50,8 @@ class Measurements:
         """Which of the images (n,) are wrong at `x_adv`, their rows `rows` (n,) bool attacked."""
         down = torch.zeros_like(rows)
         if rows.any():
-            down[rows] = predict(self.model, x_adv) != self.y[rows]
+            answer = predict(self.model, x_adv)
+            down[rows] = (answer != self.y[rows]) & (answer >= 0)
         return down
 
     def by(self, attack, rows: Tensor | None = None, eps: float | None = None) -> Tensor:
@@ -59,9 +62,9 @@ class Measurements:
         x_adv = attack(self.model, self.x[rows], self.y[rows], eps=self.eps if eps is None else eps)
         return self.fallen(x_adv, rows)
 
-    def ascend(self, x: Tensor, loss, check: nn.Module | None = None, labels: Tensor | None = None) -> Tensor:
-        """The gradient of `loss` at each x."""
-        model, labels = check or self.model, self.y if labels is None else labels
+    def ascend(self, x: Tensor, loss, labels: Tensor | None = None, model: nn.Module | None = None) -> Tensor:
+        """The gradient of `loss` at each x, as autograd gives it: it may hold NaN or infinity."""
+        model, labels = model or self.model, self.y if labels is None else labels
         return torch.cat([loss_gradient(model, a, loss, b)[2] for a, b in chunks(x, labels)])
 
     # White box.
@@ -90,7 +93,7 @@ class Measurements:
     @cached_property
     def step(self) -> Tensor:
         """FGSM's images: one step of length eps along the sign of the cross-entropy's gradient."""
-        uphill = self.ascend(self.x, cross_entropy).sign()
+        uphill = numbers_of(self.ascend(self.x, cross_entropy)).sign()
         return into_ball(self.x + self.eps * uphill, self.x, self.eps, "linf")
 
     @cached_property
@@ -101,14 +104,15 @@ class Measurements:
     def silent(self) -> Tensor:
         """Where all logits are equal at FGSM's image or at a random corner: a detector that withholds its answer."""
         corner = (self.x + self.eps * self.signs(self.x, 2)).clamp(0, 1)
-        return torch.stack([logits(self.model, x).std(1) == 0 for x in (self.step, corner)]).any(0)
+        spread = [logits(self.model, x).std(1) for x in (self.step, corner)]
+        return torch.stack([(s == 0) | s.isnan() for s in spread]).any(0)
 
     @cached_property
     def turned(self) -> Tensor:
         """Where one step fails, many succeed, and the gradient turns by over 45 degrees on the way of the one step."""
         rows = self.cross_entropy & ~self.one_step
-        before, after = self.gradient.nan_to_num().flatten(1), self.ascend(self.step, toward, labels=self.rivals)
-        return rows & (torch.cosine_similarity(before, after.flatten(1)) < 0.5**0.5)
+        before, after = (numbers_of(g) for g in (self.gradient, self.ascend(self.step, toward, self.rivals)))
+        return rows & (torch.cosine_similarity(before.flatten(1), after.flatten(1)) < 0.5**0.5)
 
     @cached_property
     def unbounded(self) -> Tensor:
@@ -153,13 +157,8 @@ class Measurements:
 
     @cached_property
     def gradient(self) -> Tensor:
-        """The gradient of the best rival's lead at x, as autograd gives it: it may hold NaN or infinity."""
-        return self.ascend(self.x, toward, self.bare, self.rivals)
-
-    @property
-    def bare(self) -> nn.Module:
-        """As `model`, with gradients left as they are."""
-        return Bare(self.model)
+        """The gradient of the best rival's lead at x."""
+        return self.ascend(self.x, toward, self.rivals)
 
     @cached_property
     def nearby(self) -> Tensor:
@@ -173,10 +172,10 @@ class Measurements:
         spread = self.answer.std(0).mean().double()
         down = torch.zeros_like(self.y, dtype=torch.bool)
         for x in (self.x, self.nearby):
-            gradient_of_lead = self.gradient if x is self.x else self.ascend(x, toward, self.bare, self.rivals)
+            gradient_of_lead = self.gradient if x is self.x else self.ascend(x, toward, self.rivals)
             reach = gradient_of_lead.double().flatten(1).abs().sum(1)
             down |= ~gradient_of_lead.flatten(1).isfinite().all(1) | ~(reach > 1e-6 * spread)
-            gradient_of_loss = self.ascend(x, cross_entropy, self.bare).flatten(1)
+            gradient_of_loss = self.ascend(x, cross_entropy).flatten(1)
             down |= ~gradient_of_loss.isfinite().all(1) | (gradient_of_loss == 0).all(1)
         return down
 
@@ -186,8 +185,8 @@ class Measurements:
         model, back = self.model, torch.arange(len(self.y) - 1, -1, -1, device=self.y.device)
         first, second = logits(model, self.x), logits(model, self.x[back])[back]
         apart = (first - second).abs().amax(1) > 1e-3 * first.std()
-        gradient_1 = self.ascend(self.x, toward, model, self.rivals).double().flatten(1)
-        gradient_2 = self.ascend(self.x[back], toward, model, self.rivals[back])[back].double().flatten(1)
+        gradient_1 = numbers_of(self.ascend(self.x, toward, self.rivals)).double().flatten(1)
+        gradient_2 = numbers_of(self.ascend(self.x[back], toward, self.rivals[back])[back]).double().flatten(1)
         return apart | ((gradient_1 - gradient_2).norm(dim=1) > 1e-2 * gradient_1.norm(dim=1))
 
     @cached_property
@@ -196,14 +195,14 @@ class Measurements:
         model, x, dtype = self.model, self.x, torch.float64
         try:  # in double precision, if the model can
             twin = deepcopy(self.model).double()
-            twin.raw.dtype = dtype
+            twin.raw.ask.known = False  # which type it takes
             if not torch.allclose(logits(twin, x[:8].double()), logits(model, x[:8]).double(), rtol=1e-2, atol=1e-3):
                 raise ValueError
-            self.ascend(x[:2].double(), toward, twin, self.rivals[:2])
+            self.ascend(x[:2].double(), toward, self.rivals[:2], twin)
             model, x = twin, x.double()
         except Exception:  # it cannot: whatever the reason, single precision has to do
             dtype = x.dtype
-        gradient = self.ascend(x, toward, model, self.rivals)
+        gradient = numbers_of(self.ascend(x, toward, self.rivals, model))
         along = [self.signs(x, 10 + i) for i in range(3)] + [gradient.sign()]
         claimed = torch.stack([(gradient * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
         best = torch.full_like(claimed[:, 0], torch.inf)
@@ -221,21 +220,10 @@ class Measurements:
     @cached_property
     def blind(self) -> Tensor:
         """Where a step along the gradient raises the rivals' lead no more than the best of nine random steps."""
-        uphill = self.gradient.nan_to_num().sign()
+        uphill = numbers_of(self.gradient).sign()
 
         def raised(direction):
             return margin(logits(self.model, (self.x + self.eps * direction).clamp(0, 1)), self.y)
 
         chance = torch.stack([raised(self.signs(self.x, 50 + i)) for i in range(9)]).amax(0)
         return ~(raised(uphill) > chance)
-
-
-class Bare(nn.Module):
-    """A `Lens` whose gradients are not cleaned."""
-
-    def __init__(self, lens: Lens):
-        super().__init__()
-        self.lens = lens
-
-    def forward(self, x):
-        return self.lens(x, clean=False)

@@ -1,0 +1,243 @@
+"""How any model is asked: what it is given, what is made of its answer, and what was no number on the way.
+
+Asked         a model, ready to be asked by every attack, certificate and check-up
+check_answer  what is wrong with a model's answer, in a sentence that says what to do
+predicted     the class that logits name, if they name one
+NoGradient    raised where a gradient is needed and the model has none
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+FULL = (torch.float32, torch.float64)
+FLOATS = (*FULL, torch.float16, torch.bfloat16)
+NUDGE = 1e-3  # of the range of a pixel: how far from a point without a gradient the next is looked for
+STEEPEST = 1e15  # beyond it, a gradient's length is no float32
+
+
+class NoGradient(ValueError):
+    """The model's answers cannot be followed back to its inputs. `why` says how that showed."""
+
+    def __init__(self, why: str):
+        super().__init__(f"model has no gradient, {why}: use attacks that need none, square, rays or worst_case")
+        self.why = why
+
+
+class Asked:
+    """A model as attacks ask it: `asked(x)` are its logits (N, classes), float32 or float64.
+
+    It is never asked about an empty batch. Where it does not take inputs of this type, it gets them in the type of its
+    own weights, and half-precision answers come back as float32: so an attack works in float32 around any model, and
+    gets its gradient in float32. A model that writes into its input is given a copy. The logits are taken out of
+    dictionaries, tuples and objects where only one thing can be meant (`table`).
+
+    What was no number is counted: the most inputs of one batch whose answer or gradient was not, piece by piece.
+
+    strict  whether the answer must have the shape and type of logits; else any table will do
+    """
+
+    def __init__(self, model: nn.Module, *, strict: bool = True):
+        self.model, self.strict = model, strict
+        self.known, self.dtype, self.copies, self.classes = False, None, False, 0
+        self.given, self.ball = torch.float32, (0.0, "linf")  # the type that an attack gives back, and its ball
+        self.nudged = False  # whether gradients are looked for beside the points that have none
+        self.sums = {"answers": [], "gradients": []}  # of rows: no number where a part is none
+        self.worst = {"answers": 0, "gradients": 0, "inputs": 0}  # in one batch of this piece, up to the last fold
+        self.lost = dict.fromkeys(self.worst, 0)  # of the pieces before it
+
+    def __call__(self, x: Tensor, note: bool = True) -> Tensor:
+        if not len(x):
+            return x.new_zeros(0, self.classes or self.count_classes(x))
+        if not self.known:
+            answer, given = self.first(x)
+        else:
+            given = x.to(self.dtype) if x.dtype != self.dtype else x.clone() if self.copies else x
+            answer = self.model(given)
+        if not (type(answer) is Tensor and answer.dim() == 2):
+            answer = table(answer, given)
+        if self.strict:
+            answer = check_answer(answer, len(x))
+        if isinstance(answer, Tensor):
+            answer = answer.float() if answer.is_floating_point() and answer.dtype not in FULL else answer
+            self.classes = answer.shape[1] if answer.dim() == 2 else 0
+            if note and self.strict:
+                self.note("answers", answer.detach().sum(1))
+        return answer
+
+    def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The first answer, and what was given for it: finds out which type the model takes, and whether it writes."""
+        weights = (*self.model.parameters(), *self.model.buffers())
+        problem = None
+        for dtype in dict.fromkeys((x.dtype, *(w.dtype for w in weights if w.dtype in FLOATS))):
+            given = x.clone() if dtype == x.dtype else x.to(dtype)
+            tracked = not given.is_inference()
+            before = given._version if tracked else 0
+            try:
+                answer = self.model(given)
+            except Exception as failure:  # it may be the type, or anything else
+                problem = problem or failure
+                continue
+            self.known, self.dtype, self.copies = True, dtype, not tracked or given._version != before
+            return answer, given
+        raise problem
+
+    def count_classes(self, x: Tensor) -> int:
+        """The number of classes, from one blank input: nobody is asked about nothing."""
+        with torch.no_grad():
+            answer = self(x.new_zeros(1, *x.shape[1:]), note=False)
+        return answer.shape[1] if answer.dim() == 2 else 2
+
+    def gradient(
+        self, x: Tensor, loss, labels: Tensor, look=None, first: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `gradient_of`. An element that is no number counts as 0, so it moves no pixel.
+
+        first  whether a search begins here. If it meets elements that are no numbers, they are from here on taken from
+               a point a little further inside [0, 1], where many a model has some
+        """
+        if not len(x):
+            return self(x), x.new_zeros(0), torch.zeros_like(x)
+        logits, values, gradient = gradient_of(self, x, loss, labels, look)
+        sums = gradient.flatten(1).sum(1)
+        self.note("answers", values)
+        self.note("gradients", sums)
+        finite = numbers_of(gradient)
+        if first and not self.nudged:
+            self.nudged = not bool(sums.isfinite().all())
+        if self.nudged:
+            x, bad = x.detach(), ~gradient.isfinite()
+            amount = NUDGE * torch.linspace(0.5, 1, x[0].numel(), dtype=x.dtype, device=x.device).view(x.shape[1:])
+            beside = torch.where(bad, x + torch.where(x < 0.5, amount, -amount), x)
+            finite = torch.where(bad, numbers_of(gradient_of(self, beside, loss, labels)[2]), finite)
+        return logits, values, finite
+
+    def note(self, kind: str, sums: Tensor) -> None:
+        """Keep what tells of a batch whether it had parts that are no numbers; nothing waits for the device."""
+        self.sums[kind].append(sums)
+        self.worst["inputs"] = max(self.worst["inputs"], len(sums))
+        if len(self.sums[kind]) == 256:
+            self.fold(kind)
+
+    def fold(self, kind: str) -> None:
+        """Count the inputs of each batch that met what is no number: a gradient that is not finite, or a NaN."""
+        sums, self.sums[kind] = self.sums[kind], []
+        if not sums:
+            return
+        bad = torch.cat(sums)
+        bad = bad.isnan() if kind == "answers" else ~bad.isfinite()  # a logit may be infinite
+        if bad.any():
+            self.worst[kind] = max(self.worst[kind], *(int(part.sum()) for part in bad.split([len(s) for s in sums])))
+
+    def settle(self) -> bool:
+        """End a piece: add up its inputs that met what is no number, and say whether there were any."""
+        for kind in self.sums:
+            self.fold(kind)
+        met = bool(self.worst["answers"] or self.worst["gradients"])
+        self.lost = {kind: count + self.worst[kind] for kind, count in self.lost.items()}
+        self.worst = dict.fromkeys(self.worst, 0)
+        return met
+
+
+def predicted(logits: Tensor) -> Tensor:
+    """The class of the largest logit, (N,) int64; -1, no answer, where a logit is NaN."""
+    best, answer = logits.max(1)
+    return torch.where(best == best, answer, -1)
+
+
+def numbers_of(gradient: Tensor) -> Tensor:
+    """The gradient, 0 where it is no number, and no steeper than that its length is one."""
+    return gradient.nan_to_num(0.0, 0.0, 0.0).clamp_(-STEEPEST, STEEPEST)
+
+
+def gradient_of(model, x: Tensor, loss, labels: Tensor, look=None) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
+
+    look  look(logits, labels), called before the loss. Raises NoGradient if the logits do not depend on `x`
+    """
+    x = x.detach().requires_grad_()
+    logits = model(x, note=False) if isinstance(model, Asked) else model(x)
+    if look is not None:
+        look(logits, labels)
+    values = loss(logits, labels)
+    if not values.requires_grad:
+        raise NoGradient("for its answers are cut off from its inputs")
+    try:
+        (gradient,) = torch.autograd.grad(values.sum(), x)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as problem:
+        raise NoGradient(f"as torch says ({str(problem).strip().split(chr(10))[0]})") from problem
+    return logits.detach(), values.detach().to(x.dtype), gradient
+
+
+# Answers.
+
+
+def table(answer, given: Tensor):
+    """The table of logits in what a model returned for `given`, if only one thing can be meant; else the answer itself.
+
+    `logits` of a dictionary, a named tuple or an object; of other dictionaries and tuples the only part that has a row
+    of two or more numbers for each input, or else the only one that has one number; of one input, a row without its
+    batch dimension, as `.squeeze()` leaves it.
+    """
+    parts = named_parts(answer)
+    if parts and "logits" in parts:
+        answer = parts["logits"]
+    elif parts:
+        tensors = [part for part in parts.values() if isinstance(part, Tensor) and part is not given]
+        rows = [t for t in tensors if t.dim() == 2 and len(t) == len(given)]
+        for fit in ([t for t in rows if t.shape[1] > 1], [t for t in tensors if t.numel() == len(given)]):
+            if len(fit) == 1:
+                answer = fit[0]
+            if fit:
+                break
+    if isinstance(answer, Tensor) and answer.dim() == 1 and len(given) == 1 and len(answer) > 1:
+        answer = answer[None]
+    return answer
+
+
+def named_parts(answer) -> dict:
+    """What a dictionary, a tuple or an object with `.logits` is made of; nothing else is looked into."""
+    if isinstance(answer, Tensor):
+        return {}
+    if isinstance(answer, Mapping):
+        return dict(answer)
+    if hasattr(answer, "logits"):
+        return {"logits": answer.logits}
+    return dict(enumerate(answer)) if isinstance(answer, (tuple, list)) else {}
+
+
+def check_answer(answer: Tensor, n: int) -> Tensor:
+    """Return the model's answer to `n` inputs if it has the shape and type of logits, else raise ValueError."""
+    if (
+        isinstance(answer, Tensor)
+        and answer.is_floating_point()
+        and answer.dim() == 2
+        and len(answer) == n
+        and answer.shape[1] >= 2
+    ):
+        return answer
+    if not isinstance(answer, Tensor):
+        advice = "let its forward return the logits alone"
+    elif answer.numel() == n:
+        advice = "for two classes turn its one number z into two, torch.stack([-z / 2, z / 2], 1)"
+    elif answer.dim() > 2 and len(answer) == n and answer[0].numel() == answer.shape[1]:
+        advice = "append nn.Flatten()"
+    elif answer.dim() == 2 and len(answer) == n:
+        advice = "let its forward return scores of each class, as floats"
+    else:
+        advice = "let its forward return one row of scores for each input"
+    asked = f"model must return logits of shape ({n}, classes), float, for {n} inputs, got {described(answer)}"
+    raise ValueError(f"{asked}: {advice}")
+
+
+def described(answer) -> str:
+    """A tensor as its type and shape, a dictionary or tuple as those of its parts, anything else as its type."""
+    if isinstance(answer, Tensor):
+        return f"{str(answer.dtype)[6:]} {tuple(answer.shape)}"
+    parts = {} if hasattr(answer, "logits") else named_parts(answer)
+    named = isinstance(answer, Mapping)
+    inside = ", ".join((f"{name}: " if named else "") + described(part) for name, part in list(parts.items())[:6])
+    return type(answer).__name__ + (f" of {inside}" if inside else "")
