@@ -20,7 +20,7 @@ from utils.audit import (
 )
 from utils.audit.against import Change, read_card
 from utils.audit.child import Told, place, told
-from utils.audit.measure import CLAIMABLE, SETTINGS, Audit, through_lens
+from utils.audit.measure import CLAIMABLE, SETTINGS, Asked, Audit, through_lens
 from utils.models import logits, mlp
 
 NUMBERS = 'Claims are a JSON object, such as {"accuracy": 0.98, "eps": 0.03, "robust_accuracy": 0.7}:'
@@ -93,7 +93,9 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
             "(or the budget for columns.csv)"
         )
     name = str(claims.get("name") or Path(file).stem)
-    classes = logits(through_lens(model, *data.test), data.test.x[:1]).shape[1]  # some may be missing in the data
+    classes = logits(through_lens(Asked(model), *data.test), data.test.x[:1]).shape[
+        1
+    ]  # some may be missing in the data
     torch.manual_seed(0)
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))
     folder = writable(given.to)  # before all that takes time
@@ -142,7 +144,9 @@ def on_terminal():
     """One line that is redrawn, and gone at the end."""
 
     def watch(stage: str, share: float, left: float) -> None:
-        print(f"\r\033[K{share:4.0%} · {stage} · at most {duration(left)} left", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r\033[K{share:4.0%} · {stage} · about {duration(left)} left at most", end="", file=sys.stderr, flush=True
+        )
 
     return watch, lambda: print("\r\033[K", end="", file=sys.stderr, flush=True)
 
@@ -154,7 +158,7 @@ def by_lines():
     def watch(stage: str, share: float, left: float) -> None:
         if stage not in told:
             told.append(stage)
-            print(f"{share:4.0%} · {stage} · at most {duration(left)} left", file=sys.stderr, flush=True)
+            print(f"{share:4.0%} · {stage} · about {duration(left)} left at most", file=sys.stderr, flush=True)
 
     return watch, lambda: None
 

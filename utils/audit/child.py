@@ -216,10 +216,10 @@ def as_model(value: object, said: str) -> Callable:
         classes = list(getattr(value, "classes_", []))
         if classes and classes != list(range(len(classes))):
             raise Told(f"{said} returned a classifier of the labels {str(classes)[:60]}: train it on labels from 0")
-        return lambda x: torch.as_tensor(value.predict_proba(x.flatten(1).cpu().numpy()))
+        return lambda x: torch.as_tensor(value.predict_proba(x.detach().flatten(1).cpu().numpy())).to(x.dtype)
     if hasattr(value, "get_inputs") and hasattr(value, "run"):  # an onnxruntime session
         name = value.get_inputs()[0].name
-        return lambda x: tuple(torch.as_tensor(part) for part in value.run(None, {name: x.cpu().numpy()}))
+        return lambda x: tuple(torch.as_tensor(part) for part in value.run(None, {name: x.detach().cpu().numpy()}))
     if callable(value) and not isinstance(value, type):
         return value
     raise Told(
@@ -422,7 +422,12 @@ class Host:
             if request["track"]:
                 x.requires_grad_(True)
             given = x.to(one.dtype) if one.dtype is not None and x.is_floating_point() else x
-            answer = one.ask(given)
+            try:
+                answer = one.ask(given)
+            except RuntimeError as problem:
+                if not (request["track"] and "Can't call numpy()" in str(problem)):
+                    raise
+                answer = one.ask(given.detach())  # it leaves torch: no gradient, and no fault
         parts: list[Tensor] = []
         spelled = spell(answer, parts)
         tracked = [i for i, part in enumerate(parts) if request["track"] and part.requires_grad]

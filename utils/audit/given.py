@@ -119,8 +119,8 @@ def to_do(values: torch.Tensor) -> str:
     if values.dim() > 2:
         return ". Divide pixels by 255, or save them as uint8; let the model's first layer normalize them"
     return (
-        ". Save a table as ((x - low) / (high - low)).clip(0, 1), where low and high are the least and largest value of "
-        "each column of the training data, float32; and put the scaler into the model, by two lines in build():\n"
+        ". Save a table as ((x - low) / (high - low)).clip(0, 1), where low and high are the least and largest value "
+        "of each column of the training data, float32; and put the scaler into the model, by two lines in build():\n"
         f"    scale = nn.Linear({values.shape[1]}, {values.shape[1]}); "
         "scale.weight.data, scale.bias.data = torch.diag(high - low), low\n"
         "    return nn.Sequential(scale, model)"

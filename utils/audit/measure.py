@@ -172,19 +172,20 @@ def audit_model(
         raise ValueError(f"{len(y)} test inputs are too few for an audit: give 20 or more, best 400")
     sample = Split(x, y).take(n)
     queries = QUICK_QUERIES if quick else QUERIES
-    pace = pacer(
-        {
-            "first answers": len(y),
-            "check-up": 2500 * len(sample.y),
-            "worst case": (1500 if quick or rules else 12_000) * len(sample.y),
-            "queries": 2 * queries * len(sample.y),
-            "copy": len(y) if copy is None else 2 * len(y),
-            "certificate": VOTES * len(sample.y) if "sigma" in claims else 0,
-            "members": 0 if train is None else 2 * min(len(train[1]), len(y)),
-            "plan": len(y),
-        },
-        watch,
-    )
+    work = {
+        "first answers": len(y),
+        "check-up": 2200 * len(sample.y),  # what was counted on models that withstand much
+        "worst case": (500 if quick else 3200) * len(sample.y),
+        "queries": 2 * queries * len(sample.y),
+        "copy": len(y) if copy is None else 2 * len(y),
+        "certificate": VOTES * len(sample.y) if "sigma" in claims else 0,
+        "members": 0 if train is None else 2 * min(len(train[1]), len(y)),
+        "plan": len(y),
+    }
+    if rules is not None:
+        tries = 30 * len(rules.columns) * len(sample.y)
+        work |= {"worst case": tries + 100 * len(sample.y), "queries": tries}
+    pace = pacer(work, watch)
     pace.enter("first answers")
     asked = Asked(model, pace.count)
     seen = through_lens(asked, x, y)
@@ -304,7 +305,7 @@ def by_search(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, rules: Rule
 class Asked(nn.Module):
     """The model; where it fails, a ValueError says on which shape, and where. `count` hears how much it was asked."""
 
-    def __init__(self, model: nn.Module, count: Callable[[int], None]):
+    def __init__(self, model: nn.Module, count: Callable[[int], None] = lambda inputs: None):
         super().__init__()
         self.model, self.count = model, count
 

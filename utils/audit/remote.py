@@ -29,7 +29,7 @@ class Link:
     """A child, and what is said to it. `ask` raises `Told` for errors of the model's, and once the child has ended."""
 
     def __init__(self):
-        self.printed = tempfile.TemporaryFile()  # noqa: SIM115: it closes with this object
+        self.printed = tempfile.TemporaryFile()  # noqa: SIM115 (it closes with this object)
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-u", child.__file__],
             stdin=subprocess.PIPE,
