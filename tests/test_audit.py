@@ -9,6 +9,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -35,7 +36,7 @@ from utils.audit import (
     remote,
 )
 from utils.audit.__main__ import main
-from utils.audit.measure import as_json, compare
+from utils.audit.measure import as_json, compare, copied, judge_claims, members
 from utils.audit.pace import pacer
 from utils.audit.threats import LISTS
 from utils.data import load
@@ -154,9 +155,34 @@ def test_a_model_that_saw_none_of_the_data_is_not_accused(honest, digits):
     assert done.membership["privacy_eps"] == 0 and 0.4 < done.membership["auc"] < 0.6
 
 
+def test_epsilon_is_refuted_only_where_chance_decided_what_was_trained_on(honest, digits, found):
+    """The model saw neither side. One is harder, as newer data are, and so it is the one that it is unsure of."""
+    easy, hard = (type(digits.test)(digits.test.x[i::2], digits.test.y[i::2]) for i in (0, 1))
+    apart = members(honest, easy, (hard.x, (hard.y + 1) % 10), 1e-5)
+    assert apart["privacy_eps"] > 1
+    claims = {"privacy_eps": 1.0, "privacy_delta": 1e-5}
+    verdicts = {}
+    for more in ({}, {"random_split": False}, {"random_split": True}):
+        [claim] = judge_claims(replace(found, membership=apart), claims | more)
+        verdicts[more.get("random_split")] = claim.verdict
+        assert ("claim random_split" in claim.because) == (claim.verdict == "open")
+    assert verdicts == {None: "open", False: "open", True: "refuted"}
+    few = members(honest, easy.take(40), hard.take(40), 1e-5)
+    assert few["fpr"] == 1 / 40, "40 others cannot show one false accusation in a hundred"
+
+
+def test_a_copy_sees_all_classes_in_whatever_order_they_stand(honest, digits):
+    """Labels 0, 1, 2, …, over and over: every second one is even."""
+    each = [digits.test.x[digits.test.y == k][:35] for k in range(10)]
+    x = torch.stack(each, 1).flatten(0, 1)
+    torch.manual_seed(0)
+    assert copied(honest, mlp(digits), x, seed=0)["agreement"] > 0.75
+
+
 @pytest.mark.parametrize(
     ("claims", "eps", "word"),
     [
+        ({"random_split": 1}, 0.1, "must be true or false"),
         ({"accurracy": 0.9}, 0.1, "cannot judge"),
         ({"accuracy": "high"}, 0.1, "must be a number"),
         ({"accuracy": 95}, 0.1, "share between 0 and 1"),
@@ -600,7 +626,7 @@ def test_models_of_other_libraries_are_black_boxes(build, digits):
     code += "def build():\n    x, y = load_digits(return_X_y=True)\n"
     code += "    return DecisionTreeClassifier(random_state=0).fit(x / 16, y)\n"
     tree = build(code)
-    done = audit_model(tree, digits.test, eps=0.1, n=20, quick=True)
+    done = audit_model(tree, digits.test, eps=0.1, n=8, quick=True)
     assert done.accuracy > 0.9 and not done.gradients and done.worst < done.accuracy
     assert "measured as a black box" in card_page(done)
     session = "import numpy as np\nfrom types import SimpleNamespace\n"
@@ -805,6 +831,30 @@ def test_the_command_ends_with_what_it_found(shared, folder, claims, code, capsy
         main([*words, "--inputs", "5", "--to", f"{folder}/out"])
     assert end.value.code == code
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_command_ends_with_1_if_something_became_clearly_worse(shared, folder, found, capsys, monkeypatch):
+    monkeypatch.setattr("utils.audit.__main__.audit_model", lambda *given, **how: replace(found, claims=()))
+    words = [f"{folder}/model.py:build", "--data", f"{folder}/data.npz", "--to", f"{folder}/out"]
+    ends = []
+    for accuracy in (Rate(397, 397), found.accuracy):
+        (folder / "card.json").write_text(json.dumps(card_data(replace(found, accuracy=accuracy))))
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--against", f"{folder}/card.json"])
+        ends.append((end.value.code, "CLEARLY WORSE: right answers, 397/397" in capsys.readouterr().out))
+    assert ends == [(1, True), (0, False)]
+    for text in ("{", "[]", "{}", '{"measured": 3}'):
+        (folder / "card.json").write_text(text)
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--against", f"{folder}/card.json"])
+        assert end.value.code == 2 and "is no card.json of an audit" in capsys.readouterr().err
+
+
+def test_a_table_needs_a_budget(shared, folder, capsys):
+    np.savez(folder / "table.npz", x_test=np.zeros((30, 64), np.float32), y_test=np.arange(30) % 10)
+    with pytest.raises(SystemExit) as end:
+        main([f"{folder}/model.py:build", "--data", f"{folder}/table.npz", "--to", f"{folder}/out"])
+    assert end.value.code == 2 and "a table has no customary budget: give --eps" in capsys.readouterr().err
 
 
 LATER = "from torch import nn\nclass Later(nn.Linear):\n    def forward(self, x):\n"

@@ -84,10 +84,11 @@ def test_the_command_works_in_an_empty_environment(installed, project):
     card = json.loads((project / "out" / "card.json").read_text())
     assert card["versions"]["measured-defense"] != "unknown" and card["quick"] and card["inputs"]["attacked"] == 5
     script = "import utils.blocks\nfrom measured_defense.attacks import worst_case\nimport measured_defense.plots\n"
-    script += "from measured_defense.domains.texts import texts\nprint(worst_case.__module__, len(texts().train.y))\n"
+    script += "from measured_defense.domains.texts import load_texts\n"
+    script += "print(worst_case.__module__, len(load_texts().train.y))\n"
     (project / "script.py").write_text(script)
     done = run([sys.executable, "script.py"], installed, project)
-    assert done.stdout.startswith("measured_defense.attacks.ensemble "), done.stderr
+    assert done.stdout == "measured_defense.attacks.ensemble 150\n", done.stderr
 
 
 def test_the_github_action_calls_the_command(tmp_path):

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -93,13 +94,11 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
             "(or the budget for columns.csv)"
         )
     name = str(claims.get("name") or Path(file).stem)
-    classes = logits(through_lens(Asked(model), *data.test), data.test.x[:1]).shape[
-        1
-    ]  # some may be missing in the data
+    seen = through_lens(Asked(model), *data.test)
+    classes = logits(seen, data.test.x[:1]).shape[1]  # some may be missing in the data
     torch.manual_seed(0)
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))
     folder = writable(given.to)  # before all that takes time
-    watch, stop = on_terminal() if sys.stderr.isatty() else by_lines()
     try:
         found = audit_model(
             model,
@@ -112,10 +111,10 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
             n=given.images or (50 if given.quick else 200),
             quick=given.quick,
             name=name,
-            watch=watch,
+            watch=partial(show, told=[]),
         )
     finally:
-        stop()
+        end_of_line()
     card = card_data(found)
     since = changes(before, card) if before else []
     (folder / "card.html").write_text(card_page(found), encoding="utf-8")
@@ -133,34 +132,19 @@ def writable(name: str) -> Path:
     return Path(name)
 
 
-# Progress, on standard error.
+def show(stage: str, share: float, left: float, told: list[str]) -> None:
+    """How far it is, on standard error: in a terminal one line, redrawn; in a log a line for each stage."""
+    line = f"{share:4.0%} · {stage} · about {left:.0f} s left at most"
+    if sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+    elif stage not in told:
+        print(line, file=sys.stderr, flush=True)
+    told[:] = {*told, stage}
 
 
-def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def on_terminal():
-    """One line that is redrawn, and gone at the end."""
-
-    def watch(stage: str, share: float, left: float) -> None:
-        print(
-            f"\r\033[K{share:4.0%} · {stage} · about {duration(left)} left at most", end="", file=sys.stderr, flush=True
-        )
-
-    return watch, lambda: print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-def by_lines():
-    """A line for each stage, as logs like it."""
-    told = []
-
-    def watch(stage: str, share: float, left: float) -> None:
-        if stage not in told:
-            told.append(stage)
-            print(f"{share:4.0%} · {stage} · about {duration(left)} left at most", file=sys.stderr, flush=True)
-
-    return watch, lambda: None
+def end_of_line() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
