@@ -65,6 +65,7 @@ SLOW = (  # not in `make quick`: they run notebooks, a browser, an environment, 
     "test_labs",
     "test_processors",
     "test_small_env",
+    "test_wheel",
     "test_widgets_colab",
 )
 

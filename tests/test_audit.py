@@ -631,8 +631,10 @@ def test_models_of_other_libraries_are_black_boxes(build, digits):
     assert "measured as a black box" in card_page(done)
     session = "import numpy as np\nfrom types import SimpleNamespace\n"
     session += "class Session:\n    def get_inputs(self):\n        return [SimpleNamespace(name='input')]\n"
-    session += "    def run(self, outputs, given):\n        return [2 * given['input']]\nbuild = Session\n"
-    assert torch.equal(build(session)(torch.ones(1, 2))[0], torch.full((1, 2), 2.0))
+    session += "    def run(self, outputs, given):\n        assert len(given['input']) == 2\n"
+    session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
+    model, x = build(session.replace("name='input'", "name='input', shape=[2, 2]")), torch.arange(6.0).view(3, 2)
+    assert torch.equal(model(x), 2 * x), "asked in batches of the size that it was exported for"
     with pytest.raises(ValueError, match=r"labels \['a', 'b'\]: train it on labels from 0"):
         build("class Svc:\n    classes_ = ['a', 'b']\n    predict_proba = None\nbuild = Svc\n")
 
@@ -665,7 +667,7 @@ def test_what_the_child_sends_is_never_trusted():
         down, up = os.pipe()
         os.write(up, remote.child.HEAD.pack(len(header)) + header)
         with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
-            remote.child.receive(down)
+            remote.child.hear(down)
         os.close(down), os.close(up)
 
 
@@ -789,7 +791,7 @@ def test_the_card_has_the_form_that_its_schema_says(found):
                                                                      "they are for"]["n"] is None  # fmt: skip
     assert set(card["versions"]) == {"measured-defense", "python", "torch", "numpy"} and card["seconds"] > 0
     people = card_page(found)
-    assert f"torch {torch.__version__}" in people and "[square, 1,000 queries; rays" in people
+    assert f"torch {torch.__version__}" in people and "[by: square, 1,000 queries; rays" in people
 
 
 def test_a_pace_tells_how_far_it_is():
@@ -804,6 +806,19 @@ def test_a_pace_tells_how_far_it_is():
     stages, shares, left = zip(*told, strict=True)
     assert stages == ("c",) and shares == (0.25,) and left[0] > 0  # nothing is known at first; no work, no word
     assert set(pace.seconds()) == {"a", "c"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_claims_are_read_as_editors_save_them(tmp_path, encoding):
+    (tmp_path / "claims.json").write_bytes('{"accuracy": 0.9, "name": "Zähler"}'.encode(encoding))
+    assert read_claims(tmp_path / "claims.json") == {"accuracy": 0.9, "name": "Zähler"}
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff\xfe\x00", b"\xff", b"[1", b"{'accuracy': 1}", b"[" * 100_000])
+def test_claims_that_cannot_be_read(tmp_path, raw):
+    (tmp_path / "claims.json").write_bytes(raw)
+    with pytest.raises(ValueError, match=r"is not JSON|is no text in UTF-8"):
+        read_claims(tmp_path / "claims.json")
 
 
 # The command.

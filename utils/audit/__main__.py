@@ -21,7 +21,7 @@ from utils.audit import (
 )
 from utils.audit.against import Change, read_card
 from utils.audit.child import Told, place, told
-from utils.audit.measure import CLAIMABLE, SETTINGS, Asked, Audit, through_lens
+from utils.audit.measure import CLAIMABLE, SETTINGS, Audit, Watched, through_lens
 from utils.models import logits, mlp
 
 NUMBERS = 'Claims are a JSON object, such as {"accuracy": 0.98, "eps": 0.03, "robust_accuracy": 0.7}:'
@@ -65,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    for stream in (sys.stdout, sys.stderr):  # a console that knows no → shall not end the audit
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     given = parser().parse_args(arguments)
     try:
         found, since, files = audit_given(given)
@@ -94,7 +97,7 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
             "(or the budget for columns.csv)"
         )
     name = str(claims.get("name") or Path(file).stem)
-    seen = through_lens(Asked(model), *data.test)
+    seen = through_lens(Watched(model), *data.test)
     classes = logits(seen, data.test.x[:1]).shape[1]  # some may be missing in the data
     torch.manual_seed(0)
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))

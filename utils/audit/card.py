@@ -71,7 +71,7 @@ def finding(found: Audit, row: CardRow) -> str:
         return row.without
     if row.measured == "worst":
         return (
-            f"within {budget(found)} at most {found.worst} stay right, where {percent(found.accuracy)} are without "
+            f"within {allowance(found)} at most {found.worst} stay right, where {percent(found.accuracy)} are without "
             f"an attack. {black_box(found)}{found.checkup.summary}"
         )
     if row.measured == "queries":
@@ -89,7 +89,7 @@ def finding(found: Audit, row: CardRow) -> str:
     )
 
 
-def budget(found: Audit) -> str:
+def allowance(found: Audit) -> str:
     """What an attacker may change, in words."""
     if found.columns is None:
         return f"eps {found.eps:.3g}"
@@ -102,7 +102,7 @@ def black_box(found: Audit) -> str:
 
 def by(found: Audit, row: CardRow) -> str:
     decided = decided_by(found, row)
-    return f" [{decided}]" if decided else ""
+    return f" [by: {decided}]" if decided else ""
 
 
 def made(found: Audit) -> str:
@@ -114,8 +114,8 @@ def made(found: Audit) -> str:
 def card_html(found: Audit) -> str:
     """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(r.threat)}</td><td>{IN_HTML}{escape(finding(found, r) + by(found, r))}\n</td>"
-        f"<td><small>{'<br>'.join(map(escape, r.ids))}</small></td></tr>"
+        f"<tr><td>{escape(r.threat)}</td><td>{IN_HTML}{escape(finding(found, r) + by(found, r))}\n"
+        f"<small>{' · '.join(map(escape, r.ids))}</small></td></tr>"
         for r in ROWS
     )
     claims = "".join(
@@ -128,7 +128,7 @@ def card_html(found: Audit) -> str:
     if found.certified is not None:
         c = found.certified
         proved = f"smoothed with sigma {c['sigma']:.3g}: {c['rate']} proved right within {c['radius']:.3g} in L2"
-    left = f"<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within {escape(budget(found))}"
+    left = f"<b>{found.accuracy}</b> right answers · <b>at most {found.worst}</b> within {escape(allowance(found))}"
     plan = "".join(
         f"<li>{escape(name)}: {IN_HTML}{escape(as_words(value))}\n</li>" for name, value in found.monitor.items()
     )
@@ -174,6 +174,10 @@ STYLE = """
 .security-card td { border: 0; border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; vertical-align: top;
   text-align: left; white-space: normal; }
 .security-card .claims td:first-child { width: 30%; } .security-card .threats td:first-child { width: 22%; }
-.security-card .threats td:last-child { width: 32%; } .security-card small { color: #555; font-size: 8pt; }
-@media print { .security-card { font-size: 8.5pt; padding: 0; } .security-card small { font-size: 7pt; } }
+.security-card small { color: #555; font-size: 8pt; }
+.security-card .threats small { display: block; line-height: 1.15; }
+@media print {
+  .security-card { font-size: 8pt; line-height: 1.2; padding: 0; } .security-card small { font-size: 6.5pt; }
+  .security-card td { padding: 1.5pt 6pt 1.5pt 0; } .security-card h2 { margin: 5pt 0 2pt; }
+}
 """

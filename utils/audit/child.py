@@ -73,7 +73,7 @@ def blame(what: str) -> Iterator[None]:
 # Frames.
 
 
-def send(pipe: int, message: dict, tensors: list[Tensor]) -> None:
+def tell(pipe: int, message: dict, tensors: list[Tensor]) -> None:
     """Write a frame. The tensors may lie on any device."""
     tensors = [t.detach().cpu().contiguous() for t in tensors]
     shapes = [[str(t.dtype)[6:], list(t.shape)] for t in tensors]
@@ -87,12 +87,12 @@ def send(pipe: int, message: dict, tensors: list[Tensor]) -> None:
             done += os.write(pipe, view[done:])
 
 
-def receive(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, list[Tensor]]:
+def hear(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, list[Tensor]]:
     """Read a frame; `wait()` comes before each read. EOFError: the other side is gone; ValueError: this is no frame."""
-    (length,) = HEAD.unpack(read(pipe, HEAD.size, wait))
+    (length,) = HEAD.unpack(fill(pipe, HEAD.size, wait))
     if length > MOST_HEADER:
         raise ValueError("not a frame")
-    message = json.loads(bytes(read(pipe, length, wait)))
+    message = json.loads(bytes(fill(pipe, length, wait)))
     tensors = []
     for name, shape in message.pop("tensors"):
         dtype, count = getattr(torch, name), 1
@@ -100,7 +100,7 @@ def receive(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, l
             count *= n
         if not (isinstance(dtype, torch.dtype) and min(shape, default=0) >= 0 and count * dtype.itemsize <= MOST_BYTES):
             raise ValueError(f"an impossible tensor: {name} {shape}")
-        raw = read(pipe, count * dtype.itemsize, wait)
+        raw = fill(pipe, count * dtype.itemsize, wait)
         if dtype == torch.bool:  # torch trusts each byte to be 0 or 1
             flat = torch.frombuffer(raw, dtype=torch.uint8) != 0 if count else torch.empty(0, dtype=dtype)
         else:
@@ -109,7 +109,7 @@ def receive(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, l
     return message, tensors
 
 
-def read(pipe: int, size: int, wait: Callable[[], None]) -> bytearray:
+def fill(pipe: int, size: int, wait: Callable[[], None]) -> bytearray:
     data = bytearray(size)
     view = memoryview(data)
     while view:
@@ -142,8 +142,11 @@ def spell(value: object, tensors: list[Tensor]) -> object:
         return {"tuple": [spell(part, tensors) for part in value]}
     if isinstance(value, Mapping) and not hasattr(value, "logits"):
         return {"dict": {str(name): spell(part, tensors) for name, part in value.items()}}
-    parts = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-    return {"object": {str(name): spell(part, tensors) for name, part in parts.items() if isinstance(part, Tensor)}}
+    parts = dict(value) if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    parts = {str(name): spell(part, tensors) for name, part in parts.items() if isinstance(part, Tensor)}
+    if not parts:
+        raise Told(f"it returned {type(value).__name__}, which holds no tensor: let it return the logits")
+    return {"object": parts}
 
 
 def rebuilt(told: dict, tensors: list[Tensor]) -> object:
@@ -217,9 +220,10 @@ def as_model(value: object, said: str) -> Callable:
         if classes and classes != list(range(len(classes))):
             raise Told(f"{said} returned a classifier of the labels {str(classes)[:60]}: train it on labels from 0")
         return lambda x: torch.as_tensor(value.predict_proba(x.detach().flatten(1).cpu().numpy())).to(x.dtype)
+    if hasattr(value, "decision_function"):
+        return lambda x: torch.as_tensor(value.decision_function(x.detach().flatten(1).cpu().numpy())).to(x.dtype)
     if hasattr(value, "get_inputs") and hasattr(value, "run"):  # an onnxruntime session
-        name = value.get_inputs()[0].name
-        return lambda x: tuple(torch.as_tensor(part) for part in value.run(None, {name: x.detach().cpu().numpy()}))
+        return lambda x: run_session(value, x.detach().cpu())
     if callable(value) and not isinstance(value, type):
         return value
     raise Told(
@@ -228,12 +232,28 @@ def as_model(value: object, said: str) -> Callable:
     )
 
 
+def run_session(session: object, x: Tensor) -> Tensor | tuple:
+    """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs."""
+    entry = session.get_inputs()[0]
+    fixed = getattr(entry, "shape", None) or [None]
+    size = fixed[0] if isinstance(fixed[0], int) else len(x)  # some are exported for one size of batch
+    pieces = []
+    for piece in x.split(max(size, 1)):
+        whole = torch.cat([piece, piece[-1:].expand(size - len(piece), *piece.shape[1:])])
+        outputs = [torch.as_tensor(part) for part in session.run(None, {entry.name: whole.numpy()})]
+        pieces.append([output[: len(piece)] for output in outputs])
+    outputs = [torch.cat(parts) for parts in zip(*pieces, strict=True)]
+    tables = [output for output in outputs if output.is_floating_point() and output.dim() == 2]
+    return tables[0] if len(tables) == 1 else tuple(outputs)
+
+
 def put_weights(model: nn.Module, given: dict[str, Tensor]) -> None:
     """Load weights by their names, also those that DataParallel or torch.compile have put more before. Else `Told`."""
     own = model.state_dict()
-    homes = {bare(name): name for name in own}
+    strip = bare if len({bare(name) for name in own}) == len(own) else str  # a part of the model may be named so
+    homes = {strip(name): name for name in own}
     given = {name: value for name, value in given.items() if bare(name) != "n_averaged" or "n_averaged" in own}
-    names = {name: bare(name) for name in given}
+    names = {name: strip(name) for name in given}
     first = {name.partition(".")[0] for name in names.values()}
     if len(first) == 1 and not homes.keys() & set(names.values()):  # a Lightning module holds the network as "model"
         names = {name: bare_name.partition(".")[2] for name, bare_name in names.items()}
@@ -471,7 +491,7 @@ def main() -> None:
     host = Host()
     while True:
         try:
-            request, tensors = receive(down)
+            request, tensors = hear(down)
         except EOFError:
             os._exit(0)
         try:
@@ -481,7 +501,7 @@ def main() -> None:
         if os.fstat(2).st_size > 1_000_000:  # of what it prints, the last is enough
             os.ftruncate(2, 0)
             os.lseek(2, 0, os.SEEK_SET)
-        send(up, reply, parts)
+        tell(up, reply, parts)
 
 
 if __name__ == "__main__":

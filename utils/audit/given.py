@@ -19,7 +19,7 @@ from utils.domains.rules import Column, Rules, feasible, units
 from utils.formats import read_arrays
 
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".joblib", ".bin", ".ckpt")
-ROUNDING = 1e-6  # how far outside of [0, 1] an input may lie: it is moved to the border
+EDGE = 1e-6  # how far outside of [0, 1] an input may lie: it is moved to the border
 
 
 def read_model(spec: str, weights: str | Path | None = None) -> Remote:
@@ -102,7 +102,7 @@ def split(name, x, y) -> Split:
             f"{name}: inputs must lie in [0, 1], and {int((~values.isfinite()).sum())} are NaN or infinite"
         )
     low, high = float(values.min()), float(values.max())
-    if low < -ROUNDING or high > 1 + ROUNDING:
+    if low < -EDGE or high > 1 + EDGE:
         raise ValueError(f"{name}: inputs must lie in [0, 1], got {low:.7g} to {high:.7g}{to_do(values)}")
     values = values.clamp(0, 1)
     if y.min() < 0 or y.max() >= 100_000:
@@ -156,7 +156,7 @@ def read_claims(file: str | Path) -> dict:
 # The columns of a table.
 
 
-def number(cell: str) -> float:
+def decimal(cell: str) -> float:
     return float(cell.replace(",", "."))
 
 
@@ -166,10 +166,10 @@ def yes(cell: str) -> bool:
 
 READERS: dict[str, Callable] = {  # a field of `domains.rules.Column`, and how its cell is read
     "name": str,
-    "low": number,
-    "high": number,
+    "low": decimal,
+    "high": decimal,
     "log": yes,
-    "cost": number,
+    "cost": decimal,
     "whole": yes,
     "rises": yes,
     "group": str,

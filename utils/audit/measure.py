@@ -187,10 +187,10 @@ def audit_model(
         work |= {"worst case": tries + 100 * len(sample.y), "queries": tries}
     pace = pacer(work, watch)
     pace.enter("first answers")
-    asked = Asked(model, pace.count)
+    asked = Watched(model, pace.count)
     seen = through_lens(asked, x, y)
     pace.enter("check-up")
-    checkup = examine(asked, *sample, eps=eps, seed=seed)
+    checkup = examine(asked, *sample, eps=eps if rules is None else min(eps, 1.0), seed=seed)
     with torch.random.fork_rng():
         pace.enter("worst case")
         gradients = has_gradient(model, x[:1])
@@ -251,12 +251,12 @@ def audit_model(
             columns=None if rules is None else tuple(c.name for c in rules.columns if c.cost < math.inf),
             quick=quick,
             seconds=pace.seconds(),
-            versions=versions(),
+            versions=made_with(),
         )
     return replace(found, claims=tuple(judge_claims(found, claims)))
 
 
-def versions() -> dict[str, str]:
+def made_with() -> dict[str, str]:
     """Of what an audit depends on."""
     try:
         own = metadata.version("measured-defense")
@@ -302,7 +302,7 @@ def by_search(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, rules: Rule
         return search(model, x, y, rules, eps=eps)
 
 
-class Asked(nn.Module):
+class Watched(nn.Module):
     """The model; where it fails, a ValueError says on which shape, and where. `count` hears how much it was asked."""
 
     def __init__(self, model: nn.Module, count: Callable[[int], None] = lambda inputs: None):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from utils.audit import child
-from utils.audit.child import Told, rebuilt, receive, send
+from utils.audit.child import Told, hear, rebuilt, tell
 from utils.data import device
 
 LAST_WORDS = 1_000  # characters of what a model printed that an error shows
@@ -55,12 +55,16 @@ class Link:
         request |= {"do": do, "dropped": self.dropped, "given_back": self.given_back}
         self.dropped, self.given_back = [], []
         try:
-            send(self.down, request, list(tensors))
-            reply, parts = receive(self.up, self.wait)
+            tell(self.down, request, list(tensors))
+            reply, parts = hear(self.up, self.wait)
         except (EOFError, BrokenPipeError):
             self.ended = f"the model's process ended{how(self.process)}{self.last_words()}"
         except Exception:  # whatever it may send: it runs the model's own code
             self.ended = "the model's process sent what is no answer"
+        except BaseException:  # what it would answer now is no answer to the next question
+            self.ended = "the model's process was interrupted"
+            end(self.process)
+            raise
         if self.ended:
             end(self.process)
             raise Told(self.ended)
