@@ -570,7 +570,7 @@ def test_answers_of_any_kind_come_back_as_they_are(build, answer, logits_of):
         ("import argparse\np = argparse.ArgumentParser()\np.add_argument('--depth', default=3)\np.parse_args()", {}),
         ("from pathlib import Path\nassert Path('model.py').exists()", {}),
         ("from dataclasses import dataclass\n@dataclass\nclass A:\n    b: 'int' = 3\nA()", {}),
-        ("import sys\nassert sys.argv[1:] == [] and input is not None", {}),
+        ("import sys\nassert sys.argv == [__file__]", {}),
     ],
 )  # fmt: skip
 def test_a_file_finds_its_own_surroundings(build, code, files):
