@@ -620,7 +620,7 @@ def test_what_is_missing_in_weights_is_said_briefly(build):
     assert "1 have another shape, such as 0.weight: (3, 3), in the model (2, 2)" in told
 
 
-def test_models_of_other_libraries_are_black_boxes(build, digits):
+def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     """A tree of scikit-learn, and what looks like a session of onnxruntime: no gradient, and the card says so."""
     code = "from sklearn.datasets import load_digits\nfrom sklearn.tree import DecisionTreeClassifier\n"
     code += "def build():\n    x, y = load_digits(return_X_y=True)\n"
@@ -635,6 +635,11 @@ def test_models_of_other_libraries_are_black_boxes(build, digits):
     session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
     model, x = build(session.replace("name='input'", "name='input', shape=[2, 2]")), torch.arange(6.0).view(3, 2)
     assert torch.equal(model(x), 2 * x), "asked in batches of the size that it was exported for"
+    file, x = tmp_path / "net.onnx", torch.arange(4.0).view(2, 2)
+    file.touch()
+    made = "class InferenceSession:\n    def __init__(self, file, providers):\n        open(file).close()\n"
+    (tmp_path / "onnxruntime.py").write_text(session.replace("class Session:\n", made).replace("build = Session", ""))
+    assert torch.equal(read_model(str(file))(x), 2 * x)
     with pytest.raises(ValueError, match=r"labels \['a', 'b'\]: train it on labels from 0"):
         build("class Svc:\n    classes_ = ['a', 'b']\n    predict_proba = None\nbuild = Svc\n")
 

@@ -21,6 +21,7 @@ from utils.audit import (
 )
 from utils.audit.against import Change, read_card
 from utils.audit.child import Told, place, told
+from utils.audit.given import file_of
 from utils.audit.measure import CLAIMABLE, SETTINGS, Audit, Watched, through_lens
 from utils.models import logits, mlp
 
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument(
         "model",
         help="FILE.py:FUNCTION, a function without arguments that returns the model: an nn.Module, a scikit-learn "
-        "classifier or an onnxruntime session",
+        "classifier or an onnxruntime session; or FILE.onnx",
     )
     words.add_argument("--weights", help="its weights, a safetensors file")
     words.add_argument(
@@ -86,7 +87,7 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
     before = read_card(given.against) if given.against else None
     model, data = read_model(given.model, given.weights), read_data(given.data)
     claims = read_claims(given.claims) if given.claims else {}
-    file, _, _ = given.model.rpartition(":")
+    file, _ = file_of(given.model)
     beside = Path(file).with_name("columns.csv")
     columns = given.columns or (beside if beside.exists() and data.test.x.dim() == 2 else None)
     rules = read_columns(columns, data.test) if columns else None

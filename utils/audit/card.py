@@ -72,7 +72,7 @@ def finding(found: Audit, row: CardRow) -> str:
     if row.measured == "worst":
         return (
             f"within {allowance(found)} at most {found.worst} stay right, where {percent(found.accuracy)} are without "
-            f"an attack. {black_box(found)}{found.checkup.summary}"
+            f"an attack. {blindly(found)}{found.checkup.summary}"
         )
     if row.measured == "queries":
         return "; ".join(f"with {what}: {rate} stay right" for what, rate in found.queries.items())
@@ -96,7 +96,7 @@ def allowance(found: Audit) -> str:
     return f"a budget of {found.eps:.3g} for {len(found.columns)} columns that can be moved"
 
 
-def black_box(found: Audit) -> str:
+def blindly(found: Audit) -> str:
     return "" if found.gradients else "It gives no gradients, so it was measured as a black box. "
 
 

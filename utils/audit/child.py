@@ -232,6 +232,16 @@ def as_model(value: object, said: str) -> Callable:
     )
 
 
+def onnx_session(file: str) -> object:
+    """An ONNX file, ready to be asked. Else `Told`."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise Told(f"to ask {file}, install onnxruntime: pip install onnxruntime") from None
+    with blame(f"cannot use {file} as an ONNX model"):
+        return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+
 def run_session(session: object, x: Tensor) -> Tensor | tuple:
     """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs."""
     entry = session.get_inputs()[0]
@@ -389,14 +399,17 @@ class Host:
         torch.set_num_threads(request["threads"])
         os.chdir(Path(file).parent)
         sys.path[0], sys.argv = str(Path(file).parent), [file]
-        with blame(f"{file} failed when it was run"):
-            module = run_file(file)
-        make = getattr(module, function, None)
-        if not callable(make):
-            raise Told(f"{file} has no function {function!r}")
-        with blame(f"{function}() of {file} failed"):
-            model = make()
-        said = f"{file}:{function}"
+        said = f"{file}:{function}" if function else file
+        if function:
+            with blame(f"{file} failed when it was run"):
+                module = run_file(file)
+            make = getattr(module, function, None)
+            if not callable(make):
+                raise Told(f"{file} has no function {function!r}")
+            with blame(f"{function}() of {file} failed"):
+                model = make()
+        else:
+            model = onnx_session(file)
         kept = Kept(model, said, "cpu")
         if request["names"]:
             if not isinstance(model, nn.Module):

@@ -28,17 +28,26 @@ def read_model(spec: str, weights: str | Path | None = None) -> Remote:
     It runs in a process of its own, in the folder of FILE.py, which it imports from as if it were run there: its own
     `utils.py` is its own, `from .layers import …` works, and `sys.argv` holds no arguments. What is returned is a
     module that asks it, with gradients if it has them: in evaluation mode, on the fastest device here. The function
-    may return an nn.Module, a scikit-learn classifier, an onnxruntime session, or another function of a batch.
+    may return an nn.Module, a scikit-learn classifier, an onnxruntime session, or another function of a batch. An ONNX
+    file, FILE.onnx, needs no function; it is a black box (with onnxruntime).
 
     Names of weights may begin with what DataParallel and torch.compile put before them. Raises ValueError or
     FileNotFoundError that says what to do; what FILE.py itself raises is told with its line, and what it printed.
     """
-    file, colon, function = spec.rpartition(":")
-    if not colon or not file.endswith(".py"):
-        raise ValueError(f"cannot read a model from {spec!r}: write FILE.py:FUNCTION, such as model.py:build")
+    file, function = file_of(spec)
     if not Path(file).is_file():
         raise FileNotFoundError(f"there is no file {file}")
     return run_model(file, function, read_weights(weights) if weights is not None else {}, str(weights))
+
+
+def file_of(spec: str) -> tuple[str, str]:
+    """The file of a model, and its function: FILE.py:FUNCTION, or FILE.onnx and "". Else ValueError."""
+    if spec.endswith(".onnx"):
+        return spec, ""
+    file, colon, function = spec.rpartition(":")
+    if not (colon and function and file.endswith(".py")):
+        raise ValueError(f"cannot read a model from {spec!r}: write FILE.py:FUNCTION, such as model.py:build")
+    return file, function
 
 
 def read_weights(file: str | Path) -> dict[str, torch.Tensor]:
