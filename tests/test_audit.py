@@ -140,7 +140,7 @@ def test_the_vendors_model_is_caught(digits):
     """What lesson 14 finds: PGD alone believes the brochure, the audit refutes it."""
     claims, data = read_claims(VENDOR / "claims.json"), read_data(VENDOR / "data.npz")
     model = read_model(f"{VENDOR}/model.py:build", VENDOR / "model.safetensors")
-    done = audit_model(model, data.test, eps=claims["eps"], train=data.train, claims=claims, n=100)
+    done = audit_model(model, data.test, eps=claims["eps"], train=data.train, claims=claims, n=60)
     assert [claim.verdict for claim in done.claims] == ["holds", "refuted", "refuted"]
     assert done.checkup.flags and done.checkup.left["40 steps, cross-entropy"] > 0.8
     assert done.copied is None and "not measured" in card_page(done)
@@ -233,6 +233,7 @@ def test_models_of_other_habits_are_audited(honest, found, digits, kind):
     done = audit_model(Other(), digits.test, eps=0.05, n=20)
     assert done.accuracy.k - found.accuracy.k in (-1, 0, 1)
     assert done.worst <= done.accuracy and 0 < done.monitor["temperature"] < 10
+    assert done.gradients == (kind != "no gradient")
 
 
 def test_a_model_whose_answers_are_no_numbers(digits):
@@ -493,6 +494,9 @@ def test_a_model_in_its_process_answers_as_it_would_here(build):
     twin = copy.deepcopy(there).double()
     assert torch.equal(twin(x.double()), copy.deepcopy(here).double()(x.double()))
     assert there(x).dtype == torch.float32, "the copy's precision is its own"
+    link, number = there.link, twin.number
+    del twin
+    assert link.given_back == [number] and there(x).shape == (5, 3) and link.given_back == link.dropped == []
     with torch.no_grad():
         assert not there(x.clone().requires_grad_()).requires_grad
 
@@ -630,10 +634,11 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     assert done.accuracy > 0.9 and not done.gradients and done.worst < done.accuracy
     assert "measured as a black box" in card_page(done)
     session = "import numpy as np\nfrom types import SimpleNamespace\n"
-    session += "class Session:\n    def get_inputs(self):\n        return [SimpleNamespace(name='input')]\n"
+    session += "class Session:\n    def get_inputs(self):\n"
+    session += "        return [SimpleNamespace(name='input', type='tensor(float)', shape=['n', 2])]\n"
     session += "    def run(self, outputs, given):\n        assert len(given['input']) == 2\n"
     session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
-    model, x = build(session.replace("name='input'", "name='input', shape=[2, 2]")), torch.arange(6.0).view(3, 2)
+    model, x = build(session.replace("'n', 2", "2, 2")), torch.arange(6.0).view(3, 2)
     assert torch.equal(model(x), 2 * x), "asked in batches of the size that it was exported for"
     file, x = tmp_path / "net.onnx", torch.arange(4.0).view(2, 2)
     file.touch()
@@ -832,7 +837,7 @@ def test_claims_that_cannot_be_read(tmp_path, raw):
 def test_the_command_audits_a_model_of_ones_own(folder):
     """In a shell, from another folder, as the README says."""
     command = [sys.executable, "-m", "utils.audit", "model.py:build", "--weights", "right.safetensors"]
-    command += ["--data", "data.npz", "--images", "20", "--to", "out"]
+    command += ["--data", "data.npz", "--quick", "--images", "10", "--to", "out"]
     where = {"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"}  # no threads that wait for a busy core
     done = subprocess.run(command, cwd=folder, env=where, capture_output=True, text=True)
     assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr

@@ -72,7 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser().parse_args(arguments)
     try:
         found, since, files = audit_given(given)
+        end_of_line()
     except (Exception, SystemExit) as problem:  # also of the model's own code: it must not look like a verdict
+        end_of_line()
         ours = isinstance(problem, Told) or (isinstance(problem, (OSError, ValueError)) and not place(problem))
         print(f"no audit: {problem if ours else told(problem)}", file=sys.stderr)
         sys.exit(2)
@@ -84,10 +86,9 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
     """Read what was given, measure it, and write the card; the audit, what changed, and where its card is."""
     if given.images is not None and given.images < 1:
         raise ValueError(f"--images must be 1 or more, got {given.images}")
-    before = read_card(given.against) if given.against else None
-    model, data = read_model(given.model, given.weights), read_data(given.data)
-    claims = read_claims(given.claims) if given.claims else {}
     file, _ = file_of(given.model)
+    before = read_card(given.against) if given.against else None
+    data, claims = read_data(given.data), read_claims(given.claims) if given.claims else {}
     beside = Path(file).with_name("columns.csv")
     columns = given.columns or (beside if beside.exists() and data.test.x.dim() == 2 else None)
     rules = read_columns(columns, data.test) if columns else None
@@ -97,28 +98,27 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
             "a table has no customary budget: give --eps, the share of its range by which each column can be moved "
             "(or the budget for columns.csv)"
         )
-    name = str(claims.get("name") or Path(file).stem)
+    folder = writable(given.to)  # before all that takes time
+    watch = partial(show, told=[])
+    watch("starting the model", 0.0, None)
+    model = read_model(given.model, given.weights)
     seen = through_lens(Watched(model), *data.test)
     classes = logits(seen, data.test.x[:1]).shape[1]  # some may be missing in the data
     torch.manual_seed(0)
     copy = mlp(data._replace(train=data.test, classes=tuple(map(str, range(classes)))))
-    folder = writable(given.to)  # before all that takes time
-    try:
-        found = audit_model(
-            model,
-            data.test,
-            eps=eps,
-            train=data.train if len(data.train.y) else None,
-            copy=copy,
-            claims=claims,
-            rules=rules,
-            n=given.images or (50 if given.quick else 200),
-            quick=given.quick,
-            name=name,
-            watch=partial(show, told=[]),
-        )
-    finally:
-        end_of_line()
+    found = audit_model(
+        model,
+        data.test,
+        eps=eps,
+        train=data.train if len(data.train.y) else None,
+        copy=copy,
+        claims=claims,
+        rules=rules,
+        n=given.images or (50 if given.quick else 200),
+        quick=given.quick,
+        name=str(claims.get("name") or Path(file).stem),
+        watch=watch,
+    )
     card = card_data(found)
     since = changes(before, card) if before else []
     (folder / "card.html").write_text(card_page(found), encoding="utf-8")
@@ -136,9 +136,9 @@ def writable(name: str) -> Path:
     return Path(name)
 
 
-def show(stage: str, share: float, left: float, told: list[str]) -> None:
+def show(stage: str, share: float, left: float | None, told: list[str]) -> None:
     """How far it is, on standard error: in a terminal one line, redrawn; in a log a line for each stage."""
-    line = f"{share:4.0%} · {stage} · about {left:.0f} s left at most"
+    line = f"{share:4.0%} · {stage}" + ("" if left is None else f" · about {left:.0f} s left at most")
     if sys.stderr.isatty():
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
     elif stage not in told:

@@ -88,11 +88,12 @@ def tell(pipe: int, message: dict, tensors: list[Tensor]) -> None:
 
 
 def hear(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, list[Tensor]]:
-    """Read a frame; `wait()` comes before each read. EOFError: the other side is gone; ValueError: this is no frame."""
-    (length,) = HEAD.unpack(fill(pipe, HEAD.size, wait))
+    """Read a frame, once `wait()` is over. Raises EOFError if the other side is gone, ValueError for what is none."""
+    wait()
+    (length,) = HEAD.unpack(fill(pipe, HEAD.size))
     if length > MOST_HEADER:
         raise ValueError("not a frame")
-    message = json.loads(bytes(fill(pipe, length, wait)))
+    message = json.loads(bytes(fill(pipe, length)))
     tensors = []
     for name, shape in message.pop("tensors"):
         dtype, count = getattr(torch, name), 1
@@ -100,7 +101,7 @@ def hear(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, list
             count *= n
         if not (isinstance(dtype, torch.dtype) and min(shape, default=0) >= 0 and count * dtype.itemsize <= MOST_BYTES):
             raise ValueError(f"an impossible tensor: {name} {shape}")
-        raw = fill(pipe, count * dtype.itemsize, wait)
+        raw = fill(pipe, count * dtype.itemsize)
         if dtype == torch.bool:  # torch trusts each byte to be 0 or 1
             flat = torch.frombuffer(raw, dtype=torch.uint8) != 0 if count else torch.empty(0, dtype=dtype)
         else:
@@ -109,11 +110,10 @@ def hear(pipe: int, wait: Callable[[], None] = lambda: None) -> tuple[dict, list
     return message, tensors
 
 
-def fill(pipe: int, size: int, wait: Callable[[], None]) -> bytearray:
+def fill(pipe: int, size: int) -> bytearray:
     data = bytearray(size)
     view = memoryview(data)
     while view:
-        wait()
         if not (got := os.readv(pipe, [view]) if hasattr(os, "readv") else take(pipe, view)):
             raise EOFError
         view = view[got:]
@@ -245,13 +245,15 @@ def onnx_session(file: str) -> object:
 def run_session(session: object, x: Tensor) -> Tensor | tuple:
     """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs."""
     entry = session.get_inputs()[0]
-    fixed = getattr(entry, "shape", None) or [None]
-    size = fixed[0] if isinstance(fixed[0], int) else len(x)  # some are exported for one size of batch
+    dtype = {"tensor(double)": torch.float64, "tensor(float16)": torch.float16}.get(entry.type, torch.float32)
+    x = (x.flatten(1) if len(entry.shape) == 2 else x).to(dtype)
+    size = entry.shape[0] if isinstance(entry.shape[0], int) else len(x)  # some are exported for one size of batch
     pieces = []
     for piece in x.split(max(size, 1)):
         whole = torch.cat([piece, piece[-1:].expand(size - len(piece), *piece.shape[1:])])
-        outputs = [torch.as_tensor(part) for part in session.run(None, {entry.name: whole.numpy()})]
-        pieces.append([output[: len(piece)] for output in outputs])
+        outputs = session.run(None, {entry.name: whole.numpy()})
+        rows = [[list(row.values()) for row in part] if isinstance(part, list) else part for part in outputs]
+        pieces.append([torch.as_tensor(part)[: len(piece)] for part in rows])  # lists hold {class: probability}
     outputs = [torch.cat(parts) for parts in zip(*pieces, strict=True)]
     tables = [output for output in outputs if output.is_floating_point() and output.dim() == 2]
     return tables[0] if len(tables) == 1 else tuple(outputs)

@@ -52,8 +52,9 @@ class Link:
         """The child's answer, and its tensors."""
         if self.ended:
             raise Told(self.ended)
-        request |= {"do": do, "dropped": self.dropped, "given_back": self.given_back}
-        self.dropped, self.given_back = [], []
+        request |= {"do": do, "dropped": self.dropped[:], "given_back": self.given_back[:]}
+        self.dropped.clear()
+        self.given_back.clear()
         try:
             tell(self.down, request, list(tensors))
             reply, parts = hear(self.up, self.wait)
