@@ -57,7 +57,7 @@ def group(nodeid: str) -> str:
     return stem
 
 
-SLOW = {  # not in `make quick`: what runs notebooks, a browser, sandboxes or another environment, or takes long; seconds
+SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another environment, or takes long; seconds
     "test_grading_hostile": 100,
     "test_browser": 90,
     "test_grading": 80,
@@ -71,6 +71,7 @@ SLOW = {  # not in `make quick`: what runs notebooks, a browser, sandboxes or an
     "test_processors": 25,
     "test_grading_cluster": 20,
     "test_by_hand": 15,
+    "test_wheel": 15,
     "test_labs": 15,  # for each lab
     "test_build": 10,
     "test_expect": 5,

@@ -1,22 +1,30 @@
 """One call that measures a classifier, and holds the result against what its vendor says. Built in lesson 14."""
 
 import math
-from collections.abc import Mapping
+import platform
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib import metadata
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.attacks import rays, square, worst_case
-from utils.audit.fault import blame
+from utils.attacks import Attempt, apgd, margin, pgd, rays, square, worst_case
+from utils.audit.child import blame, spell
+from utils.audit.pace import Watch, pacer
 from utils.checkup import Report, examine
 from utils.checkup.lens import Lens, fitted
 from utils.claims import Claim
 from utils.data import Split
+from utils.domains.moves import climb, search
+from utils.domains.rules import Rules
 from utils.evaluation import Rate, accuracy, robust_accuracy
+from utils.guard import lent
 from utils.leakage import agreement, auc, confidence, steal, tpr_at
-from utils.models import logits
+from utils.models import logits, predict
 from utils.monitoring import calibrate, expected_accuracy, sample_size
 from utils.privacy import one_run_eps
 from utils.rate import Z
@@ -24,6 +32,12 @@ from utils.records import ARROW
 from utils.smoothing import certify
 
 VOTES = 1000  # for each certificate
+QUERIES, QUICK_QUERIES = 1000, 200  # of an attacker who sees scores or labels only
+QUICK = (  # instead of all attacks of the course
+    partial(pgd, steps=20, loss=margin),
+    partial(apgd, steps=50),
+    partial(square, queries=QUICK_QUERIES, patience=4.0),
+)
 FPR = 0.01  # the share of false accusations at which members are counted
 CLAIMABLE = {  # what a vendor may claim, and what it means
     "accuracy": "the share of right answers on new inputs",
@@ -31,7 +45,15 @@ CLAIMABLE = {  # what a vendor may claim, and what it means
     "certified_accuracy": "the share of right answers that nothing nearer than `radius` (L2) can change, under `sigma`",
     "privacy_eps": "the epsilon of its training, at `privacy_delta`",
 }
-SETTINGS = ("eps", "radius", "sigma", "privacy_delta", "name", "note")  # what the claims speak of, and words
+SETTINGS = {  # what the claims speak of, and words
+    "eps": "the budget of `robust_accuracy`",
+    "radius": "the radius of `certified_accuracy`",
+    "sigma": "the noise of the smoothed model",
+    "privacy_delta": "the delta of `privacy_eps`",
+    "random_split": "true if chance decided what was trained on and what was held out; else no epsilon is refuted",
+    "name": "what the model is called",
+    "note": "what else its vendor says",
+}
 NEEDS = {"certified_accuracy": ("sigma", "radius"), "robust_accuracy": ("eps",), "privacy_eps": ("privacy_delta",)}
 
 
@@ -44,13 +66,20 @@ class Audit:
     worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
     attacks     ({"attack", "tried", "fallen"}, ...): what each attack of the worst case brought down, in their order
     queries     {"scores" or "labels": right answers left under an attack that sees only these}
+    decided     {"worst", "scores", "labels", "membership" or "copied": the attack that its figure is from}
     certified   {"sigma", "radius", "rate"} of the smoothed model; None: no noise level was given
-    membership  {"found", "auc", "least_confident", "privacy_eps"}: members found at 1 % false accusations, the area
-                under the curve, how many of the tenth that the model is least confident of it was not trained on, and
-                the epsilon that this refutes; None: no training data were given
+    membership  {"found", "fpr", "auc", "least_confident", "privacy_eps"}: members found at this share of false
+                accusations (1 %, or what so few examples can show), the area under the curve, how many of the tenth
+                that the model is least confident of it was not trained on, and the epsilon that this refutes if
+                chance decided what it was trained on; None: no training data were given
     copied      {"queries", "agreement"}: a copy of the model and how often it agrees; None: no network was given
     monitor     what to watch and the numbers to start from
     parameters  how many numbers it is made of
+    gradients   whether it gives any; a model without them is measured as a black box
+    columns     the columns of a table that an attacker can move (lesson 11); None: all inputs alike, within eps
+    quick       whether fewer attacks were tried, with fewer queries: bounds from these are looser
+    seconds     {stage: its time}
+    versions    {"measured-defense", "python", "torch", "numpy"}
     claims      the vendor's: "holds" or "refuted" at 95 % confidence, "open" where the measurement cannot tell
     """
 
@@ -61,11 +90,17 @@ class Audit:
     worst: Rate
     attacks: tuple[dict, ...]
     queries: dict[str, Rate]
+    decided: dict[str, str]
     certified: dict | None
     membership: dict | None
     copied: dict | None
     monitor: dict
     parameters: int
+    gradients: bool
+    columns: tuple[str, ...] | None
+    quick: bool
+    seconds: dict[str, float]
+    versions: dict[str, str]
     claims: tuple[Claim, ...] = field(default=())
 
     @property
@@ -106,9 +141,12 @@ def audit_model(
     train: tuple[Tensor, Tensor] | None = None,
     copy: nn.Module | None = None,
     claims: Mapping | None = None,
+    rules: Rules | None = None,
     n: int = 200,
+    quick: bool = False,
     name: str = "model",
     seed: int = 0,
+    watch: Watch | None = None,
 ) -> Audit:
     """Measure a classifier as this course does, and judge what its vendor claims. Built in lesson 14.
 
@@ -116,56 +154,163 @@ def audit_model(
             object that has `.logits`
     test    inputs (N, ...) float32 in [0, 1] and labels (N,) int64 that it was not trained on; half of them are the
             queries for a copy, so best 400 or more
-    eps     the L-infinity budget of the attacks
+    eps     the L-infinity budget of the attacks; with `rules`, the budget of these
     train   examples that it was trained on, from the same source as `test`; None leaves the question of members open
     copy    an untrained network for the attacker's copy; None leaves the copy out
     claims  what the vendor says, {name: value} with names of CLAIMABLE and SETTINGS; NEEDS names what must stand beside
+    rules   what an attacker can change in a row of a table (lesson 11); None: every input by eps
     n       how many inputs are attacked (a few seconds for each hundred of a small network)
+    quick   fewer attacks, fewer queries
+    watch   watch(stage, share of the work, seconds left at most), called while it works
 
-    The model's parameters, mode and gradients are left as they were; the same seed gives the same audit. Raises
-    ValueError or TypeError that names the argument at fault.
+    The model's parameters, mode and gradients are left as they were; the same seed gives the same audit, but for its
+    seconds. Raises ValueError or TypeError that names the argument at fault.
     """
     claims = checked(claims or {}, eps)
     x, y = (t.detach() for t in test)
     if len(y) < 20:
         raise ValueError(f"{len(y)} test inputs are too few for an audit: give 20 or more, best 400")
     sample = Split(x, y).take(n)
-    seen = through_lens(model, x, y)
-    checkup = examine(model, *sample, eps=eps, seed=seed)
+    queries = QUICK_QUERIES if quick else QUERIES
+    work = {
+        "first answers": len(y),
+        "check-up": 2200 * len(sample.y),  # what was counted on models that withstand much
+        "worst case": (500 if quick else 3200) * len(sample.y),
+        "queries": 2 * queries * len(sample.y),
+        "copy": len(y) if copy is None else 2 * len(y),
+        "certificate": VOTES * len(sample.y) if "sigma" in claims else 0,
+        "members": 0 if train is None else 2 * min(len(train[1]), len(y)),
+        "plan": len(y),
+    }
+    if rules is not None:
+        tries = 30 * len(rules.columns) * len(sample.y)
+        work |= {"worst case": tries + 100 * len(sample.y), "queries": tries}
+    pace = pacer(work, watch)
+    pace.enter("first answers")
+    asked = Watched(model, pace.count)
+    seen = through_lens(asked, x, y)
+    pace.enter("check-up")
+    checkup = examine(asked, *sample, eps=eps if rules is None else min(eps, 1.0), seed=seed)
     with torch.random.fork_rng():
+        pace.enter("worst case")
+        gradients = has_gradient(model, x[:1])
         torch.manual_seed(seed)
         tried = []
-        worst = robust_accuracy(seen, sample, partial(worst_case, seed=seed, report=tried.append), eps=eps)
-        queries = {
-            "scores": robust_accuracy(seen, sample, partial(square, queries=1000, seed=seed), eps=eps),
-            "labels": robust_accuracy(seen, sample, partial(rays, queries=1000), eps=eps),
-        }
+        if rules is not None:
+            attack = partial(moved, rules=rules, report=tried.append)
+        else:
+            attacks = QUICK if quick else None
+            attack = partial(worst_case, seed=seed, attacks=attacks, report=tried.append)
+        worst = robust_accuracy(seen, sample, attack, eps=eps)
+        pace.enter("queries")
+        if rules is not None:
+            from_scores = {"scores": (partial(by_search, rules=rules), "search over the columns")}
+        else:
+            from_scores = {
+                "scores": (partial(square, queries=queries, seed=seed), f"square, {queries:,} queries"),
+                "labels": (partial(rays, queries=queries), f"rays, {queries:,} queries"),
+            }
+        left = {sees: robust_accuracy(seen, sample, attack, eps=eps) for sees, (attack, _) in from_scores.items()}
+        decided = {sees: by for sees, (_, by) in from_scores.items()}
+        lowest = {"worst": worst, **left}
+        if checkup.adapted is not None and rules is None:
+            lowest["adapted"] = checkup.adapted
+        first = min(lowest, key=lambda which: lowest[which])
+        fell = "; ".join(f"{a.attack} {a.fallen} of {a.tried}" for a in tried if a.fallen) or "no attack found any"
+        by = {"worst": fell, "adapted": f"{checkup.recommended.name}, as the check-up advises"} | decided
+        decided["worst"] = by[first]
+        pace.enter("copy")
         torch.manual_seed(seed)
+        right = accuracy(seen, (x, y))
+        stolen = None if copy is None else copied(seen, copy, x, seed)
+        pace.enter("certificate")
+        certified = certificate(seen, sample, claims, seed)
+        pace.enter("members")
+        known = None if train is None else members(seen, train, (x, y), claims.get("privacy_delta", 1e-5))
+        pace.enter("plan")
+        plan = monitor(seen, (x, y))
+        if stolen is not None:
+            decided["copied"] = f"a network trained on {stolen['queries']} answers"
+        if known is not None:
+            decided["membership"] = "a threshold on the confidence in the label"
         found = Audit(
             name=name,
             eps=float(eps),
-            accuracy=accuracy(seen, (x, y)),
+            accuracy=right,
             checkup=checkup,
-            worst=min([worst, *queries.values(), *([checkup.adapted] if checkup.adapted is not None else [])]),
+            worst=lowest[first],
             attacks=tuple({"attack": a.attack, "tried": a.tried, "fallen": a.fallen} for a in tried),
-            queries=queries,
-            copied=None if copy is None else copied(seen, copy, x),
-            certified=certificate(seen, sample, claims, seed),
-            membership=None if train is None else members(seen, train, (x, y), claims.get("privacy_delta", 1e-5)),
-            monitor=monitor(seen, (x, y)),
-            parameters=sum(p.numel() for p in model.parameters()),
+            queries=left,
+            decided=decided,
+            copied=stolen,
+            certified=certified,
+            membership=known,
+            monitor=plan,
+            parameters=getattr(model, "parameters_there", None) or sum(p.numel() for p in model.parameters()),
+            gradients=gradients,
+            columns=None if rules is None else tuple(c.name for c in rules.columns if c.cost < math.inf),
+            quick=quick,
+            seconds=pace.seconds(),
+            versions=made_with(),
         )
     return replace(found, claims=tuple(judge_claims(found, claims)))
 
 
-class Asked(nn.Module):
-    """The model; where it fails, a ValueError says on which shape, and where."""
+def made_with() -> dict[str, str]:
+    """Of what an audit depends on."""
+    try:
+        own = metadata.version("measured-defense")
+    except metadata.PackageNotFoundError:  # a copy of the course that nobody has installed
+        own = "unknown"
+    return {
+        "measured-defense": own,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
 
-    def __init__(self, model: nn.Module):
+
+def has_gradient(model: nn.Module, x: Tensor) -> bool:
+    """Whether the model's answer knows of its input."""
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
+    with lent(model):
+        answers: list[Tensor] = []
+        spell(model(x.detach().to(dtype).requires_grad_(True)), answers)
+    return any(answer.requires_grad for answer in answers)
+
+
+# A table's attacks: what lesson 11 can change in a row.
+
+
+def moved(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, rules: Rules, report: Callable) -> Tensor:
+    """Rows that can exist: up the gradient, then by search over the columns, on those that still stand."""
+    best = x.clone()
+    with lent(model):
+        for name, attack in ("climb", climb), ("search", search):
+            standing = (predict(model, best) == y).nonzero()[:, 0]
+            if not len(standing):
+                break
+            begin = time.perf_counter()
+            best[standing] = attack(model, x[standing], y[standing], rules, eps=eps)
+            fallen = int((predict(model, best[standing]) != y[standing]).sum())
+            report(Attempt(name, len(standing), fallen, time.perf_counter() - begin))
+    return best
+
+
+def by_search(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, rules: Rules) -> Tensor:
+    with lent(model):
+        return search(model, x, y, rules, eps=eps)
+
+
+class Watched(nn.Module):
+    """The model; where it fails, a ValueError says on which shape, and where. `count` hears how much it was asked."""
+
+    def __init__(self, model: nn.Module, count: Callable[[int], None] = lambda inputs: None):
         super().__init__()
-        self.model = model
+        self.model, self.count = model, count
 
     def forward(self, x):
+        self.count(3 * len(x) if x.requires_grad else len(x))  # a backward pass costs two more
         with blame(f"the model failed on inputs of shape (N, {', '.join(map(str, x.shape[1:]))})"):
             return self.model(x)
 
@@ -179,7 +324,7 @@ class Seen(Lens):
 
 def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
     """The model as the check-up sees it: always logits, with a gradient if only 0. Else ValueError in one sentence."""
-    lens, answer = fitted(Asked(model), x)
+    lens, answer = fitted(model, x)
     if not answer.isfinite().all():
         bad = int((~answer.isfinite().all(1)).sum())
         raise ValueError(f"{bad} of {len(answer)} answers hold NaN or infinity: mend the model first")
@@ -194,6 +339,10 @@ def checked(claims: Mapping, eps: float) -> dict:
     """The vendor's claims, if this audit can judge them. Else ValueError."""
     for name, value in claims.items():
         if name in ("name", "note"):
+            continue
+        if name == "random_split":
+            if not isinstance(value, bool):
+                raise ValueError(f"the claim 'random_split' must be true or false, got {value!r}")
             continue
         if name not in (*CLAIMABLE, *SETTINGS):
             raise ValueError(f"cannot judge the claim {name!r}: known are {', '.join([*CLAIMABLE, *SETTINGS])}")
@@ -227,22 +376,29 @@ def members(model: nn.Module, train: tuple, test: tuple, privacy_delta: float) -
     confident of was not in the training data, for of what it has learned by heart a model is confident.
     """
     count = min(len(train[1]), len(test[1]))
+    fpr = max(FPR, 1 / count)  # so few examples show no rarer accusation
     sides = [Split(*part).take(count) for part in (train, test)]
     scores = torch.cat([confidence(logits(model, x), y) for x, y in sides]).double().cpu()
     inside = torch.arange(2 * count) < count
     lowest = scores.argsort(stable=True)[: max(2 * count // 10, 1)]
     right = Rate(int((~inside[lowest]).sum()), len(lowest))
     return {
-        "found": tpr_at(scores, inside, FPR),
+        "found": tpr_at(scores, inside, fpr),
+        "fpr": fpr,
         "auc": auc(scores, inside),
         "least_confident": right,
         "privacy_eps": one_run_eps(right.k, right.n, 2 * count, privacy_delta),
     }
 
 
-def copied(model: nn.Module, copy: nn.Module, x: Tensor) -> dict:
-    """A copy trained on the model's probabilities for one half of x, and its agreement on the other half."""
-    ask, keep = x[::2], x[1::2]
+def copied(model: nn.Module, copy: nn.Module, x: Tensor, seed: int) -> dict:
+    """A copy trained on the model's probabilities for one half of x, and its agreement on the other half.
+
+    Chance chooses the halves: data may stand in an order that one in two does not see, such as labels 0, 1, 0, 1.
+    """
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)).to(x.device)
+    half = (len(x) + 1) // 2
+    ask, keep = x[order[:half]], x[order[half:]]
     return {"queries": len(ask), "agreement": agreement(model, steal(model, copy, ask), keep)}
 
 
@@ -295,13 +451,15 @@ def judge_claims(found: Audit, claims: Mapping) -> list[Claim]:
                 vendors_claim(text, "open", "no training data to test it with: ask for noise, clip, rate and steps")
             )
         else:
-            least = found.membership["privacy_eps"]
+            least, by_chance = found.membership["privacy_eps"], claims.get("random_split", False)
             outside = found.membership["least_confident"]
             told = f"of the tenth that it is least confident of, {outside} were not in its training data"
             told += (
                 f"; if chance decided what was, epsilon is at least {least:.2f}" if least else ", as with any epsilon"
             )
-            judged.append(vendors_claim(text, "refuted" if least > claimed else "open", told))
+            if least > claimed and not by_chance:  # newer or harder data give themselves away, whatever was learned
+                told += ": claim random_split if it did"
+            judged.append(vendors_claim(text, "refuted" if least > claimed and by_chance else "open", told))
     return judged
 
 
