@@ -406,8 +406,7 @@ def test_each_column_gets_the_test_that_fits_and_nothing_drifts_without_drift():
         "new": "chi_square",
     }
     alarms = sum(
-        any(c.drifted for c in monitoring.columns(table(200, 2 * i), table(200, 2 * i + 1)).values())
-        for i in range(60)
+        any(c.drifted for c in monitoring.columns(table(200, 2 * i), table(200, 2 * i + 1)).values()) for i in range(60)
     )
     assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
 

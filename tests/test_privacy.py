@@ -25,6 +25,7 @@ from utils.privacy import (
     dpsgd,
     eps_lower,
     gaussian_eps,
+    one_run_eps,
     per_example_gradients,
     privacy_eps,
     rdp,
@@ -539,6 +540,18 @@ def test_no_evidence_bounds_nothing():
     assert eps_lower(5, 10, 5, 10, 1e-5) == 0 and eps_lower(0, 10, 10, 10, 1e-5) == 0
     with pytest.raises(ValueError, match="hits"):
         eps_lower(11, 10, 0, 10, 1e-5)
+
+
+def test_counts_and_scores_that_are_none_are_named():
+    for name, wrong in (("n_in", 0), ("n_out", True), ("privacy_delta", math.nan), ("failure_prob", 1)):
+        with pytest.raises(ValueError, match=f"^{name} must"):
+            eps_lower(**{"hits": 1, "n_in": 10, "alarms": 1, "n_out": 10, "privacy_delta": 0} | {name: wrong})
+    for name, wrong in (("right", -1), ("guesses", 2.5), ("examples", math.inf), ("privacy_delta", 1)):
+        with pytest.raises(ValueError, match=f"^{name} must"):
+            one_run_eps(**{"right": 8, "guesses": 10, "examples": 20, "privacy_delta": 0} | {name: wrong})
+    assert one_run_eps(np.int64(50), torch.tensor(50), 100, np.float32(0)) > 1
+    with pytest.raises(ValueError, match="scores_out must"):
+        audited_eps(np.arange(9), np.array([1, math.nan, 2]), 1e-5)
 
 
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
