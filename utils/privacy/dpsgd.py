@@ -22,6 +22,7 @@ from utils.guard import own_numbers
 from utils.models import Normalize
 from utils.progress import progress
 
+IN_CACHE = 2**18  # numbers of patches that are made at a time
 AT_ONCE = 2**26  # numbers of per-example gradients that are in memory at a time
 NOT_FINITE = "an example whose gradient is not finite counts as 0: look for NaN, infinity or huge numbers in x"
 
@@ -233,11 +234,11 @@ def unhooked(model: nn.Module) -> bool:
 
 
 def outer_factors(model: nn.Module, layers: list[nn.Module], x: Tensor, y: Tensor) -> list:
-    """For each layer with weights: its name, itself, the loss's gradients by its outputs (N, out, L), and its inputs
-    (N, L, in). None at all if something on the way is not as expected.
+    """For each layer with weights: its name, itself, the loss's gradients by its outputs (N, out, L), and its inputs.
+    None at all if something on the way is not as expected.
 
-    One example's gradient of the weights is their product. A convolution is a linear layer on L patches. Gradients are
-    taken at the edges of the graph: an output itself may be changed in place by the next layer.
+    One example's gradient of the weights is their product, with `patches` of the inputs. Gradients are taken at the
+    edges of the graph: an output itself may be changed in place by the next layer.
     """
     names, seen, h = {m: name for name, m in model.named_modules()}, [], x
     with torch.enable_grad():
@@ -256,13 +257,16 @@ def outer_factors(model: nn.Module, layers: list[nn.Module], x: Tensor, y: Tenso
         loss = F.cross_entropy(h, y, reduction="sum")
     gradients = torch.autograd.grad(loss, [edge for _, _, edge, _ in seen])
     return [
-        (name, m, g.flatten(2) if g.dim() == 4 else g[:, :, None], patches(m, a))
+        (name, m, g.flatten(2) if g.dim() == 4 else g[:, :, None], a)
         for (name, m, _, a), g in zip(seen, gradients, strict=True)
     ]
 
 
 def patches(layer: nn.Module, x: Tensor) -> Tensor:
-    """What each output place of a layer sees, (N, L, in), in the order row, column, channel: `F.unfold`, but quick."""
+    """What each output place of a layer sees, (N, L, in), in the order row, column, channel: `F.unfold`, but quick.
+
+    A convolution is a linear layer on L patches.
+    """
     if isinstance(layer, nn.Linear):
         return x[:, None]
     up, left = (0, 0) if layer.padding == "valid" else layer.padding
@@ -277,29 +281,33 @@ def patches(layer: nn.Module, x: Tensor) -> Tensor:
 
 def book_keeping(seen: list, clip: float) -> tuple[dict[str, Tensor], Tensor]:
     """`clipped_sum` from the factors: lengths by the cheaper of two ways, then one weighted sum a layer."""
-    squares, whole = 0, {}
+    squares, parts = 0, {}  # of each layer its patches, or the gradients of its weights, (N, out * in)
     for name, m, g, a in seen:
-        if 2 * a.shape[1] ** 2 < g.shape[1] * a.shape[2]:  # few places: from their products, without the gradient
-            squares = squares + products(g, a)
+        (_, out, places), inputs = g.shape, m.weight[0].numel()
+        if places**2 * (out + inputs) < 16 * out * inputs:  # few places: from their products, without the gradient
+            parts[name] = patches(m, a)
+            squares = squares + products(g, parts[name])
         else:
-            whole[name] = (g @ a).flatten(1)
-            squares = squares + whole[name].square().sum(1)
+            parts[name] = g.new_empty(len(g), out * inputs)
+            few, own = max(IN_CACHE // (places * inputs), 1), []
+            for into, *factors in zip(parts[name].split(few), g.split(few), a.split(few), strict=True):
+                torch.bmm(factors[0], patches(m, factors[1]), out=into.view(-1, out, inputs))
+                own.append(into.square().sum(1))
+            squares = squares + torch.cat(own)
         if m.bias is not None:
             squares = squares + g.sum(2).square().sum(1)
     lengths = squares.sqrt()
     finite = all_finite(lengths)
-    if not finite.all():  # without them, for 0 times NaN is NaN
-        seen = [
-            (name, m, g.where(finite[:, None, None], 0), a.where(finite[:, None, None], 0)) for name, m, g, a in seen
-        ]
-        whole = {name: g.where(finite[:, None], 0) for name, g in whole.items()}
     weight, total = factor(lengths, clip).where(finite, 0), {}
-    for name, m, g, a in seen:
-        sum_over = ([0, 2], [0, 1])  # examples and places
-        w = weight @ whole[name] if name in whole else torch.tensordot(weight[:, None, None] * g, a, sum_over)
+    for name, m, g, _ in seen:
+        part = parts[name]
+        if not finite.all():  # without them, for 0 times NaN is NaN
+            g, part = (t.where(finite.view(-1, *[1] * (t.dim() - 1)), 0) for t in (g, part))
+        both = ([0, 2], [0, 1])  # examples and places
+        w = weight @ part if part.dim() == 2 else torch.tensordot(weight[:, None, None] * g, part, both)
         if isinstance(m, nn.Conv2d):
             w = w.view(m.out_channels, *m.kernel_size, m.in_channels).movedim(-1, 1)
-        total[f"{name}.weight"] = w
+        total[f"{name}.weight"] = w.view_as(m.weight) if isinstance(m, nn.Linear) else w
         if m.bias is not None:
             total[f"{name}.bias"] = weight @ g.sum(2)
     return total, lengths
