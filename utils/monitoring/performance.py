@@ -10,7 +10,7 @@ from utils.arguments import as_number
 from utils.rate import Rate, Z
 
 
-def check_logits(logits: Tensor) -> Tensor:
+def finite_logits(logits: Tensor) -> Tensor:
     """The logits in float64. Raises ValueError if there are none, or some are not finite."""
     if logits.dim() != 2 or not len(logits) or not logits.isfinite().all():
         odd = f"{int((~logits.isfinite()).sum())} values that are not finite"
@@ -23,7 +23,7 @@ def calibrate(logits: Tensor, y: Tensor) -> float:
 
     Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy.
     """
-    values = check_logits(logits).cpu()
+    values = finite_logits(logits).cpu()
     labels = y.cpu()
     found = optimize.minimize_scalar(
         lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(), bounds=(-4, 4), method="bounded"
@@ -36,7 +36,7 @@ def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, 
 
     Built in lesson 12. Right where calibrated confidences are right; it knows nothing of a changed meaning of labels.
     """
-    confidence = (check_logits(logits) / as_number("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
+    confidence = (finite_logits(logits) / as_number("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
     mean = float(confidence.mean())
     half = Z * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
     return mean, (max(mean - half, 0.0), min(mean + half, 1.0))
