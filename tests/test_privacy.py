@@ -199,7 +199,7 @@ def test_a_number_that_makes_no_sense_is_named(name, wrong):
 
 def test_numbers_of_numpy_and_torch_are_numbers():
     want = privacy_eps(**ARGUMENTS)
-    for kind in (np.float64, np.array, torch.tensor, lambda value: torch.tensor([value])):
+    for kind in (np.float64, np.array, torch.tensor):
         assert privacy_eps(**{name: kind(value) for name, value in ARGUMENTS.items()}) == pytest.approx(want, rel=1e-5)
 
 

@@ -33,7 +33,7 @@
     progress      a progress bar that leaves no trace
     fingerprint   one hash for "the same code"
     rate          k out of n, with its interval
-    arguments     numbers as arguments, and who is wrong about one
+    arguments     numbers as people have them
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """

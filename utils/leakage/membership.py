@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from utils.arguments import as_number
+from utils.arguments import number_in
 from utils.evaluation import Rate
 
 # Many networks at once.
@@ -221,7 +221,7 @@ def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> Found:
     Raises ValueError for a share above 0 and below one in all non-members: these cannot show it.
     """
     scores, members = check_scores(scores, members)
-    fpr = as_number("fpr", fpr, "[0, 1]")
+    fpr = number_in("fpr", fpr, "[0, 1]")
     others, ours = scores[~members].sort(descending=True).values, scores[members]
     n, allowed = len(others), int(fpr * len(others) + 1e-9)
     if fpr and not allowed:

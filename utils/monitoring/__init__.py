@@ -5,11 +5,11 @@ from utils.monitoring.performance import calibrate, cost_of_waiting, expected_ac
 from utils.monitoring.queries import QueryMonitor, closeness, nearest
 from utils.monitoring.samples import Test, chi_square, classifier_test, holm, ks, mmd, psi, sample_size
 from utils.monitoring.streams import Adwin, cusum, e_detector, first_alarm, threshold_for
-from utils.monitoring.tables import Change, columns
+from utils.monitoring.tables import ColumnDrift, columns
 
 __all__ = [
     "Adwin",
-    "Change",
+    "ColumnDrift",
     "QueryMonitor",
     "Test",
     "calibrate",

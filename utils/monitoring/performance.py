@@ -6,7 +6,7 @@ from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from utils.arguments import as_number
+from utils.arguments import number_in
 from utils.rate import Rate, Z
 
 
@@ -36,7 +36,7 @@ def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, 
 
     Built in lesson 12. Right where calibrated confidences are right; it knows nothing of a changed meaning of labels.
     """
-    confidence = (finite_logits(logits) / as_number("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
+    confidence = (finite_logits(logits) / number_in("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
     mean = float(confidence.mean())
     half = Z * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
     return mean, (max(mean - half, 0.0), min(mean + half, 1.0))
@@ -52,7 +52,7 @@ def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) 
     before, now  accuracies when the model was new and now
     error_cost   what one wrong answer costs, in the currency of the price
     """
-    events = as_number("events", events, "[0, inf)")
-    error_cost = as_number("error_cost", error_cost, "[0, inf)")
+    events = number_in("events", events, "[0, inf)")
+    error_cost = number_in("error_cost", error_cost, "[0, inf)")
     worst, best = before.lead(now), -now.lead(before)
     return worst * events * error_cost, best * events * error_cost

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 from utils.monitoring.streams import BETS
 
 
@@ -22,12 +22,12 @@ def nearest(queries: Tensor, window: int = 20) -> Tensor:
     queries  of one account, in their order, (n, ...)
     """
     flat = torch.as_tensor(queries).flatten(1).double()
-    whole = flat.isfinite().all(1)
-    come, found = flat[whole], flat.new_full((len(flat),), math.nan)
+    finite = flat.isfinite().all(1)
+    come, found = flat[finite], flat.new_full((len(flat),), math.nan)
     distance = come.new_full((len(come),), math.inf)
-    for ago in range(1, min(as_number("window", window, "[1, inf)", whole=True), len(come) - 1) + 1):
+    for ago in range(1, min(whole("window", window), len(come) - 1) + 1):
         distance[ago:] = distance[ago:].minimum((come[ago:] - come[:-ago]).square().sum(1).sqrt())
-    found[whole] = distance.where(distance < math.inf, math.nan)
+    found[finite] = distance.where(distance < math.inf, math.nan)
     return found[1:]
 
 
@@ -57,9 +57,9 @@ class QueryMonitor:
     """
 
     def __init__(self, usual: Tensor, *, run_length: float, window: int = 20, accounts: int = 1000):
-        run_length = as_number("run_length", run_length, "(0, inf)")
-        window = as_number("window", window, "[1, inf)", whole=True)
-        accounts = as_number("accounts", accounts, "[1, inf)", whole=True)
+        run_length = number_in("run_length", run_length, "(0, inf)")
+        window = whole("window", window)
+        accounts = whole("accounts", accounts)
         usual = torch.as_tensor(usual)
         usual = usual[~usual.isnan()]
         if len(usual) < 100:

@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 from utils.models import predict
 from utils.training import fit
 
@@ -37,7 +37,7 @@ def check_samples(reference: Sample, now: Sample) -> tuple[Tensor, Tensor]:
     Values are compared as precisely as the coarser of the two types holds them: a price of 0.1 in float32 and in
     float64 is the same price.
     """
-    a, b = numbers_of("reference", reference), numbers_of("now", now)
+    a, b = sample_of("reference", reference), sample_of("now", now)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"reference has {a.shape[1]} features, and now has {b.shape[1]}")
     kinds = [s.dtype for s in (a, b) if s.is_floating_point()]
@@ -52,7 +52,7 @@ def check_samples(reference: Sample, now: Sample) -> tuple[Tensor, Tensor]:
     return a.double(), b.double()
 
 
-def numbers_of(name: str, sample: Sample) -> Tensor:
+def sample_of(name: str, sample: Sample) -> Tensor:
     """A sample of numbers as a tensor, (examples, features)."""
     if not isinstance(sample, Tensor):
         values = np.asarray(sample)
@@ -126,7 +126,7 @@ def psi(reference: Sample, now: Sample, bins: int = 10) -> Test:
     bins  at least 2; more than a fifth of the smaller sample makes p too large or too small
     """
     a, b = check_samples(reference, now)
-    bins = as_number("bins", bins, "[2, inf)", whole=True)
+    bins = whole("bins", bins, 2)
     edges = quantile_edges(a, bins)
     before, after = counts_in(a, edges), counts_in(b, edges)
     filled = (before + after) > 0
@@ -210,7 +210,7 @@ def mmd(reference: Sample, now: Sample, *, permutations: int = 1000, seed: int =
     MOST rows, or with many more than the other, some are left out at random.
     """
     a, b = check_samples(reference, now)
-    permutations = as_number("permutations", permutations, "[1, inf)", whole=True)
+    permutations = whole("permutations", permutations)
     random, blocks = np.random.default_rng(seed), 1
     if len(a) + len(b) > TOGETHER:
         a, b = (s[torch.from_numpy(random.permutation(len(s))[:MOST]).to(s.device)] for s in (a, b))
@@ -244,7 +244,7 @@ def classifier_test(reference: Sample, now: Sample, *, seed: int = 0, updates: i
     so that guessing gives one half. Features are scaled by what is seen; one that is constant there is left out.
     """
     a, b = check_samples(reference, now)
-    updates = as_number("updates", updates, "[1, inf)", whole=True)
+    updates = whole("updates", updates)
     n = min(len(a), len(b))
     random = torch.Generator().manual_seed(seed)
     a, b = (sample[torch.randperm(len(sample), generator=random)[:n].to(sample.device)] for sample in (a, b))
@@ -279,8 +279,8 @@ def holm(p: Tensor) -> Tensor:
 
 def sample_size(shift: float, *, level: float = 0.05, power: float = 0.8) -> int:
     """How many examples each sample needs, for a two-sided test of means to see a shift of `shift` deviations."""
-    shift = as_number("shift", shift)
-    level, power = as_number("level", level, "(0, 1)"), as_number("power", power, "(0, 1)")
+    shift = number_in("shift", shift)
+    level, power = number_in("level", level, "(0, 1)"), number_in("power", power, "(0, 1)")
     if not shift:
         raise ValueError("shift must not be 0: no number of examples shows that")
     return math.ceil(2 * ((stats.norm.isf(level / 2) + stats.norm.ppf(power)) / shift) ** 2)

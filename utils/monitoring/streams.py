@@ -13,7 +13,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 
 BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75)  # shares at risk
 
@@ -39,7 +39,7 @@ def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
 
     x  (..., T); the answer has the same shape, float64. NaN and infinite values are passed over, with a warning
     """
-    x, mean, slack = torch.as_tensor(x).double(), as_number("mean", mean), as_number("slack", slack)
+    x, mean, slack = torch.as_tensor(x).double(), number_in("mean", mean), number_in("slack", slack)
     up = down = torch.zeros(x.shape[:-1], dtype=torch.float64, device=x.device)
     heights = []
     for value, there in zip(x.unbind(-1), there_in(x).unbind(-1), strict=True):
@@ -61,7 +61,7 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     x  (..., T) in [0, 1]; the answer has the same shape, float64. NaN is passed over, with a warning
     Raises ValueError if x or mean lies outside.
     """
-    x, mean = torch.as_tensor(x).double(), as_number("mean", mean, "(0, 1)", hint="scale it and the values first")
+    x, mean = torch.as_tensor(x).double(), number_in("mean", mean, "(0, 1)", hint="scale it and the values first")
     if not ((0 <= x) & (x <= 1) | x.isnan()).all():
         raise ValueError("e_detector needs values in [0, 1]: scale them first")
     bets = torch.tensor(BETS, dtype=torch.float64, device=x.device)
@@ -80,7 +80,7 @@ def first_alarm(height: Tensor, threshold: float) -> Tensor:
 
     A height that is NaN reaches none.
     """
-    there = height >= as_number("threshold", threshold, "[-inf, inf]")
+    there = height >= number_in("threshold", threshold, "[-inf, inf]")
     time = there.int().argmax(-1)
     return torch.where(there.any(-1), time, height.shape[-1])
 
@@ -93,7 +93,7 @@ def threshold_for(height: Tensor, run_length: float) -> float:
 
     Raises ValueError where a height is NaN, and where the streams together are shorter than the run length.
     """
-    run_length = as_number("run_length", run_length, "(0, inf)")
+    run_length = number_in("run_length", run_length, "(0, inf)")
     if height.isnan().any():
         raise ValueError("height must not be NaN, or the threshold is one that nothing reaches: take such streams out")
     if height.numel() < run_length:
@@ -125,10 +125,8 @@ class Adwin:
     """
 
     def __init__(self, failure_prob: float = 0.002, *, each: int = 5, every: int = 32):
-        self.failure_prob = as_number("failure_prob", failure_prob, "(0, 1)")
-        self.each, self.every = (
-            as_number(name, n, "[1, inf)", whole=True) for name, n in (("each", each), ("every", every))
-        )
+        self.failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
+        self.each, self.every = (whole(name, n) for name, n in (("each", each), ("every", every)))
         self.rows: list[list[tuple[float, float]]] = []  # rows[i]: (sum, sum of squares) of 2 ** i values, oldest first
         self.size, self.total, self.squares, self.seen = 0, 0.0, 0.0, 0
 

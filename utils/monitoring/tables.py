@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.arguments import as_number
+from utils.arguments import number_in
 from utils.monitoring.samples import chi_square, holm, ks, psi
 from utils.rate import Rate
 
 FEW = 10  # different values up to which numbers are taken as categories
 
 
-class Change(NamedTuple):
+class ColumnDrift(NamedTuple):
     """What `columns` says of one column.
 
     missing  the rates of values that are None, NaN or infinite, in the reference and now; None where there is no column
@@ -35,8 +35,8 @@ class Change(NamedTuple):
 
 def columns(
     reference: Mapping[str, Iterable], now: Mapping[str, Iterable], *, level: float = 0.05
-) -> dict[str, Change]:
-    """What a monitor should look at first, for each column of two tables: {name: Change}.
+) -> dict[str, ColumnDrift]:
+    """What a monitor should look at first, for each column of two tables: {name: ColumnDrift}.
 
     reference, now  {name: values}, as a dictionary of arrays or lists, or a pandas DataFrame; numbers, or texts and
                     True and False as categories. Whole numbers with at most FEW different values are categories, too
@@ -45,7 +45,7 @@ def columns(
     The test fits the column: chi-square for categories; for numbers PSI where one value fills half of its bin, as zeros
     do, else Kolmogorov and Smirnov. A value that is missing is counted, and the others are tested without it.
     """
-    level = as_number("level", level, "(0, 1)")
+    level = number_in("level", level, "(0, 1)")
     names = dict.fromkeys([*reference, *now])
     found = {name: side_by_side(reference.get(name), now.get(name)) for name in names}
     p = np.array([column.p for column in found.values()])
@@ -57,27 +57,27 @@ def columns(
     }
 
 
-def side_by_side(reference: Iterable | None, now: Iterable | None) -> Change:
+def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrift:
     """A column on its own; its p not corrected."""
     sides = [None if side is None else present(side) for side in (reference, now)]
     missing = tuple(None if side is None or not side[1] else Rate(side[1] - len(side[0]), side[1]) for side in sides)
     if None in sides:
-        return Change(
+        return ColumnDrift(
             missing, "", (math.nan, math.nan), math.nan, True, ("is new" if sides[0] is None else "has gone",)
         )
     (a, n), (b, m) = sides
     gone = [np.arange(size) >= len(values) for values, size in sides]
     p_missing = float(chi_square(*gone).p) if n and m else math.nan
     if not len(a) or not len(b):
-        return Change(missing, "", (math.nan, p_missing), math.nan, False, ("too few values to compare",))
+        return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, False, ("too few values to compare",))
     if (a.dtype.kind == "U") != (b.dtype.kind == "U"):
         kinds = ["texts" if side.dtype.kind == "U" else "numbers" for side in (a, b)]
-        return Change(missing, "", (math.nan, p_missing), math.nan, True, (f"had {kinds[0]}, and now {kinds[1]}",))
+        return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, True, (f"had {kinds[0]}, and now {kinds[1]}",))
     if a.dtype.kind == "U" or (len(np.unique(a)) <= FEW and (a == np.round(a)).all()):
         test, p, effect, says = categories(a, b)
     else:
         test, p, effect, says = amounts(a, b)
-    return Change(missing, test, (p, p_missing), effect, False, says)
+    return ColumnDrift(missing, test, (p, p_missing), effect, False, says)
 
 
 def present(values: Iterable) -> tuple[np.ndarray, int]:

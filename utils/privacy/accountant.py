@@ -14,7 +14,7 @@ import numpy as np
 from numpy import ndarray
 from scipy import fft, optimize, special
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 
 ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
@@ -25,10 +25,10 @@ def check_setting(
 ) -> tuple[float, float, int, float]:
     """The same as plain numbers. Raises ValueError that names the one at fault."""
     return (
-        as_number("noise_multiplier", noise_multiplier, "[0, inf]"),
-        as_number("rate", rate, "[0, 1]", hint="it is a probability; a batch size? divide it by N"),
-        as_number("updates", updates, "[0, inf)", whole=True),
-        as_number("privacy_delta", privacy_delta, "(0, 1)"),
+        number_in("noise_multiplier", noise_multiplier, "[0, inf]"),
+        number_in("rate", rate, "[0, 1]", hint="it is a probability; a batch size? divide it by N"),
+        whole("updates", updates, 0),
+        number_in("privacy_delta", privacy_delta, "(0, 1)"),
     )
 
 

@@ -17,7 +17,7 @@ from torch.autograd.graph import get_gradient_edge
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 from utils.guard import own_numbers
 from utils.models import Normalize
 from utils.progress import progress
@@ -56,7 +56,7 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
     Raises ValueError for a model that mixes the examples of a batch, or remembers them: it leaves no example a gradient
     of its own. BatchNorm does; others are found by changing some examples and looking at the rest.
     """
-    clip = as_number("clip", clip, "(0, inf)")
+    clip = number_in("clip", clip, "(0, inf)")
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not learning:
         raise ValueError("model must have a parameter that requires a gradient, or there is nothing to train")
@@ -356,11 +356,11 @@ def dp_sgd(
     x, y = train
     if not len(x):
         raise ValueError("train must hold an example at least")
-    clip = as_number("clip", clip, "(0, inf)")
-    noise_multiplier = as_number("noise_multiplier", noise_multiplier, "[0, inf)")
-    rate = as_number("rate", rate, "(0, 1]", hint="it is a probability; a batch size? divide it by N")
-    updates = as_number("updates", updates, "[0, inf)", whole=True)
-    lr, momentum = as_number("lr", lr, "[0, inf)"), as_number("momentum", momentum, "[0, inf)")
+    clip = number_in("clip", clip, "(0, inf)")
+    noise_multiplier = number_in("noise_multiplier", noise_multiplier, "[0, inf)")
+    rate = number_in("rate", rate, "(0, 1]", hint="it is a probability; a batch size? divide it by N")
+    updates = whole("updates", updates, 0)
+    lr, momentum = number_in("lr", lr, "[0, inf)"), number_in("momentum", momentum, "[0, inf)")
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr, momentum=momentum)
     model.train()
     for _ in progress(range(updates), desc="private training"):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 from scipy import optimize, stats
 
-from utils.arguments import as_number
+from utils.arguments import number_in, whole
 from utils.smoothing import clopper_pearson_below
 
 
@@ -21,9 +21,9 @@ def eps_lower(
     (arXiv:2006.07709). It holds for a test that was fixed before these runs.
     """
     hits, alarms = np.asarray(hits, float), np.asarray(alarms, float)
-    n_in, n_out = (as_number(name, n, "[1, inf)", whole=True) for name, n in (("n_in", n_in), ("n_out", n_out)))
-    privacy_delta = as_number("privacy_delta", privacy_delta, "[0, 1)")
-    failure_prob = as_number("failure_prob", failure_prob, "(0, 1)")
+    n_in, n_out = (whole(name, n) for name, n in (("n_in", n_in), ("n_out", n_out)))
+    privacy_delta = number_in("privacy_delta", privacy_delta, "[0, 1)")
+    failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
     if not (((0 <= hits) & (hits <= n_in)).all() and ((0 <= alarms) & (alarms <= n_out)).all()):
         raise ValueError(
             f"need 0 <= hits <= n_in and 0 <= alarms <= n_out, got {hits} of {n_in} and {alarms} of {n_out}"
@@ -74,11 +74,11 @@ def one_run_eps(right: int, guesses: int, examples: int, privacy_delta: float, f
     is near enough for an audit, and not for a proof.
     """
     counts = {"right": right, "guesses": guesses, "examples": examples}
-    right, guesses, examples = (as_number(name, n, "[0, inf)", whole=True) for name, n in counts.items())
+    right, guesses, examples = (whole(name, n, 0) for name, n in counts.items())
     if not right <= guesses <= examples:
         raise ValueError(f"need right <= guesses <= examples, got {right}, {guesses} and {examples}")
-    privacy_delta = as_number("privacy_delta", privacy_delta, "[0, 1)")
-    failure_prob = as_number("failure_prob", failure_prob, "(0, 1)")
+    privacy_delta = number_in("privacy_delta", privacy_delta, "[0, 1)")
+    failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
     steps = np.arange(1, right + 1)
 
     def surprise(eps: float) -> float:
