@@ -185,9 +185,7 @@ def functions(path: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("module", "name"), [("incidents", "surprise"), ("incidents", "mixed"), ("queries", "nearest")]
-)
+@pytest.mark.parametrize(("module", "name"), [("incidents", "mixed")])
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
     lesson = functions("notebooks/src/13_security_against_monitoring.py")
     assert lesson[name] == functions(f"utils/monitoring/{module}.py")[name]

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils.data import load
-from utils.evaluation import accuracy
+from utils.evaluation import Rate, accuracy
 from utils.leakage import (
     FIELD,
     Networks,
@@ -35,6 +35,7 @@ from utils.leakage import (
     roughness,
     steal,
     to_field,
+    tpr_at,
     uploads,
 )
 from utils.models import mlp, predict, small_cnn
@@ -326,7 +327,6 @@ def functions(path: str) -> dict[str, str]:
     "module, name",
     [
         ("membership", "confidence"),
-        ("membership", "tpr_at"),
         ("inversion", "linear_input"),
         ("inversion", "gradients"),
         ("inversion", "invert_gradient"),
@@ -337,3 +337,14 @@ def functions(path: str) -> dict[str, str]:
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
     lesson, shared = functions("notebooks/src/08_what_leaks.py"), functions(f"utils/leakage/{module}.py")
     assert lesson[name] == shared[name]
+
+
+def test_the_lesson_finds_as_many_members_as_utils():
+    """The shared function gives an interval of both sides as well."""
+    there = {"Rate": Rate}
+    exec(functions("notebooks/src/08_what_leaks.py")["tpr_at"], there)
+    random = torch.Generator().manual_seed(0)
+    scores, members = torch.rand(400, generator=random).mul(50).round(), torch.rand(400, generator=random) < 0.5
+    for share in (0, 0.01, 0.1, 0.5, 1):
+        here, shared = there["tpr_at"](scores, members, share), tpr_at(scores, members, share)
+        assert (here.k, here.n) == (shared.k, shared.n)

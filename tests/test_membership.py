@@ -11,7 +11,9 @@ from scipy import stats
 from sklearn import metrics
 from torch.nn import functional as F
 
+from utils import records
 from utils.data import load
+from utils.evaluation import Rate
 from utils.leakage import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
 from utils.leakage.membership import plan
 from utils.models import logits
@@ -226,7 +228,12 @@ def test_curve_area_and_rate_are_those_of_scikit_learn(data):
     np.testing.assert_allclose(torch.stack(roc_curve(scores, members)), [fpr, tpr], atol=1e-12)
     assert auc(scores, members) == pytest.approx(metrics.roc_auc_score(members, scores), abs=1e-12)
     for share in (0.0, 0.01, 0.1, 0.5, 1.0):
+        if 0 < share < 1 / int((~members).sum()):
+            with pytest.raises(ValueError, match="smallest share"):
+                tpr_at(scores, members, share)
+            continue
         rate = tpr_at(scores, members, share)
+        assert rate.low <= float(rate) <= rate.high
         assert float(rate) == pytest.approx(tpr[fpr <= share + 1e-12].max()) and rate.n == int(members.sum())
 
 
@@ -248,6 +255,53 @@ def test_low_rates_by_hand():
     scores = torch.cat([others, others + 0.5])
     assert tpr_at(scores, torch.arange(200) >= 100, 0.29).k == 30  # 0.29 * 100 is 28.999999999999996
     assert tpr_at(members.float(), members).k == 4 and tpr_at(torch.zeros(104), members).k == 0
+
+
+@pytest.mark.parametrize(
+    "others, fpr, away", [(1000, 0.01, 1.0), (1000, 0.01, 0.0), (200, 0.01, 1.0), (100, 0.01, 2.0)]
+)
+def test_the_interval_holds_the_truth_as_often_as_promised(others, fpr, away):
+    """An interval that takes the threshold as known does so in 58 % of the first setting."""
+    random, truth, held = torch.Generator().manual_seed(0), stats.norm.sf(stats.norm.isf(fpr) - away), 0
+    members = torch.arange(others + 1000) >= others
+    for _ in range(400):
+        scores = torch.randn(others + 1000, generator=random) + away * members
+        low, high = tpr_at(scores, members, fpr).interval
+        held += low <= truth <= high
+    assert stats.binom.cdf(held, 400, 0.95) > 1e-3, f"held {held} of 400"
+
+
+def test_the_interval_is_no_wider_than_needed_and_the_same_each_time():
+    """1,000 on each side at 1 %: a literal bootstrap of both sides is as wide."""
+    random = np.random.default_rng(0)
+    members = torch.arange(2000) >= 1000
+    scores = torch.from_numpy(random.normal(size=2000)) + members
+    found = []
+    for _ in range(2000):
+        ours, others = (scores[side].numpy()[random.integers(1000, size=1000)] for side in (members, ~members))
+        found.append((ours > np.sort(others)[-11]).mean())
+    low, high = np.quantile(found, [0.025, 0.975])
+    interval = tpr_at(scores, members).interval
+    assert interval == tpr_at(scores, members).interval
+    assert 0.7 < (interval[1] - interval[0]) / (high - low) < 1.3
+
+
+def test_too_few_others_for_a_share_are_told_which_they_can_show():
+    members = torch.arange(200) >= 100
+    with pytest.raises(ValueError, match=r"fpr 0.001 needs 1,000 non-members at least, got 100: .* 0.01"):
+        tpr_at(torch.rand(200), members, 0.001)
+    assert tpr_at(torch.rand(200), members, 0).low < 0.02, "none accused here: which share of all that is, is unknown"
+    for wrong in (-0.1, 2, float("nan"), True):
+        with pytest.raises(ValueError, match=r"^fpr must"):
+            tpr_at(torch.rand(200), members, wrong)
+    assert tpr_at(np.arange(200.0), members.numpy(), np.float32(0.25)).k == 100
+
+
+def test_a_figure_shows_the_interval_that_it_was_given():
+    scores, members = torch.cat([torch.arange(100.0), torch.arange(100.0) + 20]), torch.arange(200) >= 100
+    rate = tpr_at(scores, members, 0.05)
+    assert records.shown(records.value_of(rate)) == repr(rate) and "[" in repr(rate)
+    assert repr(rate) != repr(Rate(rate.k, rate.n)) and rate == Rate(rate.k, rate.n)
 
 
 # The lesson in small.

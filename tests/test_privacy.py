@@ -2,6 +2,7 @@
 
 import ast
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from utils.privacy import (
     dpsgd,
     eps_lower,
     gaussian_eps,
+    one_run_eps,
     per_example_gradients,
     privacy_eps,
     rdp,
@@ -67,7 +69,7 @@ def test_at_whole_orders_the_divergence_is_the_binomial_sum(sigma, rate, order):
 @given(st.floats(0.5, 5), st.floats(0.01, 0.9), st.floats(1.05, 12))
 def test_between_whole_orders_the_divergence_is_the_integral(sigma, rate, order):
     def integrand(z):
-        ratio = math.log(1 - rate + rate * math.exp((2 * z - 1) / (2 * sigma**2)))
+        ratio = np.logaddexp(math.log1p(-rate), math.log(rate) + (2 * z - 1) / (2 * sigma**2))
         return math.exp(order * ratio + stats.norm.logpdf(z, scale=sigma))  # the power alone may be too large
 
     value, _ = integrate.quad(
@@ -178,15 +180,93 @@ def test_edges_of_the_accountant():
     assert privacy_eps(0, 0.1, 10, 1e-5) == rdp_eps(0, 0.1, 10, 1e-5) == gaussian_eps(0, 1e-5) == math.inf
     assert privacy_eps(1, 0, 10, 1e-5) == privacy_eps(1, 0.1, 0, 1e-5) == 0
     assert privacy_eps(0.4, 0.5, 1000, 1e-5) == pytest.approx(1426, rel=0.01)  # where exp(epsilon) is no number
-    for wrong in (
-        (-1, 0.1, 10, 1e-5),
-        (1, 64, 10, 1e-5),
-        (1, 0.1, 2.5, 1e-5),
-        (1, 0.1, 10, 0),
-        (math.nan, 0.1, 1, 1e-5),
-    ):
-        with pytest.raises(ValueError, match="must"):
-            privacy_eps(*wrong)
+    assert privacy_eps(math.inf, 0.1, 10, 1e-5) == rdp_eps(math.inf, 0.1, 10, 1e-5) == gaussian_eps(math.inf, 0.1) == 0
+
+
+ARGUMENTS = {"noise_multiplier": 1.0, "rate": 0.1, "updates": 10, "privacy_delta": 1e-5}
+
+
+@pytest.mark.parametrize(
+    "name, wrong",
+    [(name, wrong) for name in ARGUMENTS for wrong in (-1, math.nan, True, "1", None, [1, 2])]
+    + [("rate", 64), ("rate", math.inf), ("updates", 2.5), ("updates", math.inf), ("privacy_delta", 0)],
+)
+def test_a_number_that_makes_no_sense_is_named(name, wrong):
+    for eps in (privacy_eps, rdp_eps):
+        with pytest.raises(ValueError, match=f"^{name} must"):
+            eps(**ARGUMENTS | {name: wrong})
+
+
+def test_numbers_of_numpy_and_torch_are_numbers():
+    want = privacy_eps(**ARGUMENTS)
+    for kind in (np.float64, np.array, torch.tensor):
+        assert privacy_eps(**{name: kind(value) for name, value in ARGUMENTS.items()}) == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "setting, renyi, least",
+    [
+        ((0.5, 0.004, 100_000, 1e-12), 98.18, 94.36),  # the rounding of the plain transform made it 116.2
+        ((2.0, 0.01, 10_000_000, 1e-11), 259.55, 253.8),  # or 251.9, too kind
+        ((0.8, 0.01, 10_000, 1e-14), 19.18, 18.36),  # or 18.1
+    ],
+)
+def test_a_tiny_delta_is_not_lost_in_rounding(setting, renyi, least):
+    """At least what masses rounded downward give, composed by the same transform; at most the other bound."""
+    sigma, rate, updates, delta = setting
+    eps = privacy_eps(*setting)
+    assert least <= eps < least * 1.003 and eps < rdp_eps(*setting) == pytest.approx(renyi, abs=0.01)
+    step = accountant.privacy_losses(sigma, rate).step
+    lower = accountant.compose(rounded_down(sigma, rate, True, step / 10), min(updates, 100_000), 1e-6, delta)
+    assert updates > 100_000 or accountant.smallest_eps(lower, delta * (1 + 1e-4)) <= eps
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.floats(0.6, 4), st.floats(0.001, 0.5), st.integers(10, 2000))
+def test_the_tilted_transform_is_the_plain_one_where_that_is_precise(sigma, rate, updates):
+    one = accountant.privacy_losses(sigma, rate)
+    plain = accountant.smallest_eps(accountant.compose(one, updates, 1e-11), 1e-5)
+    tilted = accountant.smallest_eps(accountant.compose(one, updates, 1e-6, 1e-5), 1e-5)
+    assert tilted == pytest.approx(plain, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "setting, want",
+    [
+        ((0.03, 1, 1, 1e-5), gaussian_eps(0.03, 1e-5)),
+        ((0.02, 1, 10, 1e-5), gaussian_eps(0.02 / math.sqrt(10), 1e-5)),
+        ((1e-4, 0.5, 10, 1e-5), 5.0010e8),  # sampling hides nothing from so little noise
+        ((1e-9, 0.5, 10, 1e-5), 5e18),
+        ((1e-200, 0.5, 10, 1e-5), math.inf),
+        ((1.0, 1e-9, 1000, 1e-5), 0.0),
+        ((1.0, 1e-9, 10**6, 1e-5), 0.0),
+        ((1.0, 1e-6, 10**6, 1e-5), 0.00268),  # 0.0028 on a coarser grid
+    ],
+)
+def test_settings_far_out_have_their_bound_at_once(setting, want):
+    begin = time.process_time()
+    assert privacy_eps(*setting) == pytest.approx(want, rel=2e-3)
+    rdp_eps(*setting)
+    assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("sigma", [0.03, 0.05, 0.0599])
+@pytest.mark.parametrize("rate", [1e-6, 0.1, 0.9, 1])
+def test_with_hardly_any_noise_the_divergence_is_that_of_two_bells(sigma, rate):
+    """The sum of binomials for whole orders, an integral for one between."""
+    test = test_at_whole_orders_the_divergence_is_the_binomial_sum.hypothesis.inner_test
+    for order in (2, 3, 10):
+        test(sigma, rate, order)
+    if rate < 1:
+        test_between_whole_orders_the_divergence_is_the_integral.hypothesis.inner_test(sigma, rate, 1.02)
+
+
+@few
+@given(st.floats(0.07, 5), st.floats(1e-4, 1), st.integers(1, 2000), deltas)
+def test_orders_that_are_left_out_could_not_win(sigma, rate, updates, delta):
+    orders = 1 + np.geomspace(1e-3, 60, 48)
+    found = accountant.eps_from_rdp(updates * rdp(sigma, rate, orders), orders, delta)
+    assert rdp_eps(sigma, rate, updates, delta, orders) == pytest.approx(found, rel=1e-12, abs=1e-12)
 
 
 # Gradients.
@@ -245,7 +325,7 @@ def test_book_keeping_is_right_for_every_kind_of_convolution(data):
     model = nn.Sequential(body, nn.Linear(features, 4, bias=draw(st.booleans()))).double()
     n = draw(st.integers(1, 5))
     x, y = torch.rand(n, c_in, side, side, dtype=torch.float64), torch.randint(0, 4, (n,))
-    assert dpsgd.plain_layers(model)
+    assert dpsgd.plain_chain(model, x)
     clip = draw(st.floats(0.01, 10))
     total, lengths = clipped_sum(model, x, y, clip)
     want, by_loop = clipped_by_hand(looped(model, x, y), clip)
@@ -462,6 +542,18 @@ def test_no_evidence_bounds_nothing():
         eps_lower(11, 10, 0, 10, 1e-5)
 
 
+def test_counts_and_scores_that_are_none_are_named():
+    for name, wrong in (("n_in", 0), ("n_out", True), ("privacy_delta", math.nan), ("failure_prob", 1)):
+        with pytest.raises(ValueError, match=f"^{name} must"):
+            eps_lower(**{"hits": 1, "n_in": 10, "alarms": 1, "n_out": 10, "privacy_delta": 0} | {name: wrong})
+    for name, wrong in (("right", -1), ("guesses", 2.5), ("examples", math.inf), ("privacy_delta", 1)):
+        with pytest.raises(ValueError, match=f"^{name} must"):
+            one_run_eps(**{"right": 8, "guesses": 10, "examples": 20, "privacy_delta": 0} | {name: wrong})
+    assert one_run_eps(np.int64(50), torch.tensor(50), 100, np.float32(0)) > 1
+    with pytest.raises(ValueError, match="scores_out must"):
+        audited_eps(np.arange(9), np.array([1, math.nan, 2]), 1e-5)
+
+
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
     rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
@@ -509,7 +601,7 @@ def functions(path: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     "name, module",
-    [("per_example_gradients", "dpsgd"), ("factor", "dpsgd"), ("gaussian_delta", "accountant")],
+    [("factor", "dpsgd"), ("gaussian_delta", "accountant")],
 )
 def test_the_lesson_and_utils_hold_the_same_cell(name, module):
     lesson, shared = functions("notebooks/src/09_differential_privacy.py"), functions(f"utils/privacy/{module}.py")

@@ -39,3 +39,13 @@ def whole(name: str, value, least: int | None = 1) -> int:
 
 def probability(name: str, value) -> float:
     return number(name, value, "lie between 0 and 1", lambda v: 0 < v < 1)
+
+
+def number_in(name: str, value, interval: str = "(-inf, inf)", hint: str = "") -> float:
+    """`value` as a float if it lies in an interval as on paper, "[0, 1)" or "(0, inf]". `hint`: what else to say."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+
+    def holds(v: float) -> bool:
+        return low < v < high or (v == low and interval[0] == "[") or (v == high and interval[-1] == "]")
+
+    return number(name, value, f"be a number in {interval}{f' ({hint})' if hint else ''}", holds)

@@ -115,7 +115,10 @@ def value_of(value: object, unit: str = "") -> Value:
 def shown(value: Value) -> str:
     """A value as a reader sees it: `236/397 = 59 % [55, 64]`, `2.3 s`, `1,024`, `yes`."""
     if "k" in value:
-        return repr(Rate(value["k"], value["n"]))
+        rate, interval = Rate(value["k"], value["n"]), value["interval"]
+        if value_of(rate)["interval"] != interval:  # an interval of its own kind
+            return repr(rate).split(" [")[0] + " [{}, {}]".format(*(round(100 * bound) for bound in interval))
+        return repr(rate)
     if "text" in value:
         return value["text"]
     number, unit = value["number"], value["unit"]

@@ -467,10 +467,11 @@ plots.table(knows)
 # %%
 def nearest(queries, window=20):
     """The distance of each query to the nearest of the `window` before it on its account, (n - 1,)."""
-    flat = queries.flatten(1)
-    ago = torch.arange(len(flat))[:, None] - torch.arange(len(flat))
-    recent = ((ago > 0) & (ago <= window)).to(flat.device)
-    return torch.cdist(flat, flat).where(recent, math.inf).amin(1)[1:]
+    flat = queries.flatten(1).double()
+    distance = flat.new_full((len(flat),), math.inf)
+    for ago in range(1, min(window, len(flat) - 1) + 1):
+        distance[ago:] = distance[ago:].minimum((flat[ago:] - flat[:-ago]).square().sum(1).sqrt())
+    return distance[1:]
 
 
 def asks_again(queries, usual, run_length=10_000):

@@ -7,11 +7,14 @@ that it has seen, and in one that it has not. A target is judged against both: L
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from utils.arguments import number_in
 from utils.evaluation import Rate
 
 # Many networks at once.
@@ -182,7 +185,7 @@ def roc_curve(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
 
     A point for each different score, the highest first, after (0, 0). As `sklearn.metrics.roc_curve` without dropping.
     """
-    check_scores(scores, members)
+    scores, members = check_scores(scores, members)
     order = scores.flatten().argsort(descending=True)
     ranked, hits = scores.flatten()[order], members.flatten()[order].double()
     last = torch.cat([ranked[1:] != ranked[:-1], torch.ones_like(ranked[:1], dtype=torch.bool)])  # of equal scores
@@ -196,16 +199,62 @@ def auc(scores: Tensor, members: Tensor) -> float:
     return float(torch.trapezoid(tpr, fpr))
 
 
-def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> Rate:
-    """How many members are found at the lowest threshold that accuses at most a share `fpr` of the non-members."""
-    check_scores(scores, members)
-    others = scores[~members].sort(descending=True).values
-    allowed = int(fpr * len(others) + 1e-9)
-    found = scores[members] > others[allowed] if allowed < len(others) else members[members]
-    return Rate(int(found.sum()), len(found))
+@dataclass(frozen=True, eq=False, repr=False)
+class Found(Rate):
+    """Members found at a threshold that was itself estimated; `interval` counts that in."""
+
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.low, self.high
 
 
-def check_scores(scores: Tensor, members: Tensor) -> None:
+def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> Found:
+    """How many members are found at the lowest threshold that accuses at most a share `fpr` of the non-members.
+
+    Its 95 % interval is of the members that are found at a share of exactly `fpr` among *all* non-members, and knows
+    both samples as samples (`of_both_sides`). It takes scores as independent of each other: several networks that judge
+    the same examples are more alike than that.
+
+    Raises ValueError for a share above 0 and below one in all non-members: these cannot show it.
+    """
+    scores, members = check_scores(scores, members)
+    fpr = number_in("fpr", fpr, "[0, 1]")
+    others, ours = scores[~members].sort(descending=True).values, scores[members]
+    n, allowed = len(others), int(fpr * len(others) + 1e-9)
+    if fpr and not allowed:
+        raise ValueError(
+            f"fpr {fpr:g} needs {math.ceil(1 / fpr - 1e-9):,} non-members at least, got {n:,}: "
+            f"the smallest share that these can show is {1 / n:.2g}"
+        )
+    above = len(ours) - torch.searchsorted(ours.sort().values, others.contiguous(), right=True)
+    above = np.append(
+        above.cpu().numpy(), len(ours)
+    )  # how many members each non-member's score would find; the last: all
+    return Found(int(above[allowed]), len(ours), *of_both_sides(above, fpr))
+
+
+def of_both_sides(above: np.ndarray, fpr: float, draws: int = 2000) -> tuple[float, float]:
+    """The 95 % interval of a true positive rate at `fpr`, by a bootstrap of non-members and members, seeded.
+
+    How many of n non-members lie above the threshold that accuses a share `fpr` of all is binomial; so the threshold
+    lies between two of their scores, and finds a number of members between two. These are drawn again as well, with
+    half a member more on either side (Jeffreys), so that none found is not taken for none there.
+
+    above  how many of M members lie above the highest non-member, the next, ..., and M, (n + 1,)
+    """
+    random, n, members = np.random.default_rng(0), len(above) - 1, int(above[-1])
+    place = random.binomial(n, fpr, draws)
+    low, high = np.append(0, above)[place], above[place]
+    k = low + (high - low) * random.random(draws)
+    drawn, found = random.beta(k + 0.5, members - k + 0.5), above[int(fpr * n + 1e-9)] / members
+    return min(float(np.quantile(drawn, 0.025)), found), max(float(np.quantile(drawn, 0.975)), found)
+
+
+def check_scores(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+    scores, members = torch.as_tensor(scores), torch.as_tensor(members)
     if members.dtype != torch.bool or members.shape != scores.shape:
         raise ValueError(
             f"members must be bool and have the shape of scores, {tuple(scores.shape)}: "
@@ -215,3 +264,4 @@ def check_scores(scores: Tensor, members: Tensor) -> None:
         raise ValueError("members must name at least one example inside and one outside")
     if scores.isnan().any():
         raise ValueError("scores must not be NaN")
+    return scores, members

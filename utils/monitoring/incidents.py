@@ -12,13 +12,18 @@ def surprise(usual: Tensor, now: Tensor) -> Tensor:
     The share of usual numbers at least as extreme, as a surprise: -log(share) / log(n). For usual numbers it has a mean
     of about 1 / log(n), whatever their distribution, so `e_detector` can watch any of them.
 
-    usual, now  (channels, n) and (channels, m) float64: numbers from before, and those of the arrivals
+    usual, now  (channels, n) and (channels, m) float64: numbers from before, and those of the arrivals. The surprise of
+                NaN is NaN, which `e_detector` passes over
+
+    Raises ValueError if a usual number is NaN: what is usual would be counted wrong.
     """
+    if usual.isnan().any():
+        raise ValueError("usual must not hold NaN: take such examples out, or they count as the largest of all")
     ordered, now, n = usual.sort(1).values, now.contiguous(), usual.shape[1]
     below = torch.searchsorted(ordered, now, right=True)
     above = n - torch.searchsorted(ordered, now)
     share = (2 * torch.minimum(below, above).double() / n).clamp(1 / n, 1)
-    return (-share.log() / math.log(n)).clamp(0, 1)
+    return (-share.log() / math.log(n)).clamp(0, 1).where(~now.isnan(), math.nan)
 
 
 def mixed(

@@ -6,7 +6,16 @@ from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
+from utils.arguments import number_in
 from utils.rate import Rate, Z
+
+
+def finite_logits(logits: Tensor) -> Tensor:
+    """The logits in float64. Raises ValueError if there are none, or some are not finite."""
+    if logits.dim() != 2 or not len(logits) or not logits.isfinite().all():
+        odd = f"{int((~logits.isfinite()).sum())} values that are not finite"
+        raise ValueError(f"logits must be finite, (N, classes) with N > 0: got {tuple(logits.shape)} with {odd}")
+    return logits.detach().double()
 
 
 def calibrate(logits: Tensor, y: Tensor) -> float:
@@ -14,7 +23,7 @@ def calibrate(logits: Tensor, y: Tensor) -> float:
 
     Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy.
     """
-    values = logits.detach().double().cpu()
+    values = finite_logits(logits).cpu()
     labels = y.cpu()
     found = optimize.minimize_scalar(
         lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(), bounds=(-4, 4), method="bounded"
@@ -27,7 +36,7 @@ def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, 
 
     Built in lesson 12. Right where calibrated confidences are right; it knows nothing of a changed meaning of labels.
     """
-    confidence = (logits.detach().double() / temperature).softmax(1).amax(1)
+    confidence = (finite_logits(logits) / number_in("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
     mean = float(confidence.mean())
     half = Z * math.sqrt(float((confidence * (1 - confidence)).sum())) / len(confidence)
     return mean, (max(mean - half, 0.0), min(mean + half, 1.0))
@@ -43,5 +52,7 @@ def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) 
     before, now  accuracies when the model was new and now
     error_cost   what one wrong answer costs, in the currency of the price
     """
+    events = number_in("events", events, "[0, inf)")
+    error_cost = number_in("error_cost", error_cost, "[0, inf)")
     worst, best = before.lead(now), -now.lead(before)
     return worst * events * error_cost, best * events * error_cost

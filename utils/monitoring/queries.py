@@ -1,36 +1,45 @@
 """The monitor of accounts: does one and the same sender ask for nearly the same thing again? Built in lesson 13."""
 
 import math
+import warnings
 from collections import OrderedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from utils.arguments import number_in, whole
 from utils.monitoring.streams import BETS
 
 
 def nearest(queries: Tensor, window: int = 20) -> Tensor:
-    """The distance (L2) of each query to the nearest of the `window` before it, (n - 1,): the first has none.
+    """The distance (L2) of each query to the nearest of the `window` before it, (n - 1,) float64: the first has none.
 
-    Built in lesson 13, after Chen, Carlini & Wagner 2020 (arXiv:1907.05587).
+    Built in lesson 13, after Chen, Carlini & Wagner 2020 (arXiv:1907.05587). From differences in float64, so that near
+    ones are told apart however far from 0 they lie. A query that is not finite is left out as if it had not come: its
+    distance is NaN, as that of the first one.
 
     queries  of one account, in their order, (n, ...)
     """
-    flat = queries.flatten(1)
-    ago = torch.arange(len(flat))[:, None] - torch.arange(len(flat))
-    recent = ((ago > 0) & (ago <= window)).to(flat.device)
-    return torch.cdist(flat, flat).where(recent, math.inf).amin(1)[1:]
+    flat = torch.as_tensor(queries).flatten(1).double()
+    finite = flat.isfinite().all(1)
+    come, found = flat[finite], flat.new_full((len(flat),), math.nan)
+    distance = come.new_full((len(come),), math.inf)
+    for ago in range(1, min(whole("window", window), len(come) - 1) + 1):
+        distance[ago:] = distance[ago:].minimum((come[ago:] - come[:-ago]).square().sum(1).sqrt())
+    found[finite] = distance.where(distance < math.inf, math.nan)
+    return found[1:]
 
 
 def closeness(usual: Tensor, distance: Tensor) -> Tensor:
     """How unusually near a query is to an earlier one, 0 to 1, (...) float64: -log(share of usual as near) / log(n).
 
-    usual  (n,) distances of accounts that are trusted
+    usual  (n,) distances of accounts that are trusted, without NaN; the closeness of NaN is NaN
     """
     n = len(usual)
     below = torch.searchsorted(usual.sort().values, distance.contiguous(), right=True)
-    return (-(below.double() / n).clamp_min(1 / n).log() / math.log(n)).clamp(0, 1)
+    near = (-(below.double() / n).clamp_min(1 / n).log() / math.log(n)).clamp(0, 1)
+    return near.where(~distance.isnan(), math.nan)
 
 
 class QueryMonitor:
@@ -42,10 +51,17 @@ class QueryMonitor:
     first. Memory holds at most `accounts` accounts with `window` queries each: whoever has been silent longest is
     forgotten first.
 
-    usual  (n,) distances of accounts that are trusted, as `nearest` finds them
+    A query that is not finite is passed over, with a warning, as if it had not come.
+
+    usual  (n,) distances of accounts that are trusted, as `nearest` finds them; NaN is left out
     """
 
     def __init__(self, usual: Tensor, *, run_length: float, window: int = 20, accounts: int = 1000):
+        run_length = number_in("run_length", run_length, "(0, inf)")
+        window = whole("window", window)
+        accounts = whole("accounts", accounts)
+        usual = torch.as_tensor(usual)
+        usual = usual[~usual.isnan()]
         if len(usual) < 100:
             raise ValueError(f"QueryMonitor needs 100 usual distances at least, got {len(usual)}: record more accounts")
         if usual.min() == usual.max():
@@ -58,8 +74,11 @@ class QueryMonitor:
         self.memory: OrderedDict[object, tuple[np.ndarray, int, np.ndarray]] = OrderedDict()
 
     def update(self, account, query: np.ndarray) -> bool:
-        """Read a query, a flat array; True if its account raises an alarm, which then begins anew."""
-        nothing = np.zeros(len(BETS))
+        """Read a query, an array; True if its account raises an alarm, which then begins anew."""
+        query, nothing = np.asarray(query, float).reshape(-1), np.zeros(len(BETS))
+        if not np.isfinite(query).all():
+            warnings.warn("a query is NaN or infinite: it is passed over", stacklevel=2)
+            return False
         recent, seen, coins = self.memory.pop(account, None) or (np.empty((self.window, len(query))), 0, nothing)
         alarm = False
         if seen:

@@ -2,14 +2,34 @@
 
 The functions take whole streams, (streams, time) or (time,), and return the height at each time that an alarm is judged
 by, so that many streams run side by side. `Adwin` reads one value at a time, in memory that hardly grows.
+
+An arrival that is missing (NaN) is no evidence: with a warning it is passed over, the height stays, and goes on from
+there with the next.
 """
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
 
+from utils.arguments import number_in, whole
+
 BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75)  # shares at risk
+
+
+def there_in(x: Tensor) -> Tensor:
+    """Which values of streams (..., T) are not missing, bool, with a warning if some are.
+
+    Raises ValueError if one stream has none.
+    """
+    there = x.isfinite()
+    if not there.any(-1).all():
+        raise ValueError("x has a stream without a single finite value: there is nothing to watch")
+    if not there.all():
+        missing = int((~there).sum())
+        warnings.warn(f"{missing} of {there.numel()} arrivals are NaN or infinite: they are passed over", stacklevel=3)
+    return there
 
 
 def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
@@ -17,13 +37,14 @@ def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
 
     Built in lesson 12. Page 1954. An alarm is raised where it reaches a threshold chosen on streams without drift.
 
-    x  (..., T); the answer has the same shape, float64
+    x  (..., T); the answer has the same shape, float64. NaN and infinite values are passed over, with a warning
     """
+    x, mean, slack = torch.as_tensor(x).double(), number_in("mean", mean), number_in("slack", slack)
     up = down = torch.zeros(x.shape[:-1], dtype=torch.float64, device=x.device)
     heights = []
-    for value in x.double().unbind(-1):
-        up = (up + value - mean - slack).clamp_min(0)
-        down = (down - value + mean - slack).clamp_min(0)
+    for value, there in zip(x.unbind(-1), there_in(x).unbind(-1), strict=True):
+        up = (up + value - mean - slack).clamp_min(0).where(there, up)
+        down = (down - value + mean - slack).clamp_min(0).where(there, down)
         heights.append(torch.maximum(up, down))
     return torch.stack(heights, -1)
 
@@ -37,26 +58,29 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     Rinaldo 2024, arXiv:2203.03532). It is not enough that the values have this mean: with days, weeks or any other
     memory in them alarms come far sooner. And `mean` must be known: an error of it is won like a change.
 
-    x  (..., T) in [0, 1]; the answer has the same shape, float64
+    x  (..., T) in [0, 1]; the answer has the same shape, float64. NaN is passed over, with a warning
     Raises ValueError if x or mean lies outside.
     """
-    x = x.double()
-    if not 0 < mean < 1 or not (x >= 0).all() or not (x <= 1).all():
-        raise ValueError("e_detector needs values in [0, 1] and a mean between 0 and 1: scale them first")
+    x, mean = torch.as_tensor(x).double(), number_in("mean", mean, "(0, 1)", hint="scale it and the values first")
+    if not ((0 <= x) & (x <= 1) | x.isnan()).all():
+        raise ValueError("e_detector needs values in [0, 1]: scale them first")
     bets = torch.tensor(BETS, dtype=torch.float64, device=x.device)
     stake = torch.where(bets > 0, bets / mean, bets / (1 - mean))  # the worst x leaves 1 - |b|
     wealth = torch.zeros(*x.shape[:-1], len(BETS), dtype=torch.float64, device=x.device)
     evidence = []
-    for value in x.unbind(-1):
-        wealth = (1 + wealth) * (1 + stake * (value[..., None] - mean))
-        wealth = wealth.clamp_max(1e300)
+    for value, there in zip(x.unbind(-1), there_in(x).unbind(-1), strict=True):
+        after = (1 + wealth) * (1 + stake * (value[..., None] - mean))
+        wealth = after.clamp_max(1e300).where(there[..., None], wealth)
         evidence.append(wealth.mean(-1))
     return torch.stack(evidence, -1)
 
 
 def first_alarm(height: Tensor, threshold: float) -> Tensor:
-    """The first time at which each stream reaches the threshold, (...,) int64, counted from 0; T where none does."""
-    there = height >= threshold
+    """The first time at which each stream reaches the threshold, (...,) int64, counted from 0; T where none does.
+
+    A height that is NaN reaches none.
+    """
+    there = height >= number_in("threshold", threshold, "[-inf, inf]")
     time = there.int().argmax(-1)
     return torch.where(there.any(-1), time, height.shape[-1])
 
@@ -66,7 +90,16 @@ def threshold_for(height: Tensor, run_length: float) -> float:
 
     Streams that reach no alarm count with all their T steps and no alarm: total steps / alarms, so T may be shorter
     than the run length. The threshold is one of the heights reached, by bisection.
+
+    Raises ValueError where a height is NaN, and where the streams together are shorter than the run length.
     """
+    run_length = number_in("run_length", run_length, "(0, inf)")
+    if height.isnan().any():
+        raise ValueError("height must not be NaN, or the threshold is one that nothing reaches: take such streams out")
+    if height.numel() < run_length:
+        raise ValueError(
+            f"run_length {run_length:g} is more than the {height.numel():,} steps of all streams: use more"
+        )
     tops = height.amax(-1).sort().values
     low, high = 0, len(tops) - 1
     while low < high:
@@ -92,9 +125,8 @@ class Adwin:
     """
 
     def __init__(self, failure_prob: float = 0.002, *, each: int = 5, every: int = 32):
-        if not 0 < failure_prob < 1:
-            raise ValueError(f"failure_prob must lie between 0 and 1, got {failure_prob}")
-        self.failure_prob, self.each, self.every = failure_prob, each, every
+        self.failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
+        self.each, self.every = (whole(name, n) for name, n in (("each", each), ("every", every)))
         self.rows: list[list[tuple[float, float]]] = []  # rows[i]: (sum, sum of squares) of 2 ** i values, oldest first
         self.size, self.total, self.squares, self.seen = 0, 0.0, 0.0, 0
 
@@ -103,8 +135,12 @@ class Adwin:
         return self.total / self.size if self.size else math.nan
 
     def update(self, value: float) -> bool:
-        """Read a value in [0, 1]; True if the window was cut."""
+        """Read a value in [0, 1]; True if the window was cut. NaN is passed over, with a warning."""
+        value = float(value)
         if not 0 <= value <= 1:
+            if math.isnan(value):
+                warnings.warn("an arrival is NaN: it is passed over", stacklevel=2)
+                return False
             raise ValueError(f"Adwin reads values in [0, 1], got {value}: scale them first")
         self._add(value)
         self.seen += 1

@@ -7,25 +7,29 @@ in units of the clipping norm, it answers z from N(0, σ²) without the example,
 """
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 from scipy import fft, optimize, special
 
+from utils.arguments import number_in, whole
+
 ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
 
 
-def check_setting(noise_multiplier: float, rate: float, updates: int, privacy_delta: float) -> None:
-    if not noise_multiplier >= 0:
-        raise ValueError(f"noise_multiplier must be a number >= 0, got {noise_multiplier!r}")
-    if not 0 <= rate <= 1:
-        raise ValueError(f"rate must lie in [0, 1], it is a probability: got {rate!r} (a batch size? divide it by N)")
-    if not (updates == int(updates) and updates >= 0):
-        raise ValueError(f"updates must be a whole number >= 0, got {updates!r}")
-    if not 0 < privacy_delta < 1:
-        raise ValueError(f"privacy_delta must lie between 0 and 1, got {privacy_delta!r}")
+def check_setting(
+    noise_multiplier: float, rate: float, updates: int, privacy_delta: float
+) -> tuple[float, float, int, float]:
+    """The same as plain numbers. Raises ValueError that names the one at fault."""
+    return (
+        number_in("noise_multiplier", noise_multiplier, "[0, inf]"),
+        number_in("rate", rate, "[0, 1]", hint="it is a probability; a batch size? divide it by N"),
+        whole("updates", updates, 0),
+        number_in("privacy_delta", privacy_delta, "(0, 1)"),
+    )
 
 
 # One Gaussian answer, exactly.
@@ -38,13 +42,18 @@ def gaussian_delta(noise_multiplier: float, eps: float) -> float:
 
 
 def gaussian_eps(noise_multiplier: float, privacy_delta: float) -> float:
-    """The smallest epsilon of one Gaussian answer that every example is in: no sampling, one update."""
-    check_setting(noise_multiplier, 1, 1, privacy_delta)
-    if noise_multiplier == 0:
+    """The smallest epsilon of one Gaussian answer that every example is in: no sampling, one update.
+
+    Below a noise of 1e-6 rounding leaves no more than the simpler bound of the two tails, too high by a millionth.
+    """
+    noise_multiplier, _, _, privacy_delta = check_setting(noise_multiplier, 1, 1, privacy_delta)
+    if noise_multiplier < 1e-150:
         return math.inf
-    if gaussian_delta(noise_multiplier, 0) <= privacy_delta:
+    if noise_multiplier == math.inf or gaussian_delta(noise_multiplier, 0) <= privacy_delta:
         return 0.0
     high = 1 / (2 * noise_multiplier**2) + math.sqrt(2 * math.log(1 / privacy_delta)) / noise_multiplier
+    if noise_multiplier < 1e-6:
+        return high
     return optimize.brentq(lambda eps: gaussian_delta(noise_multiplier, eps) - privacy_delta, 0, high, xtol=1e-12)
 
 
@@ -55,9 +64,22 @@ def rdp(noise_multiplier: float, rate: float, orders: ndarray) -> ndarray:
     """The Rényi divergence of one update at each order > 1, whole or not. Mironov et al. 2019 (arXiv:1908.10530).
 
     The integral of E[(mixture / N(0, σ²))^order] under N(0, σ²), as a sum over a fine grid. The integrand is smooth
-    and falls off like a bell at both ends, where such sums are exact to rounding.
+    and falls off like a bell at both ends, where such sums are exact to rounding. Below a noise of 0.06 it is two bells
+    that do not touch, at 0 and at the order, up to a share of 1e-14.
     """
-    sigma, order = noise_multiplier, np.atleast_1d(np.asarray(orders, float))[:, None]
+    sigma, rate, _, _ = check_setting(noise_multiplier, rate, 1, 0.5)
+    order = np.atleast_1d(np.asarray(orders, float))[:, None]
+    if not (order > 1).all() or not np.isfinite(order).all():
+        raise ValueError(f"orders must be numbers above 1, got {orders!r}")
+    if rate == 0 or sigma == math.inf:
+        return np.zeros(len(order))
+    if sigma < 1e-150:
+        return np.full(len(order), math.inf)
+    if sigma < 0.06:
+        order = order[:, 0]
+        stays = order * (np.log1p(-rate) if rate < 1 else -np.inf)
+        moved = order * math.log(rate) + order * (order - 1) / (2 * sigma**2)
+        return np.maximum(np.logaddexp(stays, moved) / (order - 1), 0)
     step = min(sigma, sigma**2) / 6
     found = []
     for few in np.array_split(order, max(len(order) // 16, 1)):
@@ -79,12 +101,19 @@ def rdp_eps(
     noise_multiplier: float, rate: float, updates: int, privacy_delta: float, orders: ndarray = ORDERS
 ) -> float:
     """Epsilon of `updates` updates by Rényi divergences, which add up: an upper bound, quick and somewhat loose."""
-    check_setting(noise_multiplier, rate, updates, privacy_delta)
-    if rate == 0 or updates == 0:
+    sigma, rate, updates, privacy_delta = check_setting(noise_multiplier, rate, updates, privacy_delta)
+    if rate == 0 or updates == 0 or sigma == math.inf:
         return 0.0
-    if noise_multiplier == 0:
+    if sigma == 0:
         return math.inf
-    return eps_from_rdp(updates * rdp(noise_multiplier, rate, orders), np.asarray(orders, float), privacy_delta)
+    orders, best = np.sort(np.atleast_1d(np.asarray(orders, float))), math.inf
+    for few in np.array_split(orders, max(len(orders) // 16, 1)):
+        divergence = updates * rdp(sigma, rate, few)
+        best = min(best, eps_from_rdp(divergence, few, privacy_delta))
+        last = few[-1]  # higher orders have no smaller divergence, nor any smaller one of the terms after it
+        if divergence[-1] + math.log1p(-1 / last) - math.log(last) / (last - 1) >= best:
+            break
+    return best
 
 
 # The privacy loss.
@@ -112,11 +141,14 @@ def between(z: ndarray) -> ndarray:
     )
 
 
-def privacy_losses(noise_multiplier: float, rate: float, *, removed: bool = True, step: float | None = None) -> Losses:
+def privacy_losses(
+    noise_multiplier: float, rate: float, *, removed: bool = True, step: float | None = None, missing: float = 0.0
+) -> Losses:
     """The privacy loss of one update, log(P / Q) under P, as a grid that is never too kind.
 
     removed  P is the mixture and Q is N(0, σ²); else the other way round: the example is added
-    step     None: a twentieth of the loss's spread
+    step     None: a twentieth of the loss's spread, or what CELLS cells allow
+    missing  the probability that may be counted as an infinite loss, if that spares a coarse grid
 
     The mass in each cell is moved to the cell's two ends, so that the probability under Q stays the same as well. So
     the curve of delta against exp(epsilon), which is convex, is replaced by chords: an upper bound, exact on the grid.
@@ -128,45 +160,89 @@ def privacy_losses(noise_multiplier: float, rate: float, *, removed: bool = True
         return np.logaddexp(np.log1p(-q) if q < 1 else -np.inf, math.log(q) + (2 * z - 1) / (2 * sigma**2))
 
     low, high = float(loss(-12 * sigma)), float(loss(1 + 12 * sigma))  # beyond lies a probability of 1e-32
+    infinite = 0.0
     if step is None:
         z = np.linspace(-8 * sigma, 8 * sigma, 400)
         spread = math.sqrt(np.average((loss(z) - loss(0.0)) ** 2, weights=np.exp(-(z**2) / (2 * sigma**2))))
+        if (high - low) / CELLS > spread / 20 and missing:
+            end = sigma * max(1 / sigma - special.ndtri(min(missing / (2 * q), 0.5)), -special.ndtri(missing / 2))
+            if end < 1 + 12 * sigma:
+                high = float(loss(end))
+                infinite = missing if removed else 0.0  # the other way round, what lies beyond is below all others
         step = max(spread / 20, (high - low) / CELLS)
     edges = step * np.arange(math.floor(low / step), math.ceil(high / step) + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = 0.5 + sigma**2 * (np.log(np.expm1(edges) + q) - math.log(q))  # where the loss is at an edge
+        grown = np.where(edges < 700, np.log(np.expm1(np.minimum(edges, 700)) + q), edges)
+        z = 0.5 + sigma**2 * (grown - math.log(q))  # where the loss is at an edge
     z[np.isnan(z)] = -np.inf  # below log(1 - q), which no loss is
-    z[0], z[-1] = -np.inf, np.inf
+    z[0] = -np.inf
+    if not infinite:
+        z[-1] = np.inf
     base = between(z / sigma)
     mixture = (1 - q) * base + q * between((z - 1) / sigma)
     if removed:
         p, q_mass = mixture, base
     else:
         p, q_mass, edges = base[::-1], mixture[::-1], -edges[::-1]
-    up = np.clip((p - q_mass * np.exp(edges[:-1])) / -math.expm1(-step), 0, p)  # of each cell, to its upper end
+    grown = np.exp(np.minimum(edges[:-1], 700))  # beyond, more than needed goes up
+    up = np.clip((p - q_mass * grown) / -math.expm1(-step), 0, p)  # of each cell, to its upper end
     mass = np.append(p - up, 0) + np.append(0, up)
-    return Losses(step, round(edges[0] / step), mass, 0.0)
+    return Losses(step, round(edges[0] / step), mass, infinite)
 
 
-def compose(one: Losses, updates: int, tail: float = 1e-16) -> Losses:
+def compose(one: Losses, updates: int, tail: float = 1e-16, privacy_delta: float | None = None) -> Losses:
     """The loss of `updates` independent updates, a sum, by one Fourier transform.
 
     A circle of sums takes the place of the line. What wraps around has at most the probability `tail` (Chernoff's
     bound, from the masses themselves) and is counted as an infinite loss.
+
+    privacy_delta  if given, the transform is of masses times exp(tilt loss), which puts its middle where delta is about
+                   so large: a transform rounds to 1e-16 of its largest values, which would hide a delta of 1e-12. What
+                   is then found of smaller losses is too high, if anything
     """
     loss = one.step * (one.first + np.arange(len(one.mass)))
     with np.errstate(divide="ignore"):
         log_mass = np.log(one.mass)
-    ends = []
-    for side in (1, -1):
-        rates = np.geomspace(1e-2, 1e3, 60)
-        growth = np.array([special.logsumexp(log_mass + side * r * loss) for r in rates])
-        ends.append(side * np.min((updates * growth - math.log(tail / 2)) / rates))
-    first, last = math.floor(ends[1] / one.step), math.ceil(ends[0] / one.step)
+    mass, height, tilt = one.mass, 0.0, 0.0
+    if privacy_delta is not None:
+        _, tilt = chernoff(log_mass, loss, updates, privacy_delta)
+        height = special.logsumexp(log_mass + tilt * loss)
+        log_mass = log_mass + tilt * loss - height
+        mass = np.exp(log_mass)
+    last, first = (chernoff(log_mass, side * loss, updates, tail / 2)[0] for side in (1, -1))
+    first, last = math.floor(-first / one.step), math.ceil(last / one.step)
     size = fft.next_fast_len(max(last - first + 1, len(one.mass)), real=True)
-    sums = np.maximum(fft.irfft(fft.rfft(one.mass, size) ** updates, size), 0)
+    sums = np.maximum(fft.irfft(fft.rfft(mass, size) ** updates, size), 0)
     sums = np.roll(sums, updates * one.first - first)
+    if tilt:
+        with np.errstate(divide="ignore"):
+            back = updates * height - tilt * one.step * (first + np.arange(size))
+            sums = np.exp(np.minimum(np.log(sums) + back, 0))
+        tail *= privacy_delta  # to the right of its middle the tilt had raised all by 1 / delta and more
     return Losses(one.step, first, sums, 1 - (1 - one.infinite) ** updates + tail)
+
+
+def chernoff(log_mass: ndarray, loss: ndarray, updates: int, tail: float) -> tuple[float, float]:
+    """What a sum of losses exceeds with probability `tail` at most, and the rate r of this bound by E[exp(r loss)].
+
+    The best of some rates; of higher ones, if the highest is the best. The bound falls and then rises with the rate,
+    because log E[exp(r loss)] is convex: so halves are left out, one after another.
+    """
+    rates = np.geomspace(1e-2, 1e3, 60)
+
+    @cache
+    def bound(i: int) -> float:
+        return float((updates * special.logsumexp(log_mass + rates[i] * loss) - math.log(tail)) / rates[i])
+
+    while True:
+        low, high = 0, len(rates) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if bound(middle) <= bound(middle + 1) else (middle + 1, high)
+        if low < len(rates) - 1 or rates[-1] > 1e15:
+            return bound(low), float(rates[low])
+        rates = rates * 1e4
+        bound.cache_clear()
 
 
 def delta_at(sums: Losses, eps: float) -> float:
@@ -189,19 +265,34 @@ def smallest_eps(sums: Losses, privacy_delta: float) -> float:
 def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delta: float) -> float:
     """The epsilon of DP-SGD: (epsilon, privacy_delta)-differential privacy under adding or removing one example.
 
-    Built in lesson 09. From the privacy-loss distribution, rounded upward: an upper bound, and the tightest here.
+    Built in lesson 09. From the privacy-loss distribution, rounded upward: an upper bound, and the tightest here. What
+    is kept: too high by up to 0.1 % or so for the grid; too low by 1e-6 of itself at most for rounding, down to a delta
+    of 1e-18. Where the grid would be coarse (hardly any noise, very small rates) or rounding could show, the smallest
+    of it, `rdp_eps` and the bound without sampling.
 
     noise_multiplier  standard deviation of the noise in units of the clipping norm, >= 0; without noise: infinity
     rate              the probability with which each example is in a batch, independently (Poisson sampling)
     updates           weight updates
-    privacy_delta     at least 1e-12 or so: rounding of the Fourier transform would show below
+    privacy_delta     between 0 and 1
 
     Raises ValueError that names the argument at fault.
     """
-    check_setting(noise_multiplier, rate, updates, privacy_delta)
-    if rate == 0 or updates == 0:
+    sigma, rate, updates, delta = check_setting(noise_multiplier, rate, updates, privacy_delta)
+    if rate == 0 or updates == 0 or sigma == math.inf:
         return 0.0
-    if noise_multiplier == 0:
+    if sigma == 0:
         return math.inf
-    both = (privacy_losses(noise_multiplier, rate, removed=removed) for removed in (True, False))
-    return max(smallest_eps(compose(one, int(updates), tail=1e-6 * privacy_delta), privacy_delta) for one in both)
+    if updates * rate * gaussian_delta(max(sigma, 1e-6), 0) <= delta:  # how far apart the two worlds are, added up
+        return 0.0
+    others = min(gaussian_eps(sigma / math.sqrt(updates), delta), rdp_eps(sigma, rate, updates, delta))
+    if sigma < 1e-3:
+        return others
+    missing = 1e-7 * delta / updates
+    each = [privacy_losses(sigma, rate, removed=removed, missing=missing) for removed in (True, False)]
+    if updates * np.finfo(float).eps < 1e-6 * delta:
+        sums = [compose(one, updates, 1e-6 * delta) for one in each]
+        if max(len(one.mass) for one in each) < CELLS // 2:
+            return max(smallest_eps(s, delta) for s in sums)
+    else:
+        sums = [compose(one, updates, 1e-6, delta) for one in each]
+    return min(max(smallest_eps(s, delta) for s in sums), others)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy import ndarray
 from scipy import optimize, stats
 
+from utils.arguments import number_in, whole
 from utils.smoothing import clopper_pearson_below
 
 
@@ -20,9 +21,10 @@ def eps_lower(
     (arXiv:2006.07709). It holds for a test that was fixed before these runs.
     """
     hits, alarms = np.asarray(hits, float), np.asarray(alarms, float)
-    if not (
-        n_in >= 1 and n_out >= 1 and ((0 <= hits) & (hits <= n_in)).all() and ((0 <= alarms) & (alarms <= n_out)).all()
-    ):
+    n_in, n_out = (whole(name, n) for name, n in (("n_in", n_in), ("n_out", n_out)))
+    privacy_delta = number_in("privacy_delta", privacy_delta, "[0, 1)")
+    failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
+    if not (((0 <= hits) & (hits <= n_in)).all() and ((0 <= alarms) & (alarms <= n_out)).all()):
         raise ValueError(
             f"need 0 <= hits <= n_in and 0 <= alarms <= n_out, got {hits} of {n_in} and {alarms} of {n_out}"
         )
@@ -39,6 +41,9 @@ def audited_eps(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, f
     that does not depend on their scores.
     """
     scores = np.asarray(scores_in, float), np.asarray(scores_out, float)
+    for name, side in zip(("scores_in", "scores_out"), scores, strict=True):
+        if side.ndim != 1 or len(side) < 2 or np.isnan(side).any():
+            raise ValueError(f"{name} must hold the scores of two runs at least, (n,), none of them NaN")
     (in_choose, in_count), (out_choose, out_count) = (np.array_split(s, 2) for s in scores)
 
     def bounds(a, b, side, thresholds):
@@ -68,10 +73,12 @@ def one_run_eps(right: int, guesses: int, examples: int, privacy_delta: float, f
     1 - failure_prob the true epsilon is not below the answer, a number >= 0. A random half of a pool, instead of coins,
     is near enough for an audit, and not for a proof.
     """
-    if not 0 <= right <= guesses <= examples:
-        raise ValueError(f"need 0 <= right <= guesses <= examples, got {right}, {guesses} and {examples}")
-    if not (0 <= privacy_delta < 1 and 0 < failure_prob < 1):
-        raise ValueError(f"privacy_delta {privacy_delta} and failure_prob {failure_prob} must be probabilities")
+    counts = {"right": right, "guesses": guesses, "examples": examples}
+    right, guesses, examples = (whole(name, n, 0) for name, n in counts.items())
+    if not right <= guesses <= examples:
+        raise ValueError(f"need right <= guesses <= examples, got {right}, {guesses} and {examples}")
+    privacy_delta = number_in("privacy_delta", privacy_delta, "[0, 1)")
+    failure_prob = number_in("failure_prob", failure_prob, "(0, 1)")
     steps = np.arange(1, right + 1)
 
     def surprise(eps: float) -> float:

@@ -1,0 +1,122 @@
+"""A table before all else: what is missing, new, out of range or of another kind, and which columns have drifted."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.arguments import number_in
+from utils.monitoring.samples import chi_square, holm, ks, psi
+from utils.rate import Rate
+
+FEW = 10  # different values up to which numbers are taken as categories
+
+
+class ColumnDrift(NamedTuple):
+    """What `columns` says of one column.
+
+    missing  the rates of values that are None, NaN or infinite, in the reference and now; None where there is no column
+    test     what compared the values that are there: "ks", "psi", "chi_square", or "" where none could
+    p        of that test, and of a chi-square for the missing ones: Holm's correction over all columns is in both
+    effect   how large the change is, in the sample: for numbers the shift of the mean in deviations of the reference,
+             for categories the share that would have to move (total variation)
+    drifted  whether a p is at most the level, or the column has gone, come, or changed its kind
+    says     sentences: new categories, values out of range, a changed kind
+    """
+
+    missing: tuple[Rate | None, Rate | None]
+    test: str
+    p: tuple[float, float]
+    effect: float
+    drifted: bool
+    says: tuple[str, ...]
+
+
+def columns(
+    reference: Mapping[str, Iterable], now: Mapping[str, Iterable], *, level: float = 0.05
+) -> dict[str, ColumnDrift]:
+    """What a monitor should look at first, for each column of two tables: {name: ColumnDrift}.
+
+    reference, now  {name: values}, as a dictionary of arrays or lists, or a pandas DataFrame; numbers, or texts and
+                    True and False as categories. Whole numbers with at most FEW different values are categories, too
+    level           the chance of any false alarm by p among all columns, at most
+
+    The test fits the column: chi-square for categories; for numbers PSI where one value fills half of its bin, as zeros
+    do, else Kolmogorov and Smirnov. A value that is missing is counted, and the others are tested without it.
+    """
+    level = number_in("level", level, "(0, 1)")
+    names = dict.fromkeys([*reference, *now])
+    found = {name: side_by_side(reference.get(name), now.get(name)) for name in names}
+    p = np.array([column.p for column in found.values()])
+    tested = ~np.isnan(p)
+    p[tested] = holm(p[tested]).numpy()
+    return {
+        name: column._replace(p=(float(row[0]), float(row[1])), drifted=column.drifted or bool((row <= level).any()))
+        for (name, column), row in zip(found.items(), p, strict=True)
+    }
+
+
+def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrift:
+    """A column on its own; its p not corrected."""
+    sides = [None if side is None else present(side) for side in (reference, now)]
+    missing = tuple(None if side is None or not side[1] else Rate(side[1] - len(side[0]), side[1]) for side in sides)
+    if None in sides:
+        return ColumnDrift(
+            missing, "", (math.nan, math.nan), math.nan, True, ("is new" if sides[0] is None else "has gone",)
+        )
+    (a, n), (b, m) = sides
+    gone = [np.arange(size) >= len(values) for values, size in sides]
+    p_missing = float(chi_square(*gone).p) if n and m else math.nan
+    if not len(a) or not len(b):
+        return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, False, ("too few values to compare",))
+    if (a.dtype.kind == "U") != (b.dtype.kind == "U"):
+        kinds = ["texts" if side.dtype.kind == "U" else "numbers" for side in (a, b)]
+        return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, True, (f"had {kinds[0]}, and now {kinds[1]}",))
+    if a.dtype.kind == "U" or (len(np.unique(a)) <= FEW and (a == np.round(a)).all()):
+        test, p, effect, says = categories(a, b)
+    else:
+        test, p, effect, says = amounts(a, b)
+    return ColumnDrift(missing, test, (p, p_missing), effect, False, says)
+
+
+def present(values: Iterable) -> tuple[np.ndarray, int]:
+    """The values that are there, as float64 or texts, and how many there should be."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    values = list(values)
+    there = [value for value in values if is_there(value)]
+    if all(isinstance(v, (int, float)) for v in there):
+        return np.array(there, float), len(values)
+    return np.array([str(v) for v in there]), len(values)
+
+
+def is_there(value: object) -> bool:
+    """Not None, NaN, infinite, or what else is not equal to itself (NaT and NA of pandas)."""
+    try:
+        return value is not None and bool(value == value) and value not in (math.inf, -math.inf)
+    except TypeError:  # NA will not say
+        return False
+
+
+def categories(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[str, ...]]:
+    names, which = np.unique(np.concatenate([a, b]), return_inverse=True)
+    before, after = (np.bincount(part, minlength=len(names)) for part in np.split(which, [len(a)]))
+    effect = float(abs(before / len(a) - after / len(b)).sum() / 2)
+    new, says = (before == 0).nonzero()[0], ()
+    if len(new):
+        shown = ", ".join(str(names[i]) for i in new[:3]) + (", ..." if len(new) > 3 else "")
+        says = (f"{len(new)} categories are new ({shown}), in {after[new].sum()} of {len(b)} values",)
+    return "chi_square", float(chi_square(*np.split(which, [len(a)])).p), effect, says
+
+
+def amounts(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[str, ...]]:
+    spread, shift = a.std(), b.mean() - a.mean()
+    effect = float(shift / spread) if spread else math.copysign(math.inf, shift) if shift else 0.0
+    outside = int(((b < a.min()) | (b > a.max())).sum())
+    says = (f"{outside} of {len(b)} values lie outside of {a.min():g} to {a.max():g}",) if outside else ()
+    if min(len(a), len(b)) < 2:
+        return "", math.nan, effect, (*says, "too few values to compare")
+    most = np.unique(np.concatenate([a, b]), return_counts=True)[1].max() / (len(a) + len(b))
+    name, test = ("psi", psi) if most >= 0.05 and min(len(a), len(b)) >= 50 else ("ks", ks)
+    return name, float(test(a, b).p[0]), effect, says
