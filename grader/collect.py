@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.notebook import MOST_BYTES
-from grader.whose import students_of
+from grader.whose import read_name, students_of
 
 MOST_FILES = 20_000  # of a class's zip
 MOST_OWN, MOST_OWN_BYTES = 50, 1_000_000_000  # notebooks in a student's own zip; it may hold any number of other files
@@ -39,9 +39,8 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
     """
     left_out: list[str] = []
     if source.is_dir():
-        shown = [path for path in source.iterdir() if not _hidden(path.name)]
-        if len(shown) == 1 and shown[0].suffix.lower() == ".zip" and shown[0].is_file() and not shown[0].is_symlink():
-            return collect(shown[0])
+        if class_zip := _only_a_zip(source):
+            return collect(class_zip)
         found = list(_folder(source, left_out))
     elif zipfile.is_zipfile(source):
         found = list(_zip(_class_zip(source), left_out))
@@ -54,6 +53,13 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
     people, _ = students_of([path for path, _ in found])
     submissions = [Submission(*who, path, read) for who, (path, read) in zip(people, found, strict=True)]
     return sorted(submissions, key=lambda submission: (submission.student, submission.file)), left_out
+
+
+def _only_a_zip(folder: Path) -> Path | None:
+    """The zip in a folder that holds nothing else: the class's, as downloaded, unless its name is a student's."""
+    shown = [path for path in folder.iterdir() if not _hidden(path.name)]
+    alone = shown[0] if len(shown) == 1 and stat.S_ISREG(shown[0].lstat().st_mode) else None
+    return alone if alone and zipfile.is_zipfile(alone) and not read_name(alone.name, folder=True) else None
 
 
 def _class_zip(source: Path) -> zipfile.ZipFile:

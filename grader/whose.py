@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 NUMBER = r"[1-9]\d{0,39}"
 ENDINGS = re.compile(r"(\.zip|\.ipynb)+$", re.IGNORECASE)
-NAMED = 5  # of the notebooks of a folder, in a sentence
+LISTED = 5  # of the notebooks of a folder, in a sentence
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def students_of(paths: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]
     Otherwise a student has the name of the file, or of the topmost folder if it holds no other notebook.
     """
     shared = len(PurePosixPath(folders_around(paths)).parts)
-    places = [PurePosixPath(normalize("NFC", path)).parts[shared:] for path in paths]
+    places = [PurePosixPath(normalize("NFC", path)).parts[shared:] or ("",) for path in paths]
     places, doubts = _different([(*place[:-1][:DEEPEST], place[-1]) for place in places])
     believed, more = _believed(places)
     doubts += more
@@ -154,7 +154,7 @@ def _several(folder: str, members: list[str]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + " …" * (len(names) > NAMED)
+    return ", ".join(names[:LISTED]) + " …" * (len(names) > LISTED)
 
 
 def _different(places: list[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], list[str]]:
