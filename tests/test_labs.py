@@ -93,16 +93,15 @@ def has_value(source: str) -> bool:
         return False
     called = ast.unparse(last.value.func) if isinstance(last.value, ast.Call) else ""
     function = getattr(expect, called.removeprefix("expect."), None) if called.startswith("expect.") else None
-    return function is None or function.__annotations__["return"] is not None
+    return function is None or function.__annotations__.get("return") is not None
 
 
 @each
 def test_no_graded_cell_ends_in_a_value(stem):
     """nbgrader takes a number there for points, and gives full credit for a tensor with a warning that it may not."""
-    graded = [
-        cell for cell in instructors(SOURCES / f"{stem}.py").cells if cell.metadata.get("nbgrader", {}).get("grade")
-    ]
-    code = [source for cell in graded if cell.cell_type == "code" for source in (cell.source, handed_out(cell.source))]
+    cells = [cell for cell in instructors(SOURCES / f"{stem}.py").cells if cell.cell_type == "code"]
+    graded = [cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    code = [source for check in graded for source in (check, handed_out(check))]
     assert code and not [source for source in code if has_value(source)]
     assert has_value("expect.tensor(x, like=y)") and has_value("x") and not has_value("expect.that(True, 'no')")
 
