@@ -135,8 +135,11 @@ def students_of(paths: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]
     for name, many in Counter(names.values()).items():
         if many > 1:
             doubts.append(f"LOOK: {many} students would be called {name[0]}, so each has a longer name.")
-            for key in [key for key in names if names[key] == name]:
-                names[key] = _unused("/".join(filter(None, key)), names)
+            alike = [key for key in names if names[key] == name]
+            others = {key: names[key] for key in names if names[key] != name}
+            for key in alike:
+                others[key] = _unused("/".join(filter(None, key)), others)
+            names = others
     return [names[key] for key in keys], doubts
 
 
