@@ -157,7 +157,10 @@ def cannot_unpack(member: zipfile.ZipInfo) -> str:
 
 
 def _by_the_teacher(path: str, why: str) -> str:
-    return f"{path} in the zip cannot be unpacked: {why}. Nobody was graded. Unpack it yourself, and give the folder"
+    return (
+        f"{path} in the zip cannot be unpacked: {why}. Nobody was graded. "
+        "Unpack the zip yourself and give the folder, or download it again"
+    )
 
 
 def _read_file(path: Path) -> bytes:

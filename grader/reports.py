@@ -148,9 +148,10 @@ def summary(
     if problems:
         lines += ["", "Points by hand that do not count yet:", *(f"  {clean(line, 300)}" for line in problems[:NAMED])]
         lines += [f"  and {len(problems) - NAMED} more"] * (len(problems) > NAMED) + [""]
-    totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in one_each)
-    lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
-    for lowest in range(0, int(most) + 1):
+    graded = [result for result in one_each if not result["failed"]]
+    totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in graded)
+    lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points" if totals else "nobody has points yet", ""]
+    for lowest in range(0, int(most) + 1 if totals else 0):
         count = sum(int(total) == lowest for total in totals)
         lines.append(f"{lowest:>4} points  {count:>5}  {'▪' * round(40 * count / len(totals))}".rstrip())
     lines += ["", "Checks that fail most:"]

@@ -243,7 +243,7 @@ def test_a_class_that_cannot_be_unpacked_is_the_teachers_and_nobody_is_graded(wh
     (tmp_path / "99_tiny.ipynb").write_text(LAB)
     with pytest.raises(ValueError, match=said) as told:
         batch.grade_class(tmp_path / "99_tiny.ipynb", source, tmp_path / "out")
-    assert "Nobody was graded. Unpack it yourself, and give the folder" in str(told.value)
+    assert "Nobody was graded. Unpack the zip yourself and give the folder" in str(told.value)
     assert not (tmp_path / "out").exists()
 
 

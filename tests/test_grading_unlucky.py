@@ -76,7 +76,7 @@ RIGHT = {
     "asks in a loop": "while True:\n    n = input()\n    if n: break\n" + DOUBLE,
     "files and the network": "import urllib.request\ntext = open('/content/drive/notes.txt').read()\nprint(text)\n"
     "page = urllib.request.urlopen('http://127.0.0.1:9/').read()\n" + DOUBLE,
-    "a GPU": "where = torch.ones(3).cuda()\nprint(where)\n" + DOUBLE,
+    "a GPU": "where = torch.ones(3).cuda()\nprint(where)\ntorch.ones(3).to('mps')\n" + DOUBLE,
     "writes a module": "%%writefile double.py\ndef double(x):\n    return 2 * x",
     "imports that module": "from double import double",
 }
