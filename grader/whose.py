@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from unicodedata import normalize
 
 NUMBER = r"[1-9]\d{0,39}"
+ATTEMPT = "attempt|poging|versuch|intento|tentative|tentativa|tentativo|försök|forsøk|forsøg|deneme"  # by the site
 ENDINGS = re.compile(r"(\.zip|\.ipynb)+$", re.IGNORECASE)
 LISTED = 5  # of the notebooks of a folder, in a sentence
 
@@ -39,10 +40,12 @@ class Platform:
 PLATFORMS = (
     # Zoë O'Neil_771_assignsubmission_file, a folder or the beginning of a file's name
     Platform("Moodle", re.compile(r"(?P<student>.+)_(?P<number>\d{1,40})_assignsubmission_.*")),
-    # Lab 01_zoneil_attempt_2026-01-30-15-00-00_lab.ipynb; "attempt" is in the language of the site
+    # Lab 01_zoneil_attempt_2026-01-30-15-00-00_lab.ipynb
     Platform(
         "Blackboard",
-        re.compile(r"(?P<key>(?:.*_)?(?P<student>[^_]+))_[^\W\d_]+_\d{4}(?:-\d\d){5}(?:[_.].*)?"),
+        re.compile(
+            rf"(?P<key>(?:.*_)?(?P<student>[^_]+))_(?:{ATTEMPT})_\d{{4}}(?:-\d\d){{5}}(?:[_.].*)?", re.IGNORECASE
+        ),
     ),
     # zoneil+lab01+2026-01-30 15:00:00.123456 UTC+…, a folder of nbgrader's exchange
     Platform("nbgrader", re.compile(r"(?P<student>[^+]+)\+[^+]+\+\d{4}-\d\d-\d\d .*"), folder=True),

@@ -61,7 +61,7 @@ TREES = {
     "moodle, and a late one": MOODLE | {"late/Cem_774_assignsubmission_file/x.ipynb": ("Cem", "774")},
     "blackboard": BLACKBOARD,
     "blackboard, its zip with the unit and a date": {
-        f"gradebook_x101_2026_Lab_2026-02-10-17-30-10.zip/{path}": who
+        f"gradebook_x101_2026_Attempt_2026-02-10-17-30-10.zip/{path}": who
         for path, who in BLACKBOARD.items()
         if ".zip" not in path and "_lee" not in path
     },
@@ -77,6 +77,9 @@ TREES = {
     "flat, a year": {f"lab_01_2024_{who}.ipynb": (f"lab_01_2024_{who}", "") for who in ("anna", "ben")},
     "flat, as of canvas": {f"lab_1_2024_{who}.ipynb": (f"lab_1_2024_{who}", "") for who in ("anna", "ben")},
     "flat, exercises": {f"hw_1_{i}_x.ipynb": (f"hw_1_{i}_x", "") for i in (3, 4)},
+    "flat, dates": {
+        f"my_lab_final_2026-01-3{i}-15-00-00.ipynb": (f"my_lab_final_2026-01-3{i}-15-00-00", "") for i in (0, 1)
+    },
     "flat, capitals": {f"HW_1_{i}_x.ipynb": (f"HW_1_{i}_x", "") for i in (3, 4)},
     "flat, a number with two names": {
         "hw_1_3_anna.ipynb": ("hw_1_3_anna", ""),
