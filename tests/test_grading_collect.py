@@ -76,6 +76,8 @@ TREES = {
     "one folder": {"ben/homework_1_3_solution.ipynb": ("ben", "")},
     "flat, a year": {f"lab_01_2024_{who}.ipynb": (f"lab_01_2024_{who}", "") for who in ("anna", "ben")},
     "flat, as of canvas": {f"lab_1_2024_{who}.ipynb": (f"lab_1_2024_{who}", "") for who in ("anna", "ben")},
+    "flat, some as of canvas": {f"lab_1_2024_{who}.ipynb": (f"lab_1_2024_{who}", "") for who in ("anna", "ben")}
+    | {"oneilzoe_77_6_lab.ipynb": ("oneilzoe", "77")},
     "flat, exercises": {f"hw_1_{i}_x.ipynb": (f"hw_1_{i}_x", "") for i in (3, 4)},
     "flat, dates": {
         f"my_lab_final_2026-01-3{i}-15-00-00.ipynb": (f"my_lab_final_2026-01-3{i}-15-00-00", "") for i in (0, 1)
@@ -113,6 +115,7 @@ TREES = {
 TOLD = {  # where a teacher should look; elsewhere nothing is said
     "blackboard": "2 students would be called lee",
     "flat, as of canvas": "2 names look like a learning platform's, but contradict each other",
+    "flat, some as of canvas": "2 names look like a learning platform's, but contradict each other",
     "flat, exercises": "2 names look like a learning platform's, but contradict each other",
     "flat, a number with two names": "3 names look like a learning platform's, but contradict each other",
     "sections": "sec1 holds 2 notebooks, and no learning platform says that they are one student's",
