@@ -6,8 +6,11 @@ crosses, and no check is ever sent down.
 
     batch     a class: in parallel, on a cluster, and only what a run before has not graded
     collect   submissions from folders and zips of an LMS
+    whose     which student a notebook belongs to, by its path
     grade     one submission: run its cells, run the checks
     lab       the teacher's notebook: cells, checks, points
+    answers   where an answer is, if not where it should be
+    ipython   cells with magics, as Python
     notebook  what a student handed in
     session   a student's answers, from children that may end at any time
     sandbox   one child: its limits, what it can see, how it ends

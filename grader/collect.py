@@ -6,7 +6,6 @@ while reading, for a zip may state wrong ones.
 
 import io
 import os
-import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from grader.notebook import MOST_BYTES
+from grader.whose import read_name, students_of
 
-MOST_FILES, MOST_UNPACKED = 20_000, 50_000_000_000  # of a class's zip; bytes, where each notebook is read twice
-MOST_OWN = 50  # notebooks in a student's own zip, of which the best counts; it may hold any number of other files
-CANVAS = re.compile(r"^([^_]+)_(?:LATE_)?(\d{1,40})_\d+_.+$", re.IGNORECASE)  # oneilzoe_123_456_lab.ipynb
-MOODLE = re.compile(r"^(.+)_(\d{1,40})_assignsubmission_")  # Zoë O'Neil_123_assignsubmission_file, a folder or a file
+MOST_FILES = 20_000  # of a class's zip
+MOST_OWN, MOST_OWN_BYTES = 50, 1_000_000_000  # notebooks in a student's own zip; it may hold any number of other files
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # that Python can unpack
 
 
 @dataclass(frozen=True)
 class Submission:
-    """student: who; id: the number that Canvas or Moodle knows them by, or ""; file: where it was; read: its bytes."""
+    """student: who; id: the number that Canvas, Moodle or ILIAS knows them by, or ""; file: where it was; read: its
+    bytes, or OSError."""
 
     student: str
     id: str
@@ -32,19 +32,34 @@ class Submission:
 
 
 def collect(source: Path) -> tuple[list[Submission], list[str]]:
-    """The submissions in a folder, a zip or a single notebook, and what was left out and why. OSError, ValueError."""
+    """The submissions in a folder, a zip or a single notebook, and what was left out and why. OSError, ValueError.
+
+    A class's zip that cannot be unpacked as a whole is a ValueError here or when a submission is read: nobody can help
+    it but the teacher.
+    """
     left_out: list[str] = []
     if source.is_dir():
+        if class_zip := _only_a_zip(source):
+            return collect(class_zip)
         found = list(_folder(source, left_out))
     elif zipfile.is_zipfile(source):
         found = list(_zip(_class_zip(source), left_out))
     elif source.is_file():
+        if source.suffix.lower() != ".ipynb":
+            raise ValueError(f"{source} is no zip, or a damaged one: download it again, or give a folder of notebooks")
         found = [(source.name, lambda: _read_file(source))]
     else:
         raise FileNotFoundError(f"there is no folder or zip {source}")
-    shared = folders_around([path for path, _ in found])
-    submissions = [Submission(*student_of(path.removeprefix(shared)), path, read) for path, read in found]
+    people, _ = students_of([path for path, _ in found])
+    submissions = [Submission(*who, path, read) for who, (path, read) in zip(people, found, strict=True)]
     return sorted(submissions, key=lambda submission: (submission.student, submission.file)), left_out
+
+
+def _only_a_zip(folder: Path) -> Path | None:
+    """The zip in a folder that holds nothing else: the class's, as downloaded, unless its name is a student's."""
+    shown = [path for path in folder.iterdir() if not _hidden(path.name)]
+    alone = shown[0] if len(shown) == 1 and stat.S_ISREG(shown[0].lstat().st_mode) else None
+    return alone if alone and zipfile.is_zipfile(alone) and not read_name(alone.name, folder=True) else None
 
 
 def _class_zip(source: Path) -> zipfile.ZipFile:
@@ -52,32 +67,6 @@ def _class_zip(source: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(source)
     except Exception as problem:
         raise ValueError(f"the zip {source} cannot be read ({problem}): download it again") from None
-
-
-def folders_around(paths: list[str]) -> str:
-    """The folders around a whole class, "lab14/", as `zip -r` and Finder's "Compress" make them; "" if there are none.
-
-    A folder that holds all notebooks names no student. A student's own zip, and a folder with an LMS number, do.
-    """
-    shared = ""
-    for level in zip(*(PurePosixPath(path).parts[:-1] for path in paths), strict=False):
-        own = MOODLE.match(level[0]) or level[0].lower().endswith(".zip")
-        if len(paths) == 1 or len(set(level)) > 1 or own:
-            break
-        shared += f"{level[0]}/"
-    return shared
-
-
-def student_of(path: str) -> tuple[str, str]:
-    """Student and LMS number, from the path of a submission below the `folders_around` the class."""
-    *folders, name = parts = PurePosixPath(path).parts
-    for part in parts:
-        if match := MOODLE.match(part):
-            return match[1], match[2]
-    for part in (*(folder for folder in folders if folder.lower().endswith(".zip")), name):
-        if match := CANVAS.match(part):
-            return match[1], match[2]
-    return re.sub(r"(\.zip|\.ipynb)+$", "", parts[0], flags=re.IGNORECASE), ""
 
 
 def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
@@ -99,32 +88,33 @@ def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[],
                 left_out.append(f"{shown}: no notebook")
 
 
-def _zip(
-    archive: zipfile.ZipFile, left_out: list[str], outer: str = "", left: list[int] | None = None
-) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The notebooks of a class's zip, or of a student's own, called `outer`. left: bytes that may still be unpacked."""
+def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The notebooks of a class's zip, or of a student's own, called `outer`."""
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) > MOST_FILES and not outer:
         raise ValueError(f"the zip has {len(members):,} files, more than {MOST_FILES:,}")
-    left, notebooks, others = [MOST_UNPACKED] if left is None else left, 0, 0
+    notebooks, size, others = 0, 0, 0
     for member in members:
-        path = "/".join(
-            part for part in PurePosixPath(member.filename.replace("\\", "/")).parts if part not in ("/", "..")
-        )
-        name = path.rpartition("/")[2]
-        if _hidden(name) or "__MACOSX" in path:
+        parts = [
+            part for part in PurePosixPath(name_in_zip(member).replace("\\", "/")).parts if part not in ("/", "..")
+        ]
+        if not parts or any(map(_hidden, parts)):
             continue
+        path, name = "/".join(parts), parts[-1].lower()
         if stat.S_ISLNK(member.external_attr >> 16):
             left_out.append(f"{outer} {path}: a link".strip())
-        elif name.lower().endswith(".ipynb"):
-            notebooks += 1
-            if outer and notebooks > MOST_OWN:
-                left_out.append(f"{outer}: more than {MOST_OWN} notebooks; the first {MOST_OWN} are graded")
+        elif name.endswith(".ipynb"):
+            notebooks, size = notebooks + 1, size + min(member.file_size, MOST_BYTES)
+            if outer and (notebooks > MOST_OWN or size > MOST_OWN_BYTES):
+                most = f"{MOST_OWN} notebooks, or {MOST_OWN_BYTES / 1e9:g} GB"
+                left_out.append(f"{outer}: more than {most}; the first {notebooks - 1} are graded")
                 return
-            yield path, lambda member=member: _unpack(archive, member, left)
-        elif name.lower().endswith(".zip") and not outer:  # one zip in another, not more
-            content = io.BytesIO(_unpack(archive, member, left))
-            for below, read in _students_zip(content, left_out, path, left):
+            if not outer and (why := cannot_unpack(member)):
+                raise ValueError(_by_the_teacher(path, why))
+            yield path, lambda member=member, path=path: _unpack(archive, member, path, outer)
+        elif name.endswith(".zip") and not outer:  # one zip in another, not more
+            content = io.BytesIO(_unpack(archive, member, path, outer))
+            for below, read in _students_zip(content, left_out, path):
                 yield f"{path}/{below}", read
         elif outer:
             others += 1
@@ -135,7 +125,7 @@ def _zip(
 
 
 def _students_zip(
-    source: Path | io.BytesIO, left_out: list[str], outer: str, left: list[int] | None = None
+    source: Path | io.BytesIO, left_out: list[str], outer: str
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The notebooks of a student's own zip. If it cannot be read, that is said, and the class goes on."""
     try:
@@ -143,7 +133,34 @@ def _students_zip(
     except Exception:  # whatever a damaged or hostile zip can cause
         left_out.append(f"{outer}: a zip that cannot be read")
         return
-    yield from _zip(archive, left_out, outer, left)
+    yield from _zip(archive, left_out, outer)
+
+
+def name_in_zip(member: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip. macOS and others write UTF-8 without the flag that says so."""
+    if member.flag_bits & 0x800:
+        return member.filename
+    try:
+        return member.filename.encode("cp437").decode()  # Python has read the bytes as those of an old PC
+    except UnicodeError:
+        return member.filename
+
+
+def cannot_unpack(member: zipfile.ZipInfo) -> str:
+    """Why Python cannot unpack a file of a zip; "" if it can."""
+    if member.flag_bits & 0x1:
+        return "it needs a password"
+    if member.compress_type not in METHODS:
+        method = zipfile.compressor_names.get(member.compress_type, f"method {member.compress_type}")
+        return f"it is packed with {method}, which Python does not know"
+    return ""
+
+
+def _by_the_teacher(path: str, why: str) -> str:
+    return (
+        f"{path} in the zip cannot be unpacked: {why}. Nobody was graded. "
+        "Unpack the zip yourself and give the folder, or download it again"
+    )
 
 
 def _read_file(path: Path) -> bytes:
@@ -152,15 +169,17 @@ def _read_file(path: Path) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: list[int]) -> bytes:
-    """A member, up to one byte more than a notebook may have; b"" if it is damaged, encrypted or part of a zip bomb."""
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: str, outer: str) -> bytes:
+    """A file of a zip, up to a byte more than a notebook may have. OSError in a student's own zip, else ValueError."""
     try:
+        if why := cannot_unpack(member):
+            raise ValueError(why)
         with archive.open(member) as file:
-            content = file.read(min(MOST_BYTES + 1, left[0]))
-    except Exception:  # whatever a damaged or hostile zip can cause
-        return b""
-    left[0] -= len(content)
-    return content
+            return file.read(MOST_BYTES + 1)
+    except Exception as problem:  # whatever a damaged or hostile zip can cause
+        if outer:
+            raise OSError(f"{outer} cannot be unpacked: {problem}") from None
+        raise ValueError(_by_the_teacher(path, f"{problem}")) from None
 
 
 def _hidden(name: str) -> bool:

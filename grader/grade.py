@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import torch
 
+from grader.answers import defined_again, where_else
 from grader.lab import Check, Lab, cells_to_run, given_cells_needed, read_lab
 from grader.notebook import Unreadable, read_cells
 from grader.result import CheckResult, Result, check_result, make_result, text_for_file
@@ -65,6 +66,7 @@ def grade_submission(task: Task) -> Result:
             session.close()
         output = session.output
         look += reasons_to_look(session, checks, cells)
+        look += explain(lab, checks, cells, chosen)
     return make_result(
         lab,
         checks,
@@ -124,6 +126,19 @@ def run_check(check: Check, session, given: dict, seed: int) -> CheckResult:
         text = f"this answer cannot be judged ({type(problem).__name__}: {short(text_for_file(problem))})"
         return check_result(check, "cannot be judged", text)
     return check_result(check, "passed", earned=check.points)
+
+
+def explain(lab: Lab, checks: list[CheckResult], cells: list[dict], chosen: list[tuple[int, str]]) -> list[str]:
+    """Note for the student what may explain a lost point, and say what a teacher should look at."""
+    sentences = []
+    for check, result in zip(lab.checks, checks, strict=True):
+        if result["state"] != "passed":
+            twice = [said for name in check.names if (said := defined_again(name, chosen))]
+            result["note"] = "; ".join(twice)
+            sentences += twice
+        if result["state"] in ("missing", "not answered"):
+            sentences += [said for name in check.names if (said := where_else(name, lab, cells, chosen))]
+    return list(dict.fromkeys(sentences))
 
 
 def first_problem(session) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader import rubric
+from grader.ipython import as_python
 from grader.rubric import Rubric
 
 CHECK = re.compile(r"# CHECK (\w+), (\d+(?:\.\d+)?) points?\s*$")
@@ -137,18 +138,19 @@ def read_lab(content: str) -> Lab:
 
 
 def cells_to_run(lab: Lab, cells: list[str]) -> list[tuple[int, str]]:
-    """Of a student's code cells those that may hold an answer, with their numbers from 1.
+    """Of a student's code cells those that may hold an answer, as Python, with their numbers from 1.
 
     Left out: what the lab gave (it runs before), checks, and a stub of which the student has written another version.
     """
-    answered = {name for source in cells if tidy(source) not in lab.stubs for name in bound(source)}
+    both = list(zip(cells, as_python(cells), strict=True))
+    answered = {name for source, python in both if tidy(source) not in lab.stubs for name in bound(python)}
     chosen = []
-    for number, source in enumerate(cells, 1):
+    for number, (source, python) in enumerate(both, 1):
         text = tidy(source)
         stub = lab.stubs.get(text)
-        is_ours = text in lab.shown or (source.lstrip().startswith("# CHECK") and not set(bound(source)) & _asked(lab))
-        if text and not is_ours and not (stub and answered.issuperset(stub)):
-            chosen.append((number, source))
+        only_checks = source.lstrip().startswith("# CHECK") and not set(bound(python)) & asked_names(lab)
+        if text and text not in lab.shown and not only_checks and not (stub and answered.issuperset(stub)):
+            chosen.append((number, python))
     return chosen
 
 
@@ -183,5 +185,5 @@ def _used(source: str) -> set[str] | None:
     return names
 
 
-def _asked(lab: Lab) -> set[str]:
+def asked_names(lab: Lab) -> set[str]:
     return {name for names in lab.stubs.values() for name in names}

@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.collect import folders_around
 from grader.page import clean, fill_page
 from grader.result import Result
 from grader.sheet import safe_text
+from grader.whose import folders_around, students_of
 
 SIGNS = {"passed": "✓", "not answered": "–"}
 NAMED = 30  # rows by hand, or students, that a summary names
-FEW = 3  # notebooks that one student may hand in without being named in the summary
 
 
 def safe_name(student: str) -> str:
@@ -42,13 +41,22 @@ def open_points(result: Result) -> float:
 
 
 def best_of_each(results: list[Result]) -> list[Result]:
-    """One result for each student: the one with most points."""
+    """One result for each student: the one with most points, of those that could be graded."""
     chosen: dict[tuple[str, str], Result] = {}
     for result in results:
         student = (result["student"], result["id"])
-        if student not in chosen or result["earned"] > chosen[student]["earned"]:
+        if student not in chosen or worth(result) > worth(chosen[student]):
             chosen[student] = result
     return list(chosen.values())
+
+
+def worth(result: Result) -> tuple[bool, float]:
+    return not result["failed"], result["earned"]
+
+
+def has_grade(result: Result) -> bool:
+    """Whether a total can be given. What could not be graded has none: 0 points would be the student's."""
+    return not (open_points(result) or result["failed"])
 
 
 def write_reports(
@@ -64,11 +72,11 @@ def write_reports(
     problems  what is wrong with points by hand: sentences
     missing   students who were graded before and are not among the results: name and LMS number
 
-    A student who waits for points by hand has no total, and is left out of the files for the LMS: an empty cell there
-    might delete a grade.
+    A student who waits for points by hand, or could not be graded, has no total, and is left out of the files for the
+    LMS: an empty cell there might delete a grade.
     """
     one_each = best_of_each(results)
-    complete = [result for result in one_each if not open_points(result)]
+    complete = [result for result in one_each if has_grade(result)]
     checks = results[0]["checks"] if results else []
     parts = results[0]["by_hand"] if results else []
 
@@ -78,8 +86,8 @@ def write_reports(
 
     def total(result: Result) -> list:
         """What stands under "total", and for a lab with a written exercise under "so far" and "open"."""
-        left = open_points(result)
-        return ["" if left else result["earned"], *([result["earned"], left] if parts else [])]
+        total = result["earned"] if has_grade(result) else ""
+        return [total, *([result["earned"], open_points(result)] if parts else [])]
 
     def each(result: Result) -> list:
         by_hand = ("" if part["points"] is None else part["points"] for part in result["by_hand"])
@@ -101,7 +109,7 @@ def write_reports(
         for result in one_each:
             page = feedback_page(result, title)
             (pages / page_name(result["student"] + result["id"])).write_text(page, encoding="utf-8")
-            if result["id"] and not open_points(result):
+            if result["id"] and has_grade(result):
                 name = f"{safe_name(result['student'])}_{result['id']}_assignsubmission_file/feedback.html"
                 archive.writestr(name, page)
     report = {"lab": title, "results": results, "left_out": left_out}
@@ -127,7 +135,7 @@ def summary(
     if failed := [result for result in results if result["failed"]]:
         lines.append(
             f"COULD NOT BE GRADED: {len(failed)} submission{'s' * (len(failed) > 1)}; the reasons are below. "
-            "Run the same command again: these are tried again."
+            "They have no total, and are not in canvas.csv and moodle.csv. Run the same command to try them again."
         )
     if waiting:
         most = sum(check["points"] for check in results[0]["checks"])
@@ -140,9 +148,10 @@ def summary(
     if problems:
         lines += ["", "Points by hand that do not count yet:", *(f"  {clean(line, 300)}" for line in problems[:NAMED])]
         lines += [f"  and {len(problems) - NAMED} more"] * (len(problems) > NAMED) + [""]
-    totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in one_each)
-    lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points", ""]
-    for lowest in range(0, int(most) + 1):
+    graded = [result for result in one_each if not result["failed"]]
+    totals = sorted(sum(c["earned"] for c in r["checks"]) if waiting else r["earned"] for r in graded)
+    lines += [f"median {totals[len(totals) // 2]:g} of {most:g} points" if totals else "nobody has points yet", ""]
+    for lowest in range(0, int(most) + 1 if totals else 0):
         count = sum(int(total) == lowest for total in totals)
         lines.append(f"{lowest:>4} points  {count:>5}  {'▪' * round(40 * count / len(totals))}".rstrip())
     lines += ["", "Checks that fail most:"]
@@ -174,14 +183,10 @@ def doubts_about_students(results: list[Result], missing: Sequence[tuple[str, st
             f"They are not in the tables: {', '.join(names)}{more}.",
             "Their results are kept. To have everybody in the tables, give the whole class as FROM.",
         ]
-    shared = folders_around([result["file"] for result in results])
-    if shared and not all(result["id"] for result in results):
+    files = [result["file"] for result in results]
+    if (shared := folders_around(files)) and not all(result["id"] for result in results):
         lines.append(
             f"All notebooks are in the folder {clean(shared, 60)}, so its name was not taken for a student's name."
         )
-    counts = Counter(result["student"] for result in results if not result["id"])
-    for student, count in counts.items():
-        if count > FEW:
-            name = " ".join(clean(student, 60).split())
-            lines.append(f"LOOK: {count} notebooks are in the folder or zip {name}, and count as one student's.")
-    return lines
+    doubts = [" ".join(clean(doubt, 400).split()) for doubt in students_of(files)[1]]
+    return lines + doubts[:NAMED] + [f"and {len(doubts) - NAMED} more to look at"] * (len(doubts) > NAMED)

@@ -23,6 +23,7 @@ class CheckResult(TypedDict):
 
     state     passed, not met, missing, not answered, raised, cannot be judged, unreadable, or not graded
     message   what is wrong, for the student; expected and got: what the check wanted, and the student's own value
+    note      what may explain it, for the student
     """
 
     name: str
@@ -32,6 +33,7 @@ class CheckResult(TypedDict):
     message: str
     expected: str
     got: str
+    note: str
 
 
 class Written(TypedDict):
@@ -103,6 +105,7 @@ def check_result(
         "message": text_for_file(message),
         "expected": text_for_file(expected),
         "got": text_for_file(got),
+        "note": "",
     }
 
 

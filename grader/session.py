@@ -75,7 +75,7 @@ class Session:
             self.child.ask({"do": "start"}, seconds)
             for source in self.given:
                 reply = self.child.ask(run_request(source, "given"), seconds)
-                if "error" in reply:
+                if "error" in reply or missed(reply):
                     raise LabError(f"the lab's own cell fails in the sandbox: {reply}\n{source}")
         except Ended as end:
             self._lost()
@@ -103,6 +103,8 @@ class Session:
             return ""
         if "error" in reply:
             self.problems[number] = f"cell {number} raised {error_in_words(reply)}"
+        elif lines := missed(reply):
+            self.problems[number] = f"cell {number}, {'; '.join(lines)}"
         return str(reply.get("error", ""))
 
     def get(self, name: str) -> dict:
@@ -202,6 +204,12 @@ class StaysInChild:
 
 def run_request(source: str, name: str) -> dict:
     return {"do": "run", "source": source, "name": name}
+
+
+def missed(reply: dict) -> list[str]:
+    """The statements of a cell that could not run in the sandbox, in words. A hostile child may have sent any value."""
+    told = reply["ok"].get("missed") if isinstance(reply.get("ok"), dict) else None
+    return [text_for_file(line)[:300] for line in told[:10]] if isinstance(told, list) else []
 
 
 def error_in_words(reply: dict) -> str:

@@ -230,16 +230,16 @@ SPIES = {
 
 
 @isolated
-@pytest.mark.parametrize("spy", SPIES)
-def test_no_secret_is_found(spy, tmp_path, monkeypatch):
+def test_no_secret_is_found(tmp_path, monkeypatch):
     """Neither hidden checks, nor others' work, nor the gradebook, nor the key, in files, memory or processes."""
     monkeypatch.setenv("COURSE_TOKEN", "a secret")
     for name in ("other.ipynb", "grades.csv", "key"):
         (tmp_path / name).write_text("HIDDEN TESTS\n CHECK")
-    source = SPIES[spy].replace("OTHER", str(tmp_path / "other.ipynb")).replace("ROOT", str(ROOT))
-    result = graded(notebook(answers(before=[source + "\nprint('LOOKED')"])), cell=60)
+    places = {"OTHER": str(tmp_path / "other.ipynb"), "ROOT": str(ROOT)}
+    spies = [re.sub("OTHER|ROOT", lambda match: places[match[0]], source) for source in SPIES.values()]
+    result = graded(notebook(answers(before=[f"{source}\nprint('LOOKED')" for source in spies])), cell=60)
     assert points(result) == ALL
-    assert "LOOKED" in result["output"]
+    assert result["output"].count("LOOKED") == len(SPIES)
     assert "FOUND" not in result["output"].replace("print('FOUND", ""), result["output"]
 
 
@@ -271,25 +271,21 @@ def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
 
 
 @isolated
-def test_nothing_outside_is_written(tmp_path):
+def test_nothing_outside_is_written_and_there_is_no_network(tmp_path):
     places = [str(tmp_path / "written"), "/usr/written", "/course/utils/written.py", "/written", "/etc/written"]
-    source = f"for place in {places}:\n    try: open(place, 'w'); print('WROTE', place)\n    except OSError: pass"
-    result = graded(notebook(answers(before=[source])))
-    assert points(result) == ALL
-    assert "WROTE" not in result["output"]
-    assert not [*tmp_path.iterdir()]
-
-
-@isolated
-def test_there_is_no_network():
+    write = (
+        f"for place in {places}:\n    try: open(place, 'w'); print('WROTE', place)\n    except OSError: print('closed')"
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = (
+        call = (
             f"import socket\ntry: socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2); print('OUT')\n"
             "except OSError: print('no way')"
         )
-        result = graded(notebook(answers(before=[source])))
+        result = graded(notebook(answers(before=[write, call])))
     assert points(result) == ALL
-    assert "no way" in result["output"]
+    assert "WROTE" not in result["output"] and result["output"].count("closed") == len(places)
+    assert not [*tmp_path.iterdir()]
+    assert "no way" in result["output"] and "OUT" not in result["output"]
 
 
 @isolated

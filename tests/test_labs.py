@@ -1,5 +1,6 @@
 """The labs: built from one text, no answer in what students get, and checks that tell right answers from wrong ones."""
 
+import ast
 import re
 from copy import deepcopy
 from functools import cache
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from grader.grade import given_names, load_lab, run_check
-from grader.lab import HIDDEN, SOLUTION, bound, is_exercise
+from grader.lab import HIDDEN, SOLUTION, bound, handed_out, is_exercise
 from grader.reports import write_reports
 from grader.result import make_result, read_result, write_result
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
 from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
+from utils import expect
 
 STEMS = sorted({file.stem for file in [*SOURCES.glob("*.py"), *LABS.glob("*.ipynb"), *SOLUTIONS.glob("*.ipynb")]})
 each = pytest.mark.parametrize("stem", STEMS)
@@ -82,6 +84,26 @@ def test_metadata_is_nbgraders(stem):
         assert all(about.grade != about.solution for about in told if about.cell_type == "code")
         assert len({about.grade_id for about in told}) == len(told)
         assert sum(about.get("points", 0) for about in told) == 10
+
+
+def has_value(source: str) -> bool:
+    """Whether a cell ends in a value, and not in a call of `expect` that returns none."""
+    last = ast.parse(source).body[-1]
+    if not isinstance(last, ast.Expr):
+        return False
+    called = ast.unparse(last.value.func) if isinstance(last.value, ast.Call) else ""
+    function = getattr(expect, called.removeprefix("expect."), None) if called.startswith("expect.") else None
+    return function is None or function.__annotations__.get("return") is not None
+
+
+@each
+def test_no_graded_cell_ends_in_a_value(stem):
+    """nbgrader takes a number there for points, and gives full credit for a tensor with a warning that it may not."""
+    cells = [cell for cell in instructors(SOURCES / f"{stem}.py").cells if cell.cell_type == "code"]
+    graded = [cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    code = [source for check in graded for source in (check, handed_out(check))]
+    assert code and not [source for source in code if has_value(source)]
+    assert has_value("expect.tensor(x, like=y)") and has_value("x") and not has_value("expect.that(True, 'no')")
 
 
 def test_a_written_exercise_is_built(tmp_path):

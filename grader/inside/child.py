@@ -4,11 +4,15 @@
 It shares its process with the student's code, so the teacher's side trusts its replies no more than that code.
 """
 
+import __future__
+
 import ast
+import asyncio
 import builtins
 import contextlib
 import gc
 import importlib
+import inspect
 import json
 import linecache
 import os
@@ -17,6 +21,8 @@ import sys
 import traceback
 
 MOST_KEPT = 1000  # values of one submission that stay here
+MOST_MISSED = 10  # statements of a cell that are named because they could not run here
+FUTURES = sum(getattr(__future__, name).compiler_flag for name in set(__future__.all_feature_names) - {"nested_scopes"})
 
 
 def take_limits(limits: dict) -> None:
@@ -66,6 +72,8 @@ def serve(read: int, write: int) -> None:
     gc.freeze()
     gc.enable()
     namespace = {"__name__": "__main__", "__builtins__": builtins, "display": lambda *args, **kwargs: None}
+    state = {"flags": ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, "lost": set(), "loop": None}
+    sys.path.append("")  # so that a cell can import what a cell has written
     kept: list[object] = []
 
     def keep(value: object) -> dict:
@@ -84,7 +92,7 @@ def serve(read: int, write: int) -> None:
         if do == "start":
             return None  # all that is slow has been imported
         if do == "run":
-            return run_cell(request["source"], request["name"], namespace)
+            return {"missed": run_cell(request["source"], request["name"], namespace, state)}
         if do == "get":
             return {"value": namespace[request["name"]]} if request["name"] in namespace else {}
         from utils.expect import snapshot
@@ -106,24 +114,101 @@ def serve(read: int, write: int) -> None:
         wire.send(write, reply)
 
 
-def run_cell(source: str, name: str, namespace: dict) -> None:
-    """Run one cell. Its lines are kept, so that a stack trace can show them."""
+def run_cell(source: str, name: str, namespace: dict, state: dict) -> list[str]:
+    """Run one cell, statement by statement, and say which could not run here. Its lines are kept for stack traces.
+
+    A statement that needs what the sandbox does not have (a package, an answer to `input`, a file, the network, a GPU,
+    a magic's value) costs itself and those that use its names. After any other error the rest of the cell does not
+    run, as in Jupyter.
+
+    state  what goes on from cell to cell: the compiler's flags, names that such statements would have bound, the loop
+    """
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-    exec(compile(without_magics(source), name, "exec"), namespace)
+    tree, missed = ast.parse(source, name), []
+    compile(tree, name, "exec", state["flags"], dont_inherit=True)  # a cell that is wrong as a whole does not begin
+    for statement in one_import_each(tree.body):
+        try:
+            if is_magics_value(statement):
+                raise EOFError("a magic has no value here")
+            run_statement(statement, name, namespace, state)
+        except BaseException as problem:
+            if not is_absent(problem, statement, state["lost"]):
+                raise
+            told = error_reply(problem)
+            missed.append(f"line {statement.lineno} could not run here: {told['error']}: {told['message']}"[:300])
+            bind_package(statement, namespace)
+            state["lost"] |= names_of(statement) - namespace.keys()
+        else:
+            state["lost"] -= names_of(statement) if state["lost"] else set()
+    return missed[:MOST_MISSED]
 
 
-def without_magics(source: str) -> str:
-    """A cell without IPython's own syntax: magics, shell commands and questions do nothing here."""
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        lines = source.splitlines()
-        for i, line in enumerate(lines):
-            text = line.strip()
-            if text.startswith(("%", "!", "?")) or text.endswith("?"):
-                lines[i] = line[: len(line) - len(line.lstrip())] + "pass"
-        return "\n".join(lines)
-    return source
+def run_statement(statement: ast.stmt, name: str, namespace: dict, state: dict) -> None:
+    code = compile(ast.Module([statement], []), name, "exec", state["flags"], dont_inherit=True)
+    state["flags"] |= code.co_flags & FUTURES
+    made = eval(code, namespace)
+    if code.co_flags & inspect.CO_COROUTINE:  # it awaits
+        if not state["loop"]:
+            state["loop"] = asyncio.new_event_loop()
+            asyncio.set_event_loop(state["loop"])
+        state["loop"].run_until_complete(made)
+
+
+def one_import_each(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements, with one for each name that is imported: one may be missing, and the others not."""
+    made = []
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            made += [ast.copy_location(ast.Import([alias]), statement) for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            about = statement.module, statement.level
+            parts = [ast.ImportFrom(about[0], [alias], about[1]) for alias in statement.names]
+            made += [ast.copy_location(part, statement) for part in parts]
+        else:
+            made.append(statement)
+    return made
+
+
+def is_magics_value(statement: ast.stmt) -> bool:
+    """Whether a statement is IPython's for `x = !command` or `t = %timeit -o f()`."""
+    call = getattr(statement, "value", None)
+    method = call.func if isinstance(call, ast.Call) and isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+    if not isinstance(method, ast.Attribute) or method.attr not in ("getoutput", "run_line_magic"):
+        return False
+    shell = method.value.func if isinstance(method.value, ast.Call) else None
+    return isinstance(shell, ast.Name) and shell.id == "get_ipython"
+
+
+def is_absent(problem: BaseException, statement: ast.stmt, lost: set[str]) -> bool:
+    """Whether a statement failed because the sandbox lacks what it needs, which is no mistake of the student's."""
+    if isinstance(statement, (ast.Import, ast.ImportFrom)) and isinstance(problem, Exception):
+        return True
+    if isinstance(problem, NameError):
+        return problem.name in lost or "*" in lost
+    if type(problem) in (RuntimeError, AssertionError):
+        return any(device in str(problem) for device in ("CUDA", "NVIDIA", "mps devices"))
+    return isinstance(problem, (ImportError, EOFError, OSError))
+
+
+def bind_package(statement: ast.stmt, namespace: dict) -> None:
+    """`import torch.no_such_part` has failed: torch itself is there."""
+    if isinstance(statement, ast.Import) and not statement.names[0].asname:
+        package = statement.names[0].name.partition(".")[0]
+        with contextlib.suppress(Exception):
+            namespace[package] = importlib.import_module(package)
+
+
+def names_of(statement: ast.stmt) -> set[str]:
+    """The names that a statement may bind."""
+    names = set()
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name.partition(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
 
 
 def error_reply(problem: BaseException) -> dict:
@@ -141,13 +226,21 @@ def error_reply(problem: BaseException) -> dict:
 
 
 class NoShell:
-    """Stands in for IPython's shell: every attribute and every call gives this object again, and nothing happens."""
+    """Stands in for IPython's shell: attributes and calls give this object again, and nothing happens. Only a file that
+    a cell writes is there for the next one.
+    """
 
     def __getattr__(self, name):
         return self
 
     def __call__(self, *args, **kwargs):
         return self
+
+    def run_cell_magic(self, name, line, cell):
+        if name in ("writefile", "file"):
+            with open(line.split()[-1], "a" if "-a" in line.split() else "w") as file:
+                file.write(cell)
+            importlib.invalidate_caches()
 
 
 if __name__ == "__main__":

@@ -355,5 +355,5 @@ expect.that(
     expected=f"at most {int(0.95 * one_step.k)} of {one_step.n} right",
     got=f"{left.k} right",
 )
-expect.images(stronger(model, x[:50], y[:50], eps=0.07), x[:50], 0.07)
+found = expect.images(stronger(model, x[:50], y[:50], eps=0.07), x[:50], 0.07)
 ### END HIDDEN TESTS

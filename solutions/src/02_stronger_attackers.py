@@ -364,5 +364,5 @@ expect.that(
     expected=f"at most {int(0.4 * left.n)} of {left.n} right",
     got=f"{left.k} right",
 )
-expect.images(attack_loud(model, x[:50], y[:50], eps=0.05), x[:50], 0.05)
+found = expect.images(attack_loud(model, x[:50], y[:50], eps=0.05), x[:50], 0.05)
 ### END HIDDEN TESTS
