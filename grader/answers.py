@@ -59,7 +59,7 @@ def renamed(name: str, lab: Lab, cells: Sequence[dict], chosen: Sequence[tuple[i
     same = [
         other
         for other, (number, source) in list(own.items())[:MOST_NAMES]
-        if ids[number - 1] == grade_id or alike(wanted, signature(other, source))
+        if ids[number - 1] == grade_id or same_task(wanted, signature(other, source))
     ]
     lower = {other.lower(): other for other in list(own)[:MOST_NAMES]}
     return list(dict.fromkeys([*same, *(lower[near] for near in get_close_matches(name.lower(), lower, cutoff=0.75))]))
@@ -73,5 +73,5 @@ def signature(name: str, source: str) -> tuple[str, str]:
     return "", ""
 
 
-def alike(wanted: tuple[str, str], other: tuple[str, str]) -> bool:
+def same_task(wanted: tuple[str, str], other: tuple[str, str]) -> bool:
     return any(part and part == same for part, same in zip(wanted, other, strict=True))

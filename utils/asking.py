@@ -31,7 +31,7 @@ class Asked:
     It is never asked about an empty batch. Where it does not take inputs of this type, it gets them in the type of its
     own weights, and half-precision answers come back as float32: so an attack works in float32 around any model, and
     gets its gradient in float32. A model that writes into its input is given a copy. The logits are taken out of
-    dictionaries, tuples and objects where only one thing can be meant (`table`).
+    dictionaries, tuples and objects where only one thing can be meant (`table_of`).
 
     What was no number is counted: the most inputs of one batch whose answer or gradient was not, piece by piece.
 
@@ -56,7 +56,7 @@ class Asked:
             given = x.to(self.dtype) if x.dtype != self.dtype else x.clone() if self.copies else x
             answer = self.model(given)
         if not (type(answer) is Tensor and answer.dim() == 2):
-            answer = table(answer, given)
+            answer = table_of(answer, given)
         if self.strict:
             answer = check_answer(answer, len(x))
         if isinstance(answer, Tensor):
@@ -175,7 +175,7 @@ def gradient_of(model, x: Tensor, loss, labels: Tensor, look=None) -> tuple[Tens
 # Answers.
 
 
-def table(answer, given: Tensor):
+def table_of(answer, given: Tensor):
     """The table of logits in what a model returned for `given`, if only one thing can be meant; else the answer itself.
 
     `logits` of a dictionary, a named tuple or an object; of other dictionaries and tuples the only part that has a row

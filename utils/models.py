@@ -12,7 +12,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
-from utils.asking import predicted, table
+from utils.asking import predicted, table_of
 from utils.data import Dataset, chunks
 from utils.guard import lent
 
@@ -105,7 +105,7 @@ class BlackBox(nn.Module):
     def forward(self, x):
         answer = self.answers(x.detach().cpu().numpy())
         if isinstance(answer, dict):
-            answer = table({name: torch.from_numpy(part) for name, part in answer.items()}, x)
+            answer = table_of({name: torch.from_numpy(part) for name, part in answer.items()}, x)
         else:
             answer = torch.as_tensor(answer)
         if not (isinstance(answer, Tensor) and answer.dim() == 2):

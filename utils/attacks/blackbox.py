@@ -81,12 +81,13 @@ def square_share(progress: float) -> float:
     return 0.8 / 2 ** sum(progress > mark for mark in marks)
 
 
-def at_once(n: int) -> int:
+def at_once(n: int, norm: str) -> int:
     """How many proposals to try at a time on each of the `n` images that are left: a small batch costs as much as one.
 
-    Late in the search few proposals help, so the best of eight is worth nearly as much as eight in turn.
+    Late in the search few proposals help, so the best of eight is worth nearly as much as eight in turn. In L2 all
+    proposals of a batch have the same windows, so there one at a time.
     """
-    return max(min(64 // max(n, 1), 8), 1)
+    return max(min(64 // max(n, 1), 8), 1) if norm == "linf" else 1
 
 
 def square(
@@ -156,7 +157,7 @@ def square(
                     best[index[hopeless]] = x_adv[hopeless]
                     index, x, y, x_adv, highest = (t[~hopeless] for t in (index, x, y, x_adv, highest))
                     mark, before = 2 * mark, highest
-                tries = min(at_once(len(x)), queries - query) if mark > queries // 20 else 1
+                tries = min(at_once(len(x), norm), queries - query) if mark > queries // 20 else 1
                 pair = (t.repeat_interleave(max(tries, 1), 0) for t in (x, x_adv))
                 new = propose(*pair, square_share((query - 1) / planned))
             best[index] = x_adv

@@ -11,7 +11,7 @@ from utils.models import logits, looks_like_probabilities
 class Raw(nn.Module):
     """The model with whatever it returns turned into a table of numbers (N, classes); its gradients are as they are.
 
-    Takes the logits out of tuples and objects (`utils.asking.table`), makes two columns of one (the logit of class 1,
+    Takes the logits out of tuples and objects (`asking.table_of`), makes two columns of one (the logit of class 1,
     or its probability if all lie in [0, 1]), and ties an answer that autograd knows nothing of to the input by 0 * x.
     """
 
