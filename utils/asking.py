@@ -6,6 +6,7 @@ predicted     the class that logits name, if they name one
 NoGradient    raised where a gradient is needed and the model has none
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -43,7 +44,7 @@ class Asked:
         self.known, self.dtype, self.copies, self.classes = False, None, False, 0
         self.given, self.ball = torch.float32, (0.0, "linf")  # the type that an attack gives back, and its ball
         self.nudged = False  # whether gradients are looked for beside the points that have none
-        self.sums = {"answers": [], "gradients": []}  # of rows: no number where a part is none
+        self.notes = {"answers": [], "gradients": []}  # of this piece: answers, and sums of the rows of gradients
         self.worst = {"answers": 0, "gradients": 0, "inputs": 0}  # in one batch of this piece, up to the last fold
         self.lost = dict.fromkeys(self.worst, 0)  # of the pieces before it
 
@@ -55,15 +56,16 @@ class Asked:
         else:
             given = x.to(self.dtype) if x.dtype != self.dtype else x.clone() if self.copies else x
             answer = self.model(given)
-        if not (type(answer) is Tensor and answer.dim() == 2):
+        shape = answer.shape if type(answer) is Tensor and answer.dtype in FULL else ()
+        if not (len(shape) == 2 and shape[0] == len(x) and shape[1] > 1):  # all else takes more looking
             answer = table_of(answer, given)
-        if self.strict:
-            answer = check_answer(answer, len(x))
-        if isinstance(answer, Tensor):
-            answer = answer.float() if answer.is_floating_point() and answer.dtype not in FULL else answer
-            self.classes = answer.shape[1] if answer.dim() == 2 else 0
-            if note and self.strict:
-                self.note("answers", answer.detach().sum(1))
+            answer = check_answer(answer, len(x)) if self.strict else answer
+            if isinstance(answer, Tensor):
+                answer = answer.float() if answer.is_floating_point() and answer.dtype not in FULL else answer
+                shape = answer.shape
+        self.classes = shape[1] if len(shape) == 2 else 0
+        if note and self.strict:
+            self.note("answers", answer.detach() if answer.requires_grad else answer)
         return answer
 
     def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,8 +102,11 @@ class Asked:
         if not len(x):
             return self(x), x.new_zeros(0), torch.zeros_like(x)
         logits, values, gradient = gradient_of(self, x, loss, labels, look)
+        self.worst["inputs"] = max(self.worst["inputs"], len(x))
+        if x.device.type == "cpu" and abs(float(gradient.sum())) < STEEPEST and abs(float(values.sum())) < math.inf:
+            return logits, values, gradient  # elsewhere such a look would wait for the device
         sums = gradient.flatten(1).sum(1)
-        self.note("answers", values)
+        self.note("answers", logits)
         self.note("gradients", sums)
         finite = numbers_of(gradient)
         if first and not self.nudged:
@@ -113,26 +118,26 @@ class Asked:
             finite = torch.where(bad, numbers_of(gradient_of(self, beside, loss, labels)[2]), finite)
         return logits, values, finite
 
-    def note(self, kind: str, sums: Tensor) -> None:
-        """Keep what tells of a batch whether it had parts that are no numbers; nothing waits for the device."""
-        self.sums[kind].append(sums)
-        self.worst["inputs"] = max(self.worst["inputs"], len(sums))
-        if len(self.sums[kind]) == 256:
+    def note(self, kind: str, what: Tensor) -> None:
+        """Keep what tells of a batch whether it had parts that are no numbers, to be looked at many at a time."""
+        self.notes[kind].append(what)
+        self.worst["inputs"] = max(self.worst["inputs"], len(what))
+        if len(self.notes[kind]) == 64 or what.numel() > 2**18:
             self.fold(kind)
 
     def fold(self, kind: str) -> None:
         """Count the inputs of each batch that met what is no number: a gradient that is not finite, or a NaN."""
-        sums, self.sums[kind] = self.sums[kind], []
-        if not sums:
+        notes, self.notes[kind] = self.notes[kind], []
+        if not notes:
             return
-        bad = torch.cat(sums)
-        bad = bad.isnan() if kind == "answers" else ~bad.isfinite()  # a logit may be infinite
+        bad = torch.cat(notes)
+        bad = bad.isnan().any(1) if kind == "answers" else ~bad.isfinite()  # a logit may be infinite
         if bad.any():
-            self.worst[kind] = max(self.worst[kind], *(int(part.sum()) for part in bad.split([len(s) for s in sums])))
+            self.worst[kind] = max(self.worst[kind], *(int(part.sum()) for part in bad.split([len(t) for t in notes])))
 
     def settle(self) -> bool:
         """End a piece: add up its inputs that met what is no number, and say whether there were any."""
-        for kind in self.sums:
+        for kind in self.notes:
             self.fold(kind)
         met = bool(self.worst["answers"] or self.worst["gradients"])
         self.lost = {kind: count + self.worst[kind] for kind, count in self.lost.items()}

@@ -27,7 +27,7 @@ def wrong(logits: Tensor, labels: Tensor) -> Tensor:
     `labels` may carry more columns; the first is the true label.
     """
     best, answer = logits.max(1)
-    return (answer != (labels if labels.dim() == 1 else labels[:, 0])) & (best == best)
+    return (answer != (labels if labels.dim() == 1 else labels[:, 0])).logical_and_(best == best)
 
 
 # Losses: (logits, labels) -> (N,). An attack climbs them; the labels are the true ones.

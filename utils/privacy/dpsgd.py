@@ -372,4 +372,5 @@ def dp_sgd(
                 p.grad = (total[name] + noise) / (rate * len(x))  # the expected size: the drawn one is private
         optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return model.eval()
+    model.eval()  # which in a user's own class may return nothing
+    return model
