@@ -67,7 +67,7 @@ def check_environment() -> Readiness:
     python = ".".join(map(str, sys.version_info[:3]))
     fine = asked.specifier.contains(python, prereleases=True)
     table.append(Row("python", python, "" if fine else f"install Python {asked.specifier}, make the environment anew"))
-    for line in project["dependencies"]:
+    for line in [*project["dependencies"], *project["optional-dependencies"]["course"]]:
         asked = Requirement(line)
         if asked.name == "jupyterlab":  # whoever reads this table has a notebook open
             continue

@@ -138,7 +138,8 @@ print("of 60 guesses right:", {right: least_eps(right, 60) for right in (30, 36,
 # %% [markdown]
 # Which guesses? A model knows by heart what it has seen. So of what it is least confident of, we say: *not in there*.
 # The rule is fixed before we look: the tenth with the lowest confidence.
-# (It needs chance to have decided who is in. If the held-out examples are newer, or harder, they give themselves away.)
+# (It needs chance to have decided who is in: the vendor says so by `random_split`.
+# If the held-out examples are newer, or harder, they give themselves away, and nothing is shown.)
 
 # %%
 count = len(given.train.y)  # as many others as members
@@ -186,7 +187,7 @@ found
 HTML(audit.card_html(found))
 
 # %% [markdown]
-# This is a **security card**: one page, made from the measurements, in the words of three public lists.
+# This is a **security card**: one page, made from the measurements, in the words of four public lists.
 # What was *not* measured stands there too.
 #
 # ## Four clients
@@ -453,7 +454,8 @@ larger("14_capstone", headline)
 # - Steinke, Nasr & Jagielski 2023, [arXiv:2305.08846](https://arxiv.org/abs/2305.08846): the audit of one run.
 # - Mitchell et al. 2019, [arXiv:1810.03993](https://arxiv.org/abs/1810.03993): model cards, of which ours is a cousin.
 # - [MITRE ATLAS](https://atlas.mitre.org), [NIST AI 100-2 E2025](https://doi.org/10.6028/NIST.AI.100-2e2025),
-#   [OWASP Machine Learning Security Top Ten](https://owasp.org/www-project-machine-learning-security-top-10/):
+#   [OWASP Machine Learning Security Top Ten](https://owasp.org/www-project-machine-learning-security-top-10/),
+#   [OWASP AISVS](https://github.com/OWASP/AISVS):
 #   the lists whose ids the card names.
 #
 # Practise: [lab 14](../labs/14_capstone.ipynb).
