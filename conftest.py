@@ -65,6 +65,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_grading_unlucky": 60,
     "test_audit": 50,
     "test_controls": 40,
+    "test_strange_models": 40,
     "test_elsewhere": 30,
     "test_peers": 30,
     "test_widgets_colab": 30,

@@ -60,7 +60,7 @@ ATTACKS = {
     **{f"fab {norm}": partial(fab, norm=norm, steps=5, restarts=2) for norm in BOTH},
     **{f"funnel {norm}": partial(funnel, norm=norm, steps=8, reach=4.0) for norm in BOTH},
     **{f"square {norm}": partial(square, norm=norm, queries=30) for norm in BOTH},
-    "square impatient": partial(square, queries=40, patience=1.0),
+    "square impatient": partial(square, queries=40, patience=1.0, at_once=4),
     "rays": partial(rays, queries=30),
     **{f"worst_case {norm}": partial(worst_case, norm=norm, attacks=few(norm)) for norm in BOTH},
 }

@@ -81,15 +81,6 @@ def square_share(progress: float) -> float:
     return 0.8 / 2 ** sum(progress > mark for mark in marks)
 
 
-def at_once(n: int, norm: str) -> int:
-    """How many proposals to try at a time on each of the `n` images that are left: a small batch costs as much as one.
-
-    Late in the search few proposals help, so the best of eight is worth nearly as much as eight in turn. In L2 all
-    proposals of a batch have the same windows, so there one at a time.
-    """
-    return max(min(64 // max(n, 1), 8), 1) if norm == "linf" else 1
-
-
 def square(
     model: nn.Module,
     x: Tensor,
@@ -99,6 +90,7 @@ def square(
     norm: str = "linf",
     queries: int = 1000,
     patience: float = math.inf,
+    at_once: int = 1,
     seed: int = 0,
 ) -> Tensor:
     """Random search with squares: sees only scores, so masked gradients do not disturb it.
@@ -109,10 +101,12 @@ def square(
     queries   model calls for each image, at most; an image is left alone once it is misclassified
     patience  give an image up when its margin still lacks more than `patience` times what the last doubling of the
               queries won; asked after 1/10, 1/5, 2/5 and 4/5 of them
+    at_once   in "linf", how many proposals to try at a time, at most, on each image once few images are left; the best
+              counts. So many queries take the time of one, and each is worth a little less
 
     Other arguments and the result are those of `pgd`. A row that is no image (N, D) is treated as one of height 1.
     """
-    queries = whole("queries", queries, 0)
+    queries, at_once = whole("queries", queries, 0), whole("at_once", at_once)
     patience = number("patience", patience, "be a number >= 0", lambda v: v >= 0)
     planned = queries if norm == "linf" else max(queries, 10_000)  # in L2, squares that stay large for longer do better
 
@@ -157,8 +151,9 @@ def square(
                     best[index[hopeless]] = x_adv[hopeless]
                     index, x, y, x_adv, highest = (t[~hopeless] for t in (index, x, y, x_adv, highest))
                     mark, before = 2 * mark, highest
-                tries = min(at_once(len(x), norm), queries - query) if mark > queries // 20 else 1
-                pair = (t.repeat_interleave(max(tries, 1), 0) for t in (x, x_adv))
+                few = norm == "linf" and mark > queries // 20  # in L2 all proposals of a batch have the same windows
+                tries = max(min(at_once, 64 // max(len(x), 1), queries - query), 1) if few else 1
+                pair = (t.repeat_interleave(tries, 0) for t in (x, x_adv)) if tries > 1 else (x, x_adv)
                 new = propose(*pair, square_share((query - 1) / planned))
             best[index] = x_adv
         return best.view(shape)

@@ -46,7 +46,7 @@ def standard(norm: str) -> list[Callable[..., Tensor]]:
     and APGD together, 65 by the funnel after them).
     """
     first = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd, norm=norm, steps=50)]
-    search = partial(square, norm=norm, queries=5000, patience=4.0)
+    search = partial(square, norm=norm, queries=5000, patience=4.0, at_once=8)
     to_rivals = partial(apgd_t, norm=norm, steps=50, rivals=4)
     if norm == "l2":
         outside = partial(funnel, norm=norm, steps=100, rivals=4)

@@ -139,7 +139,7 @@ class Measurements:
     @cached_property
     def black_box(self) -> Tensor:
         """Square and RayS on what the white box left standing."""
-        down = self.by(partial(square, queries=1500, patience=4.0, seed=self.seed), ~self.white)
+        down = self.by(partial(square, queries=1500, patience=4.0, at_once=8, seed=self.seed), ~self.white)
         return down | self.by(partial(rays, queries=200, seed=self.seed), ~(self.white | down))
 
     @property
