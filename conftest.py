@@ -86,8 +86,9 @@ class ByGroup(LoadScopeScheduling):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """`-n auto`: one process more than cores, for much of the time a test waits, for a kernel, a browser or a limit."""
-    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
+    """`-n auto`: one process more than cores, for slow tests wait much, for a kernel, a browser or a limit."""
+    quick = "not slow" in config.option.markexpr
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + (not quick)
 
 
 def pytest_xdist_make_scheduler(config, log):

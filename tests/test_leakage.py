@@ -137,6 +137,7 @@ def test_a_group_is_put_in_order_and_only_within_itself():
     assert (x[0] - found[0]).square().mean() == pytest.approx(best.item())
 
 
+@pytest.mark.slow
 def test_an_image_comes_back_from_a_convolutional_networks_gradient_and_not_from_anothers():
     data = load("digits")
     torch.manual_seed(0)

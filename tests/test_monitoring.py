@@ -76,6 +76,7 @@ TESTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TESTS)
 def test_level_and_power(name):
     """Without drift at most a twentieth is below 0.05, up to what chance allows; with drift nearly all are."""

@@ -66,6 +66,7 @@ def test_psi_of_continuous_numbers_has_the_customary_bins():
         assert math.isclose(found.p[j], stats.chi2.sf(statistic / (1 / 300 + 1 / 200), 9), rel_tol=1e-9)
 
 
+@pytest.mark.slow
 def test_psi_of_many_millions():
     """torch's quantile ends at 16 millions."""
     a, b = np.arange(17_000_000, dtype=np.int32), 17_000 * np.random.default_rng(0).integers(0, 1000, 1000)
@@ -208,6 +209,7 @@ def test_most_rows_equal_are_no_reason_to_fail():
         monitoring.mmd(1e200 * normal(5, 1), normal(5, 1))
 
 
+@pytest.mark.slow
 def test_mmd_of_twenty_thousand_takes_seconds_and_little_memory():
     a, b = normal(20_000, 4), normal(20_000, 4, shift=0.1, seed=1)
     before = time.process_time()

@@ -227,6 +227,7 @@ def test_at_the_null_the_game_is_fair_and_below_it_is_a_loss(p0):
     assert stats.binom.pmf(k, n, p0 - 0.05) @ wealth < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p0", [0.5, 0.84, 0.977])
 def test_looking_after_every_vote_is_wrong_no_more_often_than_promised(p0):
     """3,000 games of 400 votes exactly at the null, a look after each vote. A fixed-n bound breaks its promise."""
@@ -285,6 +286,7 @@ def trained():
     return model, x, y, certify(model, x, sigma=0.25, n=10_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [0.125, 0.25, 0.375])
 def test_a_decision_takes_a_fifth_of_the_fixed_votes_and_certifies_no_fewer(trained, radius):
     """At the same failure probability, n_max the same as the fixed n; images as measured, not as wished."""
@@ -311,6 +313,7 @@ def test_the_soft_vote_is_the_mean_of_probabilities_and_has_a_gradient():
     assert bool((gradient != 0).any())
 
 
+@pytest.mark.slow
 def test_training_with_noise_certifies_more_and_with_attacks_more_at_large_radii(trained):
     data = load("digits")
     noise, x, y, _ = trained

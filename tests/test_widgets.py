@@ -565,6 +565,7 @@ def test_a_notebook_shows_each_once_alive_and_as_a_picture_without_a_warning(exe
             assert output.metadata["image/png"]["width"] == 700
 
 
+@pytest.mark.slow
 def test_what_nbval_compares_is_the_same_each_time(executed):
     first, second = (
         [(o.output_type, o.data["text/plain"]) for cell in executed.cells[part] for o in cell.outputs]

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
 
@@ -20,13 +21,13 @@ def fingerprint(code: Sequence[str], root: Path = ROOT) -> str:
     Python finds the same hash.
     """
     measures = [file for name, file in imported(code, root).items() if not name.startswith(SHOWS)]
-    return digest([skeleton(ast.parse(text)) for text in [*code, *map(text_of, measures)]], versions(root))
+    return digest([skeleton_of(text) for text in [*code, *map(text_of, measures)]], versions(root))
 
 
 def appearance(code: Sequence[str], root: Path = ROOT) -> str:
     """A hash of what the outputs of these cells depend on besides `fingerprint`: how the measured is shown."""
     shows = [file for name, file in imported(code, root).items() if name.startswith(SHOWS)]
-    return digest([cell.endswith(";") for cell in code], [skeleton(ast.parse(text_of(file))) for file in shows])
+    return digest([cell.endswith(";") for cell in code], [skeleton_of(text_of(file)) for file in shows])
 
 
 def versions(root: Path = ROOT) -> dict[str, str]:
@@ -53,6 +54,11 @@ def text_of(file: Path) -> str:
 
 def digest(*parts) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@cache  # fifteen lessons import the same modules
+def skeleton_of(code: str) -> tuple:
+    return skeleton(ast.parse(code))
 
 
 def skeleton(node):
