@@ -445,3 +445,21 @@ def test_values_that_are_missing_in_many_ways():
     assert [rate.k for rate in column.missing] == [3, 4] and column.test == "" and column.says
     one = monitoring.columns({"a": np.arange(50) / 7}, {"a": [99.5]})["a"]
     assert one.says == ("1 of 1 values lie outside of 0 to 7", "too few values to compare") and math.isnan(one.p[0])
+
+
+def test_the_same_prices_in_two_precisions_are_the_same_column():
+    prices = np.random.default_rng(0).choice([0.1, 0.2, 0.3], 300)
+    found = monitoring.columns({"price": prices.astype(np.float32)}, {"price": prices})["price"]
+    assert found.p[0] == 1 and not found.drifted and not found.says
+
+
+def test_a_query_of_another_shape_costs_an_account_nothing():
+    """It is refused, and what the account had sent before still counts."""
+    usual = torch.rand(2000, generator=torch.Generator().manual_seed(0)).double()
+    plain, disturbed = (monitoring.QueryMonitor(usual, run_length=100) for _ in range(2))
+    alarms = [plain.update("eve", np.ones(3) + 1e-6 * i) for i in range(60)]
+    for i in range(60):
+        assert disturbed.update("eve", np.ones(3) + 1e-6 * i) is alarms[i]
+        with pytest.raises(ValueError, match="a query has 4 numbers, and the account's earlier ones 3"):
+            disturbed.update("eve", np.ones(4))
+    assert any(alarms)

@@ -250,6 +250,11 @@ def test_settings_far_out_have_their_bound_at_once(setting, want):
     assert time.process_time() - begin < 2
 
 
+@pytest.mark.parametrize("setting", [(0.1, 0.5, 10**5, 1e-5), (0.05, 0.5, 10**6, 1e-5), (1, 1, 10**9, 1e-5)])
+def test_a_sum_too_large_for_the_memory_falls_back_on_renyi(setting):
+    assert 0 < privacy_eps(*setting) <= rdp_eps(*setting)
+
+
 @pytest.mark.parametrize("sigma", [0.03, 0.05, 0.0599])
 @pytest.mark.parametrize("rate", [1e-6, 0.1, 0.9, 1])
 def test_with_hardly_any_noise_the_divergence_is_that_of_two_bells(sigma, rate):

@@ -413,3 +413,10 @@ def test_per_example_gradients_of_words():
     words, y = torch.randint(0, 9, (5, 2)), batch()[1]
     agrees(model, words, y)
     assert per_example_gradients(model, words, y)["0.weight"].shape == (5, 9, 6)
+
+
+def test_a_parameter_that_is_one_number_is_clipped_with_the_others():
+    """A temperature, as many networks have one."""
+    net = two(lambda self, x: self.b(self.a(x)) * self.heat)
+    net.heat = nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
+    agrees(net, *batch())

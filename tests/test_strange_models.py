@@ -725,6 +725,26 @@ def test_a_black_box_of_three_classes_of_images_and_of_a_data_frame():
         black_box(print)
 
 
+def test_scores_of_pairs_of_classes_are_refused():
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC
+
+    with pytest.raises(ValueError, match="decision_function_shape='ovr'"):
+        black_box(make_pipeline(SVC(decision_function_shape="ovo")))
+
+
+@pytest.mark.parametrize("shift", [-5, 9])
+def test_labels_that_are_no_class_are_not_fallen_images(shift):
+    model, x, y = plain()
+    for ask in (
+        partial(worst_case, eps=0.1, attacks=FEW),
+        partial(worst_case, eps=0.1, attacks=[]),
+        partial(examine, eps=0.1),
+    ):
+        with pytest.raises(ValueError, match=r"y must lie in 0\.\.2"):
+            ask(model, x, y + shift)
+
+
 def onnx_file(path, net: NeverNothing, *, batch=None, softmax=False, labels=False):
     """The network as an ONNX file, written by hand: a protocol buffer is tags, lengths and bytes."""
 

@@ -139,6 +139,9 @@ def black_box(classifier) -> BlackBox:
     if hasattr(classifier, "predict_proba"):
         return BlackBox(partial(rows_asked, classifier, classifier.predict_proba), True)
     if hasattr(classifier, "decision_function"):
+        asked = classifier.get_params() if hasattr(classifier, "get_params") else {}  # with those of a pipeline's steps
+        if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in asked.items()):
+            raise ValueError("the classifier scores pairs of classes: make it with decision_function_shape='ovr'")
         return BlackBox(partial(rows_asked, classifier, classifier.decision_function), False)
     raise TypeError(
         f"black_box needs a classifier with predict_proba or decision_function, or the path of a file.onnx, got "

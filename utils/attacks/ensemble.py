@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from utils.asking import FULL, NoGradient
+from utils.asking import FULL, NoGradient, predicted
 from utils.attacks.blackbox import rays, square
 from utils.attacks.gradient import apgd, apgd_t, pgd
 from utils.attacks.minimal import fab, funnel
-from utils.attacks.parts import ALL_NAN, margin, size
+from utils.attacks.parts import ALL_NAN, check_labels, margin, size
 from utils.guard import guard
-from utils.models import predict
+from utils.models import logits, predict
 
 
 class Attempt(NamedTuple):
@@ -82,7 +82,9 @@ def worst_case(
     """
     with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (asked, within, y, eps):
         best, cut_off, ran = within.detach().to(asked.given, copy=True), None, 0
-        answers = predict(model, best)
+        answer = logits(model, best)
+        check_labels(answer, y)
+        answers = predicted(answer)
         if len(y) and bool((answers < 0).all()):
             raise ValueError(ALL_NAN.format(len(y)))
         standing = (answers == y).nonzero()[:, 0]

@@ -13,12 +13,17 @@ def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
     if len(y) and logits.isnan().any(1).all():
         raise ValueError(ALL_NAN.format(len(y)))
-    if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
-        raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
+    check_labels(logits, y)
     values = logits.detach()
     if len(y) and (values >= 0).all() and torch.allclose(values.sum(1), torch.ones_like(values[:, 0]), atol=1e-4):
         raise ValueError("model returns probabilities, and attacks need logits: remove its softmax, or append a log")
     return logits
+
+
+def check_labels(logits: Tensor, y: Tensor) -> None:
+    """Raise ValueError if a label is none of the model's classes: its image would count as fallen."""
+    if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
+        raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
 
 
 def wrong(logits: Tensor, labels: Tensor) -> Tensor:

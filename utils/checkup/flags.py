@@ -7,6 +7,7 @@ from scipy.stats import binom
 from torch import Tensor, nn
 
 from utils.arguments import number, whole
+from utils.attacks.parts import check_labels
 from utils.checkup.adapt import adapt
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice, Finding, Report
@@ -92,6 +93,7 @@ def examine(
     with warnings.catch_warnings(), lent(model, seed=seed, device=x.device):
         warnings.simplefilter("ignore")
         measured = Measurements(model, x, y, eps=eps, seed=whole("seed", seed, None))
+        check_labels(measured.answer, y)
         if (problem := unusable(measured)) is not None:
             finding = Finding("unusable outputs", True, len(y), len(y), 0.0, None, problem)
             advice = Advice("none", "Mend the model first: there is nothing that an attack could tell.")

@@ -79,7 +79,9 @@ class QueryMonitor:
         if not np.isfinite(query).all():
             warnings.warn("a query is NaN or infinite: it is passed over", stacklevel=2)
             return False
-        recent, seen, coins = self.memory.pop(account, None) or (np.empty((self.window, len(query))), 0, nothing)
+        recent, seen, coins = self.memory.get(account) or (np.empty((self.window, len(query))), 0, nothing)
+        if recent.shape[1] != len(query):
+            raise ValueError(f"a query has {len(query)} numbers, and the account's earlier ones {recent.shape[1]}")
         alarm = False
         if seen:
             away = recent[:seen] - query  # the first rows, until all are filled
@@ -90,6 +92,7 @@ class QueryMonitor:
             alarm = coins.mean() >= self.run_length
         recent[seen % self.window] = query
         self.memory[account] = recent, seen + 1, nothing if alarm else coins
+        self.memory.move_to_end(account)  # who was seen last is forgotten last
         if len(self.memory) > self.most:
             self.memory.popitem(last=False)
         return bool(alarm)

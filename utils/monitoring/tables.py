@@ -59,7 +59,9 @@ def columns(
 
 def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrift:
     """A column on its own; its p not corrected."""
-    sides = [None if side is None else present(side) for side in (reference, now)]
+    kinds = [getattr(getattr(side, "dtype", None), "name", "") for side in (reference, now)]
+    coarse = next((kind for kind in ("float16", "float32") if kind in kinds), None)  # as precise as the coarser holds
+    sides = [None if side is None else present(side, coarse) for side in (reference, now)]
     missing = tuple(None if side is None or not side[1] else Rate(side[1] - len(side[0]), side[1]) for side in sides)
     if None in sides:
         return ColumnDrift(
@@ -80,14 +82,15 @@ def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrif
     return ColumnDrift(missing, test, (p, p_missing), effect, False, says)
 
 
-def present(values: Iterable) -> tuple[np.ndarray, int]:
-    """The values that are there, as float64 or texts, and how many there should be."""
+def present(values: Iterable, coarse: str | None = None) -> tuple[np.ndarray, int]:
+    """The values that are there, as float64 (rounded to a `coarse` type) or texts, and how many there should be."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     values = list(values)
     there = [value for value in values if is_there(value)]
     if all(isinstance(v, (int, float)) for v in there):
-        return np.array(there, float), len(values)
+        numbers = np.array(there, float)
+        return numbers.astype(coarse).astype(float) if coarse else numbers, len(values)
     return np.array([str(v) for v in there]), len(values)
 
 

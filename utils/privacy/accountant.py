@@ -18,6 +18,7 @@ from utils.arguments import number_in, whole
 
 ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
+MOST = 2**24  # cells of a sum of losses: more would take seconds and gigabytes
 
 
 def check_setting(
@@ -211,6 +212,8 @@ def compose(one: Losses, updates: int, tail: float = 1e-16, privacy_delta: float
         mass = np.exp(log_mass)
     last, first = (chernoff(log_mass, side * loss, updates, tail / 2)[0] for side in (1, -1))
     first, last = math.floor(-first / one.step), math.ceil(last / one.step)
+    if max(last - first + 1, len(one.mass)) > MOST:
+        return Losses(one.step, 0, np.zeros(1), 1.0)  # nothing is known: a bound, too
     size = fft.next_fast_len(max(last - first + 1, len(one.mass)), real=True)
     sums = np.maximum(fft.irfft(fft.rfft(mass, size) ** updates, size), 0)
     sums = np.roll(sums, updates * one.first - first)
@@ -268,7 +271,7 @@ def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delt
     Built in lesson 09. From the privacy-loss distribution, rounded upward: an upper bound, and the tightest here. What
     is kept: too high by up to 0.1 % or so for the grid; too low by 1e-6 of itself at most for rounding, down to a delta
     of 1e-18. Where the grid would be coarse (hardly any noise, very small rates) or rounding could show, the smallest
-    of it, `rdp_eps` and the bound without sampling.
+    of it, `rdp_eps` and the bound without sampling; where the sum of losses would fill the memory, of the last two.
 
     noise_multiplier  standard deviation of the noise in units of the clipping norm, >= 0; without noise: infinity
     rate              the probability with which each example is in a batch, independently (Poisson sampling)
@@ -291,8 +294,9 @@ def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delt
     each = [privacy_losses(sigma, rate, removed=removed, missing=missing) for removed in (True, False)]
     if updates * np.finfo(float).eps < 1e-6 * delta:
         sums = [compose(one, updates, 1e-6 * delta) for one in each]
-        if max(len(one.mass) for one in each) < CELLS // 2:
-            return max(smallest_eps(s, delta) for s in sums)
+        eps = max(smallest_eps(s, delta) for s in sums)
+        if max(len(one.mass) for one in each) < CELLS // 2 and eps < math.inf:
+            return eps
     else:
         sums = [compose(one, updates, 1e-6, delta) for one in each]
     return min(max(smallest_eps(s, delta) for s in sums), others)

@@ -146,7 +146,7 @@ def one_at_a_time(
     size = max(AT_ONCE // sum(p.numel() for p in learning.values()), 1)
     for piece in zip(x.split(size), y.split(size), strict=True):
         each = by_vmap(model, *piece) or by_loop(model, learning, *piece)
-        wide = {name: g.flatten(1).to(torch.promote_types(g.dtype, torch.float32)) for name, g in each.items()}
+        wide = {name: g.reshape(len(g), -1).to(torch.promote_types(g.dtype, torch.float32)) for name, g in each.items()}
         length = sum(g.square().sum(1) for g in wide.values()).sqrt()
         finite = all_finite(length)
         weight = factor(length, clip).where(finite, 0)
