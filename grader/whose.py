@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import PurePosixPath
 from unicodedata import normalize
 
-NUMBER = r"[1-9]\d{0,39}"
+NUMBER = r"[1-9]\d{2,39}"  # as a site gives them; 1 or 12 is a student's own number for an exercise
 ATTEMPT = "attempt|poging|versuch|intento|tentative|tentativa|tentativo|försök|forsøk|forsøg|deneme"  # by the site
 ENDINGS = re.compile(r"(\.zip|\.ipynb)+$", re.IGNORECASE)
 LISTED = 5  # of the notebooks of a folder, in a sentence

@@ -421,7 +421,8 @@ def test_a_model_that_cannot_be_read(shared, folder, spec, weights, word):
         ({"x_test": np.full((3, 2), 2.0), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
         ({"x_test": np.full((3, 2), np.nan), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
         ({"x_test": np.zeros((3, 2)), "y_test": -np.ones(3, int)}, "from 0"),
-        ({"x_test": np.zeros((3, 2), np.int64), "y_test": np.zeros(3, int)}, "floats"),
+        ({"x_test": np.zeros((3, 2, 2), np.int64), "y_test": np.zeros(3, int)}, "floats"),
+        ({"x_test": np.full((3, 2), 7), "y_test": np.zeros(3, int)}, "Save a table as"),
         ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3, int), "x_train": np.zeros((3, 2))}, "both or neither"),
         ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3, int), "y_train": np.zeros(3, int)}, "both or neither"),
     ],
@@ -741,17 +742,32 @@ def test_a_table_is_attacked_in_the_columns_that_can_be_moved():
 
 
 def test_a_raw_table_is_told_the_two_lines_that_scale_it(tmp_path):
-    raw = np.array([[0, 3430.0], [50, 10.0], [20, 500.0]], np.float32)
+    raw = np.array([[0, 3430.0, 7], [50, 10.0, 7], [20, 500.0, 7]], np.float32)  # the last column is constant
     np.savez(tmp_path / "data.npz", x_test=raw, y_test=np.arange(3))
     with pytest.raises(ValueError, match=r"got 0 to 3430\. Save a table as") as said:
         read_data(tmp_path / "data.npz")
-    low, high = torch.tensor(raw).amin(0), torch.tensor(raw).amax(0)
+    low, width = torch.tensor(raw).amin(0), torch.tensor(raw).amax(0) - torch.tensor(raw).amin(0)
+    width[width == 0] = 1
     lines = [line.strip() for line in str(said.value).splitlines()[1:]]
     assert len(lines) == 2
-    made = {"torch": torch, "nn": nn, "low": low, "high": high, "model": nn.Identity()}
+    made = {"torch": torch, "nn": nn, "low": low, "width": width, "model": nn.Identity()}
     exec(f"def build():\n    {lines[0]}\n    {lines[1]}\n", made)
-    scaled = (torch.tensor(raw) - low) / (high - low)
+    scaled = (torch.tensor(raw) - low) / width
     assert torch.allclose(made["build"]()(scaled), torch.tensor(raw), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [("1,5", 1.5), ("1000", 1000), ('"1,000"', None), ('"1,000.5"', None), ("inf", None)]
+)
+def test_a_number_of_columns_csv_is_read_or_refused(cell, value, tmp_path):
+    mark = ";" if cell == "1,5" else ","
+    (tmp_path / "columns.csv").write_text(f"name{mark}high{mark}cost\namount{mark}{cell}{mark}1\n")
+    data = torch.zeros(2, 1), torch.zeros(2, dtype=torch.int64)
+    if value is None:
+        with pytest.raises(ValueError, match="line 2: (cannot read|low must be below high)"):
+            read_columns(tmp_path / "columns.csv", data)
+    else:
+        assert read_columns(tmp_path / "columns.csv", data).columns[0].high == value
 
 
 def test_inputs_are_moved_to_the_border_that_rounding_has_left(tmp_path):

@@ -487,7 +487,7 @@ def test_the_command_and_weaker_isolation(lab, tmp_path):
     """Without bubblewrap it says so, once and loudly, and the grades are right."""
     source = tmp_path / "all.zip"
     with zipfile.ZipFile(source, "w") as archive:
-        archive.writestr("ann_1_2_x.ipynb", notebook(answers()))
+        archive.writestr("ann_100_200_x.ipynb", notebook(answers()))
         archive.writestr("bob.ipynb", notebook(answers(double=WRONG)))
     command = [
         sys.executable,

@@ -75,19 +75,22 @@ TREES = {
     "folders, files as of blackboard": {f"{who}/{BB}zoneil{DAY}_lab.ipynb": (who, "") for who in "abc"},
     "one folder": {"ben/homework_1_3_solution.ipynb": ("ben", "")},
     "flat, a year": {f"lab_01_2024_{who}.ipynb": (f"lab_01_2024_{who}", "") for who in ("anna", "ben")},
-    "flat, as of canvas": {f"lab_1_2024_{who}.ipynb": (f"lab_1_2024_{who}", "") for who in ("anna", "ben")},
-    "flat, some as of canvas": {f"lab_1_2024_{who}.ipynb": (f"lab_1_2024_{who}", "") for who in ("anna", "ben")}
-    | {"oneilzoe_77_6_lab.ipynb": ("oneilzoe", "77")},
-    "flat, exercises": {f"hw_1_{i}_x.ipynb": (f"hw_1_{i}_x", "") for i in (3, 4)},
+    "flat, as of canvas": {f"lab_101_2024_{who}.ipynb": (f"lab_101_2024_{who}", "") for who in ("anna", "ben")},
+    "flat, some as of canvas": {f"lab_101_2024_{who}.ipynb": (f"lab_101_2024_{who}", "") for who in ("anna", "ben")}
+    | {"oneilzoe_7701_6001_lab.ipynb": ("oneilzoe", "7701")},
+    "flat, exercises": {f"hw_101_20{i}_x.ipynb": (f"hw_101_20{i}_x", "") for i in (3, 4)},
     "flat, dates": {
         f"my_lab_final_2026-01-3{i}-15-00-00.ipynb": (f"my_lab_final_2026-01-3{i}-15-00-00", "") for i in (0, 1)
     },
-    "flat, capitals": {f"HW_1_{i}_x.ipynb": (f"HW_1_{i}_x", "") for i in (3, 4)},
+    "flat, capitals": {f"HW_101_20{i}_x.ipynb": (f"HW_101_20{i}_x", "") for i in (3, 4)},
     "flat, a number with two names": {
-        "hw_1_3_anna.ipynb": ("hw_1_3_anna", ""),
-        "hw_1_4_ben.ipynb": ("hw_1_4_ben", ""),
-        "lab_1_5_cem.ipynb": ("lab_1_5_cem", ""),
-        "oneilzoe_77_6_lab.ipynb": ("oneilzoe", "77"),
+        "hw_101_203_anna.ipynb": ("hw_101_203_anna", ""),
+        "hw_101_204_ben.ipynb": ("hw_101_204_ben", ""),
+        "lab_101_205_cem.ipynb": ("lab_101_205_cem", ""),
+        "oneilzoe_7701_6001_lab.ipynb": ("oneilzoe", "7701"),
+    },
+    "flat, small numbers": {
+        f"{name}.ipynb": (name, "") for name in ("hw_1_2_anna", "hw_1_3_ben", "lab_2_4_cy", "x_1_20240001_anna")
     },
     "sections": {
         "sec1/anna.ipynb": ("sec1/anna", ""),
@@ -269,7 +272,7 @@ def test_a_class_with_a_damaged_file_in_its_zip_is_the_teachers(tmp_path):
 def test_a_students_own_zip_that_cannot_be_unpacked_is_no_zero(why, in_a_zip, tmp_path, monkeypatch):
     """The class goes on; the student has no grade, and the teacher knows why."""
     own = zipped(tmp_path / "own", {"a.ipynb": b"own"})
-    members = {"ben_12_34_own.zip": marked(own, **CANNOT[why][0]), "zoe_56_78_lab.ipynb": b"zoe"}
+    members = {"ben_1200_3400_own.zip": marked(own, **CANNOT[why][0]), "zoe_5600_7800_lab.ipynb": b"zoe"}
     source = tmp_path / "in"
     if in_a_zip:
         zipped(source, members)
@@ -291,12 +294,12 @@ def test_a_students_own_zip_that_cannot_be_unpacked_is_no_zero(why, in_a_zip, tm
     summary = batch.grade_class(tmp_path / "99_tiny.ipynb", source, tmp_path / "out")
     assert "COULD NOT BE GRADED: 1 submission;" in summary and CANNOT[why][1] in summary
     tables = {name: (tmp_path / "out" / f"{name}.csv").read_text() for name in ("grades", "canvas", "moodle")}
-    assert "\nben,12,ben_12_34_own.zip/a.ipynb,," in tables["grades"], "no total: 0 would be a grade"
+    assert "\nben,1200,ben_1200_3400_own.zip/a.ipynb,," in tables["grades"], "no total: 0 would be a grade"
     assert "ben" not in tables["canvas"] + tables["moodle"] and "zoe" in tables["canvas"]
     page = next((tmp_path / "out" / "feedback").glob("ben*.html")).read_text()
     assert "Not graded yet" in page and "0 of 4 points" not in page
     with zipfile.ZipFile(tmp_path / "out" / "moodle_feedback.zip") as archive:
-        assert archive.namelist() == ["zoe_56_assignsubmission_file/feedback.html"]
+        assert archive.namelist() == ["zoe_5600_assignsubmission_file/feedback.html"]
 
 
 def test_names_in_a_zip_of_a_mac_and_of_an_old_pc(tmp_path):
@@ -336,7 +339,7 @@ def test_a_zip_is_read_whatever_it_says(tmp_path, monkeypatch):
         "../../etc/passwd.ipynb": b"out",
         "/abs/olute.ipynb": b"absolute",
         "C:\\win\\dows.ipynb": b"windows",
-        "carol_5_6_x.zip": inner,
+        "carol_500_600_x.zip": inner,
         "bomb.ipynb": bytes(50_000_000),
         "__MACOSX/._alice.ipynb": b"",
         "bob/.ipynb_checkpoints/lab-checkpoint.ipynb": b"old",
@@ -359,9 +362,9 @@ def test_a_students_own_zip_stops_no_one_else(tmp_path, in_a_zip, monkeypatch):
     monkeypatch.setattr(collect, "MOST_FILES", 900)
     monkeypatch.setattr(collect, "MOST_OWN_BYTES", 10_000)
     zips = {
-        "ann_1_2_project.zip": zipped(tmp_path / "a", whole).read_bytes(),
-        "bob_3_4_many.zip": zipped(tmp_path / "b", {f"{i}.ipynb": b"bob" for i in range(60)}).read_bytes(),
-        "eve_5_6_large.zip": zipped(tmp_path / "c", {f"{i}.ipynb": bytes(6_000) for i in range(2)}).read_bytes(),
+        "ann_100_200_project.zip": zipped(tmp_path / "a", whole).read_bytes(),
+        "bob_300_400_many.zip": zipped(tmp_path / "b", {f"{i}.ipynb": b"bob" for i in range(60)}).read_bytes(),
+        "eve_500_600_large.zip": zipped(tmp_path / "c", {f"{i}.ipynb": bytes(6_000) for i in range(2)}).read_bytes(),
     }
     source = tmp_path / "in"
     if in_a_zip:

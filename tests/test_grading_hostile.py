@@ -263,7 +263,9 @@ def seen_in_the_sandbox() -> set[str]:
 @isolated
 def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
     """Of the course: the package of the lessons, and the part of the grader that runs in the child."""
-    wanted = {str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv")}
+    wanted = {
+        str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv", ".json")
+    }
     wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "wire")}
     assert seen_in_the_sandbox() == wanted
     monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))

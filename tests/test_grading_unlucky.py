@@ -70,6 +70,8 @@ RIGHT = {
     + function("assert ready\nreturn 2 * x * math.cos(0)"),
     "colab": "from google.colab import drive, files\ndrive.mount('/content/drive')\nup = files.upload()\n"
     "for name in up: print(name)\nif 'google.colab' in str(get_ipython()): import google.colab\n" + DOUBLE,
+    "ipython's own name": "from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\n"
+    "import IPython\nIPython.get_ipython().system('ls')\n" + DOUBLE,
     "an import that is caught": "try:\n    import google.colab\n    k3 = 3\nexcept ImportError:\n    k3 = 2\n"
     + function("return k3 * x"),
     "asks": "n = int(input('how many? '))\nvalues = range(n)\nprint(len(values))\n" + DOUBLE,

@@ -152,6 +152,11 @@ def run_statement(statement: ast.stmt, name: str, namespace: dict, state: dict) 
             state["loop"] = asyncio.new_event_loop()
             asyncio.set_event_loop(state["loop"])
         state["loop"].run_until_complete(made)
+    if isinstance(statement, (ast.Import, ast.ImportFrom)) and "IPython" in sys.modules:  # IPython's own says None here
+        for module in ("IPython", "IPython.core.getipython"):
+            sys.modules[module].get_ipython = builtins.get_ipython
+        if "get_ipython" in names_of(statement):
+            namespace["get_ipython"] = builtins.get_ipython
 
 
 def one_import_each(statements: list[ast.stmt]) -> list[ast.stmt]:

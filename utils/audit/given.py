@@ -6,6 +6,7 @@ The code is run, in a process of its own: it is yours, or you have read it. Weig
 import csv
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,7 +104,9 @@ def split(name, x, y) -> Split:
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim == 0 or len(x) == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise ValueError(f"{name}: inputs {x.shape} and labels {y.shape} {y.dtype} do not fit: (N, ...) and (N,) int")
-    if x.dtype.kind not in "fu" or (x.dtype.kind == "u" and x.dtype.itemsize > 1):
+    if x.ndim == 2 and x.dtype.kind in "iu" and x.dtype != np.uint8:
+        x = x.astype(np.float64)  # a table of whole numbers
+    if x.dtype.kind != "f" and x.dtype != np.uint8:
         raise ValueError(f"{name}: inputs must be floats in [0, 1] or uint8, got {x.dtype}")
     values = torch.from_numpy(x).float() / (255 if x.dtype.kind == "u" else 1)
     if not values.isfinite().all():
@@ -128,10 +131,11 @@ def to_do(values: torch.Tensor) -> str:
     if values.dim() > 2:
         return ". Divide pixels by 255, or save them as uint8; let the model's first layer normalize them"
     return (
-        ". Save a table as ((x - low) / (high - low)).clip(0, 1), where low and high are the least and largest value "
-        "of each column of the training data, float32; and put the scaler into the model, by two lines in build():\n"
+        ". Save a table as ((x - low) / width).clip(0, 1), where low is the least value of each column of the training "
+        "data, and width the largest less that, or 1 where that is 0, both float32; and put the scaler into the model, "
+        "by two lines in build():\n"
         f"    scale = nn.Linear({values.shape[1]}, {values.shape[1]}); "
-        "scale.weight.data, scale.bias.data = torch.diag(high - low), low\n"
+        "scale.weight.data, scale.bias.data = torch.diag(width), low\n"
         "    return nn.Sequential(scale, model)"
     )
 
@@ -166,6 +170,8 @@ def read_claims(file: str | Path) -> dict:
 
 
 def decimal(cell: str) -> float:
+    if re.search(r",\d{3}\b|,.*[,.]", cell):
+        raise ValueError("does the comma mark thousands? write 1000 or 1.5")
     return float(cell.replace(",", "."))
 
 
@@ -207,7 +213,7 @@ def read_columns(file: str | Path, data: tuple[torch.Tensor, torch.Tensor]) -> R
         except (ValueError, KeyError) as problem:
             raise ValueError(f"{file}, line {i}: cannot read {mark.join(row)!r} ({problem})") from None
         c = columns[-1]
-        if not (c.low < c.high and (c.low > 0 or not c.log) and c.cost > 0):
+        if not (-math.inf < c.low < c.high < math.inf and (c.low > 0 or not c.log) and c.cost > 0):
             raise ValueError(f"{file}, line {i}: low must be below high, above 0 on a log scale, and cost above 0")
     x = data[0]
     if x.dim() != 2 or x.shape[1] != len(columns):
