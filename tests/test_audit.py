@@ -764,7 +764,7 @@ def test_a_number_of_columns_csv_is_read_or_refused(cell, value, tmp_path):
     (tmp_path / "columns.csv").write_text(f"name{mark}high{mark}cost\namount{mark}{cell}{mark}1\n")
     data = torch.zeros(2, 1), torch.zeros(2, dtype=torch.int64)
     if value is None:
-        with pytest.raises(ValueError, match="line 2: (cannot read|low must be below high)"):
+        with pytest.raises(ValueError, match=r"line 2: (cannot read|low must be below high)"):
             read_columns(tmp_path / "columns.csv", data)
     else:
         assert read_columns(tmp_path / "columns.csv", data).columns[0].high == value
