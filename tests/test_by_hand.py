@@ -450,8 +450,8 @@ def graded_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class")
     (folder / "in").mkdir()
     (folder / "99.ipynb").write_text(WRITTEN_LAB)
-    hand_in = {"ann_1_9_lab": (DOUBLE, essay(advice(HOSTILE))), "bob_2_9_lab": (WRONG, essay(COPY))}
-    hand_in["idle_3_9_lab"] = (DOUBLE, essay())
+    hand_in = {"ann_101_900_lab": (DOUBLE, essay(advice(HOSTILE))), "bob_102_900_lab": (WRONG, essay(COPY))}
+    hand_in["idle_103_900_lab"] = (DOUBLE, essay())
     for name, (double, cells) in hand_in.items():
         (folder / "in" / f"{name}.ipynb").write_bytes(notebook([GIVEN, double, *cells]))
     grade_again(folder)
@@ -489,7 +489,7 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
 
     ran = {file: file.stat().st_mtime_ns for file in (out / "results").iterdir()}
     asked = sheet.read_table(out / "by_hand.csv")
-    given = {"ann (1)": ("1", "1,5"), "bob (2)": ("0", ""), "idle (3)": ("0", "0")}
+    given = {"ann (101)": ("1", "1,5"), "bob (102)": ("0", ""), "idle (103)": ("0", "0")}
     for row in asked:
         row["points"] = given[row["student"]][row["criterion"] == "choice"]
         row["comment"] = "what of <rivals>?" if row["points"] == "1,5" else ""
@@ -504,37 +504,38 @@ def test_a_class_from_its_notebooks_to_its_grades(graded_class):
     ]
     assert [row[::5] for row in rows_of(out / "canvas.csv")[2:]] == [["ann", "4.5"], ["idle", "2"]]
     assert rows_of(out / "moodle.csv")[1:] == [
-        ["Participant 1", "ann", "4.5", "5", ""],
-        ["Participant 3", "idle", "2", "5", ""],
+        ["Participant 101", "ann", "4.5", "5", ""],
+        ["Participant 103", "idle", "2", "5", ""],
     ]
     with zipfile.ZipFile(out / "moodle_feedback.zip") as archive:
-        assert [name.split("_")[1] for name in archive.namelist()] == ["1", "3"], "who waits is not told a grade"
+        assert [name.split("_")[1] for name in archive.namelist()] == ["101", "103"], "who waits is not told a grade"
     assert "4.5 of 5 points" in feedback("ann") and "looked for: names a defense, and its price" in feedback("ann")
     assert "what of &lt;rivals&gt;?" in feedback("ann")
 
     other = saved(
-        graded_class / "tutor.csv", [{"student": "bob (2)", "exercise": "advice", "criterion": "choice", "points": "2"}]
+        graded_class / "tutor.csv",
+        [{"student": "bob (102)", "exercise": "advice", "criterion": "choice", "points": "2"}],
     )
     summary = grade_again(graded_class, hand=[other])
     assert "NOT COMPLETE" not in summary and "median 2 of 5 points" in summary
     assert grade_again(graded_class) == summary, "the tutor's points are in by_hand.csv now"
-    assert rows_of(out / "canvas.csv")[3] == ["bob", "2", "", "", "", "2"]
+    assert rows_of(out / "canvas.csv")[3] == ["bob", "102", "", "", "", "2"]
     assert {file: file.stat().st_mtime_ns for file in (out / "results").iterdir()} == ran, "nothing was run again"
     report = json.loads((out / "report.json").read_text())
     assert [result["earned"] for result in report["results"]] == [4.5, 2, 2]
 
 
 def test_the_command_takes_tables_and_tells_what_is_wrong_with_them(graded_class, capsys):
-    row = {"student": "ann (1)", "exercise": "advice", "criterion": "threat", "points": "3"}
+    row = {"student": "ann (101)", "exercise": "advice", "criterion": "threat", "points": "3"}
     tutor = saved(graded_class / "tutor.csv", [row])
     command = ["--lab", f"{graded_class / '99.ipynb'}", "--from", f"{graded_class / 'in'}"]
     command += ["--to", f"{graded_class / 'out'}", "--jobs", "1", "--hand", f"{tutor}"]
     main(command)
     said = re.search(
-        r"ann \(1\), advice, threat: 3 points are more than 1 \(by_hand.csv, row (\d+)\)", capsys.readouterr().out
+        r"ann \(101\), advice, threat: 3 points are more than 1 \(by_hand.csv, row (\d+)\)", capsys.readouterr().out
     )
     wrong = dict(zip(sheet.COLUMNS, rows_of(graded_class / "out" / "by_hand.csv")[int(said[1]) - 1], strict=True))
-    assert (wrong["student"], wrong["criterion"], wrong["points"]) == ("ann (1)", "threat", "3")
+    assert (wrong["student"], wrong["criterion"], wrong["points"]) == ("ann (101)", "threat", "3")
     for content, said in (("no table", "no column"), (None, "No such file")):
         tutor.unlink()
         if content:
@@ -549,30 +550,30 @@ def test_messages_name_the_rows_of_the_table_as_it_is_now(graded_class):
     """The same run writes the table again, in the order of the page: a row's old number is another student's."""
     out = graded_class / "out"
     asked = sheet.read_table(out / "by_hand.csv")
-    wrong = [row | {"points": "9"} for row in asked if row["student"] == "bob (2)"]
+    wrong = [row | {"points": "9"} for row in asked if row["student"] == "bob (102)"]
     ghost = asked[0] | {"answer": "", "student": "Fay", "points": "1", "comment": "who?"}
-    rest = [row for row in asked if row["student"] != "bob (2)"]
+    rest = [row for row in asked if row["student"] != "bob (102)"]
     saved(out / "by_hand.csv", [ghost, *wrong, *rest, *rest[:1]])
     summary = grade_again(graded_class)
     table = rows_of(out / "by_hand.csv")
     numbers = [int(number) for number in re.findall(r"by_hand.csv, row (\d+)", summary)]
     told = [table[number - 1][sheet.COLUMNS.index("student")] for number in numbers]
-    assert sorted(told) == ["Fay", "bob (2)", "bob (2)"]
+    assert sorted(told) == ["Fay", "bob (102)", "bob (102)"]
 
 
 def test_rows_of_who_is_not_in_from_stay_without_a_sentence_each(graded_class):
     """Late work alone: what a teacher wrote on the others is kept, and counts as soon as they are there again."""
     out, source = graded_class / "out", graded_class / "in"
     asked = sheet.read_table(out / "by_hand.csv")
-    saved(out / "by_hand.csv", [row | {"points": "1"} if row["student"] == "ann (1)" else row for row in asked])
+    saved(out / "by_hand.csv", [row | {"points": "1"} if row["student"] == "ann (101)" else row for row in asked])
     grade_again(graded_class)
     aside = shutil.move(source, graded_class / "whole")
     source.mkdir()
-    shutil.copy(aside / "idle_3_9_lab.ipynb", source)
+    shutil.copy(aside / "idle_103_900_lab.ipynb", source)
     summary = grade_again(graded_class)
-    assert "MISSING FROM `FROM`: 2 students of an earlier run" in summary and "ann 1, bob 2" in summary
+    assert "MISSING FROM `FROM`: 2 students of an earlier run" in summary and "ann 101, bob 102" in summary
     assert "rows of students missing from FROM: 2; they count when" in summary and "there is no student" not in summary
-    assert {row["student"] for row in sheet.read_table(out / "by_hand.csv")} == {"idle (3)", "ann (1)"}
+    assert {row["student"] for row in sheet.read_table(out / "by_hand.csv")} == {"idle (103)", "ann (101)"}
     blind = [row | {"student": ""} for row in sheet.read_table(out / "by_hand.csv")]
     saved(out / "by_hand.csv", blind)
     assert "rows of students missing from FROM: 2; they count when" in grade_again(graded_class), "by their code, too"
