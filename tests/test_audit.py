@@ -648,6 +648,9 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     assert torch.equal(read_model(str(file))(x), 2 * x)
     with pytest.raises(ValueError, match=r"labels \['a', 'b'\]: train it on labels from 0"):
         build("class Svc:\n    classes_ = ['a', 'b']\n    predict_proba = None\nbuild = Svc\n")
+    pairs = "from sklearn.svm import SVC\ndef build():\n    return SVC(decision_function_shape='ovo')\n"
+    with pytest.raises(ValueError, match="scores pairs of classes: make it with decision_function_shape='ovr'"):
+        build(pairs)
 
 
 def test_a_process_that_dies_is_one_sentence_and_ends_with_us(folder):
@@ -787,19 +790,23 @@ def test_two_audits_are_compared(found):
     before = json.loads(json.dumps(card_data(found)))
     assert {change.verdict for change in changes(before, before)} == {"unclear"}
     after = copy.deepcopy(before)
-    after["measured"]["accuracy"]["k"] -= 60
-    after["measured"]["copied"]["agreement"]["k"] = 0
+    after["measured"]["accuracy"] = as_json(Rate(found.accuracy.k - 60, found.accuracy.n))
+    after["measured"]["copied"]["agreement"] = as_json(Rate(0, found.copied["agreement"].n))
     after["measured"]["checkup"]["flags"] = ["vanishing gradients"]
     told = {change.what: change.verdict for change in changes(before, after)}
     assert told["right answers"] == "worse" and told["agreement of a copy"] == "better"
     assert told["flags of the check-up"] == "worse" and told["left under all attacks"] == "unclear"
-    after["measured"]["accuracy"]["k"] = before["measured"]["accuracy"]["k"] - 2
+    after["measured"]["accuracy"] = as_json(Rate(found.accuracy.k - 2, found.accuracy.n))
     assert {c.what: c.verdict for c in changes(before, after)}["right answers"] == "unclear", "two images are no proof"
     for other in ({"eps": 0.3}, {"quick": True}):
         told = {change.what: change.verdict for change in changes(before, after | other)}
         assert told["left under all attacks"].startswith("not compared, for")
     del after["measured"]["certified"]
     assert {c.what: c.verdict for c in changes(before, after)}["certified"] == "not compared"
+    after = copy.deepcopy(before)
+    after["measured"]["membership"]["found"] |= {"k": 300, "n": 300, "low": 0.0, "high": 1.0}
+    verdicts = {c.what: c.verdict for c in changes(before, after)}
+    assert verdicts["members found"] == "unclear", "its interval is that of the card"
 
 
 def test_the_card_has_the_form_that_its_schema_says(found):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from utils.guard import check_answer, guard, lent
+from utils.asking import check_answer
+from utils.guard import guard, lent
 from utils.models import logits, predict
 
 

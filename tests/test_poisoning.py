@@ -267,6 +267,13 @@ def test_exactly_the_named_units_are_pruned(units, layer):
     )
 
 
+def test_activity_is_asked_in_evaluation_mode_and_leaves_the_model_as_it_was():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).train()
+    x = torch.rand(20, 4)
+    assert torch.equal(activity(model, 1, x), model[1:3](x).mean(0).detach())
+    assert all(part.training for part in model.modules())
+
+
 def test_activity_is_the_mean_after_the_relu():
     model, x = network(), torch.rand(9, 1, 5, 5)
     with torch.no_grad():

@@ -35,6 +35,7 @@
     fingerprint   one hash for "the same code"
     rate          k out of n, with its interval
     arguments     numbers as people have them
+    classifiers   those that are no modules of torch, as arrays in and arrays out
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """

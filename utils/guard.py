@@ -20,10 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.arguments import budget, number, whole
-from utils.asking import FLOATS, FULL, Asked, check_answer
+from utils.asking import FLOATS, FULL, Asked
 from utils.data import chunks
-
-__all__ = ["check_answer", "check_input", "check_model", "guard", "in_chunks", "lent", "own_numbers"]
 
 NORMS = ("linf", "l2")
 ROUNDING = 1e-6  # how far outside of [0, 1] an input may lie, or by the spacing of a half-precision type below 1

@@ -4,15 +4,14 @@ Also how any model is asked (`logits`, `predict`), and classifiers that are no n
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
 from utils.asking import predicted, table_of
+from utils.classifiers import ONNX_TYPES, scorer, session_answers
 from utils.data import Dataset, chunks
 from utils.guard import lent
 
@@ -136,31 +135,12 @@ def black_box(classifier) -> BlackBox:
     """
     if isinstance(classifier, (str, Path)):
         return BlackBox(onnx_answers(Path(classifier)), None)
-    if hasattr(classifier, "predict_proba"):
-        return BlackBox(partial(rows_asked, classifier, classifier.predict_proba), True)
-    if hasattr(classifier, "decision_function"):
-        asked = classifier.get_params() if hasattr(classifier, "get_params") else {}  # with those of a pipeline's steps
-        if any(name.endswith("decision_function_shape") and value == "ovo" for name, value in asked.items()):
-            raise ValueError("the classifier scores pairs of classes: make it with decision_function_shape='ovr'")
-        return BlackBox(partial(rows_asked, classifier, classifier.decision_function), False)
+    if asked := scorer(classifier):
+        return BlackBox(*asked)
     raise TypeError(
         f"black_box needs a classifier with predict_proba or decision_function, or the path of a file.onnx, got "
         f"{type(classifier).__name__}"
     )
-
-
-def rows_asked(classifier, method: Callable, x: ndarray) -> ndarray:
-    """The answers of a scikit-learn method to inputs as rows, (N, classes): one score becomes two."""
-    x = x.reshape(len(x), -1)
-    if (names := getattr(classifier, "feature_names_in_", None)) is not None:  # fitted on a DataFrame: give it one
-        from pandas import DataFrame  # who has one has pandas
-
-        x = DataFrame(x, columns=names)
-    answer = np.asarray(method(x))
-    return np.stack([-answer / 2, answer / 2], 1) if answer.ndim == 1 else answer
-
-
-ONNX_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
 def onnx_answers(file: Path) -> Callable[[ndarray], dict[str, ndarray]]:
@@ -181,25 +161,11 @@ def onnx_answers(file: Path) -> Callable[[ndarray], dict[str, ndarray]]:
         raise ValueError(f"{file} must take one input of floats in [0, 1], and takes {takes}")
     [entry], names = session.get_inputs(), [one.name for one in session.get_outputs()]
 
-    def ask(x: ndarray) -> list:
-        return session.run(None, {entry.name: np.ascontiguousarray(x, ONNX_TYPES[entry.type])})
-
     def answers(x: ndarray) -> dict[str, ndarray]:
         x = x.reshape(len(x), -1) if len(entry.shape) == 2 else x
         fits = x.ndim == len(entry.shape)
         if not (fits and all(a == b for a, b in zip(entry.shape[1:], x.shape[1:], strict=True) if isinstance(a, int))):
             raise ValueError(f"{file} takes inputs of shape {tuple(entry.shape)}, got {x.shape}")
-        size = entry.shape[0] if isinstance(entry.shape[0], int) else len(x)  # some are exported for one size of batch
-        short = -len(x) % size
-        padded = np.concatenate([x, x[-1:].repeat(short, 0)]) if short else x
-        pieces = [[plain_output(part) for part in ask(piece)] for piece in np.split(padded, len(padded) // size)]
-        return {
-            name: np.concatenate(parts)[: len(x)] for name, parts in zip(names, zip(*pieces, strict=True), strict=True)
-        }
+        return dict(zip(names, session_answers(session, x), strict=True))
 
     return answers
-
-
-def plain_output(part) -> ndarray:
-    """An output of ONNX as an array: scikit-learn's probabilities may come as a list of {class: probability}."""
-    return np.array([list(row.values()) for row in part]) if isinstance(part, list) else np.asarray(part)

@@ -60,3 +60,15 @@ class Rate:
     def __repr__(self):
         low, high = (round(100 * bound) for bound in self.interval)
         return f"{self.k}/{self.n} = {100 * float(self):.0f} % [{low}, {high}]"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RateWithin(Rate):
+    """A rate with a 95 % interval of another kind than Wilson's, or one that was kept: `low` to `high`."""
+
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.low, self.high

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from utils.rate import Rate
+from utils.rate import Rate, RateWithin
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
@@ -115,10 +115,9 @@ def value_of(value: object, unit: str = "") -> Value:
 def shown(value: Value) -> str:
     """A value as a reader sees it: `236/397 = 59 % [55, 64]`, `2.3 s`, `1,024`, `yes`."""
     if "k" in value:
-        rate, interval = Rate(value["k"], value["n"]), value["interval"]
-        if value_of(rate)["interval"] != interval:  # an interval of its own kind
-            return repr(rate).split(" [")[0] + " [{}, {}]".format(*(round(100 * bound) for bound in interval))
-        return repr(rate)
+        rate = Rate(value["k"], value["n"])
+        kept = RateWithin(rate.k, rate.n, *value["interval"])  # rounded, so only where it is of a kind of its own
+        return repr(rate if value_of(rate) == value_of(kept) else kept)
     if "text" in value:
         return value["text"]
     number, unit = value["number"], value["unit"]

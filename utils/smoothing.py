@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from utils.arguments import number, probability, whole
 from utils.asking import Asked
 from utils.attacks import pgd
+from utils.attacks.parts import check_labels
 from utils.guard import check_input, lent
 
 FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
@@ -231,8 +232,8 @@ def decide(
         while len(undecided) and drawn < n_max:
             more = min(max(drawn // 8, 16), n_max - drawn)
             counts = votes(asked, x[undecided], sigma=sigma, n=more)
-            if not drawn and not (0 <= int(label.min()) and int(label.max()) < counts.shape[1]):
-                raise ValueError(f"y must lie in 0..{counts.shape[1] - 1}, one of the model's classes")
+            if not drawn:
+                check_labels(counts, label)
             hits[undecided] += counts.gather(1, label[undecided, None])[:, 0]
             drawn += more
             samples[undecided] = drawn
@@ -268,8 +269,7 @@ def smoothed(model: nn.Module, sigma: float, n: int = 16) -> Smoothed:
     Salman et al. 2019 (arXiv:1906.04584), eq. 6. It draws n copies anew at each call, from torch's global numbers.
     Give the attack `early_stop=False`, or it ends at the first lucky draw. Judge what it finds by `majority`.
     """
-    check_sigma(sigma)
-    return Smoothed(model, sigma, n)
+    return Smoothed(model, check_sigma(sigma), n)
 
 
 def noisy(sigma: float) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:

@@ -25,6 +25,7 @@ from utils.attacks import pgd
 from utils.claims import claim
 from utils.data import Split, load
 from utils.evaluation import Rate, accuracy
+from utils.guard import lent
 from utils.larger import larger
 from utils.models import logits, predict, small_cnn
 from utils.poisoning import Poisoned
@@ -533,8 +534,9 @@ PoisonExplorer(played, {size: add_trigger(test.x, size)[0] for size in sizes})
 # %%
 def activity(model, layer, x):
     """The mean output of each unit of `model[layer]`, after its ReLU, over images x and places."""
-    with torch.no_grad():
-        outputs = model[: layer + 2](x)  # a part of the network: features, no logits
+    part = model[: layer + 2]
+    with lent(part), torch.no_grad():
+        outputs = part(x)  # features, no logits
     return outputs.mean([0, *range(2, outputs.dim())])
 
 

@@ -13,9 +13,9 @@ from utils.asking import FULL, NoGradient, predicted
 from utils.attacks.blackbox import rays, square
 from utils.attacks.gradient import apgd, apgd_t, pgd
 from utils.attacks.minimal import fab, funnel
-from utils.attacks.parts import ALL_NAN, check_labels, margin, size
+from utils.attacks.parts import check_meaning, margin, size, wrong
 from utils.guard import guard
-from utils.models import logits, predict
+from utils.models import logits
 
 
 class Attempt(NamedTuple):
@@ -83,11 +83,8 @@ def worst_case(
     with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (asked, within, y, eps):
         best, cut_off, ran = within.detach().to(asked.given, copy=True), None, 0
         answer = logits(model, best)
-        check_labels(answer, y)
-        answers = predicted(answer)
-        if len(y) and bool((answers < 0).all()):
-            raise ValueError(ALL_NAN.format(len(y)))
-        standing = (answers == y).nonzero()[:, 0]
+        check_meaning(answer, y)
+        standing = (predicted(answer) == y).nonzero()[:, 0]
         for attack in standard(norm) if attacks is None else attacks:
             if not len(standing):
                 break
@@ -97,8 +94,7 @@ def worst_case(
             except NoGradient as problem:
                 x_adv, cut_off = x0, problem
             check_ball(attack, x_adv, x0, eps, norm)
-            answers = predict(model, x_adv)
-            down = (answers != goal) & (answers >= 0)
+            down = wrong(logits(model, x_adv), goal)
             best[standing[down]] = x_adv[down]
             standing = standing[~down]
             if report is not None:

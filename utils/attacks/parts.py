@@ -6,18 +6,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ALL_NAN = "model returns NaN for all {} inputs that it was asked about: mend it first, no attack would mean anything"
-
 
 def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
-    if len(y) and logits.isnan().any(1).all():
-        raise ValueError(ALL_NAN.format(len(y)))
-    check_labels(logits, y)
+    check_meaning(logits, y)
     values = logits.detach()
     if len(y) and (values >= 0).all() and torch.allclose(values.sum(1), torch.ones_like(values[:, 0]), atol=1e-4):
         raise ValueError("model returns probabilities, and attacks need logits: remove its softmax, or append a log")
     return logits
+
+
+def check_meaning(logits: Tensor, y: Tensor) -> None:
+    """Raise ValueError if no attack on these answers would mean anything: all are NaN, or a label is no class."""
+    if len(y) and logits.isnan().any(1).all():
+        raise ValueError(
+            f"model returns NaN for all {len(y)} inputs that it was asked about: mend it first, no attack would mean "
+            "anything"
+        )
+    check_labels(logits, y)
 
 
 def check_labels(logits: Tensor, y: Tensor) -> None:

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.rate import Rate
+from utils.rate import Rate, RateWithin
 
 # Where a card has its rates: (path, name, whether more is worse).
 RATES = (
@@ -53,7 +53,7 @@ def rate_in(card: dict, path: tuple[str, ...]) -> Rate | None:
         part = part.get(name)
         if part is None:
             return None
-    return Rate(part["k"], part["n"])
+    return RateWithin(part["k"], part["n"], part["low"], part["high"])  # that of members found is not Wilson's
 
 
 def changes(before: dict, now: dict) -> list[Change]:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.attacks import Attempt, apgd, margin, pgd, rays, square, worst_case
-from utils.audit.child import blame, spell
+from utils.attacks.parts import wrong
+from utils.audit.child import blame
 from utils.audit.pace import Watch, pacer
 from utils.checkup import Report, examine
 from utils.checkup.lens import Lens, fitted
@@ -193,7 +194,6 @@ def audit_model(
     checkup = examine(asked, *sample, eps=eps if rules is None else min(eps, 1.0), seed=seed)
     with torch.random.fork_rng():
         pace.enter("worst case")
-        gradients = has_gradient(model, x[:1])
         torch.manual_seed(seed)
         tried = []
         if rules is not None:
@@ -247,7 +247,7 @@ def audit_model(
             membership=known,
             monitor=plan,
             parameters=getattr(model, "parameters_there", None) or sum(p.numel() for p in model.parameters()),
-            gradients=gradients,
+            gradients=seen.raw.cut_off is None,
             columns=None if rules is None else tuple(c.name for c in rules.columns if c.cost < math.inf),
             quick=quick,
             seconds=pace.seconds(),
@@ -270,15 +270,6 @@ def made_with() -> dict[str, str]:
     }
 
 
-def has_gradient(model: nn.Module, x: Tensor) -> bool:
-    """Whether the model's answer knows of its input."""
-    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
-    with lent(model):
-        answers: list[Tensor] = []
-        spell(model(x.detach().to(dtype).requires_grad_(True)), answers)
-    return any(answer.requires_grad for answer in answers)
-
-
 # A table's attacks: what lesson 11 can change in a row.
 
 
@@ -292,7 +283,7 @@ def moved(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, rules: Rules, r
                 break
             begin = time.perf_counter()
             best[standing] = attack(model, x[standing], y[standing], rules, eps=eps)
-            fallen = int((predict(model, best[standing]) != y[standing]).sum())
+            fallen = int(wrong(logits(model, best[standing]), y[standing]).sum())
             report(Attempt(name, len(standing), fallen, time.perf_counter() - begin))
     return best
 

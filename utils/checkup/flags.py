@@ -6,7 +6,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor, nn
 
-from utils.arguments import number, whole
+from utils.arguments import number_in, whole
 from utils.attacks.parts import check_labels
 from utils.checkup.adapt import adapt
 from utils.checkup.measurements import Measurements
@@ -83,7 +83,7 @@ def examine(
     without gradients, and of answers that are NaN here and there, a note tells. Raises
     ValueError or TypeError in one sentence for arguments that cannot be used.
     """
-    eps = number("eps", eps, "be a number in (0, 1]", lambda v: 0 < v <= 1)
+    eps = number_in("eps", eps, "(0, 1]")
     x, y, _ = check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
     weights = [p.dtype for p in model.parameters() if p.dtype in (torch.float32, torch.float64)]

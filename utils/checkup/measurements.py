@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from utils.asking import numbers_of
 from utils.attacks import cross_entropy, margin, pgd, rays, square
 from utils.attacks.gradient import loss_gradient, toward
-from utils.attacks.parts import into_ball
+from utils.attacks.parts import into_ball, wrong
 from utils.checkup.lens import fitted
 from utils.data import chunks
 from utils.models import logits, predict
@@ -50,8 +50,7 @@ class Measurements:
         """Which of the images (n,) are wrong at `x_adv`, their rows `rows` (n,) bool attacked."""
         down = torch.zeros_like(rows)
         if rows.any():
-            answer = predict(self.model, x_adv)
-            down[rows] = (answer != self.y[rows]) & (answer >= 0)
+            down[rows] = wrong(logits(self.model, x_adv), self.y[rows])
         return down
 
     def by(self, attack, rows: Tensor | None = None, eps: float | None = None) -> Tensor:

@@ -7,7 +7,6 @@ that it has seen, and in one that it has not. A target is judged against both: L
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils.arguments import number_in
-from utils.evaluation import Rate
+from utils.rate import RateWithin
 
 # Many networks at once.
 
@@ -199,19 +198,7 @@ def auc(scores: Tensor, members: Tensor) -> float:
     return float(torch.trapezoid(tpr, fpr))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Found(Rate):
-    """Members found at a threshold that was itself estimated; `interval` counts that in."""
-
-    low: float
-    high: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return self.low, self.high
-
-
-def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> Found:
+def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> RateWithin:
     """How many members are found at the lowest threshold that accuses at most a share `fpr` of the non-members.
 
     Its 95 % interval is of the members that are found at a share of exactly `fpr` among *all* non-members, and knows
@@ -233,7 +220,7 @@ def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> Found:
     above = np.append(
         above.cpu().numpy(), len(ours)
     )  # how many members each non-member's score would find; the last: all
-    return Found(int(above[allowed]), len(ours), *of_both_sides(above, fpr))
+    return RateWithin(int(above[allowed]), len(ours), *of_both_sides(above, fpr))
 
 
 def of_both_sides(above: np.ndarray, fpr: float, draws: int = 2000) -> tuple[float, float]:

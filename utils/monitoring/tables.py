@@ -59,9 +59,7 @@ def columns(
 
 def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrift:
     """A column on its own; its p not corrected."""
-    kinds = [getattr(getattr(side, "dtype", None), "name", "") for side in (reference, now)]
-    coarse = next((kind for kind in ("float16", "float32") if kind in kinds), None)  # as precise as the coarser holds
-    sides = [None if side is None else present(side, coarse) for side in (reference, now)]
+    sides = [None if side is None else present(side) for side in (reference, now)]
     missing = tuple(None if side is None or not side[1] else Rate(side[1] - len(side[0]), side[1]) for side in sides)
     if None in sides:
         return ColumnDrift(
@@ -75,6 +73,9 @@ def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrif
     if (a.dtype.kind == "U") != (b.dtype.kind == "U"):
         kinds = ["texts" if side.dtype.kind == "U" else "numbers" for side in (a, b)]
         return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, True, (f"had {kinds[0]}, and now {kinds[1]}",))
+    if a.dtype.kind == "f":  # as precise as the coarser holds them: a price of 0.1 is the same price
+        coarser = min(a.dtype, b.dtype, key=lambda kind: kind.itemsize)
+        a, b = (side.astype(coarser).astype(float) for side in (a, b))
     if a.dtype.kind == "U" or (len(np.unique(a)) <= FEW and (a == np.round(a)).all()):
         test, p, effect, says = categories(a, b)
     else:
@@ -82,15 +83,15 @@ def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrif
     return ColumnDrift(missing, test, (p, p_missing), effect, False, says)
 
 
-def present(values: Iterable, coarse: str | None = None) -> tuple[np.ndarray, int]:
-    """The values that are there, as float64 (rounded to a `coarse` type) or texts, and how many there should be."""
+def present(values: Iterable) -> tuple[np.ndarray, int]:
+    """The values that are there, as floats (of their own type) or texts, and how many there should be."""
+    kind = getattr(values, "dtype", None)
     if hasattr(values, "tolist"):
         values = values.tolist()
     values = list(values)
     there = [value for value in values if is_there(value)]
     if all(isinstance(v, (int, float)) for v in there):
-        numbers = np.array(there, float)
-        return numbers.astype(coarse).astype(float) if coarse else numbers, len(values)
+        return np.array(there, kind if isinstance(kind, np.dtype) and kind.kind == "f" else float), len(values)
     return np.array([str(v) for v in there]), len(values)
 
 

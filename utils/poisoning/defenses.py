@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils.evaluation import accuracy
+from utils.guard import lent
 from utils.models import logits
 from utils.training import fit
 
@@ -73,8 +74,9 @@ def highest(scores: Tensor, groups: Tensor, count: int) -> Tensor:
 
 def activity(model: nn.Sequential, layer: int, x: Tensor) -> Tensor:
     """The mean output of each unit of `model[layer]`, after the ReLU that follows it, over images x and places."""
-    with torch.no_grad():
-        outputs = model[: layer + 2](x)  # a part of the network: features, no logits
+    part = model[: layer + 2]
+    with lent(part), torch.no_grad():
+        outputs = part(x)  # features, no logits
     return outputs.mean([0, *range(2, outputs.dim())])
 
 
