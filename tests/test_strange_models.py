@@ -13,6 +13,7 @@ from torch import nn
 from utils import duel
 from utils.attacks import apgd, apgd_t, cw_l2, fab, fgsm, funnel, margin, pgd, rays, square, transfer, worst_case
 from utils.attacks.gradient import loss_gradient
+from utils.attacks.parts import wrong
 from utils.checkup import examine
 from utils.data import load
 from utils.evaluation import accuracy
@@ -516,6 +517,25 @@ def test_a_pit_within_reach_is_no_success(name):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             predict(Pit(model, 0.5), x_adv)
+
+
+@pytest.mark.filterwarnings("ignore:model answers NaN")
+def test_nan_is_not_wrong_and_an_attack_of_ones_own_wins_nothing_by_it():
+    answers = torch.tensor([[math.nan, 0.0], [0.0, math.nan], [0.0, 1.0], [1.0, 0.0]])
+    assert wrong(answers, torch.tensor([1, 0, 0, 0])).tolist() == [False, False, True, False]
+    model, x, y = plain()
+
+    class Pit(nn.Module):
+        def forward(self, x):
+            return model(x).masked_fill((x.flatten(1)[:, :1] == 0), math.nan)
+
+    def into_the_pit(_, x, y, *, eps):
+        moved = x.clone()
+        moved.flatten(1)[:, 0] = 0
+        return moved
+
+    pit, x = Pit(), x.clamp(0.01, 0.99)
+    assert torch.equal(worst_case(pit, x, y, eps=1.0, attacks=[into_the_pit]), x)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

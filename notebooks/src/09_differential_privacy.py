@@ -399,8 +399,8 @@ plots.rates(leak, x="members found at 1 % false accusations")
 plots.rates(useful, x="accuracy on test images")
 
 # %% [markdown]
-# The intervals are wide to the left: the threshold is set by the few others who look most like members,
-# and other others would have set it elsewhere.
+# The intervals of the members found are wide to the left: the few non-members who look most like members set
+# the threshold, and other non-members would have set it elsewhere.
 #
 # Clipping alone makes memory *slow*: no example may shout, but each may repeat itself. *Longer and faster*
 # has the same clip as *no noise*; it was trained four times as long, with steps four times as large.
