@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.arguments import number_in, whole
+from utils.arguments import number, number_in, whole
 
 
 @pytest.mark.parametrize("kind", [int, float, np.int8, np.float16, np.float64, np.array, torch.tensor])
@@ -24,6 +24,11 @@ def test_what_is_none_is_named(value):
         number_in("eps", value, "[-inf, inf]")
     with pytest.raises(ValueError, match=r"^n must be a whole number >= 1, got "):
         whole("n", value)
+
+
+def test_nan_is_no_number_whatever_may_be_asked_of_it():
+    with pytest.raises(ValueError, match=r"^x must be anything, got nan$"):
+        number("x", math.nan, "be anything", lambda v: True)
 
 
 def test_ends_belong_to_it_as_on_paper():

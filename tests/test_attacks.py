@@ -510,6 +510,22 @@ def digits():
     return data, fit(small_cnn(data), data.train, updates=300)
 
 
+def test_the_best_of_several_proposals_counts_and_each_is_a_query(digits):
+    """On images that hold: eight at a time for 800 queries gain more than one at a time for the same 100 turns."""
+    data, model = digits
+    x, y = data.test.take(8)
+    counting = Counting(model)
+
+    def reached(queries, at_once):
+        return margin(model(square(counting, x, y, eps=0.02, queries=queries, at_once=at_once)), y).detach()
+
+    alone = reached(100, 1)
+    counting.asked = 0
+    together = reached(800, 8)
+    assert 8 * 800 <= counting.asked <= 8 * (800 + 1) and (together < 0).all()
+    assert (together > alone).float().mean() > 0.7
+
+
 class Quantise(nn.Module):
     def forward(self, x):
         return (x * 4).round() / 4
