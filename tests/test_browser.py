@@ -392,6 +392,17 @@ def test_the_field_guide_leads_to_the_cell(browser, address, folder):
         assert link.notebook in page.url
 
 
+def test_the_security_card_is_set_to_the_left(browser, address, folder):
+    """JupyterLab sets the cells of every table in an output to the right; this one holds sentences."""
+    cells = nbformat.read(ROOT / "notebooks" / "14_capstone.ipynb", 4).cells
+    (card,) = (cell for cell in cells if cell.source.startswith("HTML(audit.card_html("))
+    nbformat.write(v4.new_notebook(cells=[card], metadata={"kernelspec": KERNEL}), folder / "card.ipynb")
+    with opened(browser, address, "card.ipynb") as page:
+        sentence = page.locator(".security-card .threats td").first
+        expect(sentence).to_have_css("text-align", "left")
+        screenshot(page, "card")
+
+
 def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):
     assert page.seen["errors"] == []
     away = {url for url in page.seen["addresses"] if not url.startswith((address, "data:", "blob:"))}
