@@ -13,7 +13,7 @@ from torch import nn
 
 from utils import plots
 from utils.attacks import cross_entropy, fgsm, margin
-from utils.evaluation import Rate, Sweep
+from utils.evaluation import Rate, Sweep, Trainings
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -234,10 +234,37 @@ def test_a_table_has_every_rate_in_its_row_and_column():
     picture = plots.table(measured)
     axes = axes_of(picture)[0]
     cells = {text.get_text(): text.get_position() for text in axes.texts}
-    assert cells == {"98 %": (0, 0), "13 %": (1, 0), "96 %": (1, 1)}
+    assert cells == {"98 % [93, 99]": (0, 0), "13 % [8, 21]": (1, 0), "96 % [90, 98]": (1, 1)}
+    assert axes.get_xlabel() == "n = 100"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
     assert picture.text.splitlines()[1] == "masked → PGD 96/100 = 96 % [90, 98]"
+
+
+@pytest.mark.parametrize(
+    ("second", "cell", "columns", "below"),
+    [
+        (Rate(13, 100), "13 % [8, 21]", ["clean", "PGD"], "n = 100"),
+        (Rate(13, 50), "26 % [16, 40]", ["clean\nn = 100", "PGD\nn = 50"], ""),
+        (Trainings([Rate(13, 50), Rate(11, 50)]), "24 % [0, 49]", ["clean\nn = 100", "PGD\nn = 50, 2 trainings"], ""),
+    ],
+)
+def test_a_table_says_n_once_where_it_is_the_same(second, cell, columns, below):
+    axes = axes_of(plots.table({"bare": {"clean": Rate(98, 100), "PGD": second}}))[0]
+    assert axes.texts[1].get_text() == cell
+    assert [label.get_text() for label in axes.get_xticklabels()] == columns and axes.get_xlabel() == below
+
+
+def test_a_table_of_unequal_samples_says_n_in_each_cell():
+    axes = axes_of(plots.table({"a": {"left": Rate(1, 10)}, "b": {"left": Rate(1, 20)}}))[0]
+    assert [text.get_text() for text in axes.texts] == ["1/10 = 10 % [2, 40]", "1/20 = 5 % [1, 24]"]
+
+
+def test_a_dot_stands_for_each_training():
+    of_three = Trainings([Rate(k, 397) for k in (80, 96, 109)])
+    axes = axes_of(plots.rates({"FGSM": of_three}))[0]
+    assert list(axes.lines[1].get_xdata()) == [80 / 397, 96 / 397, 109 / 397]
+    assert "80, 96, 109 of 397 = 24 % [15, 33]" in {text.get_text() for text in axes.texts}
 
 
 # Leaks.
