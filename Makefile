@@ -7,7 +7,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs grade larger bench peers findings help
+.PHONY: lab test quick notebooks labs grade larger bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -40,6 +40,9 @@ bench: $(MADE) ## speed and strength beside the peers
 
 peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: minutes
 	PYTHONPATH=.:tools $(BIN)/python tests/pin.py $(PEERS)
+
+seeds: $(MADE) ## each lesson at other seeds and on MNIST, and the sentences to read again: an hour
+	PYTHONPATH=.:tools:tests $(BIN)/python tests/seeds.py
 
 findings: ## what this field's libraries do that one would guess wrong: installs and runs each, many minutes
 	$(PYTHON) findings/table.py

@@ -106,11 +106,15 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 # The [field guide](field_guide.html) explains the course's terms.
 
 # %% [markdown]
-# Three habits make the numbers worth something:
+# Four habits make the numbers worth something:
 #
 # - `left → 236/397 = 59 % [55, 64]` is how a rate is printed: after the arrow stands what *this run* measured,
-#   as count, share, and 95 % interval (Wilson's).
-#   Differences smaller than the intervals are not differences.
+#   as count, share, and 95 % interval (Wilson's): where the share of *all* such images may lie.
+# - One rate is *clearly* above another if the 95 % interval of their difference (Newcombe's) leaves out 0.
+#   This is a finer test than looking whether the two intervals overlap: they may, and the difference still be clear.
+# - Neither knows of other *trainings*. The same recipe, trained again from another seed, gives another model.
+#   Where recipes are compared, each is trained several times: `80, 96, 109 of 397 = 24 % [15, 33]` are the counts of
+#   three trainings, their mean, and its 95 % interval (Student's t); two such means are compared by Welch's test.
 # - Images have pixels between 0 and 1, and so `eps` means the same everywhere.
 # - Every random cell starts with its seed: you should see what we saw, up to an image or two.
 #   What we saw stands in `notebooks/results`, a record for each lesson.
