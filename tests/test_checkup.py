@@ -79,7 +79,9 @@ def digits(images):
     ("name", "attack", "most"),
     [
         ("undefended", "worst case", 0.25),
-        ("lesson 04: quantised", "without gradients", 0.10),
+        ("lesson 04: quantised", "stand-in", 0.10),
+        ("lesson 04: scrambled", "stand-in", 0.25),
+        ("lesson 04: k winners", "without gradients", 0.10),
         ("lesson 04: saturated", "margin loss", 0.30),
         ("lesson 04: noise", "EOT", 0.75),
         ("FGSM-AT, eps 0.3", "PGD, many steps", 0.15),

@@ -6,6 +6,7 @@ A stand-in is a model whose gradients are of use: attack it, and judge the resul
 """
 
 import math
+from collections.abc import Iterable
 from copy import deepcopy
 
 import torch
@@ -138,8 +139,10 @@ def k_winners(model: nn.Module, share: float = 0.05) -> nn.Module:
     return copy
 
 
-def masked(model: nn.Module, data: Dataset, updates: int = 200) -> dict[str, nn.Module]:
-    """Eight masked models by name, all from one undefended `model`, which stays as it is.
+def masked(
+    model: nn.Module, data: Dataset, updates: int = 200, names: Iterable[str] | None = None
+) -> dict[str, nn.Module]:
+    """Eight masked models by name, or those of `names`, all from one undefended `model`, which stays as it is.
 
     Five wear the mask as it is; those that would lose accuracy (median, noise, resize, k winners) are copies that are
     trained for `updates` more. Random masks and training follow torch's global seed.
@@ -148,17 +151,17 @@ def masked(model: nn.Module, data: Dataset, updates: int = 200) -> dict[str, nn.
     def used_to(masked: nn.Module) -> nn.Module:
         return fit(deepcopy(masked), data.train, updates=updates)
 
-    worn = {
-        "quantised": nn.Sequential(Quantize(), model),
-        "median": used_to(nn.Sequential(Median(), model)),
-        "JPEG": nn.Sequential(JPEG().to(data.train.x.device), model),
-        "noise": used_to(nn.Sequential(Noise(), model)),
-        "resized": used_to(nn.Sequential(ResizeAndPad(), model)),
-        "saturated": nn.Sequential(model, Saturate()),
-        "k winners": used_to(k_winners(model)),
-        "scrambled": nn.Sequential(Scramble(), model),
+    wear = {
+        "quantised": lambda: nn.Sequential(Quantize(), model),
+        "median": lambda: used_to(nn.Sequential(Median(), model)),
+        "JPEG": lambda: nn.Sequential(JPEG().to(data.train.x.device), model),
+        "noise": lambda: used_to(nn.Sequential(Noise(), model)),
+        "resized": lambda: used_to(nn.Sequential(ResizeAndPad(), model)),
+        "saturated": lambda: nn.Sequential(model, Saturate()),
+        "k winners": lambda: used_to(k_winners(model)),
+        "scrambled": lambda: nn.Sequential(Scramble(), model),
     }
-    return {name: one.eval() for name, one in worn.items()}
+    return {name: wear[name]().eval() for name in names or wear}
 
 
 # Stand-ins, lesson 05.

@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from utils.attacks import margin, pgd, rays, square
+from utils.checkup.lens import Lens, Raw
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice
 from utils.distillation import imitate
 from utils.evaluation import Rate
-from utils.masking import Averaged
+from utils.masking import Averaged, StraightThrough
 from utils.training import fit
 
 NO_GUIDE = {
@@ -34,6 +35,42 @@ def surrogate(e: Measurements, updates: int = 300) -> nn.Module:
     return fit(net, (e.x, e.y), loss=imitate(e.model), transform=around, updates=updates, lr=3e-3)
 
 
+def hides_its_slope(layer: nn.Module, x: torch.Tensor, eps: float) -> bool:
+    """Whether what autograd says of the layer's slope is off by over 30 % of what half the budget does to its output."""
+    draw = torch.Generator().manual_seed(0)
+    along = (torch.randint(0, 2, x.shape, generator=draw) * 2 - 1).to(x)
+    x = x.detach().requires_grad_()
+    out = layer(x)
+    weights = torch.randn(out.shape, generator=draw).to(out)
+    (slope,) = torch.autograd.grad((out * weights).sum(), x, allow_unused=True) if out.requires_grad else (None,)
+    with torch.no_grad():
+        moved = (layer(x + eps / 2 * along) - layer(x - eps / 2 * along)) / eps
+        seen = (moved * weights).flatten(1).sum(1)
+        told = torch.zeros_like(seen) if slope is None else (slope * along).flatten(1).sum(1)
+    return bool((told - seen).norm() > 0.3 * seen.norm())
+
+
+def opened(e: Measurements) -> tuple[nn.Module, list[str]]:
+    """The model, straight through the layers in front that take images to images and hide their slope; their names.
+
+    The names are empty if there are none, or if the model is no `nn.Sequential` that could be taken apart.
+    """
+    model, seen, layers, names = e.model.raw.model, e.x[:20], [], []
+    for layer in model if isinstance(model, nn.Sequential) else ():
+        if seen is not None:
+            with torch.no_grad():
+                out = layer(seen)
+            if out.shape != seen.shape:
+                seen = None  # from here on they are no images
+            else:
+                if hides_its_slope(layer, seen, e.eps):
+                    names.append(type(layer).__name__)
+                    layer = StraightThrough(layer)
+                seen = out
+        layers.append(layer)
+    return Lens(Raw(nn.Sequential(*layers)), e.model.log).eval() if names else e.model, names
+
+
 def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | None]:
     """Choose the attack by the flags, and run it on what all others left standing."""
     down = e.all
@@ -51,8 +88,17 @@ def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | N
             "without gradients",
             "Its gradients are no guide: attack a surrogate that has learned its answers, then Square and RayS.",
         )
+        stand_in, names = opened(e)
+        if names:
+            advice = Advice(
+                "stand-in",
+                f"{' and '.join(names)} hides the slope: go forward through it and backward as if it were not there, "
+                "climb the margin, and judge on the model itself. Then a surrogate, Square and RayS.",
+            )
         if not run:
             return advice, None
+        if names:
+            down = down | e.by(lambda model, x, y, *, eps: pgd(stand_in, x, y, eps=eps, loss=margin), ~down)
         net = surrogate(e)
         down = down | e.by(lambda model, x, y, *, eps: pgd(net, x, y, eps=eps, loss=margin), ~down)
         down = down | e.by(partial(square, queries=3000, patience=6.0, seed=e.seed + 1), ~down)

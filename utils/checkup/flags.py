@@ -29,6 +29,7 @@ FLAGS = {
     "black box beats white box": (0.08, lambda m: m.black_box & ~m.white),
     "many more steps help": (0.10, lambda m: m.longer & ~m.white),
     "an unbounded attack fails": (0.05, lambda m: ~m.unbounded),
+    "planted examples are missed": (0.05, lambda m: m.missed),
 }
 SENTENCES = {
     "probabilities": "{count} answers are probabilities, not logits; attacks see their logarithm.",
@@ -49,6 +50,8 @@ SENTENCES = {
     "see no gradient.",
     "many more steps help": "{count} inputs stand after two attacks of 40 steps and fall to 4 restarts of 100.",
     "an unbounded attack fails": "{count} inputs stand after gradient attacks that may change everything (eps = 1).",
+    "planted examples are missed": "{count} adversarial examples that were planted are not found by two gradient "
+    "attacks of 40 steps: the attacks fail, whatever they leave of the model.",
 }
 
 
@@ -120,6 +123,8 @@ def notes(measured: Measurements) -> list[str]:
     said, lost = [], int((~measured.answered).sum())
     if lost:
         said.append(f"{lost} of {len(measured.answered)} answers hold NaN or infinity, and count as wrong.")
+    if not len(measured.missed):
+        said.append("No adversarial example could be planted: that flag is not tested.")
     if (why := measured.model.raw.cut_off) is not None:
         said.append(f"The model has no gradient, {why}: only attacks without gradients could find anything.")
     return said

@@ -10,7 +10,8 @@ from utils.asking import numbers_of
 from utils.attacks import cross_entropy, margin, pgd, rays, square
 from utils.attacks.gradient import loss_gradient, toward
 from utils.attacks.parts import into_ball, wrong
-from utils.checkup.lens import fitted
+from utils.checkup.lens import Lens, Raw, fitted
+from utils.checkup.planting import plant
 from utils.data import chunks
 from utils.models import logits, predict
 
@@ -120,6 +121,26 @@ class Measurements:
         for loss in (margin, cross_entropy):
             down |= self.by(partial(pgd, steps=100, loss=loss, seed=self.seed), ~down, eps=1.0)
         return down
+
+    @cached_property
+    def missed(self) -> Tensor:
+        """Which planted adversarial examples the two white-box attacks miss, one bool for each of those planted.
+
+        Planted around the first 60 inputs at most. Empty if the model has no linear layer to plant them in, or a random
+        model does not keep them.
+        """
+        try:
+            twin, which, _ = plant(self.model.raw.model, self.x[:60], eps=self.eps, seed=self.seed)
+            twin = Lens(Raw(twin), self.model.log).eval()
+            x, y = self.x[:60][which], torch.zeros_like(which)
+            missed = torch.ones_like(which, dtype=torch.bool)
+            for loss in (cross_entropy, margin):
+                if (rows := missed.nonzero()[:, 0]).numel():
+                    x_adv = pgd(twin, x[rows], y[rows], eps=self.eps, steps=40, loss=loss, seed=self.seed)
+                    missed[rows] = predict(twin, x_adv) == 0
+        except Exception:  # whatever its last layers are, they cannot be taken apart
+            return self.y.new_zeros(0, dtype=torch.bool)
+        return missed
 
     # Without gradients.
 
