@@ -456,6 +456,54 @@ def line_of_loss(
     return picture
 
 
+def hill(
+    model: nn.Module,
+    stand_in: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    loss: Callable[[Tensor, Tensor], Tensor] = margin,
+    draws: int = 1,
+) -> Picture:
+    """The ground a model stands on, and the slopes it tells: for three images, along the sign of a stand-in's gradient.
+
+    model, stand_in  the model, and the one whose gradient gives the direction
+    x, y             images (N, ...) in [0, 1] and labels (N,); the first three that the model gets right are shown
+    loss             (logits, labels) -> (N,), of the model (solid) and its slope in the middle as the model tells it
+                     (red, dashed) and as the stand-in does (blue, dashed)
+    draws            of a random model: each point is the mean over so many, the slope that it tells is of one
+    """
+    chosen = (logits(model, x).argmax(1) == y).nonzero()[:3, 0]
+    x, y, share = x[chosen], y[chosen], torch.linspace(-1, 1, 61)
+    slopes = []
+    for one in (model, stand_in):
+        with guard(one, x, y, eps=eps) as (asked, images, labels, _):
+            slopes.append(loss_gradient(asked, images, loss, labels)[2])
+    way = slopes[1].sign()
+    told = [(slope * way).flatten(1).sum(1).cpu() for slope in slopes]
+    points = [(x + s * eps * way).clamp(0, 1) for s in share.tolist()]
+    ground = torch.stack([sum(loss(logits(model, at), y) for _ in range(draws)) / draws for at in points]).cpu()
+    name = loss.__name__.replace("_", "-")
+    picture = Picture(7, 1.9, f"{name} along a stand-in's gradient up to eps = {eps:g}, for {len(x)} images")
+    with house_style():
+        grid = picture.figure.subplots(1, len(x), squeeze=False)[0]
+        for i, axes in enumerate(grid):
+            here, low, high = ground[30, i], ground[:, i].min(), ground[:, i].max()
+            axes.plot(eps * share, ground[:, i], color=INK, marker="", label="the model")
+            for color, who, slope in zip((RED, BLUE), ("slope it tells", "slope of the stand-in"), told, strict=True):
+                line = here + slope[i] * eps * share
+                axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 2)), linewidth=1, label=who)
+            axes.plot(0, here, "o", color=INK)
+            room = 0.1 * max(float(high - low), 1e-6)
+            axes.set(xlabel="eps", xticks=(-eps, 0, eps), ylim=(float(low) - room, float(high) + room))
+            if loss is margin:
+                axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
+        grid[0].set_ylabel(name)
+        picture.figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper")
+    return picture
+
+
 def loss_surface(
     model: nn.Module,
     x: Tensor,
@@ -464,11 +512,13 @@ def loss_surface(
     eps: float,
     loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
     seed: int = 0,
+    scale: tuple[float, float] | None = None,
 ) -> Picture:
     """The loss around one image, along the sign of its gradient and a random sign direction.
 
-    x, y  one image (1, ...) in [0, 1] and its label (1,); of more, the first is taken
-    The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v| in some pixel.
+    x, y   one image (1, ...) in [0, 1] and its label (1,); of more, the first is taken
+    scale  the losses of the darkest and the lightest colour, to compare pictures by; None: the lowest and highest here
+    The circle is the image. The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v| in some pixel.
     """
     x, y, side = x[:1], y[:1], 41
     with guard(model, x, y, eps=eps, seed=seed) as (asked, x, y, eps):
@@ -482,9 +532,11 @@ def loss_surface(
     picture = Picture(3.6, 2.8, f"{loss.__name__.replace('_', '-')} around an image")
     with house_style():
         axes = picture.figure.subplots()
-        filled = axes.contourf(steps.cpu(), steps.cpu(), values, levels=24, cmap="cividis")
+        levels = torch.linspace(*(scale or (float(values.min()), float(values.max()) + 1e-6)), 25)
+        filled = axes.contourf(steps.cpu(), steps.cpu(), values, levels=levels, cmap="cividis", extend="both")
         axes.plot([0, eps, 0, -eps, 0], [eps, 0, -eps, 0, eps], color="white", marker="", linestyle="--", linewidth=1)
         axes.plot(0, 0, color="white", marker="o")
-        axes.set(xlabel="along the gradient's sign", ylabel="along random signs", aspect="equal")
+        axes.annotate("x", (0, 0), (4, 4), color="white", textcoords="offset points")
+        axes.set(xlabel="along the gradient's sign, eps", ylabel="along random signs, eps", aspect="equal")
         picture.figure.colorbar(filled, label=loss.__name__.replace("_", "-"))
     return picture
