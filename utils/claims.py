@@ -19,6 +19,7 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
     ],
     "04": ["Masking prevents attackers from using gradients", "Masking is essential in the defense toolkit"],
     "05": ["Masking is not foolproof against sophisticated attackers", "Masking costs some accuracy"],
+    "05b": ["A model on which strong attacks fail is robust"],
     "06": [
         "Distillation defends deep networks without a change of architecture",
         "Distillation should be combined with other techniques",

@@ -491,7 +491,8 @@ def hill(
         for i, axes in enumerate(grid):
             here, low, high = ground[30, i], ground[:, i].min(), ground[:, i].max()
             axes.plot(eps * share, ground[:, i], color=INK, marker="", label="the model")
-            for color, who, slope in zip((RED, BLUE), ("slope it tells", "slope of the stand-in"), told, strict=True):
+            tells = (("slope it tells", RED, told[0]), ("slope of the stand-in", BLUE, told[1]))
+            for who, color, slope in tells[: 1 if stand_in is model else 2]:
                 line = here + slope[i] * eps * share
                 axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 2)), linewidth=1, label=who)
             axes.plot(0, here, "o", color=INK)

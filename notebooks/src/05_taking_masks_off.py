@@ -257,7 +257,8 @@ by_margin = adapted("saturated", loud, loss=margin)
 plots.rates({"before": headline["saturated"]["PGD"], "logits / T": after["saturated"], "the margin": by_margin})
 
 # %% [markdown]
-# The loss of the loud model is 0 on the left, and leaps: it tells a slope of 0 where the stand-in's is not 0.
+# The loss of the loud model is flat, and then leaps by thousands. The stand-in's slope is too small to be seen beside
+# them. But it is not 0, and of a gradient the attack uses no more than the signs.
 #
 # ## 5 · The liar: don't ask
 #

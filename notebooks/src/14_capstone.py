@@ -98,7 +98,7 @@ guess
 # %% [markdown]
 # ## Does it hide its gradients?
 #
-# Lesson 05's check-up asks thirteen questions, and names the attack that fits.
+# Lesson 05b's check-up asks fourteen questions, and names the attack that fits.
 
 # %%
 report = checkup.examine(vendor, *sample, eps=eps)

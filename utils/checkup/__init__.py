@@ -1,7 +1,8 @@
 """The masking check-up: does a model withstand attacks, or only blind those that follow its gradients?
 
     report        what it says: Finding, Advice, Report
-    flags         the thirteen signs, their tolerances and tests; `examine`
+    planting      adversarial examples that an attack must find
+    flags         the fourteen signs, their tolerances and tests; `examine`
     measurements  what is measured, each attack at most once
     adapt         the attack that fits what was found
     lens          any classifier made fit for attacks
@@ -18,6 +19,7 @@ cross-entropy would overstate its robustness all the same; a network that was me
 """
 
 from utils.checkup.flags import examine
+from utils.checkup.planting import plant, planted_found
 from utils.checkup.report import Advice, Finding, Report
 
-__all__ = ["Advice", "Finding", "Report", "examine"]
+__all__ = ["Advice", "Finding", "Report", "examine", "plant", "planted_found"]
