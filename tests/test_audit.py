@@ -217,7 +217,7 @@ def test_a_certificate_refutes_nothing(digits):
 
 @pytest.mark.parametrize("kind", ["no gradient", "probabilities", "a tuple", "float64"])
 def test_models_of_other_habits_are_audited(honest, found, digits, kind):
-    """What lesson 05's check-up takes, the audit takes; the result is that of the plain model, but for rounding."""
+    """What lesson 05b's check-up takes, the audit takes; the result is that of the plain model, but for rounding."""
 
     class Other(nn.Module):
         def __init__(self):

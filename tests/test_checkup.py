@@ -3,7 +3,7 @@
 import json
 import random
 import time
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from scipy import stats
 from torch import nn
 
 import survey
-from utils.attacks import margin, pgd
-from utils.checkup import Finding, Report, examine
+from utils.attacks import apgd, margin, pgd, square
+from utils.checkup import Finding, Report, examine, plant, planted_found
 from utils.checkup.flags import FLAGS, SENTENCES, compared
 from utils.data import load
 from utils.evaluation import Rate, robust_accuracy
-from utils.models import logits
+from utils.models import logits, predict
 
 
 @cache
@@ -107,6 +107,94 @@ def test_the_numbers_are_those_of_the_attacks():
 
 def fell(net, x, y, **how):
     return logits(net, pgd(net, x, y, eps=0.15, **how)).argmax(1) != y
+
+
+# Planting: a test of the attack.
+
+
+def too_few(net, x, y, *, eps):
+    return pgd(net, x, y, eps=eps, steps=3, step=eps / 15)
+
+
+def wrong_sign(net, x, y, *, eps):
+    return pgd(net, x, y, eps=eps, steps=40, step=-eps / 16)
+
+
+def no_gradient(net, x, y, *, eps):
+    class Blind(nn.Module):
+        def forward(self, x):
+            return net(x.detach()) + 0 * x.sum()
+
+    return pgd(Blind(), x, y, eps=eps)
+
+
+WORKING = {
+    "PGD": pgd,
+    "PGD on the margin": partial(pgd, loss=margin),
+    "APGD": apgd,
+    "Square": partial(square, queries=300),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["undefended", "PGD-AT", "tumors, linear"])
+def test_what_was_planted_lies_in_the_ball_and_is_read_as_1(name, seed):
+    source, eps, _ = survey.HONEST[name]
+    x = load(source).test.take(60)[0]
+    twin, which, corner = plant(model(name), x, eps=eps, seed=seed)
+    assert len(which) >= 30 and (corner - x[which]).abs().max() <= eps + 1e-6
+    assert corner.min() >= 0 and corner.max() <= 1
+    assert predict(twin, corner).eq(1).all() and predict(twin, x[which]).eq(0).all()
+    back = torch.arange(len(which) - 1, -1, -1)
+    assert torch.allclose(twin(x[which])[back], twin(x[which][back]), atol=1e-3)  # each image has a line of its own
+    around = x[which] + 0.9 * eps * (2 * torch.rand(20, *x[which].shape) - 1)
+    inside = torch.stack([predict(twin, one.clamp(0, 1)) == 0 for one in around]).float().mean()
+    assert inside > 0.99
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["undefended", "PGD-AT"])
+def test_working_attacks_find_what_was_planted_and_broken_ones_do_not(name, seed):
+    x = digits(60)[0]
+    for how, attack in WORKING.items():
+        found = planted_found(attack, model(name), x, eps=0.15, seed=seed)
+        assert float(found) >= 0.95, how
+    for attack in (too_few, wrong_sign, no_gradient):
+        found = planted_found(attack, model(name), x, eps=0.15, seed=seed)
+        assert found.interval[1] < 0.95 and float(found) < 0.2, attack.__name__
+
+
+def test_random_points_seldom_find_it():
+    x = digits(60)[0]
+    twin, which, _ = plant(model("undefended"), x, eps=0.15)
+    down = torch.zeros_like(which, dtype=torch.bool)
+    for _ in range(200):
+        noise = 2 * torch.rand_like(x[which]) - 1
+        down |= predict(twin, (x[which] + 0.15 * noise).clamp(0, 1)) == 1
+    assert down.float().mean() < 0.2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_flag_is_raised_for_the_attack_that_fails(seed):
+    x, y = digits(60)
+    for name in ("undefended", "lesson 04: quantised", "lesson 04: scrambled"):
+        (flag,) = examine(model(name), x, y, eps=0.15, advise=False, seed=seed).findings[-1:]
+        assert flag.name == "planted examples are missed" and flag.n >= 25
+        assert flag.raised == (name != "undefended")
+
+
+def test_a_model_in_which_nothing_can_be_planted_says_so():
+    class Plain(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :10]
+
+    x, y = digits(20)
+    with pytest.raises(ValueError, match="no linear layer"):
+        plant(Plain(), x, eps=0.1)
+    y = predict(Plain(), x)
+    found = examine(Plain(), x, y, eps=0.1, advise=False)
+    assert found.findings[-1].n == 0 and not found.findings[-1].raised
+    assert "No adversarial example could be planted" in found.notes[0]
 
 
 # The test behind each flag.

@@ -39,7 +39,7 @@ ASKED = [
 TERMS = guide()
 ANSWERS = [(term, answer) for term in TERMS for answer in term.answers]
 EVIDENCE = [evidence for _, answer in ANSWERS for evidence in answer.evidence]
-THERE = {path.name[:2] for path in LESSONS.glob("*.ipynb")}
+THERE = {path.name.partition("_")[0] for path in LESSONS.glob("*.ipynb")}
 each_page = pytest.mark.parametrize("name", ["field_guide.html", "ledger.html"])
 
 

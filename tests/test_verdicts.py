@@ -125,8 +125,71 @@ def streams(rare, loud):
     return {"seen": seen, "knows": {"pays 0, quietest": {"seen without labels": of(0.1)}}, "in_time": of(0.9)}
 
 
+def masks(own, other, gained=True):
+    """Lesson 04: eight masks under PGD with their own gradients, and under images of another network."""
+    headline = {f"mask {i}": {"PGD, 20 steps": of(own), "transfer": of(other)} for i in range(8)}
+    return {"headline": headline, "models": ["undefended", *headline], "gain": list(headline) if gained else []}
+
+
+def unmasked(pgd, worst, adds=()):
+    """Lesson 05: eight masks under PGD, and in the worst case of each."""
+    rows = {f"mask {i}": of(share) for i, share in enumerate(worst)}
+    headline = {"undefended": {"PGD": of(0.12)}} | {name: {"PGD": of(pgd)} for name in rows}
+    names = {"headline": headline, "worst": {"undefended": of(0.1)} | rows, "base": of(0.1)}
+    return names | {"adds": [name for name in rows if rows[name].clearly_above(of(0.1))]}
+
+
+def dearer(*accuracies):
+    """Lesson 05: the accuracy of eight masked models, where the undefended one has 98 %."""
+    rates = {"undefended": of(0.98)} | {f"mask {i}": of(share) for i, share in enumerate(accuracies)}
+    data = SimpleNamespace(test=(None, torch.zeros(400)))
+    data.test = type("Test", (tuple,), {"y": torch.zeros(400)})(data.test)
+    names = {"models": rates, "masks": list(rates)[1:], "draws": dict.fromkeys(rates, 1), "data": data}
+    return names | {"fresh_accuracy": lambda one, *_: one}
+
+
+def planted(*finds, left=0.9):
+    """Lesson 05b: how many planted examples PGD finds, on models of which it leaves so much."""
+    rows = {f"mask {i}": {"left by PGD": of(left), "PGD finds": of(share, 50)} for i, share in enumerate(finds)}
+    headline = {"undefended": {"left by PGD": of(0.12), "PGD finds": of(1.0, 50)}} | rows
+    return {"headline": headline, "models": headline}
+
+
 # {claim: [(verdict, the figures that its cell is given)]}
 CASES = {
+    # 04
+    "Masking prevents attackers from using gradients": [
+        ("refuted", masks(own=0.97, other=0.4)),
+        ("holds", masks(own=0.97, other=0.97)),
+        ("holds", masks(own=0.7, other=0.9)),  # as on eight networks that were trained on attacks
+        ("refuted", masks(own=0.12, other=0.4, gained=False)),
+    ],
+    "Masking is essential in the defense toolkit": [
+        (verdict, {"rivals": {"trained on attacks": trained(*a), "best mask": trained(*b)}, "on": [0] * 8, "best": "m"})
+        for verdict, a, b in (
+            ("refuted", (0.68, 0.70, 0.69), (0.46, 0.47, 0.48)),
+            ("holds", (0.40, 0.50, 0.45), (0.46, 0.47, 0.48)),
+            ("holds", (0.30, 0.90, 0.60), (0.46, 0.47, 0.48)),  # one training may beat it, trainings do not
+        )
+    ],
+    # 05
+    "Masking is not foolproof against sophisticated attackers": [
+        ("holds", unmasked(0.9, [0.05] * 6 + [0.4] * 2)),
+        ("it depends", unmasked(0.9, [0.05] * 1 + [0.4] * 7)),
+        ("refuted", unmasked(0.9, [0.85] * 8)),
+    ],
+    "Masking costs some accuracy": [
+        ("it depends", dearer(*[0.9] * 4, *[0.98] * 4)),
+        ("holds", dearer(*[0.9] * 8)),
+        ("refuted", dearer(*[0.98] * 8)),
+    ],
+    # 05b
+    "A model on which strong attacks fail is robust": [
+        ("refuted", planted(0, 0, 0, 1)),
+        ("it depends", planted(0, 1, 1, 1)),
+        ("holds", planted(1, 1, 1, 1)),
+        ("holds", planted(0, 0, 0, 0, left=0.12)),  # no attack failed on these
+    ],
     # 08
     "Masked gradients keep training data from leaking": [
         ("refuted", {**leaks(0.15), "kept": gradients(0.9)}),

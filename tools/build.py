@@ -202,7 +202,7 @@ def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
     rows.append("|---" * (5 + colab) + "|")
     for source in sorted(LESSONS.glob("src/*.py")):
         text = source.read_text()
-        title = re.search(r"^# # (\d+) · (.+)", text, re.MULTILINE)
+        title = re.search(r"^# # (\d+b?) · (.+)", text, re.MULTILINE)
         times = re.search(r"About (\d+) min\w*(?:, after ([^;]+))?;.*?in SECONDS s", text, re.DOTALL)
         if not (title and times):
             sys.exit(

@@ -207,7 +207,7 @@ plots.lines(by_restarts, x="restarts")
 
 # %% [markdown]
 # It can only go down. If more and more restarts keep helping,
-# the loss surface is rugged, and that is a warning sign in itself (lesson 05).
+# the loss surface is rugged, and that is a warning sign in itself (lesson 05b).
 #
 # ## Another ball
 #

@@ -365,7 +365,7 @@ trained = accuracy(quiet, (attacks.worst_case(quiet, x, y, eps=data.eps, attacks
 plots.rates({"noise on, before": headline["noise"]["PGD"], "mean of 10 draws": after["noise"], "noise off": trained})
 
 # %% [markdown]
-# Random resizing falls to about where an undefended model is. The noise is another case:
+# Random resizing falls most of the way to the undefended model. The noise is another case:
 # where the second bar stays above the third, it does something that no average takes away.
 # What an average finds is the best attack on the *mean answer*, and that mean is smoother than the network.
 # So noise in use is no mask alone. How much of it can be proved, lesson 07 asks.

@@ -63,7 +63,7 @@ class Audit:
     """What `audit_model` measured.
 
     accuracy    right answers
-    checkup     lesson 05's report: does it hide its gradients?
+    checkup     lesson 05b's report: does it hide its gradients?
     worst       right answers left under all attacks of the course and the one that fits the check-up: an upper bound
     attacks     ({"attack", "tried", "fallen"}, ...): what each attack of the worst case brought down, in their order
     queries     {"scores" or "labels": right answers left under an attack that sees only these}

@@ -66,7 +66,7 @@ def compared(name: str, happened: Tensor, tolerance: float, alpha: float) -> Fin
 def examine(
     model: nn.Module, x: Tensor, y: Tensor, *, eps: float, level: float = 0.01, advise: bool = True, seed: int = 0
 ) -> Report:
-    """Look for signs that a classifier hides its gradients instead of being robust. Built in lesson 05.
+    """Look for signs that a classifier hides its gradients instead of being robust. Shown in lesson 05b.
 
     model   any module from inputs in [0, 1] to logits (N, classes), on its own device; also to probabilities, to one
             column for two classes, or to an object that has `.logits`
