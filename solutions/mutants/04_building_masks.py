@@ -761,7 +761,7 @@ def place(x, *, room):
 
 
 # RIGHT worth: the mean loss, backward, cosine in float64, tensors as shares
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     def ask():
         images = x.detach().clone()
         images.requires_grad = True
@@ -770,8 +770,9 @@ def worth(model, x, y, *, eps):
 
     first, second = ask(), ask()
     cosine = F.cosine_similarity(first.double(), second.double(), dim=1, eps=1e-300)
-    before = margin(model(x), y).detach()
-    after = margin(model(torch.clamp(x + eps * torch.sign(first).reshape(x.shape), 0, 1)), y).detach()
+    ahead = torch.clamp(x + eps * torch.sign(first).reshape(x.shape), 0, 1)
+    before = torch.stack([margin(model(x), y).detach() for _ in range(draws)]).mean(0)
+    after = torch.stack([margin(model(ahead), y).detach() for _ in range(draws)]).mean(0)
     return {
         "uphill": (after > before).double().mean(),
         "same": (cosine > 0.9).double().mean(),
@@ -780,12 +781,15 @@ def worth(model, x, y, *, eps):
 
 
 # RIGHT worth: image by image counts, the margin by hand
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     def lead(images):
-        with torch.no_grad():
-            logits = model(images)
-        own = F.one_hot(y, logits.shape[1]).bool()
-        return logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
+        total = 0
+        for _ in range(draws):
+            with torch.no_grad():
+                logits = model(images)
+            own = F.one_hot(y, logits.shape[1]).bool()
+            total = total + logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
+        return total
 
     gradients = []
     for _ in range(2):
@@ -803,7 +807,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: cosine with its own floor -> still point the same way
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -812,13 +816,14 @@ def worth(model, x, y, *, eps):
     first, second = gradients
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: asks once -> asked twice
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(1):
         images = x.detach().clone().requires_grad_()
@@ -828,13 +833,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: a gradient of 0 counts as the same -> same
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -843,13 +849,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, (F.cosine_similarity(first, second) > 0.9) | (first == second).all(1), rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: gradients equal to the bit, or nearly -> same
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -858,13 +865,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, torch.isclose(gradients[0], gradients[1]).all(1), rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: a threshold for 0 -> tiny, and not 0
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -873,13 +881,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 1e-8, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: all entries must be other than 0 -> any of its entries
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -888,13 +897,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = (gradients[0] != 0).all(1), F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the share of entries, not of images -> any of its entries
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -903,13 +913,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0] != 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the batch as one gradient -> asked on its own|not 0
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -918,13 +929,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax().view(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: at least as high -> uphill: another share for the quantised
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -933,13 +945,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) >= margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after >= before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the loss instead of the margin -> is the margin of the y
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -954,7 +967,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: is wrong after the step -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -969,7 +982,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: the margin of the prediction -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -984,7 +997,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: positive is enough -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -999,7 +1012,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: down the gradient -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1008,13 +1021,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x - eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: the gradient without its sign -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1023,13 +1037,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: no clamp -> end in [0, 1]
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1038,13 +1053,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = x + eps * gradients[0].sign().view_as(x)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: random signs -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1053,13 +1069,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * torch.randn_like(gradients[0]).sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: counts instead of shares -> is no share|another share
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1068,13 +1085,14 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().sum().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: per cent -> is no share|another share
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1083,7 +1101,8 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {
         name: 100 * answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)
@@ -1091,7 +1110,7 @@ def worth(model, x, y, *, eps):
 
 
 # WRONG worth: the prediction's loss -> uphill
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1102,13 +1121,30 @@ def worth(model, x, y, *, eps):
     first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
     with torch.no_grad():
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
-        rises = margin(model(ahead), y) > margin(model(x), y)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
 # WRONG worth: a tuple -> no such dictionary
-def worth(model, x, y, *, eps):
+def worth(model, x, y, *, eps, draws):
+    gradients = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
+    with torch.no_grad():
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (ahead, x))
+        rises = after > before
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return tuple(answer.float().mean().item() for answer in yes)
+
+
+# WRONG worth: two single draws -> judged by luck
+def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
         images = x.detach().clone().requires_grad_()
@@ -1119,282 +1155,150 @@ def worth(model, x, y, *, eps):
         ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
         rises = margin(model(ahead), y) > margin(model(x), y)
     yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
-    return tuple(answer.float().mean().item() for answer in yes)
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# RIGHT lie: a class of its own, ctx, backward, a module in front
-class Lie(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, places, signs):
-        ctx.save_for_backward(places, signs)
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        places, signs = ctx.saved_tensors
-        told = torch.stack([s.flatten()[places] * signs for s in gradient])
-        return told.reshape(gradient.shape), None, None
-
-
-def lie(model, x, y, *, places, signs):
-    images = x.clone().requires_grad_(True)
-    logits = model(Lie.apply(images, places, signs))
-    nn.CrossEntropyLoss(reduction="sum")(logits, y).backward()
-    return [logits.detach().double(), images.grad.numpy()]
+# WRONG worth: one draw at the start -> judged by luck
+def worth(model, x, y, *, eps, draws):
+    gradients = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
+    with torch.no_grad():
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
+        rises = sum(margin(model(ahead), y) for _ in range(draws)) / draws > margin(model(x), y)
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# RIGHT lie: a hook on the tensor
-def lie(model, x, y, *, places, signs):
-    images = x.detach().clone().requires_grad_()
-    front = images * 1.0
-    front.register_hook(
-        lambda gradient: (gradient.reshape(len(gradient), -1)[:, places] * signs).reshape(gradient.shape)
-    )
-    logits = model(front)
-    loss = -logits.log_softmax(1)[torch.arange(len(y)), y].sum()
-    return logits.detach().tolist(), torch.autograd.grad(loss, images)[0]
+# WRONG worth: a hundred draws, whatever is asked -> more than one draw
+def worth(model, x, y, *, eps, draws):
+    gradients = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
+    with torch.no_grad():
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
+        after, before = (sum(margin(model(at), y) for _ in range(100)) for at in (ahead, x))
+        rises = after > before
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG lie: tells the truth -> the true one
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return gradient
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# RIGHT choose: all calls in one batch
+def choose(model, x_adv, proposal, y, draws):
+    n = len(y)
+    with torch.no_grad():
+        both = torch.cat([x_adv] * draws + [proposal] * draws)
+        heights = margin(model(both), y.repeat(2 * draws)).view(2, draws, n).mean(1)
+    result = x_adv.clone()
+    result[heights[1] > heights[0]] = proposal[heights[1] > heights[0]]
+    return result
 
 
-# WRONG lie: never applies the layer -> the true one
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
+# RIGHT choose: image by image in the end, margin by hand, a NumPy array
+def choose(model, x_adv, proposal, y, draws):
+    def height(images):
+        total = torch.zeros(len(y), dtype=torch.float64)
+        for _ in range(draws):
+            logits = model(images).detach().double()
+            own = F.one_hot(y, logits.shape[1]).bool()
+            total += logits.masked_fill(own, -torch.inf).amax(1) - logits[own]
+        return total
 
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(images)
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+    old, new = height(x_adv), height(proposal)
+    return torch.stack([b if after > before else a for a, b, before, after in zip(x_adv, proposal, old, new)]).numpy()
 
 
-# WRONG lie: the mean of the losses -> mean of the losses
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y), images)
-    return logits.detach(), gradient
+# WRONG choose: one draw each -> chosen by luck
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (margin(model(at), y) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: the permutation the other way round -> in other places
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places.argsort()] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: the old one asked once -> chosen by luck
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before = margin(model(x_adv), y)
+        after = sum(margin(model(proposal), y) for _ in range(draws)) / draws
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: signs before places -> in other places
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1) * signs)[:, places].view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: a hundred draws, whatever is asked -> better than one draw
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(100)) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: no signs -> in other places
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places]).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: the lower margin -> the lower margin is kept
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: no places -> in other places|the true one
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1) * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: the margin of the predicted label -> chosen by luck|of another label
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), model(x_adv).argmax(1)) for _ in range(draws)) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: scrambles the image as well -> forward should change nothing
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return (x.flatten(1)[:, places] * signs).view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: the highest of the draws -> chosen by luck
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (torch.stack([margin(model(at), y) for _ in range(draws)]).amax(0) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: the gradient of the summed logits -> is another
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(logits.sum(), images)
-    return logits.detach(), gradient
+# WRONG choose: half of the draws for each -> asked equally often|new calls|better than
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range((draws + 1) // 2)) for at in (x_adv, proposal))
+    return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: goes down -> in other places
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), -gradient
+# WRONG choose: one choice for all images -> chosen by luck|the lower margin
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    return proposal if after.mean() > before.mean() else x_adv
 
 
-# WRONG lie: only the gradient -> a pair|logits
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return gradient
+# WRONG choose: the new one if both are equal -> equally good
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    return torch.where((after >= before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG lie: probabilities -> changes the answers
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.softmax(1).detach(), gradient
+# WRONG choose: the condition instead of the images -> another shape
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    return after > before
 
 
-# WRONG lie: the sign of the gradient -> is another
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (gradient.flatten(1)[:, places] * signs).view_as(gradient)
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient.sign()
+# WRONG choose: changes x_adv -> changed its arguments
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    x_adv[after > before] = proposal[after > before]
+    return x_adv
 
 
-# WRONG lie: one gradient for all images -> is another
-def lie(model, x, y, *, places, signs):
-    class Lie(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x.view_as(x)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return (
-                (gradient.flatten(1).mean(0, keepdim=True)[:, places] * signs)
-                .expand(len(gradient), -1)
-                .reshape(gradient.shape)
-            )
-
-    images = x.detach().clone().requires_grad_()
-    logits = model(Lie.apply(images))
-    (gradient,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), images)
-    return logits.detach(), gradient
+# WRONG choose: the mean of the two images -> neither of the two
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
+    weight = (after > before).float().view(-1, *[1] * (x_adv.dim() - 1)) * 0.5 + 0.25
+    return weight * proposal + (1 - weight) * x_adv
 
 
 # RIGHT diagnose: intervals that do not overlap
