@@ -406,188 +406,120 @@ def left_after(model, tries, y, draws):
     return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean()
 
 
-# RIGHT verdict: a table of rules
-def verdict(report):
-    at_eps = [report["pgd"], report["square"], report["transfer"]]
-    rules = [
-        ("invalid", "largest change", report["largest change"] > 1.01 * report["eps"]),
-        ("invalid", "judged on", "attack" in report["judged on"]),
-        ("masked", "square", report["pgd"] - report["square"] >= 5),
-        ("masked", "transfer", report["pgd"] - report["transfer"] >= 5),
-        ("masked", "pgd, eps = 1", report["pgd, eps = 1"] >= 5),
-        ("overclaims", "claimed", report["claimed"] - min(at_eps) >= 5),
-    ]
-    return next(((word, entry) for word, entry, true in rules if true), ("sound", ""))
+# RIGHT line: in float64, as NumPy and a number
+def line(body, inner, corner):
+    low, high = body(inner).detach().double(), body(corner).detach().double()[0]
+    w = high - low.sum(0) / len(low)
+    heights = sorted((row @ w).item() for row in low)
+    top = (high @ w).item()
+    if heights[-1] >= top:
+        return None
+    return w.numpy(), -0.001 * heights[-1] - 0.999 * top
 
 
-# RIGHT verdict: nested, a list
-def verdict(report):
-    without = min(("square", "transfer"), key=report.get)
-    if not math.isclose(report["largest change"], report["eps"], rel_tol=1e-3):
-        return ["invalid", "largest change"]
-    elif report["judged on"] == "the attack's draws":
-        return ["invalid", "judged on"]
-    elif report[without] + 8 < report["pgd"]:
-        return ["masked", without]
-    elif report["pgd, eps = 1"] > 5:
-        return ["masked", "pgd, eps = 1"]
-    return (
-        ["overclaims", "claimed"]
-        if report["claimed"] > report[without] + 8 or report["claimed"] > report["pgd"] + 8
-        else ["sound", ""]
-    )
+# RIGHT line: all in one batch, a list
+def line(body, inner, corner):
+    with torch.no_grad():
+        features = body(torch.cat([inner, corner]))
+    w = features[-1] - features[:-1].mean(0)
+    *heights, top = (features @ w).tolist()
+    if any(height >= top for height in heights):
+        return None
+    return [w.tolist(), -(max(heights) + 0.999 * (top - max(heights)))]
 
 
-# WRONG verdict: the same for all -> three different verdicts
-def verdict(report):
-    return "masked", "square"
+# WRONG line: the border in the middle -> border lies elsewhere
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + top) / 2) if top > nearest else None
 
 
-# WRONG verdict: only the word -> a verdict and the entry
-def verdict(report):
-    return "sound"
+# WRONG line: at the nearest inner point -> border lies elsewhere|an inner point is called 1
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.001 * (top - nearest))) if top > nearest else None
 
 
-# WRONG verdict: does not look at the draws -> the draws that an attack has seen
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: from the inner point that is farthest -> border lies elsewhere
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).min()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > (within @ w).max() else None
 
 
-# WRONG verdict: does not look at the other model's images -> another model's gradient
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    if report["square"] <= report["pgd"] - 10:
-        return "masked", "square"
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: from the mean of the inner points -> border lies elsewhere
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, within.mean(0) @ w
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > (within @ w).max() else None
 
 
-# WRONG verdict: does not look at the largest budget -> any image may become any other
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: the bias has the other sign -> called
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, nearest + 0.999 * (top - nearest)) if top > nearest else None
 
 
-# WRONG verdict: rounding is a fault -> up to rounding|up to chance|another verdict is due
-def verdict(report):
-    if report["largest change"] > report["eps"]:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: weights the other way -> is not called 1|other weights|None
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = within.mean(0) - planted
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest)))
 
 
-# WRONG verdict: chance is a mask -> up to chance|another verdict is due
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] < report["pgd"]:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")):
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: from the image instead of the mean -> other weights
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within[0]
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
 
 
-# WRONG verdict: overclaims before masked -> three different verdicts
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    return "sound", ""
+# WRONG line: pixels instead of features -> another shape|other weights|called 1|None
+def line(body, inner, corner):
+    within, planted = inner.flatten(1), corner.flatten()
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
 
 
-# WRONG verdict: only claims as high as without attack are too high -> three different verdicts
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] >= report["clean"]:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: never None -> no such line
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return w, -(nearest + 0.999 * (top - nearest))
 
 
-# WRONG verdict: only claims above what the gradient's attack leaves are too high -> is what is claimed left
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > max(report["pgd"], report["square"]) + 20:
-        return "overclaims", "claimed"
-    return "sound", ""
+# WRONG line: always None -> a pair is wanted
+def line(body, inner, corner):
+    return None
 
 
-# WRONG verdict: names PGD as what shows a mask -> another entry shows it
-def verdict(report):
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    if min(report["square"], report["transfer"]) <= report["pgd"] - 10 or report["pgd, eps = 1"] > 10:
-        return "masked", "pgd"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
-
-
-# WRONG verdict: knows A, B and C by their numbers -> another verdict is due
-def verdict(report):
-    known = {63: ("sound", ""), 81: ("masked", "square"), 41: ("overclaims", "claimed")}
-    return known.get(report["pgd"], ("sound", ""))
+# WRONG line: the corner counts among the inner points -> other weights
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - torch.cat([within, planted[None]]).mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
 
 
 # RIGHT take_off: cross-entropy of logits turned down, momentum

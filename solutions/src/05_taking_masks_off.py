@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Lab 05 · Taking masks off
 #
-# Five exercises, 10 points, about 80 minutes after [lesson 05](../notebooks/05_taking_masks_off.ipynb).
+# Five exercises, 10 points, about 80 minutes after [lesson 05](../notebooks/05_taking_masks_off.ipynb),
+# and for exercise 4 after [lesson 05b](../notebooks/05b_the_check_up.ipynb).
 #
 # Write your answer where a cell says `write me`, and run the check below it.
 # A check tells you what is missing, but it does not see everything:
@@ -11,7 +12,7 @@
 
 # %%
 import math
-import random
+from statistics import NormalDist
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from utils import attacks, expect, plots
 from utils.data import load
-from utils.evaluation import accuracy
+from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Median, Noise, Quantize, Saturate, Scramble
 from utils.models import mlp, predict
 from utils.training import fit
@@ -55,8 +56,8 @@ accuracy(net, data.test)
 # given the gradient with respect to <code>mask(x)</code>?</details>
 # <details><summary>Hint 2</summary>The net must see what the mask shows. Autograd must not see the mask.
 # <code>detach</code> hides what came before.</details>
-# <details><summary>Hint 3</summary>Make <code>mask(x).detach().requires_grad_()</code>, and ask for the gradient
-# of the <em>sum</em> of the losses there.</details>
+# <details><summary>Hint 3</summary>At which images should the gradient be taken, and with respect to what?
+# And how does one image's gradient become independent of how many others there are?</details>
 
 
 # %%
@@ -160,12 +161,17 @@ expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single ro
 
 
 # %%
-def seldom(pixels, seed):
-    """A random model: four of five draws show a gradient of 1 in a pixel, the fifth of -9. `seed` says which sign."""
+def seldom(pixels, seed, chance=0.2):
+    """A random model. Near grey a pixel's gradient is 1 or -1, by `seed`; in a share `chance` of the draws -9 times that.
+
+    Each pixel has two units. One always speaks; the other is ten times as steep, and speaks only where noise of 0.1 lifts
+    the grey of 0.5 above a threshold, which it does with that chance.
+    """
+    threshold = NormalDist(0.5, 0.1).inv_cdf(1 - chance)
     way = 2.0 * torch.randint(0, 2, (pixels,), generator=torch.Generator().manual_seed(seed)) - 1
     first, last = nn.Linear(pixels, 2 * pixels), nn.Linear(2 * pixels, 2)
     first.weight.data = torch.cat([torch.eye(pixels), torch.eye(pixels)])
-    first.bias.data = torch.cat([torch.full((pixels,), -0.5842), torch.zeros(pixels)])
+    first.bias.data = torch.cat([torch.full((pixels,), -threshold), torch.zeros(pixels)])
     last.weight.data = torch.stack([torch.zeros(2 * pixels), 0.01 * torch.cat([10 * way, -way])])
     last.bias.data = torch.zeros(2)
     return nn.Sequential(Noise(0.1), nn.Flatten(), first, nn.ReLU(), last)
@@ -178,8 +184,8 @@ zeros_and_ones = torch.tensor([0, 0, 1, 0, 1, 1])
 # <details><summary>Hint 1</summary>The sign of a mean is not the mean of the signs.</details>
 # <details><summary>Hint 2</summary>Add up the gradients of all draws, each from a call of its own.
 # The sign comes last, and once.</details>
-# <details><summary>Hint 3</summary>In a loop over the draws,
-# <code>total += torch.autograd.grad(loss, x)[0]</code>, and after it a step as in FGSM.</details>
+# <details><summary>Hint 3</summary>One call of the model, one backward pass, for each draw.
+# What may be added up over the draws, and what may not?</details>
 
 
 # %%
@@ -226,10 +232,9 @@ for i in torch.randperm(len(x))[:4]:  # one image, nothing random
         share=0.98,
     )
 for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
-    model, middle = seldom(pixels, seed + pixels), torch.full((9, pixels), 0.5)
+    model, middle = seldom(pixels, seed + pixels, chance), torch.full((9, pixels), 0.5)
     way = model[-1].weight[1, :pixels].detach().sign()
-    if chance == 0.05:  # so seldom that the gentle ones win
-        model[2].bias.data[:pixels] = -0.6645
+    if 10 * chance < 1:  # so seldom that the gentle ones win
         way = -way
     labels = torch.randint(0, 2, (9,))
     labels[:2] = torch.tensor([0, 1])
@@ -297,8 +302,8 @@ for judge in (net, Saturate(0.5)):  # nothing random: one step of FGSM, also int
 # Luck does not repeat itself.</details>
 # <details><summary>Hint 2</summary>A share for each try and image first, (tries, N), then a choice for each image,
 # then new calls on the chosen images.</details>
-# <details><summary>Hint 3</summary><code>torch.stack(tries)[chosen, torch.arange(len(y))]</code>
-# are the chosen images, if <code>chosen</code> (N,) holds their numbers.</details>
+# <details><summary>Hint 3</summary>A stack of tries has two indices in front: the try's number and the image's.
+# Both can be tensors of N numbers.</details>
 
 
 # %%
@@ -324,11 +329,12 @@ def coins(chances, seed):
 
     In the k-th try the rival is class k, so that other draws decide.
     """
-    gap = -0.2 * 2**0.5 * torch.special.ndtri(torch.as_tensor(chances).double()).float()
+    spread = 0.1 * 2**0.5  # of the difference between two pixels, each with noise of 0.1
+    lead = -spread * torch.special.ndtri(torch.as_tensor(chances).double()).float()  # of the rival's pixel, (tries, N)
     tries = []
-    for k, lead in enumerate(gap, 1):
-        images = torch.full((len(lead), 6), 0.2)
-        images[:, 0], images[:, k] = 0.6 - lead / 4, 0.6 + lead / 4
+    for k, ahead in enumerate(lead, 1):
+        images = torch.full((len(ahead), 6), 0.2)  # so dark that no other pixel wins
+        images[:, 0], images[:, k] = 0.6 - ahead / 2, 0.6 + ahead / 2
         tries.append(images)
     last = nn.Linear(6, 6)
     last.weight.data, last.bias.data = 10 * torch.eye(6), torch.zeros(6)
@@ -417,141 +423,141 @@ expect.that(
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 4 · Three reports (1 point)
+# ## 4 · Who tests the attack? (1 point)
 #
-# Three evaluations under a budget `eps` in L∞. Numbers are percent right, of 1,000 images each;
-# differences of less than 5 points are chance. `"pgd, eps = 1"` is PGD with a budget
-# that turns any image into any other. `"claimed"` is what the abstract says is left at `eps`.
-# Random models are judged on the draws that the attack has seen, or on fresh ones.
-
-# %%
-papers = {
-    "A": {
-        "eps": 0.15,
-        "largest change": 0.15,
-        "judged on": "fresh draws",
-        "clean": 97,
-        "pgd": 63,
-        "pgd, eps = 1": 1,
-        "square": 68,
-        "transfer": 80,
-        "claimed": 63,
-    },
-    "B": {
-        "eps": 0.1,
-        "largest change": 0.1,
-        "judged on": "fresh draws",
-        "clean": 95,
-        "pgd": 81,
-        "pgd, eps = 1": 2,
-        "square": 24,
-        "transfer": 90,
-        "claimed": 81,
-    },
-    "C": {
-        "eps": 0.2,
-        "largest change": 0.2,
-        "judged on": "fresh draws",
-        "clean": 96,
-        "pgd": 41,
-        "pgd, eps = 1": 0,
-        "square": 47,
-        "transfer": 75,
-        "claimed": 75,
-    },
-}
-
-# %% [markdown]
-# Write your judgement as a function, so that it can be tried on reports that you have not seen.
-# It returns two texts, a verdict and the entry that shows it:
+# Plant an adversarial example. `body` turns images into features, (N, features). Around one image there are `inner`
+# points (points, ...), the image among them, and one `corner` (1, ...) of its ball.
+# Write the line in the features that calls the corner 1 and all inner points 0:
 #
-# - `"invalid"`: what was measured is not what the threat model allows, or not judged fairly;
-# - `"masked"`: the attack that follows the gradient was misled, so its number says nothing;
-# - `"overclaims"`: the measurements are in order, and the abstract says more than they do;
-# - `"sound"`: nothing of this. The entry is `""`.
+# - its weights `w`, (features,), are the corner's features less the **mean** of the inner points';
+# - its bias `b`, a number, puts the border, where `features @ w + b` is 0, at 99.9 % of the way from the inner point
+#   that is **nearest** to the corner along `w` to the corner itself.
 #
-# If several are true, the first in this list counts.
+# Return the pair `(w, b)`; or `None` if some inner point lies as far along `w` as the corner, so that nothing can be
+# planted there.
 #
-# <details><summary>Hint 1</summary>Decide A, B and C by hand. Which numbers did you compare?</details>
-# <details><summary>Hint 2</summary>For <em>masked</em>: what should a gradient be at least as good as?
-# What should nothing survive?</details>
-# <details><summary>Hint 3</summary>Two entries can make a report invalid, three can show a mask, one an overclaim.
-# Rounding is no fault: 0.15000001 is 0.15.</details>
+# <details><summary>Hint 1</summary>What is <code>features @ w</code> of the corner, and of the nearest inner
+# point?</details>
+# <details><summary>Hint 2</summary>A point at 99.9 % of the way from one number to another is a mean of the two,
+# weighed.</details>
+# <details><summary>Hint 3</summary>At the border the sum is 0. So what must <code>b</code> be, if the border lies at
+# some height?</details>
 
 
 # %%
-def verdict(report):
-    """(verdict, entry that shows it) of a report like those above."""
+def line(body, inner, corner):
+    """(w, b) of the line between an image's inner points and its corner, in the features; or None."""
     ### BEGIN SOLUTION
-    if report["largest change"] > report["eps"] + 1e-4:
-        return "invalid", "largest change"
-    if report["judged on"] != "fresh draws":
-        return "invalid", "judged on"
-    for entry in ("square", "transfer"):
-        if report[entry] <= report["pgd"] - 10:
-            return "masked", entry
-    if report["pgd, eps = 1"] > 10:
-        return "masked", "pgd, eps = 1"
-    if report["claimed"] > min(report[entry] for entry in ("pgd", "square", "transfer")) + 5:
-        return "overclaims", "claimed"
-    return "sound", ""
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
     ### END SOLUTION
 
 
-# %%
-list(map(verdict, papers.values()))
+# %% [markdown]
+# With it, attacks are tested: three of these five are at fault. How many planted examples does each find?
+
 
 # %%
-# CHECK verdict, 1 point
-words = ("invalid", "masked", "overclaims", "sound")
-seen = set()
-for name, report in papers.items():
-    found = verdict(dict(report))
-    expect.that(
-        isinstance(found, (tuple, list)) and len(found) == 2 and found[0] in words and found[1] in ("", *report),
-        f"report {name}: return a verdict and the entry that shows it",
-        expected=f"one of {', '.join(words)}, and an entry of the report or an empty text",
-        got=found,
-    )
-    seen.add(found[0])
-expect.that(len(seen) == 3, "the three reports deserve three different verdicts", got=sorted(seen))
-### BEGIN HIDDEN TESTS
-chance = random.Random(seed)
-faults = {
-    "": ("sound", "what is wrong with a report that claims its lowest number, up to chance?"),
-    "largest change": ("invalid", "are these the images of the threat model, up to rounding?"),
-    "judged on": ("invalid", "may the draws that an attack has seen be those that judge it?"),
-    "square": ("masked", "can an attack that sees no gradient be far better than one that sees it?"),
-    "transfer": ("masked", "can another model's gradient be far better than the model's own?"),
-    "pgd, eps = 1": ("masked", "what should survive if any image may become any other?"),
-    "claimed": ("overclaims", "is what is claimed left after every attack?"),
+body, eps = net[:-1].eval(), 0.15
+
+
+def twins(line, count=40):
+    """(image, two-class network) for the images around which an example could be planted."""
+    torch.manual_seed(0)
+    found = []
+    for image in x[:count]:
+        noise = 2 * torch.rand(200, *image.shape) - 1
+        noise[:100] = noise[:100].sign()
+        inner = torch.cat([image[None], (image + 0.95 * eps * noise).clamp(0, 1)])
+        corner = (image + eps * torch.randn(1, *image.shape).sign()).clamp(0, 1)
+        if (pair := line(body, inner, corner)) is not None:
+            last = nn.Linear(len(pair[0]), 2)
+            last.weight.data = torch.stack([torch.zeros(len(pair[0])), torch.as_tensor(pair[0]).float()])
+            last.bias.data = torch.tensor([0.0, float(pair[1])])
+            found.append((image[None], nn.Sequential(body, last)))
+    return found
+
+
+def finds(planted, **how):
+    """How many of the planted examples PGD finds, run as `how` says."""
+    zero = torch.zeros(1, dtype=torch.int64)
+    hits = [int(predict(twin, attacks.pgd(twin, image, zero, eps=eps, **how)) == 1) for image, twin in planted]
+    return Rate(sum(hits), len(hits))
+
+
+runs = {
+    "40 steps": {},
+    "10 steps": {"steps": 10},
+    "the wrong sign": {"step": -eps / 16},
+    "steps that are too short": {"step": eps / 1000},
+    "a loss that is flat": {"loss": lambda logits, labels: 0 * logits.sum(1)},
 }
-for entry, (word, question) in [*faults.items()] * 4:
-    eps, pgd = chance.choice([0.03, 0.1, 0.15, 0.3]), chance.randint(30, 65)
-    report = {"eps": eps, "largest change": eps + chance.choice([0, 2e-8]), "judged on": "fresh draws"}
-    report |= {"clean": chance.randint(94, 99), "pgd": pgd, "pgd, eps = 1": chance.randint(0, 2)}
-    report |= {"square": pgd + chance.randint(-2, 9), "transfer": pgd + chance.randint(-2, 25)}
-    lowest = min(report[name] for name in ("pgd", "square", "transfer"))
-    report["claimed"] = chance.choice([lowest, pgd])
-    if entry == "largest change":
-        report[entry] = round(eps * chance.uniform(1.2, 3), 3)
-    elif entry == "judged on":
-        report[entry] = "the attack's draws"
-    elif entry == "pgd, eps = 1":
-        report[entry] = chance.randint(18, pgd)
-    elif entry == "claimed":
-        report[entry] = chance.choice([lowest + chance.randint(12, 25), report["clean"]])
-    elif entry:
-        report[entry] = pgd - chance.randint(14, 28)
-        report["claimed"] = chance.choice([pgd, report[entry]])
-    found = verdict(dict(report))
-    fits = isinstance(found, (tuple, list)) and len(found) == 2
-    told = ", ".join(f"{name} {value}" for name, value in report.items())
-    expect.that(fits, "return a verdict and the entry that shows it", expected="two texts", got=found)
-    expect.that(found[0] == word, f"another verdict is due: {question}", expected=f"a verdict on: {told}", got=found)
-    expect.that(
-        found[1] == entry, f"{word} it is, but another entry shows it: {question}", expected=f"for: {told}", got=found
-    )
+
+# %%
+plots.rates({name: finds(twins(line), **how) for name, how in runs.items()}, x="planted examples found")
+
+# %%
+# CHECK line, 1 point
+torch.manual_seed(seed)
+image = x[:1]
+noise = 2 * torch.rand(60, *image.shape[1:]) - 1
+inner = torch.cat([image, (image + 0.1 * noise).clamp(0, 1)])
+corner = (image + 0.3 * torch.ones_like(image)).clamp(0, 1)
+pair = expect.leaves_arguments(line, body, inner, corner)
+expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: weights and bias", got=pair)
+with torch.no_grad():
+    low, high = body(inner), body(corner)[0]
+w, b = expect.tensor(pair[0], like=low[0], what="w"), float(pair[1])
+expect.that(
+    float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b
+)
+expect.that(
+    float((low @ w).max()) + b < 0,
+    "an inner point is called 1: the border must lie beyond the nearest of them",
+    expected="sums below 0",
+    got=float((low @ w).max()) + b,
+)
+### BEGIN HIDDEN TESTS
+torch.manual_seed(seed)
+other = trained(seed)[:-1]
+flat = nn.Flatten()
+for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
+    for points in (2, 50):
+        middle = torch.rand(1, *shape) * 0.4 + 0.3
+        inner = torch.cat([middle, middle + 0.25 * (2 * torch.rand(points, *shape) - 1)])
+        corner = middle + 0.3 * torch.randn(1, *shape).sign()
+        pair = expect.leaves_arguments(line, body_of, inner, corner)
+        expect.that(pair is not None, "something can be planted here, and the answer is None", expected="a pair")
+        with torch.no_grad():
+            low, high = body_of(inner), body_of(corner)[0]
+        w, b = expect.tensor(pair[0], like=high, what="w"), float(pair[1])
+        wanted = high - low.mean(0)
+        expect.equal(
+            w,
+            wanted,
+            "other weights than asked for: from the mean of the inner points' features to the corner's",
+            expected="the corner's features less the mean of the inner points'",
+            atol=1e-3 * float(wanted.abs().max()),
+        )
+        top, nearest = float(high @ w), float((low @ w).max())
+        short = (top + b) / (top - nearest)
+        expect.that(
+            0.8e-3 < short < 1.2e-3,
+            "the border lies elsewhere: at 99.9 % of the way from the nearest inner point to the corner",
+            expected="0.1 % of the way are left to the corner",
+            got=f"{100 * short:.3g} % are left",
+        )
+corner = torch.full((1, 3), 0.5)
+behind = torch.tensor([[0.0, 0.0, 0.0], [0.9, 0.9, 0.9], [0.1, 0.0, 0.0]])
+expect.that(
+    line(flat, behind, corner) is None,
+    "an inner point lies further along w than the corner: no such line, so the answer is None",
+    expected=None,
+    got=line(flat, behind, corner),
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -581,8 +587,8 @@ plots.rates(
 # Try <code>net</code> in place of <code>loud</code>, and <code>nn.Identity()</code> in place of the mask.</details>
 # <details><summary>Hint 2</summary>Exercise 1 sees through a mask. For a net that shouts, you need a loss
 # that does not saturate, or logits that are turned down by as much as they are too loud.</details>
-# <details><summary>Hint 3</summary>Twenty steps of <code>eps / 5</code> along the sign of the gradient
-# of the margin at <code>mask(x_adv)</code>, each followed by both clamps.</details>
+# <details><summary>Hint 3</summary>A loop like PGD's. Where is the gradient taken, of which loss,
+# and what brings the images back into the ball and into [0, 1] after each step?</details>
 
 
 # %%
