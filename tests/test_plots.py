@@ -14,6 +14,7 @@ from torch import nn
 from utils import plots
 from utils.attacks import cross_entropy, fgsm, margin
 from utils.evaluation import Rate, Sweep, Trainings
+from utils.masking import Quantize
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -37,6 +38,7 @@ def labelled(model, x):
 
 MODEL, X = linear(), images()
 Y = labelled(MODEL, X)
+STAIRS = nn.Sequential(Quantize(), MODEL)
 X_ADV = fgsm(MODEL, X, Y, eps=EPS)
 COLOR_MODEL, COLOR_X = linear((3, 8, 8)), images((3, 8, 8))
 ALL = {
@@ -56,6 +58,11 @@ ALL = {
     ),
     "line_of_loss": lambda: plots.line_of_loss(MODEL, X, Y, eps=EPS),
     "loss_surface": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS),
+    "loss_surface on a scale": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS, scale=(0.0, 5.0)),
+    "hill": lambda: plots.hill(MODEL, MODEL, X, Y, eps=EPS),
+    "hill and bars": lambda: plots.hill(
+        STAIRS, MODEL, X, labelled(STAIRS, X), eps=EPS, measured={f"attack {i}": Rate(i, 9) for i in range(4)}
+    ),
 }
 
 
@@ -212,6 +219,20 @@ def test_loss_surface_has_the_images_loss_at_its_middle_and_rises_along_the_grad
     assert torch.isclose(values[20, 20], cross_entropy(MODEL(X[:1]), Y[:1])[0].detach())
     assert torch.isclose(values[20, 40], cross_entropy(MODEL(X_ADV[:1]), Y[:1])[0].detach())
     assert values[20, 40] > values[20, 20] > values[20, 0]
+
+
+def test_a_hill_shows_the_ground_and_both_slopes():
+    """A linear model's ground is its slope; behind a staircase it tells none, and its stand-in tells the true one."""
+    model, x = linear(classes=2), 0.3 + 0.4 * X
+    y = labelled(model, x)
+    ground, told, true = axes_of(plots.hill(model, nn.Sequential(nn.Identity(), model), x, y, eps=EPS))[0].lines[:3]
+    assert np.allclose(ground.get_ydata(), told.get_ydata(), atol=1e-4)
+    assert np.allclose(told.get_ydata(), true.get_ydata(), atol=1e-4)
+    stairs = nn.Sequential(Quantize(), model)
+    right = labelled(stairs, x) == y
+    ground, told, true = axes_of(plots.hill(stairs, model, x[right], y[right], eps=EPS))[0].lines[:3]
+    assert len(set(np.round(told.get_ydata(), 5))) == 1 and true.get_ydata()[-1] > true.get_ydata()[0]
+    assert np.allclose(ground.get_ydata()[30], margin(stairs(x[right][:1]), y[right][:1]).detach())
 
 
 def test_drawing_leaves_the_model_as_it_was():

@@ -135,7 +135,8 @@ def unmasked(pgd, worst, adds=()):
     """Lesson 05: eight masks under PGD, and in the worst case of each."""
     rows = {f"mask {i}": of(share) for i, share in enumerate(worst)}
     headline = {"undefended": {"PGD": of(0.12)}} | {name: {"PGD": of(pgd)} for name in rows}
-    names = {"headline": headline, "worst": {"undefended": of(0.1)} | rows, "base": of(0.1)}
+    before = {name: row["PGD"] for name, row in headline.items()}
+    names = {"headline": headline, "before": before, "worst": {"undefended": of(0.1)} | rows, "base": of(0.1)}
     return names | {"adds": [name for name in rows if rows[name].clearly_above(of(0.1))]}
 
 

@@ -463,19 +463,21 @@ def hill(
     y: Tensor,
     *,
     eps: float,
+    measured: Mapping[str, Rate] | None = None,
     loss: Callable[[Tensor, Tensor], Tensor] = margin,
     draws: int = 1,
 ) -> Picture:
-    """The ground a model stands on, and the slopes it tells: for three images, along the sign of a stand-in's gradient.
+    """The ground a model stands on and the slopes it tells, along the sign of a stand-in's gradient, for two images.
 
     model, stand_in  the model, and the one whose gradient gives the direction
-    x, y             images (N, ...) in [0, 1] and labels (N,); the first three that the model gets right are shown
-    loss             (logits, labels) -> (N,), of the model (solid) and its slope in the middle as the model tells it
+    x, y             images (N, ...) in [0, 1] and labels (N,); the first two that the model gets right are shown
+    measured         rates to be shown beside it as bars, such as what is left before and after; at most four
+    loss             (logits, labels) -> (N,): of the model (solid), and its slope in the middle as the model tells it
                      (red, dashed) and as the stand-in does (blue, dashed)
     draws            of a random model: each point is the mean over so many, the slope that it tells is of one
     """
-    chosen = (logits(model, x).argmax(1) == y).nonzero()[:3, 0]
-    x, y, share = x[chosen], y[chosen], torch.linspace(-1, 1, 61)
+    chosen = (logits(model, x).argmax(1) == y).nonzero()[:2, 0]
+    x, y, share, measured = x[chosen], y[chosen], torch.linspace(-1, 1, 61), measured or {}
     slopes = []
     for one in (model, stand_in):
         with guard(one, x, y, eps=eps) as (asked, images, labels, _):
@@ -485,23 +487,39 @@ def hill(
     points = [(x + s * eps * way).clamp(0, 1) for s in share.tolist()]
     ground = torch.stack([sum(loss(logits(model, at), y) for _ in range(draws)) / draws for at in points]).cpu()
     name = loss.__name__.replace("_", "-")
-    picture = Picture(7, 1.9, f"{name} along a stand-in's gradient up to eps = {eps:g}, for {len(x)} images")
+    lines_of_text = [f"{name} along a stand-in's gradient up to eps = {eps:g}, for {len(x)} images"]
+    text = "\n".join(lines_of_text + [f"{row} {ARROW} {rate}" for row, rate in measured.items()])
+    enter_table(measured)
+    picture = Picture(7, 2, text)
     with house_style():
-        grid = picture.figure.subplots(1, len(x), squeeze=False)[0]
-        for i, axes in enumerate(grid):
-            here, low, high = ground[30, i], ground[:, i].min(), ground[:, i].max()
+        widths = [1.3] * len(x) + ([1.2] if measured else [])
+        grid = picture.figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
+        for i, axes in enumerate(grid[: len(x)]):
+            here, low, high = float(ground[30, i]), float(ground[:, i].min()), float(ground[:, i].max())
             axes.plot(eps * share, ground[:, i], color=INK, marker="", label="the model")
-            tells = (("slope it tells", RED, told[0]), ("slope of the stand-in", BLUE, told[1]))
+            tells = (("slope it tells", RED, told[0]), ("the stand-in's", BLUE, told[1]))
             for who, color, slope in tells[: 1 if stand_in is model else 2]:
                 line = here + slope[i] * eps * share
-                axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 2)), linewidth=1, label=who)
+                axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 2)), label=who)
             axes.plot(0, here, "o", color=INK)
-            room = 0.1 * max(float(high - low), 1e-6)
-            axes.set(xlabel="eps", xticks=(-eps, 0, eps), ylim=(float(low) - room, float(high) + room))
+            room = 0.1 * max(high - low, 1e-6)
+            axes.set(xlabel="eps", xticks=(-eps, 0, eps), ylim=(low - room, high + room))
+            axes.locator_params(axis="y", nbins=4)
             if loss is margin:
                 axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
         grid[0].set_ylabel(name)
-        picture.figure.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper")
+        if len(x):
+            grid[0].legend(loc="upper left", fontsize=7, handlelength=1.5)
+        if measured:
+            axes = grid[-1]
+            for row, (who, rate) in enumerate(measured.items()):
+                axes.barh(row, float(rate), height=0.4, color=BLUE, alpha=0.55)
+                axes.plot(rate.interval, [row, row], color=INK, marker="|", markersize=6, linewidth=1.2)
+                axes.text(0, row - 0.27, f"{who}: {with_interval(rate)}", va="bottom", fontsize=7.5)
+            axes.set(xlim=(0, 1.02), ylim=(len(measured) - 0.6, -0.75), yticks=[])
+            axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+            axes.spines["left"].set_visible(False)
+            axes.set_xlabel(f"accuracy left, {sample(measured.values())}".rstrip(", "))
     return picture
 
 
@@ -519,7 +537,9 @@ def loss_surface(
 
     x, y   one image (1, ...) in [0, 1] and its label (1,); of more, the first is taken
     scale  the losses of the darkest and the lightest colour, to compare pictures by; None: the lowest and highest here
-    The circle is the image. The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v| in some pixel.
+
+    The circle is the image. The dashed diamond is the L-infinity ball: two such directions u and v add up to |u| + |v|
+    in some pixel.
     """
     x, y, side = x[:1], y[:1], 41
     with guard(model, x, y, eps=eps, seed=seed) as (asked, x, y, eps):

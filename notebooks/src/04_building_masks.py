@@ -404,7 +404,7 @@ measured("does not", [name for name in models if name not in of_use])
 
 
 # %%
-def surfaces(models, x, y, *, along, eps, side=31):
+def surfaces(models, x, y, *, along, eps, side=25):
     """The cross-entropy of each model around one image, (1, C, H, W), on one scale of colours."""
     steps = torch.linspace(-eps, eps, side, device=x.device)
     v, u = (t.reshape(-1, 1, 1, 1) for t in torch.meshgrid(steps, steps, indexing="ij"))
@@ -453,7 +453,7 @@ for name, one in models.items():
     found = attacks.square(one, x, y, eps=data.eps, queries=300)
     headline[name]["transfer"] = left(one, x_moved, y, draws[name])
     headline[name]["Square, 300 calls"] = left(one, found, y, draws[name])
-plots.table(headline)
+plots.table({name: {how: row[how] for how in list(row)[2:]} for name, row in headline.items()})
 
 # %% [markdown]
 # The transferred images were made once, for a stranger, without a look at any mask.
@@ -592,8 +592,8 @@ fell = [name for name in gain if headline[name]["transfer"].clearly_below(headli
 claim(
     "Masking prevents attackers from using gradients",
     holds=bool(gain) and len(fell) <= len(gain) / 2,
-    because=f"{len(gain)} of {len(models) - 1} masks do keep their own gradients from PGD; but the gradients of another "
-    f"network leave clearly less than that of {len(fell)} of these {len(gain)}",
+    because=f"{len(gain)} of {len(models) - 1} masks do keep their own gradients from PGD; but of {len(fell)} of these "
+    f"{len(gain)} the gradients of another network leave clearly less than PGD does",
 )
 
 # %%

@@ -205,9 +205,7 @@ noisy = masked(base, data, names=["noise"])["noise"]
 cost_noisy = perf_counter() - start
 updates = 200 if len(data.train.y) < 10_000 else 1000
 start = perf_counter()
-robust = fit(
-    small_cnn(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates
-)
+robust = fit(small_cnn(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates)
 cost_robust = perf_counter() - start
 measured("training", {"adversarial": cost_robust, "noise": cost_noisy}, "s")
 
@@ -248,11 +246,11 @@ larger("05b_the_check_up", headline)
 # %% [markdown]
 # ## Further
 #
-# - Zimmermann et al. 2022, [arXiv:2206.13991](https://arxiv.org/abs/2206.13991): the test by planting. They fit the line
-#   by logistic regression to 999 points; Fisher's discriminant has a closed form.
+# - Zimmermann et al. 2022, [arXiv:2206.13991](https://arxiv.org/abs/2206.13991): the test by planting.
+#   They fit the line by logistic regression, to 999 points; Fisher's discriminant has a closed form.
 # - Carlini et al. 2019, [arXiv:1902.06705](https://arxiv.org/abs/1902.06705): how to evaluate robustness,
 #   with the checks that the check-up automates.
 # - Pintor et al. 2022, [arXiv:2106.09947](https://arxiv.org/abs/2106.09947): signs that an attack failed, and repairs.
 #
-# Practise: [lab 05](../labs/05_taking_masks_off.ipynb), exercise 5.
+# Practise: [lab 05](../labs/05_taking_masks_off.ipynb), exercise 4.
 # Next: [06 · Defensive distillation](06_defensive_distillation.ipynb)

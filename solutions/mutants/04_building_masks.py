@@ -1246,7 +1246,9 @@ def choose(model, x_adv, proposal, y, draws):
 # WRONG choose: the margin of the predicted label -> chosen by luck|of another label
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
-        before, after = (sum(margin(model(at), model(x_adv).argmax(1)) for _ in range(draws)) for at in (x_adv, proposal))
+        before, after = (
+            sum(margin(model(at), model(x_adv).argmax(1)) for _ in range(draws)) for at in (x_adv, proposal)
+        )
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 

@@ -376,7 +376,7 @@ expect.that(
 # If they are equal, `x_adv[i]`. The answer is a batch of images like `x_adv`.
 #
 # <details><summary>Hint 1</summary>How many numbers do you compare for each image, and from how many calls?</details>
-# <details><summary>Hint 2</summary>A condition for each image, (N,), has to be brought into the shape of images.</details>
+# <details><summary>Hint 2</summary>Bring the condition, (N,), into the shape of images.</details>
 # <details><summary>Hint 3</summary><code>torch.where</code> takes a condition of shape (N, 1, 1, 1), if images have
 # four dimensions. They may have two.</details>
 
@@ -399,7 +399,7 @@ def search(choose, draws, calls=600):
     """A random search with squares on `noisy`; what is left on fresh draws, of 100 images."""
     torch.manual_seed(0)
     x_adv = x[:100]
-    for step in range(calls // (2 * draws)):
+    for _ in range(calls // (2 * draws)):
         side, change = 1 + int(torch.randint(3, ())), 0.15 * (2.0 * torch.randint(0, 2, (100, 1, 1, 1)) - 1)
         top, left = torch.randint(9 - side, (2,)).tolist()
         proposal = x_adv.clone()
@@ -444,7 +444,7 @@ class Counted(Shaky):
 
     def forward(self, x):
         lit = x.flatten(1)[:, 0] > 0.5
-        self.asked = [count + int(this.sum()) for count, this in zip(self.asked, (~lit, lit))]
+        self.asked = [count + int(this.sum()) for count, this in zip(self.asked, (~lit, lit), strict=True)]
         return super().forward(x)
 
 
@@ -499,14 +499,17 @@ class Plain(nn.Module):
 
 old = torch.tensor([[0.25, 0.5], [0.5, 0.5]])
 found = expect.tensor(choose(Plain(), old, old.flip(1) + 0.0, torch.tensor([0, 1]), 2), like=old)
-expect.equal(found, old, "two images are equally good: then the old one stays", expected="x_adv[i] where margins are equal")
+expect.equal(
+    found, old, "two images are equally good: then the old one stays", expected="x_adv[i] where margins are equal"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 4 · Three reports (1 point)
 #
 # Three groups have asked the questions of exercise 2 about their defenses, with counts as (yes, of).
-# `"random"` is how often a step along *random* signs led uphill on the same model. `"left"` is what three attacks leave, as (right, of).
+# `"random"` is how often a step along *random* signs led uphill on the same model.
+# `"left"` is what three attacks leave, as (right, of).
 # Each group claims that what PGD leaves is what any attacker leaves.
 
 # %%
@@ -556,7 +559,8 @@ plots.table(
 #
 # <details><summary>Hint 1</summary>A gradient that vanishes is not the same again either: so order matters.</details>
 # <details><summary>Hint 2</summary>80 % uphill looks good. What do random signs reach?</details>
-# <details><summary>Hint 3</summary>A rate's <code>interval</code> is a pair. Which of its ends must lie below 0.9?</details>
+# <details><summary>Hint 3</summary>A rate's <code>interval</code> is a pair.
+# Which of its ends must lie below 0.9?</details>
 
 
 # %%

@@ -162,10 +162,10 @@ expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single ro
 
 # %%
 def seldom(pixels, seed, chance=0.2):
-    """A random model. Near grey a pixel's gradient is 1 or -1, by `seed`; in a share `chance` of the draws -9 times that.
+    """A random model. At grey a pixel's gradient is 1 or -1, by `seed`; in a share `chance` of the draws -9 times that.
 
-    Each pixel has two units. One always speaks; the other is ten times as steep, and speaks only where noise of 0.1 lifts
-    the grey of 0.5 above a threshold, which it does with that chance.
+    Each pixel has two units. One always speaks. The other is ten times as steep, the other way, and speaks only where
+    noise of 0.1 lifts the grey of 0.5 above a threshold, which it does with that chance.
     """
     threshold = NormalDist(0.5, 0.1).inv_cdf(1 - chance)
     way = 2.0 * torch.randint(0, 2, (pixels,), generator=torch.Generator().manual_seed(seed)) - 1
@@ -464,7 +464,7 @@ def line(body, inner, corner):
 body, eps = net[:-1].eval(), 0.15
 
 
-def twins(line, count=40):
+def twins(line, count=80):
     """(image, two-class network) for the images around which an example could be planted."""
     torch.manual_seed(0)
     found = []
@@ -511,9 +511,7 @@ expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wante
 with torch.no_grad():
     low, high = body(inner), body(corner)[0]
 w, b = expect.tensor(pair[0], like=low[0], what="w"), float(pair[1])
-expect.that(
-    float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b
-)
+expect.that(float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b)
 expect.that(
     float((low @ w).max()) + b < 0,
     "an inner point is called 1: the border must lie beyond the nearest of them",

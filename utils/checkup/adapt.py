@@ -36,7 +36,7 @@ def surrogate(e: Measurements, updates: int = 300) -> nn.Module:
 
 
 def hides_its_slope(layer: nn.Module, x: torch.Tensor, eps: float) -> bool:
-    """Whether what autograd says of the layer's slope is off by over 30 % of what half the budget does to its output."""
+    """Whether the slope that autograd tells is off by over 30 % of what half the budget does to the layer's output."""
     draw = torch.Generator().manual_seed(0)
     along = (torch.randint(0, 2, x.shape, generator=draw) * 2 - 1).to(x)
     x = x.detach().requires_grad_()
