@@ -61,7 +61,7 @@ ALL = {
     "loss_surface on a scale": lambda: plots.loss_surface(MODEL, X, Y, eps=EPS, scale=(0.0, 5.0)),
     "hill": lambda: plots.hill(MODEL, MODEL, X, Y, eps=EPS),
     "hill and bars": lambda: plots.hill(
-        STAIRS, MODEL, X, labelled(STAIRS, X), eps=EPS, measured={f"attack {i}": Rate(i, 9) for i in range(4)}
+        STAIRS, MODEL, X, labelled(STAIRS, X), eps=EPS, measured={f"attack {i}": Rate(i, 9) for i in range(5)}
     ),
 }
 

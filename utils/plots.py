@@ -471,7 +471,7 @@ def hill(
 
     model, stand_in  the model, and the one whose gradient gives the direction
     x, y             images (N, ...) in [0, 1] and labels (N,); the first two that the model gets right are shown
-    measured         rates to be shown beside it as bars, such as what is left before and after; at most four
+    measured         rates to be shown beside it as bars, such as what is left before and after; at most five
     loss             (logits, labels) -> (N,): of the model (solid), and its slope in the middle as the model tells it
                      (red, dashed) and as the stand-in does (blue, dashed)
     draws            of a random model: each point is the mean over so many, the slope that it tells is of one
@@ -490,7 +490,7 @@ def hill(
     lines_of_text = [f"{name} along a stand-in's gradient up to eps = {eps:g}, for {len(x)} images"]
     text = "\n".join(lines_of_text + [f"{row} {ARROW} {rate}" for row, rate in measured.items()])
     enter_table(measured)
-    picture = Picture(7, 2, text)
+    picture = Picture(7, 1.9, text)
     with house_style():
         widths = [1.3] * len(x) + ([1.2] if measured else [])
         grid = picture.figure.subplots(1, len(widths), width_ratios=widths, squeeze=False)[0]
@@ -513,9 +513,9 @@ def hill(
         if measured:
             axes = grid[-1]
             for row, (who, rate) in enumerate(measured.items()):
-                axes.barh(row, float(rate), height=0.4, color=BLUE, alpha=0.55)
-                axes.plot(rate.interval, [row, row], color=INK, marker="|", markersize=6, linewidth=1.2)
-                axes.text(0, row - 0.27, f"{who}: {with_interval(rate)}", va="bottom", fontsize=7.5)
+                axes.barh(row, float(rate), height=0.36, color=BLUE, alpha=0.55)
+                axes.plot(rate.interval, [row, row], color=INK, marker="|", markersize=5, linewidth=1.2)
+                axes.text(0, row - 0.22, f"{who}: {with_interval(rate)}", va="bottom", fontsize=7.5)
             axes.set(xlim=(0, 1.02), ylim=(len(measured) - 0.6, -0.75), yticks=[])
             axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
             axes.spines["left"].set_visible(False)

@@ -167,9 +167,9 @@ stand_ins = {
     "saturated": Cooled(models["saturated"], Saturate().scale),
     "scrambled": model,
 }
-finds_in = partial(planted_found, x=x[:60], eps=data.eps)
+finds_in = partial(planted_found, x=x[:50], eps=data.eps)
 pgd = partial(attacks.pgd, steps=20)
-search = partial(attacks.square, queries=300)
+search = partial(attacks.square, queries=200)
 headline = {}
 for name, one in models.items():
     headline[name] = {
@@ -194,7 +194,7 @@ plots.table(headline)
 # ## Head to head
 #
 # Adversarial training (lesson 03) or masking, which should I pick? Beside a trained network stands one
-# that adds fresh noise in use, the mask of lesson 04 whose stand-in is the mean of ten draws.
+# that adds fresh noise in use, a mask of lesson 04, whose stand-in is the mean of several draws.
 # Say who is ahead, under a threat model of your choice, before you see it.
 
 # %%
@@ -211,8 +211,8 @@ measured("training", {"adversarial": cost_robust, "noise": cost_noisy}, "s")
 
 # %%
 trained_side = Defense("adversarial training", robust, training=cost_robust)
-noisy_side = Defense("noise in use", noisy, Averaged(noisy, 10), training=cost_noisy)
-widgets.Duel(trained_side, noisy_side, data, surrogate=model, images=200, queries=30)
+noisy_side = Defense("noise in use", noisy, Averaged(noisy, 5), training=cost_noisy)
+widgets.Duel(trained_side, noisy_side, data, surrogate=model, images=200, queries=20)
 
 # %% [markdown]
 # **Try.** Look for a threat model under which the mask is ahead.

@@ -123,10 +123,10 @@ def notes(measured: Measurements) -> list[str]:
     said, lost = [], int((~measured.answered).sum())
     if lost:
         said.append(f"{lost} of {len(measured.answered)} answers hold NaN or infinity, and count as wrong.")
-    if not len(measured.missed):
-        said.append("No adversarial example could be planted: that flag is not tested.")
     if (why := measured.model.raw.cut_off) is not None:
         said.append(f"The model has no gradient, {why}: only attacks without gradients could find anything.")
+    if not len(measured.missed):
+        said.append("No adversarial example could be planted: that flag is not tested.")
     return said
 
 
