@@ -548,6 +548,7 @@ measured("right with the noise on, less right with it off", difference(with_nois
 
 # %% [markdown]
 # If this interval lies above 0, the noise in use protects these weights by itself: it was not all in the training.
+# Other trainings gain more from it, or less.
 # Averaging over many draws then brings the attacker to the mean of the noisy answers, and no further.
 # That mean is smoother than the network, and lesson 07 makes a proof of it.
 # Its price is accuracy, as the first column of the table above shows.

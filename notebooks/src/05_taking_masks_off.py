@@ -351,14 +351,15 @@ for name in ("noise", "resized"):
     tried[name] += [moved[name, count] for count in (3, 10, 30)]
     tried[name].append(pgd(stand_ins[name], x, y, eps=data.eps, steps=40, loss=margin))
 quiet = models["noise"][1]  # the same weights, the noise switched off: its gradients are honest
-strong = [partial(attacks.apgd, steps=20), partial(attacks.apgd_t, steps=20, rivals=3)]
+strong = [partial(attacks.apgd, steps=50), partial(attacks.apgd_t, steps=50, rivals=4)]
 trained = accuracy(quiet, (attacks.worst_case(quiet, x, y, eps=data.eps, attacks=strong), y))
 measured("left with the noise on, by the mean of ten draws", after["noise"])
 measured("left with the noise off, by the worst of two", trained)
 
 # %% [markdown]
 # Random resizing falls most of the way to the undefended model. The noise is another case:
-# where the first figure stays above the second, it does something that no average takes away.
+# where the first figure stays above the second, it does something that no average takes away
+# (more for some weights, and less for others).
 # What an average finds is the best attack on the *mean answer*, and that mean is smoother than the network.
 # So noise in use is no mask alone. How much of it can be proved, lesson 07 asks.
 #
