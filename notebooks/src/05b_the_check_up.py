@@ -143,7 +143,7 @@ plots.rates(
     {
         "PGD": finds(steps),
         "Square, 300 calls": finds(partial(attacks.square, queries=300)),
-        "PGD, too few steps": finds(partial(attacks.pgd, steps=3, step=data.eps / 15)),
+        "PGD, steps too short": finds(partial(attacks.pgd, steps=20, step=data.eps / 1000, start=False)),
         "PGD, wrong sign": finds(partial(attacks.pgd, steps=20, step=-data.eps / 8)),
         "random points": finds(by_chance),
     },
