@@ -102,6 +102,10 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 #
 # Then the lesson's function moves to `utils`, from where later lessons import it.
 #
+# What comes between a question and its answer is folded until you lock your prediction, or ask to see it without one.
+# After a restart of the kernel, the names of earlier cells are gone: *Run All Above Selected Cell*, in the menu *Run*,
+# brings them back.
+#
 # From 01 on, a lesson ends with a link to its lab, to practise in.
 # The [field guide](field_guide.html) explains the course's terms.
 
