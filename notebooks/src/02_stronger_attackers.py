@@ -239,7 +239,7 @@ def pgd_l2(model, x, y, *, eps, steps=20, loss=cross_entropy):
 # %%
 radius = data.eps * math.sqrt(x[0].numel()) / 3  # a third of the length of eps in every pixel
 x_l2 = pgd_l2(model, x, y, eps=radius)
-measured(f"left, L2 budget {radius:.3g}", accuracy(model, (x_l2, y)))
+measured(f"left by 20 steps, L2 budget {radius:.3g}", accuracy(model, (x_l2, y)))
 plots.triptych(x, x_l2, model, y=y)
 
 # %% [markdown]
@@ -325,7 +325,7 @@ measured("fell to cross-entropy and not to the margin", counts)
 
 # %% [markdown]
 # The margin sees one rival, the nearest, and mostly holds on to it.
-# Cross-entropy sees all of them, and weighs each by its probability: often it arrives at another.
+# Cross-entropy sees all of them, weighs each by its probability, and may arrive at another.
 # So give each rival a turn, and let an image fall if any turn brings it down:
 
 

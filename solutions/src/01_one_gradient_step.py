@@ -153,7 +153,7 @@ expect.equal(found, wanted, "where the gradient is faint the step is shorter tha
 #
 # <details><summary>Hint 1</summary>Whose loss should fall now?</details>
 # <details><summary>Hint 2</summary>The loss of <code>target</code>, and it should go <em>down</em>.</details>
-# <details><summary>Hint 3</summary>Go through exercise 1 line by line, and ask of each whether the target changes it.</details>
+# <details><summary>Hint 3</summary>Go through exercise 1 line by line: which lines does the target change?</details>
 
 
 # %%
