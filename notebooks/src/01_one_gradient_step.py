@@ -200,7 +200,7 @@ sums = {"measured": done, "if it were a sum": {share: share for share in done}}
 plots.curves(sums, x="share of the pixels that are changed", y="share of the margin's rise")
 
 # %% [markdown]
-# The mean margin rises much as a sum would: each pixel brings its share, whichever others take part.
+# The mean margin rises much as a sum would: each pixel brings its share, nearly whichever others take part.
 #
 # ## Choosing the answer
 #
