@@ -416,8 +416,8 @@ def climb(model, x, y, *, eps, steps, momentum=0.0):
     x_adv, velocity = x.clone(), torch.zeros_like(x)
     for _ in range(steps):
         gradient = gradient_of(cross_entropy, model, x_adv, y)
-        mean = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-30)  # no step counts more than another
-        velocity = momentum * velocity + gradient / mean
+        mean = gradient.flatten(1).abs().mean(1)[:, None, None, None].clamp_min(1e-30)
+        velocity = momentum * velocity + gradient / mean  # no step counts more than another
         x_adv = project(x_adv + 2.5 * eps / steps * velocity.sign(), x, eps)
     return x_adv
 
@@ -615,16 +615,17 @@ claim(
 # ## The same in `utils`
 #
 # From here on these attacks are imported. The shared ones check their input, take the norm as an argument,
-# and leave an image alone once it has fallen.
+# and, but for `transfer`, leave an image alone once it has fallen.
 
 # %%
 torch.manual_seed(0)
 mine = pgd(model, x[:200], y[:200], eps=data.eps)
 shared = attacks.pgd(model, x[:200], y[:200], eps=data.eps, steps=20, early_stop=False, seed=0)
 print("PGD finds the same images:", torch.allclose(mine, shared))
-six, how = list(everyone.members), {"steps": 4, "start": False, "momentum": 1.0}
-x_shared = attacks.transfer(model, x, y, eps=data.eps, surrogate=six, **how)
-print("transfer finds the same images:", torch.allclose(x_shared, x_moved))
+how = {"eps": data.eps, "steps": 4, "momentum": 1.0}
+mine, six = climb(everyone, x[:200], y[:200], **how), list(everyone.members)
+shared = attacks.transfer(model, x[:200], y[:200], surrogate=six, start=False, **how)
+print("transfer finds the same images:", torch.allclose(mine, shared))
 
 # %% [markdown]
 # ## Further
@@ -636,7 +637,7 @@ print("transfer finds the same images:", torch.allclose(x_shared, x_moved))
 # - Croce & Hein 2020, [arXiv:2003.01690](https://arxiv.org/abs/2003.01690): Auto-PGD and AutoAttack.
 #   The net of Madry et al. on CIFAR-10: 47.0 % under PGD-20, 44.0 % under AutoAttack.
 # - Andriushchenko et al. 2020, [arXiv:1912.00049](https://arxiv.org/abs/1912.00049): Square.
-# - Chen & Gu 2020, [arXiv:2006.12792](https://arxiv.org/abs/2006.12792): RayS.
+#   Chen & Gu 2020, [arXiv:2006.12792](https://arxiv.org/abs/2006.12792): RayS.
 # - Dong et al. 2018, [arXiv:1710.06081](https://arxiv.org/abs/1710.06081): momentum and committees, which won both
 #   competitions of attacks at NIPS 2017.
 #
