@@ -38,7 +38,7 @@ def untrained(seed):
 
 
 def left(model, x, y, eps):
-    """What two attacks leave, each image counted at its worst: PGD on the margin, and Square, which sees scores only."""
+    """What two attacks leave, each image at its worst: PGD on the margin, and Square, which sees scores only."""
     both = [partial(attacks.pgd, steps=20, loss=attacks.margin), partial(attacks.square, queries=100)]
     return accuracy(model, (attacks.worst_case(model, x, y, eps=eps, attacks=both), y))
 
@@ -67,8 +67,8 @@ plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(pl
 # What do Dropout and BatchNorm do in training mode?</details>
 # <details><summary>Hint 2</summary>Remember <code>model.training</code>, call <code>model.eval()</code>,
 # and in the end <code>model.train(was)</code>.</details>
-# <details><summary>Hint 3</summary>Which of <code>backward()</code> and <code>torch.autograd.grad</code> adds nothing to
-# the weights' gradients? And must the start be clamped to [0, 1] before the first step?</details>
+# <details><summary>Hint 3</summary>Which of <code>backward()</code> and <code>torch.autograd.grad</code> adds nothing
+# to the weights' gradients? And must the start be clamped to [0, 1] before the first step?</details>
 
 
 # %%
