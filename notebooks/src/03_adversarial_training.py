@@ -393,7 +393,8 @@ left["free"] = kept(models["free"], (x, y), worst, data.eps)
 # %% [markdown]
 # ## The bill
 #
-# Count the passes of an update, and the seconds of a training; beside them, what that training bought.
+# Count the passes of an update, and the seconds of a training; below them, what that training bought.
+# A step of attack takes two passes, `pgd` looks at its result once more, and the update itself takes two.
 
 # %%
 bill = {name: passes(recipe, data) for name, recipe in recipes.items()}
@@ -502,7 +503,7 @@ held = {name: {ball: left[name]} for name in shown}
 for name, (row, attack) in itertools.product(shown, outside.items()):
     held[name][row] = kept(models[name], (x, y), attack, data.eps)
 radius, l2 = data.eps * math.sqrt(x[0].numel()) / 3, partial(attacks.worst_case, norm="l2")
-other = {name: robust_accuracy(models[name][0], data.test.take(25), l2, eps=radius) for name in shown}
+other = {name: robust_accuracy(models[name][0], data.test.take(40), l2, eps=radius) for name in shown}
 measured(f"in L2, {radius:.2g}, PGD training keeps clearly more", other["PGD"].clearly_above(other["undefended"]))
 rows = {f"{row}: {name}": held[name][row] for row in held["PGD"] for name in shown}
 plots.rates(rows | {f"L2 {radius:.2g}, one training: {name}": other[name] for name in shown})
