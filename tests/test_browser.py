@@ -224,6 +224,7 @@ def test_a_lesson_is_opened_with_its_answers_covered_and_its_plumbing_folded(bro
         expect(page.get_by_text("This cell finds the course")).to_be_visible()  # its first line, in the code's place
         expect(page.get_by_text("sys.path.insert")).to_be_hidden()
         places.first.scroll_into_view_if_needed()
+        expect(places.first).to_contain_text("First your prediction.")
         expect(page.get_by_text("left after one step →")).to_be_hidden()
         screenshot(page, "covered")
         seen = places.count()

@@ -126,6 +126,13 @@ guess
 # Now.
 
 # %%
+def silent():
+    print("not yet")
+
+
+also = silent
+
+# %%
 1
 
 # %%

@@ -4,6 +4,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from utils.widgets.curtain import FIRST_LINE, WAITING
+
 ASK = """from utils import plots, widgets
 from utils.rate import Rate
 from utils.records import measured
@@ -16,7 +18,6 @@ BETWEEN = [
     "1 / 0",
 ]
 REVEAL = ["print('one half')\nguess.reveal(Rate(1, 2))", "print('afterwards')\n6"]
-WAITING = "Kept back until you lock your prediction, or ask to see it without one."
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def run(monkeypatch):
 
 
 def as_text(output) -> str:
-    return output.get("ename") or output.get("text") or output["data"]["text/plain"]
+    data = output.get("data", {})
+    return output.get("ename") or output.get("text") or data.get("text/html") or data["text/plain"]
 
 
 def test_run_all_gives_nothing_away(run):
@@ -59,11 +61,13 @@ def test_after_the_lock_nothing_is_kept_back(run):
 
 def test_a_second_question_takes_the_place_of_the_first(run):
     _, first, again, second, last = run(ASK, "1", ASK.replace("guess", "other"), "2", "print('shown')\nother.lock()")
-    assert first == [WAITING] and second == ["2"] and last == ["shown"]
+    assert first == [WAITING] and second == ["2"] and last == ["shown\n"]
     assert again == ["What is left?"] or again == [WAITING]
 
 
 def test_a_run_that_keeps_a_record_shows_all(run, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_RECORD", str(tmp_path / "record"))
-    _, bars, *_ = run(ASK, *BETWEEN, *REVEAL)
-    assert bars == ["left → 1/2 = 50 % [9, 91]\n", "bars → 1/3 = 33 % [6, 79]"]
+    """Below a first line that gives nothing away where JupyterLab folds the cell, and that no page shows."""
+    _, bars, *_, silent, revealed, after = run(ASK, *BETWEEN, "a = 1", *REVEAL)
+    assert bars == [FIRST_LINE, "left → 1/2 = 50 % [9, 91]\n", "bars → 1/3 = 33 % [6, 79]"]
+    assert silent == [] and revealed[:2] == [FIRST_LINE, "one half\n"] and after == ["afterwards\n", "6"]

@@ -11,6 +11,7 @@ stamped too, and the two printable pages are written.
 """
 
 import argparse
+import ast
 import math
 import os
 import re
@@ -114,12 +115,18 @@ def kept_back(cells: list[NotebookNode]) -> list[NotebookNode]:
     found, asked = [], ""
     for cell in cells:
         if cell.cell_type == "code":
-            found += [cell] if asked else []
+            found += [cell] if asked and shows(cell.source) else []
             if asked and f"{asked}.reveal(" in cell.source:
                 asked = ""
             if ask := re.search(r"^(\w+) = widgets\.ask\(", cell.source, re.MULTILINE):
                 asked = ask[1]
     return found
+
+
+def shows(code: str) -> bool:
+    """Whether a cell may print or display: it does more than to import, define and assign."""
+    silent = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign
+    return not all(isinstance(statement, silent) for statement in ast.parse(code).body)
 
 
 def shows_of_others(code: str) -> str:

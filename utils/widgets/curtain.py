@@ -1,7 +1,8 @@
 """A curtain over what would give a prediction away: the outputs of the cells between `ask` and `reveal`.
 
-It hangs only in a learner's own notebook. A run that keeps a record shows all, and so does the notebook's file, whose
-cells the build folds (JupyterLab keeps them so until they run).
+In a learner's kernel they are kept back. A run that keeps a record shows them, for the notebook's file; there the build
+folds these cells. JupyterLab writes the first line of what it folds, so each begins with an unseen one that tells
+nothing.
 """
 
 import io
@@ -14,6 +15,7 @@ from IPython.core.displayhook import CapturingDisplayHook
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 hanging: "Curtain | None" = None
+FIRST_LINE = "<!-- First your prediction. A click shows what was measured. -->"
 WAITING = "Kept back until you lock your prediction, or ask to see it without one."
 
 
@@ -40,7 +42,8 @@ class Curtain:
     def __init__(self):
         self.kept: list[tuple[str, dict, dict]] = []  # the place on the page, what belongs there, its metadata
         self.is_open, self.is_last, self.spared, self.shell = False, False, None, None
-        if (shell := get_ipython()) and hasattr(shell, "kernel") and not os.environ.get("COURSE_RECORD"):
+        self.is_recorded = bool(os.environ.get("COURSE_RECORD"))
+        if (shell := get_ipython()) and hasattr(shell, "kernel"):
             self.hang(shell)
 
     def hang(self, shell) -> None:
@@ -80,11 +83,15 @@ class Curtain:
         printed, shown = sys.stdout.getvalue(), shell.display_pub.outputs
         sys.stdout, shell.display_pub, shell.display_trap.hook = self.real
         self.real = None
-        if printed:
+        if self.is_recorded and (printed or shown):
+            shell.display_pub.publish({"text/html": FIRST_LINE, "text/plain": ""})
+        if self.is_recorded or self.is_open:
+            sys.stdout.write(printed)
+        elif printed:
             shown = [{"data": {"text/plain": printed.rstrip("\n")}, "metadata": {}}, *shown]
         said = False
         for one in shown:
-            if self.spares(one["data"]) or self.is_open:
+            if self.is_recorded or self.is_open or self.spares(one["data"]):
                 shell.display_pub.publish(one["data"], one["metadata"])
                 continue
             place = uuid.uuid4().hex
