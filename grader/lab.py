@@ -16,6 +16,7 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from grader import rubric
 from grader.ipython import as_python
@@ -168,6 +169,18 @@ def given_cells_needed(lab: Lab, cells: list[tuple[int, str]]) -> list[str]:
             chosen.append(source)
             names |= _used(source)
     return chosen[::-1]
+
+
+@cache
+def modules_imported(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules that these cells may import, and names that may be modules."""
+    names = {}
+    for node in ast.walk(ast.parse("\n".join(cells))):
+        if isinstance(node, ast.Import):
+            names |= dict.fromkeys(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return tuple(names)
 
 
 def _used(source: str) -> set[str] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from grader.inside import wire
 from grader.result import text_for_file
-from grader.sandbox import LIMITS, Child, Ended
+from grader.sandbox import LIMITS, Child, Ended, pristine
 
 MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
 
@@ -24,11 +24,18 @@ class Session:
     """The student's notebook, running or able to run.
 
     given, cells   sources that come first, and the student's as (number, source)
+    modules        what these sources may import, for children to have at once
     problems       {cell's number: what went wrong}; a problem of a cell costs nothing by itself
     """
 
-    def __init__(self, given: Sequence[str], cells: Sequence[tuple[int, str]], limits: dict = LIMITS):
-        self.given, self.cells, self.limits = given, cells, limits
+    def __init__(
+        self,
+        given: Sequence[str],
+        cells: Sequence[tuple[int, str]],
+        limits: dict = LIMITS,
+        modules: tuple[str, ...] = (),
+    ):
+        self.given, self.cells, self.limits, self.modules = given, cells, limits, modules
         self.child: Child | None = None
         self.life, self.seed = 0, 0
         self.problems: dict[int, str] = {}
@@ -70,7 +77,7 @@ class Session:
         )  # raises if all is used up; else a start has its full time, which is no fault of the cells
         seconds = self.limits["start"]
         self.life += 1
-        self.child = Child(self.limits)
+        self.child = Child(self.limits, pristine(self.modules))
         try:
             self.child.ask({"do": "start"}, seconds)
             for source in self.given:

@@ -4,8 +4,13 @@ Each case is bounded, so that a hole in the sandbox would harm no machine.
 """
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +18,7 @@ from grader import sandbox
 from grader.grade import load_lab
 from grader.lab import handed_out
 from grader.reports import feedback_page
-from grader.sandbox import bubblewrap
+from grader.sandbox import Child, bubblewrap, pristine
 from run import ROOT
 from tiny_lab import (
     ALL,
@@ -266,7 +271,7 @@ def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
     wanted = {
         str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv", ".json")
     }
-    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "wire")}
+    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "pristine", "wire")}
     assert seen_in_the_sandbox() == wanted
     monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))
     assert seen_in_the_sandbox() - wanted == {"grader/lab.py"}, "this test sees a file too many"
@@ -344,3 +349,155 @@ def test_all_of_a_submission_is_bounded():
     result = graded(notebook(cells), cell=1, all=15)
     assert result["seconds"] < 15 + 60  # one start more, on a busy machine
     assert points(result) == NONE
+
+
+# Between students: each is forked from one process, at another time or at the same time.
+
+forked = pytest.mark.skipif(not pristine(), reason="needs bubblewrap, and user namespaces inside of it")
+
+
+@contextmanager
+def students(count: int = 2):
+    """Children of one pristine process that live at the same time."""
+    children = [Child(sandbox.LIMITS, pristine()) for _ in range(count)]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.kill()
+
+
+def found(child: Child, source: str):
+    """What a cell of a student's leaves in the variable `found`."""
+    reply = child.ask({"do": "run", "source": source, "name": "cell 1"}, 60)
+    assert reply.get("ok") == {"missed": []}, reply
+    return child.ask({"do": "get", "name": "found"}, 60)["ok"]["value"]
+
+
+def descendants(process: int) -> set[int]:
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            parents[int(name)] = int(Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[1])
+    below = {process}
+    while more := {one for one, parent in parents.items() if parent in below} - below:
+        below |= more
+    return below - {process}
+
+
+# What one leaves or has, and how another looks for it: it finds nothing.
+LEFT = {
+    "files": (
+        "import os\nfound = []\nfor place, _, _ in os.walk('/'):\n    if place.startswith('/proc'): continue\n"
+        "    try: open(place + '/left-by-another', 'w').close(); found.append(place)\n    except OSError: pass\n"
+        "assert {'/tmp', '/dev/shm'} <= set(found)",
+        "import os\nfound = [place for place, _, names in os.walk('/') if 'left-by-another' in names]",
+    ),
+    "processes": (
+        "import subprocess, sys\nfound = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)']).pid",
+        "import os\nfound = [name for name in os.listdir('/proc') if name.isdigit() and int(name) > 2]",
+    ),
+    "what can be killed": (
+        "found = 0",
+        "import os\nfound = []\nfor number in range(3, 5000):\n"
+        "    try: os.kill(number, 0); found.append(number)\n    except OSError: pass",
+    ),
+    "shared memory": (
+        "import ctypes\nfound = ctypes.CDLL(None).shmget(4711, 4096, 0o1666)\nassert found >= 0",
+        "import ctypes\nfound = [] if ctypes.CDLL(None).shmget(4711, 4096, 0o666) < 0 else [1]",
+    ),
+    "network": (
+        "import socket\nfound = 0\nserver = socket.create_server(('127.0.0.1', 4711))\n"
+        "other = socket.socket(socket.AF_UNIX)\nother.bind('\\0left-by-another')\nother.listen()\n"
+        "socket.create_connection(('127.0.0.1', 4711))",
+        "import socket\nfound = []\nfor family, where in ((2, ('127.0.0.1', 4711)), (1, '\\0left-by-another')):\n"
+        "    try: socket.socket(family).connect(where); found.append(where)\n    except OSError: pass",
+    ),
+    "terminals": (
+        "import os\nmine, _ = os.openpty()\nfound = os.ttyname(_)",
+        "import os\nfound = [name for name in os.listdir('/dev/pts') if name.isdigit()]",
+    ),
+    "flags of descriptors": (
+        "import os\nfound = 0\nos.set_blocking(0, False)",
+        "import os\nfound = [] if os.get_blocking(0) else [0]",
+    ),
+    "descriptors": (
+        "found = 0",
+        "import os\nnames = {end: os.readlink(f'/proc/self/fd/{end}') for end in os.listdir('/proc/self/fd')\n"
+        "    if os.path.exists(f'/proc/self/fd/{end}')}\n"
+        "found = [end for end, name in names.items() if name != '/dev/null' and not name.startswith('pipe:')]\n"
+        "found += [] if len(names) == 5 else [names]",
+    ),
+    "memory": (
+        "found = 'left-by-' * 9 + 'another'\nkept = [found + str(i) for i in range(1000)]",
+        "found, wanted = [], ('left-by-' * 9).encode() + b'another'\n"
+        "with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:\n"
+        "    for line in maps:\n        low, high = (int(end, 16) for end in line.split()[0].split('-'))\n"
+        "        if 'rw' not in line: continue\n        mem.seek(low)\n"
+        "        if mem.read(high - low).count(wanted) > 5: found.append(line)",
+    ),
+    "modules": (
+        "import builtins, os, sys, torch\nfrom grader.inside import child, pristine, wire\nfound = 0\n"
+        "for module in (builtins, torch, child, pristine, wire, sys): module.left_by_another = 1\n"
+        "os.environ['left'] = 'by another'",
+        "import builtins, os, sys, torch\nfrom grader.inside import child, pristine, wire\n"
+        "found = [module.__name__ for module in (builtins, torch, child, pristine, wire, sys)\n"
+        "    if hasattr(module, 'left_by_another')] + [name for name in os.environ if name == 'left']",
+    ),
+    "keys": (  # of the kernel
+        "import ctypes\ncall = ctypes.CDLL(None).syscall\nadd = 248 if __import__('os').uname().machine == 'x86_64' else 217\n"
+        "for ring in (-3, -4, -5): found = call(add, b'user', b'left-by-another', b'secret', 6, ring)",
+        "import ctypes\ncall = ctypes.CDLL(None).syscall\nkeyctl = 250 if __import__('os').uname().machine == 'x86_64' else 219\n"
+        "found = [ring for ring in (-3, -4, -5) if call(keyctl, 10, ring, b'user', b'left-by-another', 0) > 0]",
+    ),
+}
+
+
+@forked
+@pytest.mark.parametrize("what", LEFT)
+def test_no_student_finds_what_is_another_students(what):
+    leave, look = LEFT[what]
+    with students() as (one, other):
+        found(one, leave)
+        assert found(other, look) == []
+    with students(1) as (later,):
+        assert found(later, look) == []
+
+
+@forked
+def test_each_student_draws_random_numbers_of_their_own():
+    draw = "import random, numpy, torch\nfound = [random.random(), float(numpy.random.rand()), float(torch.rand(1))]"
+    with students(3) as children:
+        drawn = [number for child in children for number in found(child, draw)]
+    assert len(set(drawn)) == 9
+
+
+ABOUT = """
+import gc, os, resource, signal, socket, sys, threading, torch
+def lines(name, *begin): return [line.strip() for line in open(f'/proc/self/{name}') if line.startswith(begin)]
+found = {
+    'limits': {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith('RLIMIT')},
+    'environment': dict(os.environ), 'folder': os.getcwd(), 'files': os.listdir(), 'shared': os.listdir('/dev/shm'),
+    'places': {(line.split()[4], line.split()[5].replace('relatime', '').replace('noatime', '')) for line in open('/proc/self/mountinfo')},
+    'arguments': sys.argv, 'path': sys.path, 'processes': [os.getpid(), os.getppid()], 'host': socket.gethostname(),
+    'user': [os.getuid(), os.getgid()], 'umask': os.umask(0o22), 'flags': str(sys.flags), 'leader': os.getsid(0) == 2,
+    'handlers': [str(signal.getsignal(number)) for number in signal.valid_signals()],
+    'blocked': str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'rights': lines('status', 'Cap', 'NoNew', 'Threads'),
+    'threads': [torch.get_num_threads(), threading.active_count()], 'garbage': gc.isenabled(), 'name': __name__,
+    'recursion': sys.getrecursionlimit(), 'output': [sys.stdout.encoding, sys.stdout.isatty()], 'names': sorted(globals()),
+}
+found = {name: str(value) for name, value in found.items()}
+"""
+
+
+@forked
+def test_a_forked_child_is_like_a_new_one():
+    """What its cells see, with the same limits. It has given up more: all capabilities, in every set."""
+    children = [Child(sandbox.LIMITS, pristine()), Child(sandbox.LIMITS)]
+    try:
+        one, other = (found(child, ABOUT) for child in children)
+    finally:
+        for child in children:
+            child.kill()
+    differ = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    assert not differ

@@ -1,7 +1,8 @@
 """What runs inside the sandbox: the student's cells in one namespace, and calls of what they defined.
 
-`python -m grader.inside.child READ WRITE LIMITS` answers each request from file descriptor READ on WRITE.
-It shares its process with the student's code, so the teacher's side trusts its replies no more than that code.
+`python -m grader.inside.child READ WRITE TOLD` answers each request from file descriptor READ on WRITE; `pristine` has
+the same by a fork. It shares its process with the student's code, so the teacher's side trusts its replies no more than
+that code.
 """
 
 import __future__
@@ -10,6 +11,7 @@ import ast
 import asyncio
 import builtins
 import contextlib
+import ctypes
 import gc
 import importlib
 import inspect
@@ -25,12 +27,15 @@ MOST_MISSED = 10  # statements of a cell that are named because they could not r
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in set(__future__.all_feature_names) - {"nested_scopes"})
 
 
+def become(user: int) -> None:
+    """As root: become another user, who has no name and no groups."""
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
 def take_limits(limits: dict) -> None:
-    """Set the limits of this process; as root, become another user. Called before any of the student's code runs."""
-    if limits.get("user"):
-        os.setgroups([])
-        os.setgid(limits["user"])
-        os.setuid(limits["user"])
+    """Set the limits of this process, before any of the student's code runs."""
     for kind, value in limits["resources"].items():
         if kind == "NPROC" and not limits["alone"]:  # the user's other processes count as well
             value += sum(len(os.listdir(f"/proc/{name}/task")) for name in own_processes())
@@ -39,6 +44,11 @@ def take_limits(limits: dict) -> None:
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         with contextlib.suppress(OSError, ValueError):  # not every system knows every limit
             resource.setrlimit(number, (value, value))
+
+
+def no_new_privileges() -> None:
+    """No program that this process starts has more rights than this process, whatever its file says."""
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
 
 
 def own_processes() -> list[str]:
@@ -59,18 +69,35 @@ class LazyModule:
         return getattr(importlib.import_module(self.__name), name)
 
 
-def serve(read: int, write: int) -> None:
+def imports(*modules: str) -> None:
+    """All that is slow, before the first request; and modules that cells are expected to import."""
     gc.disable()  # a tenth of the time that imports take: there is no garbage yet
     import torch
-    from torch import nn
 
     import utils
-    from grader.inside import wire
+    from grader.inside import wire  # noqa: F401
 
+    for name in modules:
+        with contextlib.suppress(Exception):  # a cell that imports it will be told why it cannot be
+            importlib.import_module(name)
     utils.plots, utils.widgets = LazyModule("utils.plots"), LazyModule("utils.widgets")
     torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
+
+
+def serve(read: int, write: int, told: dict) -> None:
+    """Answer requests until the grader has ended.
+
+    told  what the grader wants of this process: its limits
+    """
+    import torch
+    from torch import nn
+
+    from grader.inside import wire
+
+    take_limits(told)
+    builtins.get_ipython = NoShell()
     namespace = {"__name__": "__main__", "__builtins__": builtins, "display": lambda *args, **kwargs: None}
     state = {"flags": ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, "lost": set(), "loop": None}
     sys.path.append("")  # so that a cell can import what a cell has written
@@ -248,9 +275,14 @@ class NoShell:
             importlib.invalidate_caches()
 
 
-if __name__ == "__main__":
-    ends, limits = [int(end) for end in sys.argv[1:3]], json.loads(sys.argv[3])
+def main() -> None:
+    read, write, told = *map(int, sys.argv[1:3]), json.loads(sys.argv[3])
     sys.argv[1:] = []
-    take_limits(limits)
-    builtins.get_ipython = NoShell()
-    serve(*ends)
+    if told["user"]:
+        become(told["user"])
+    imports()
+    serve(read, write, told)
+
+
+if __name__ == "__main__":
+    main()
