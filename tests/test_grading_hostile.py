@@ -6,6 +6,8 @@ Each case is bounded, so that a hole in the sandbox would harm no machine.
 import json
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -478,11 +480,11 @@ def lines(name, *begin): return [line.strip() for line in open(f'/proc/self/{nam
 found = {
     'limits': {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith('RLIMIT')},
     'environment': dict(os.environ), 'folder': os.getcwd(), 'files': os.listdir(), 'shared': os.listdir('/dev/shm'),
-    'places': {(line.split()[4], line.split()[5].replace('relatime', '').replace('noatime', '')) for line in open('/proc/self/mountinfo')},
-    'arguments': sys.argv, 'path': sys.path, 'processes': [os.getpid(), os.getppid()], 'host': socket.gethostname(),
+    'places': sorted({line.split()[4] + line.split()[5] for line in open('/proc/self/mountinfo')}),
+    'arguments': sys.argv[1:], 'path': sys.path, 'processes': [os.getpid(), os.getppid()], 'host': socket.gethostname(),
     'user': [os.getuid(), os.getgid()], 'umask': os.umask(0o22), 'flags': str(sys.flags), 'leader': os.getsid(0) == 2,
     'handlers': [str(signal.getsignal(number)) for number in signal.valid_signals()],
-    'blocked': str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'rights': lines('status', 'Cap', 'NoNew', 'Threads'),
+    'blocked': str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'rights': lines('status', 'NoNew', 'Threads'),
     'threads': [torch.get_num_threads(), threading.active_count()], 'garbage': gc.isenabled(), 'name': __name__,
     'recursion': sys.getrecursionlimit(), 'output': [sys.stdout.encoding, sys.stdout.isatty()], 'names': sorted(globals()),
 }
@@ -501,3 +503,85 @@ def test_a_forked_child_is_like_a_new_one():
             child.kill()
     differ = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
     assert not differ
+
+
+RIGHTS = """
+import ctypes, os
+call = ctypes.CDLL(None)
+found = [line for line in open('/proc/self/status') if line.startswith('Cap') and int(line.split()[1], 16)]
+found += [line for line in open('/proc/self/status') if line.split() == ['NoNewPrivs:', '0']]
+if call.unshare(0x10000000) == 0: found.append('a user space')
+if call.unshare(0x20000) == 0: found.append('a mount space')
+if call.umount2(b'/tmp', 2) == 0: found.append('no /tmp')
+if call.mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0: found.append('another /tmp')
+for name in ('/proc/sys/user/max_user_namespaces', '/proc/sysrq-trigger'):
+    try: open(name, 'w').write('7'); found.append(name)
+    except OSError: pass
+"""
+
+
+@forked
+def test_a_forked_child_has_no_rights():
+    with students(1) as (child,):
+        assert found(child, RIGHTS) == []
+
+
+STAY = """
+import os, signal, sys, time
+found = 0
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork(): os._exit(0)
+        for number in set(signal.valid_signals()) - {9, 19}: signal.signal(number, signal.SIG_IGN)
+        time.sleep(99)
+"""
+
+
+@forked
+def test_nothing_lives_on_after_its_submission():
+    """However detached it is: all of it has ended when `kill` returns."""
+    with students(1) as (child,):
+        found(child, STAY)
+        _, inner, keeper, *own = sorted(descendants(pristine().process.pid))
+        assert len(own) >= 2 + 5
+    assert not [process for process in own if Path(f"/proc/{process}").exists()]
+    assert Path(f"/proc/{inner}").exists()
+
+
+GRADER = f"""
+import sys
+from grader.sandbox import LIMITS, Child, pristine
+child = Child(LIMITS, pristine())
+print(child.ask({{"do": "run", "source": {STAY!r}, "name": "cell 1"}}, 60), flush=True)
+sys.stdin.read()
+"""
+
+
+@forked
+@pytest.mark.parametrize("killed", ["the grader", "bubblewrap", "the pristine process"])
+def test_all_end_with_what_has_started_them(killed):
+    """As where it is killed for want of memory."""
+    paths = os.environ | {"PYTHONPATH": str(ROOT)}
+    about = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": paths, "text": True}
+    with subprocess.Popen([sys.executable, "-c", GRADER], **about) as grader:
+        assert "'ok'" in grader.stdout.readline()
+        all_ = sorted(descendants(grader.pid))
+        assert len(all_) >= 5 + 5
+        ends = [os.pidfd_open(process) for process in all_]
+        bubble, _, inner = all_[:3]
+        assert "pristine" in Path(f"/proc/{inner}/cmdline").read_text()
+        os.kill({"the grader": grader.pid, "bubblewrap": bubble, "the pristine process": inner}[killed], signal.SIGKILL)
+        for end in ends:
+            assert select.select([end], [], [], 20)[0], "it lives on"
+            os.close(end)
+        grader.kill()
+
+
+@forked
+def test_a_pristine_process_that_has_ended_is_replaced():
+    before = pristine()
+    before.process.kill()
+    before.process.wait()
+    with students(1) as (child,):
+        assert found(child, "found = 5") == 5 and pristine() is not before

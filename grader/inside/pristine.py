@@ -31,7 +31,7 @@ from grader.inside import child
 
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
-SET_DEATH_SIGNAL, SET_DUMPABLE = 1, 4  # of prctl
+SET_DEATH_SIGNAL, SET_DUMPABLE, DROP_FROM_BOUNDS = 1, 4, 24  # of prctl
 KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250}.get(os.uname().machine, 219), 1
 UP, SET_FLAGS = 1, 0x8914  # of a network interface
 ENDS = 4  # descriptors of a request: what the child reads and writes, its output, and the keeper's socket
@@ -51,6 +51,7 @@ def kernel(name: str, *args) -> int:
 def fork_on_request(control: socket.socket) -> tuple[int, int, dict]:
     """Wait for requests, and fork for each. Returns in each child only: what it reads and writes, and its limits."""
     pristine = os.getpid()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     while True:
         request, ends, _, _ = socket.recv_fds(control, 10_000, ENDS)
         if not request:  # the grader has ended
@@ -58,6 +59,7 @@ def fork_on_request(control: socket.socket) -> tuple[int, int, dict]:
         if len(os.listdir("/proc/self/task")) > 1:
             os._exit(3)  # a fork with threads would be of one thread only
         if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             read, write, output, life = ends
             os.dup2(output, 1)
             os.dup2(output, 2)
@@ -73,13 +75,12 @@ def fork_on_request(control: socket.socket) -> tuple[int, int, dict]:
                 bury(second)
             control.detach()
             close_all_but(read, write)
-            begin_anew()
+            random.seed()  # as in a new process: random numbers begin at the system's
+            np.random.seed()
+            torch.default_generator.seed()
             return read, write, told
         for end in ends:
             os.close(end)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
 
 
 def end_with(parent: int) -> None:
@@ -149,13 +150,17 @@ def set_up(folder: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SET_FLAGS, struct.pack("16sH14x", b"lo", UP))
     os.chdir("/tmp")
+    os.setsid()
 
 
 def give_up_rights() -> None:
-    """All capabilities, for good; and the keyring that other processes have."""
+    """All capabilities, in every set and for good; and the keys of other processes."""
     with contextlib.suppress(OSError):  # a kernel may have no keyrings
         kernel("syscall", KEYCTL, JOIN_SESSION_KEYRING, None)
     child.no_new_privileges()
+    with contextlib.suppress(OSError):  # after the last that the kernel knows
+        for capability in range(64):
+            kernel("prctl", DROP_FROM_BOUNDS, capability, 0, 0, 0)
     header, none = struct.pack("II", 0x20080522, 0), bytes(24)  # version 3, this process; no sets
     kernel("capset", header, none)
 
@@ -167,14 +172,6 @@ def close_all_but(*ends: int) -> None:
     bounds = [2, *sorted(ends), os.sysconf("SC_OPEN_MAX")]
     for low, high in zip(bounds, bounds[1:], strict=False):
         os.closerange(low + 1, high)
-
-
-def begin_anew() -> None:
-    """What a new process would have of its own: a session, and random numbers, which begin at the system's."""
-    os.setsid()
-    random.seed()
-    np.random.seed()
-    torch.default_generator.seed()
 
 
 def main() -> None:
