@@ -47,7 +47,7 @@ class Task(TypedDict):
 def grade_submission(task: Task) -> Result:
     """Run a submission's cells and the lab's checks. It raises nothing that a submission can cause."""
     begin = time.monotonic()
-    lab, look, output, written = load_lab(task["lab"]), [], "", {}
+    lab, look, output, written, isolation = load_lab(task["lab"]), [], "", {}, []
     try:
         cells, look = read_cells(task["content"])
     except Unreadable as problem:
@@ -65,7 +65,7 @@ def grade_submission(task: Task) -> Result:
                 checks.append(run_check(check, session, given_names(task["lab"]), session.seed))
         finally:
             session.close()
-        output = session.output
+        output, isolation = session.output, session.isolation
         look += reasons_to_look(session, checks, cells)
         look += explain(lab, checks, cells, chosen)
     return make_result(
@@ -77,6 +77,7 @@ def grade_submission(task: Task) -> Result:
         written=written,
         look=look,
         output=output,
+        isolation=isolation,
         seconds=time.monotonic() - begin,
     )
 

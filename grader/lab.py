@@ -16,7 +16,7 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from grader import rubric
 from grader.ipython import as_python
@@ -90,6 +90,7 @@ def tidy(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
 
 
+@lru_cache(10_000)  # a class has most of its cells in common
 def bound(source: str) -> tuple[str, ...]:
     """The names that a cell binds at its top level; none if it is not Python."""
     try:

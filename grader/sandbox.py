@@ -23,6 +23,7 @@ from grader.inside import wire
 
 COURSE = Path(__file__).resolve().parents[1]
 MOUNTED = ("utils", "grader/inside")  # all that the child sees of the course: what lessons import, and its own code
+WALLS = True  # Landlock and seccomp as well; tests of bubblewrap alone have none
 MB = 1_000_000
 LIMITS = {
     "memory": 6_000 * MB,  # address space of one process; torch for CUDA maps 3.3 GB of it, training takes 1 GB
@@ -120,6 +121,7 @@ class Started:
         if user and not inside:
             os.chown(self.folder.name, user, user)
         told = {"user": user, "alone": inside or user, "resources": child_limits(limits)}
+        told["walls"] = wall_places("" if inside else self.folder.name)
         course = "/course" if inside else str(COURSE)
         runner = [sys.executable, "-P", "-m", "grader.inside.child", str(read), str(write), json.dumps(told)]
         self.process = subprocess.Popen(
@@ -176,9 +178,9 @@ class Pristine:
     def __init__(self, command: list[str], modules: tuple[str, ...]):
         self.control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
-            runner = [sys.executable, "-P", "-m", "grader.inside.pristine", str(inner.fileno()), str(user_of_children())]
+            about = [str(inner.fileno()), str(user_of_children()), *modules]
             self.process = subprocess.Popen(
-                [*command, *runner, *modules],
+                [*command, sys.executable, "-P", "-m", "grader.inside.pristine", *about],
                 cwd="/",
                 env=child_environment("/course", "/tmp"),
                 stdin=subprocess.DEVNULL,
@@ -190,7 +192,7 @@ class Pristine:
 
     def fork(self, limits: dict, read: int, write: int, output: int) -> Forked:
         """A new child. If the process is gone, the child has ended from the beginning."""
-        told = {"alone": True, "resources": child_limits(limits), "folder": limits["folder"]}
+        told = {"alone": True, "resources": child_limits(limits), "folder": limits["folder"], "walls": wall_places()}
         ours, keepers = socket.socketpair()
         with keepers, contextlib.suppress(OSError):
             ends = [read, write, output, keepers.fileno()]
@@ -289,24 +291,41 @@ def child_environment(course: str, home: str) -> dict[str, str]:
     }
 
 
+def shown_places() -> dict[str, str]:
+    """What children may read of this machine, and where it is in bubblewrap's sandbox."""
+    system = [part for part in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache") if os.path.exists(part)]
+    packages = [part for part in sys.path if part.endswith(("site-packages", "dist-packages")) and os.path.isdir(part)]
+    python = {part for prefix in (sys.prefix, sys.base_prefix) for part in (prefix, str(Path(prefix).resolve()))}
+    python |= {part for part in packages if not any(Path(part).is_relative_to(prefix) for prefix in python)}
+    return {part: part for part in [*system, *sorted(python)]} | {
+        str(COURSE / part): f"/course/{part}" for part in MOUNTED
+    }
+
+
+def wall_places(folder: str = "") -> dict | None:
+    """The arguments of `walls.build`, in bubblewrap's sandbox, or in a folder without it; None for no walls."""
+    if not WALLS:
+        return None
+    if not folder:
+        readable, writable = [*shown_places().values(), "/course", "/proc"], ["/tmp", "/dev"]
+    else:
+        readable = [*shown_places(), "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"]
+        writable = [folder, *(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))]
+    return {"readable": readable, "writable": writable, "spaces": not folder}
+
+
 def bubblewrap_command(folder: int, spaces_inside: bool = False) -> list[str]:
     """The bubblewrap command before the child's own.
 
     folder         bytes that /tmp may hold, and /dev/shm
     spaces_inside  whether processes in the sandbox may make further spaces (Linux namespaces)
     """
-    system = [part for part in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache") if os.path.exists(part)]
-    packages = [part for part in sys.path if part.endswith(("site-packages", "dist-packages")) and os.path.isdir(part)]
-    python = {part for prefix in (sys.prefix, sys.base_prefix) for part in (prefix, str(Path(prefix).resolve()))}
-    python |= {part for part in packages if not any(Path(part).is_relative_to(prefix) for prefix in python)}
     command = ["bwrap", "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     command += ["--unshare-cgroup-try", "--new-session", "--hostname", "sandbox"]
     if os.getuid() != 0:  # root has no need of a user space; the child becomes nobody instead
         command += ["--unshare-user", *([] if spaces_inside else ["--disable-userns"])]
     command += ["--perms", "1777", "--size", str(folder), "--tmpfs", "/tmp"]  # first: Python may lie below it
-    shown = {part: part for part in [*system, *sorted(python)]} | {
-        str(COURSE / part): f"/course/{part}" for part in MOUNTED
-    }
+    shown = shown_places()
     for parent in sorted({str(parent) for place in shown.values() for parent in Path(place).parents} - {"/", "/tmp"}):
         command += ["--perms", "0755", "--dir", parent]  # else only root may pass through it
     for part, place in shown.items():

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from grader import sandbox
 from grader.grade import load_lab
+from grader.inside import walls as inside_walls
 from grader.lab import handed_out
 from grader.reports import feedback_page
 from grader.sandbox import Child, bubblewrap, pristine
@@ -273,7 +275,7 @@ def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
     wanted = {
         str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv", ".json")
     }
-    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "pristine", "wire")}
+    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "pristine", "walls", "wire")}
     assert seen_in_the_sandbox() == wanted
     monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))
     assert seen_in_the_sandbox() - wanted == {"grader/lab.py"}, "this test sees a file too many"
@@ -355,7 +357,14 @@ def test_all_of_a_submission_is_bounded():
 
 # Between students: each is forked from one process, at another time or at the same time.
 
-forked = pytest.mark.skipif(not pristine(), reason="needs bubblewrap, and user namespaces inside of it")
+
+@pytest.fixture
+def can_fork():
+    if not pristine():
+        pytest.skip("needs bubblewrap, and user namespaces inside of it")
+
+
+forked = pytest.mark.usefixtures("can_fork")
 
 
 @contextmanager
@@ -447,17 +456,23 @@ LEFT = {
         "    if hasattr(module, 'left_by_another')] + [name for name in os.environ if name == 'left']",
     ),
     "keys": (  # of the kernel
-        "import ctypes\ncall = ctypes.CDLL(None).syscall\nadd = 248 if __import__('os').uname().machine == 'x86_64' else 217\n"
+        "import ctypes, os\ncall = ctypes.CDLL(None).syscall\nadd = 248 if os.uname().machine == 'x86_64' else 217\n"
         "for ring in (-3, -4, -5): found = call(add, b'user', b'left-by-another', b'secret', 6, ring)",
-        "import ctypes\ncall = ctypes.CDLL(None).syscall\nkeyctl = 250 if __import__('os').uname().machine == 'x86_64' else 219\n"
+        "import ctypes, os\ncall = ctypes.CDLL(None).syscall\nkeyctl = 250 if os.uname().machine == 'x86_64' else 219\n"
         "found = [ring for ring in (-3, -4, -5) if call(keyctl, 10, ring, b'user', b'left-by-another', 0) > 0]",
     ),
 }
 
 
+@pytest.fixture
+def spaces_alone(monkeypatch):
+    """Without Landlock and seccomp, which would hide a hole in the spaces."""
+    monkeypatch.setattr(sandbox, "WALLS", False)
+
+
 @forked
 @pytest.mark.parametrize("what", LEFT)
-def test_no_student_finds_what_is_another_students(what):
+def test_no_student_finds_what_is_another_students(what, spaces_alone):
     leave, look = LEFT[what]
     with students() as (one, other):
         found(one, leave)
@@ -478,7 +493,7 @@ ABOUT = """
 import gc, os, resource, signal, socket, sys, threading, torch
 def lines(name, *begin): return [line.strip() for line in open(f'/proc/self/{name}') if line.startswith(begin)]
 found = {
-    'limits': {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith('RLIMIT')},
+    'limits': [(name, resource.getrlimit(getattr(resource, name))) for name in dir(resource) if 'RLIMIT_' in name],
     'environment': dict(os.environ), 'folder': os.getcwd(), 'files': os.listdir(), 'shared': os.listdir('/dev/shm'),
     'places': sorted({line.split()[4] + line.split()[5] for line in open('/proc/self/mountinfo')}),
     'arguments': sys.argv[1:], 'path': sys.path, 'processes': [os.getpid(), os.getppid()], 'host': socket.gethostname(),
@@ -486,14 +501,15 @@ found = {
     'handlers': [str(signal.getsignal(number)) for number in signal.valid_signals()],
     'blocked': str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'rights': lines('status', 'NoNew', 'Threads'),
     'threads': [torch.get_num_threads(), threading.active_count()], 'garbage': gc.isenabled(), 'name': __name__,
-    'recursion': sys.getrecursionlimit(), 'output': [sys.stdout.encoding, sys.stdout.isatty()], 'names': sorted(globals()),
+    'recursion': sys.getrecursionlimit(), 'output': [sys.stdout.encoding, sys.stdout.isatty()],
+    'names': sorted(globals()),
 }
 found = {name: str(value) for name, value in found.items()}
 """
 
 
 @forked
-def test_a_forked_child_is_like_a_new_one():
+def test_a_forked_child_is_like_a_new_one(spaces_alone):
     """What its cells see, with the same limits. It has given up more: all capabilities, in every set."""
     children = [Child(sandbox.LIMITS, pristine()), Child(sandbox.LIMITS)]
     try:
@@ -521,7 +537,7 @@ for name in ('/proc/sys/user/max_user_namespaces', '/proc/sysrq-trigger'):
 
 
 @forked
-def test_a_forked_child_has_no_rights():
+def test_a_forked_child_has_no_rights(spaces_alone):
     with students(1) as (child,):
         assert found(child, RIGHTS) == []
 
@@ -543,7 +559,7 @@ def test_nothing_lives_on_after_its_submission():
     """However detached it is: all of it has ended when `kill` returns."""
     with students(1) as (child,):
         found(child, STAY)
-        _, inner, keeper, *own = sorted(descendants(pristine().process.pid))
+        _, inner, _, *own = sorted(descendants(pristine().process.pid))
         assert len(own) >= 2 + 5
     assert not [process for process in own if Path(f"/proc/{process}").exists()]
     assert Path(f"/proc/{inner}").exists()
@@ -585,3 +601,137 @@ def test_a_pristine_process_that_has_ended_is_replaced():
     before.process.wait()
     with students(1) as (child,):
         assert found(child, "found = 5") == 5 and pristine() is not before
+
+
+# The second wall, alone: without bubblewrap, or beside it.
+
+
+@pytest.fixture
+def without_bubblewrap(monkeypatch):
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: "")
+
+
+@pytest.fixture
+def walls(without_bubblewrap) -> list[str]:
+    """The walls of this kernel."""
+    child = Child()
+    try:
+        return child.ask({"do": "start"}, 60)["ok"]["walls"]
+    finally:
+        child.kill()
+
+
+OUTSIDE = """
+import ctypes, os, socket, subprocess
+found, call = [], ctypes.CDLL(None, use_errno=True)
+def tried(name, act):
+    try: act(); found.append(name)
+    except OSError: pass
+def bound():
+    with socket.socket() as s: s.bind(('127.0.0.1', 0))
+def attempt(result):
+    if result < 0: raise OSError
+"""
+FILES = {
+    "read": "tried('read', lambda: open('PLACE/private').read())",
+    "list": "tried('list', lambda: os.listdir('PLACE'))",
+    "write": "tried('write', lambda: open('PLACE/shared', 'w'))",
+    "cut": "tried('cut', lambda: os.truncate('PLACE/shared', 0))",
+    "make": "tried('make', lambda: open('PLACE/new', 'w'))",
+    "folder": "tried('folder', lambda: os.mkdir('PLACE/folder'))",
+    "remove": "tried('remove', lambda: os.remove('PLACE/shared'))",
+    "rename": "tried('rename', lambda: os.rename('PLACE/shared', 'PLACE/other'))",
+    "link": "tried('link', lambda: os.link('PLACE/shared', 'PLACE/linked'))",
+    "run": "tried('run', lambda: subprocess.run(['PLACE/program']))",
+    "course": "tried('course', lambda: open('ROOT/grader/lab.py').read())",
+    "home": "tried('home', lambda: os.listdir('/root')); tried('home', lambda: os.listdir('/home'))",
+    "passwords": "tried('passwords', lambda: open('/etc/passwd').read())",
+    "processes": "tried('processes', lambda: open('/proc/PARENT/cmdline').read())",
+    "memory": "tried('memory', lambda: open('/proc/PARENT/mem', 'rb'))",
+    "ours": "tried('ours', lambda: open('ROOT/utils/expect.py', 'a'))",
+}
+CALLS = {
+    "network": "tried('network', bound)",
+    "connect": "tried('connect', lambda: socket.socket().connect(('127.0.0.1', PORT)))",
+    "local": "tried('local', lambda: socket.socket(socket.AF_UNIX))",
+    "rights": "tried('rights', lambda: os.chmod('PLACE/private', 0o666))",
+    "owner": "tried('owner', lambda: os.chown('PLACE/private', os.getuid(), os.getgid()))",
+    "times": "tried('times', lambda: os.utime('PLACE/private', (1, 1)))",
+    "attributes": "tried('attributes', lambda: os.setxattr('PLACE/private', 'user.x', b'1'))",
+    "user space": "tried('user space', lambda: attempt(call.unshare(0x10000000)))",
+    "others' memory": "tried('memory', lambda: attempt(call.process_vm_readv(os.getpid(), None, 0, None, 0, 0)))",
+    "keys": "tried('keys', lambda: attempt(call.syscall(KEYCTL, 0, -3, 0)))",
+    "clone": "tried('clone', lambda: attempt(call.syscall(CLONE, 0x10000000 | 17, 0, 0, 0, 0) or os._exit(0)))",
+    "packets": "tried('packets', lambda: socket.socket(16, socket.SOCK_RAW, 0))",
+}
+
+
+def reached(tries: dict[str, str], folder: Path, **about) -> list[str]:
+    """Which of these a child without bubblewrap reaches, of files of its own user, in a folder that is open to all."""
+    for name in ("private", "shared", "program"):
+        (folder / name).write_text("#!/bin/sh\n")
+    user = sandbox.user_of_children()
+    for place in (folder, *folder.iterdir()):
+        place.chmod(0o777)
+        if user:
+            os.chown(place, user, user)
+    keyctl, clone = (250, 56) if os.uname().machine == "x86_64" else (219, 220)
+    places = {"PLACE": folder, "ROOT": ROOT, "PARENT": os.getpid(), "KEYCTL": keyctl, "CLONE": clone}
+    child = Child(sandbox.LIMITS)
+    try:
+        source = "\n".join([OUTSIDE, *tries.values()])
+        for name, value in (places | about).items():
+            source = source.replace(name, str(value))
+        return found(child, source)
+    finally:
+        child.kill()
+
+
+@pytest.fixture
+def open_folder():
+    """One that another user can reach; pytest's own are closed."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_landlock_alone_keeps_files_and_processes_apart(open_folder, walls):
+    if "Landlock" not in walls:
+        pytest.skip("this kernel has no Landlock")
+    assert reached(FILES, open_folder) == []
+
+
+def test_seccomp_alone_refuses_calls(open_folder, walls):
+    if "seccomp" not in walls:
+        pytest.skip("no seccomp here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert reached(CALLS, open_folder, PORT=server.getsockname()[1]) == []
+
+
+@isolated
+def test_the_walls_stand_inside_bubblewrap_too():
+    """And a result says so."""
+    calls = {name: CALLS[name] for name in ("others' memory", "keys", "user space", "clone", "packets")}
+    tries = OUTSIDE + "\n".join(calls.values()).replace("KEYCTL", "250").replace("CLONE", "56")
+    tries += "\ntried('a file of the system', lambda: os.listdir('/'))\nprint('REACHED', found)"
+    result = graded(notebook(answers(before=[tries])))
+    assert result["isolation"][0] == "bubblewrap"
+    if result["isolation"] == ["bubblewrap", "Landlock", "seccomp"]:
+        assert "REACHED []" in result["output"], result["output"]
+
+
+def test_system_calls_have_the_numbers_of_the_kernel():
+    """Where its headers are installed."""
+    known = inside_walls.REFUSED | inside_walls.CHANGES | {"clone": inside_walls.CLONE, "clone3": inside_walls.CLONE3}
+    places = ["/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm-generic/unistd.h"]
+    for column, place in enumerate(map(Path, places)):
+        numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", place.read_text())) if place.exists() else {}
+        for name, ours in known.items():
+            assert not numbers or name not in numbers or int(numbers[name]) == ours[column], (name, place)
+
+
+def test_without_walls_these_tests_see_what_is_reached(open_folder, without_bubblewrap, spaces_alone):
+    """Else they would be green for another reason. What a container or another user forbids is left out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        seen = reached(FILES | CALLS, open_folder, PORT=server.getsockname()[1])
+    wanted = {"read", "list", "write", "cut", "make", "folder", "passwords", "processes", "network", "connect"}
+    assert wanted | {"local", "rights", "times", "memory"} <= set(seen)

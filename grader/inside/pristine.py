@@ -1,7 +1,7 @@
 """One process that has imported torch, and forks for each submission, so that none waits for imports.
 
-`python -m grader.inside.pristine CONTROL USER MODULE…` runs inside bubblewrap, and never runs a line of a student's. For each
-request on the socket CONTROL it forks three processes:
+`python -m grader.inside.pristine CONTROL USER MODULE…` runs inside bubblewrap, and never runs a line of a student's.
+For each request on the socket CONTROL it forks three processes:
 
     keeper  makes spaces for the two others, and is in none that they see. When the grader closes its end of a socket,
             or ends, it ends them; and it tells how they ended
@@ -23,11 +23,12 @@ import signal
 import socket
 import struct
 import sys
+from itertools import pairwise
 
 import numpy as np
 import torch
 
-from grader.inside import child
+from grader.inside import child, walls
 
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
@@ -53,7 +54,7 @@ def fork_on_request(control: socket.socket) -> tuple[int, int, dict]:
     pristine = os.getpid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     while True:
-        request, ends, _, _ = socket.recv_fds(control, 10_000, ENDS)
+        request, ends, _, _ = socket.recv_fds(control, 100_000, ENDS)
         if not request:  # the grader has ended
             os._exit(0)
         if len(os.listdir("/proc/self/task")) > 1:
@@ -157,7 +158,7 @@ def give_up_rights() -> None:
     """All capabilities, in every set and for good; and the keys of other processes."""
     with contextlib.suppress(OSError):  # a kernel may have no keyrings
         kernel("syscall", KEYCTL, JOIN_SESSION_KEYRING, None)
-    child.no_new_privileges()
+    walls.no_new_privileges()
     with contextlib.suppress(OSError):  # after the last that the kernel knows
         for capability in range(64):
             kernel("prctl", DROP_FROM_BOUNDS, capability, 0, 0, 0)
@@ -169,8 +170,7 @@ def close_all_but(*ends: int) -> None:
     """Close all descriptors but these and standard output and error; standard input becomes empty, and one's own."""
     os.close(0)
     os.open(os.devnull, os.O_RDONLY)  # takes the lowest number
-    bounds = [2, *sorted(ends), os.sysconf("SC_OPEN_MAX")]
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise([2, *sorted(ends), os.sysconf("SC_OPEN_MAX")]):
         os.closerange(low + 1, high)
 
 
