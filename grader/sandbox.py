@@ -37,6 +37,18 @@ LIMITS = {
     "all": 300,  # seconds on the clock, for everything
     "output": 20_000,  # characters of its output that are kept
 }
+# What bubblewrap says where it may make no user namespaces; and settings that forbid them, each with what opens them.
+CLOSED = ("uid map: Permission denied", "RTM_NEWADDR: Operation not permitted", "new namespace", "NEWUSER", "clone(")
+OPENED = (
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile bwrap {path} flags=(unconfined) {{ userns, }}\\n'"
+        " | sudo tee /etc/apparmor.d/bwrap && sudo systemctl reload apparmor",
+    ),
+    ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+    ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+)
 ONE_AT_A_TIME = threading.RLock()  # a cluster's worker may have several threads
 
 
@@ -240,6 +252,17 @@ def start_pristine(command: list[str], modules: tuple[str, ...]) -> Pristine | N
     return made
 
 
+def walls_here() -> list[str]:
+    """The walls around a child that is a new process, by name: what is left without bubblewrap."""
+    child = Child()
+    try:
+        reply = child.ask({"do": "start"}, LIMITS["start"])
+    except Ended:
+        return []
+    child.kill()
+    return reply["ok"]["walls"]
+
+
 def is_reply(reply: object, number: int) -> bool:
     """Whether this answers the request of that number. A hostile child may have sent any value: even `==` may fail."""
     if not isinstance(reply, dict) or not {"ok", "error"} & reply.keys():
@@ -335,12 +358,40 @@ def bubblewrap_command(folder: int, spaces_inside: bool = False) -> list[str]:
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--"]
 
 
-@cache
 def bubblewrap() -> str:
-    """The path of a bubblewrap that works here, or "" (as where COURSE_BUBBLEWRAP=0 says not to use it)."""
-    path = shutil.which("bwrap") if os.environ.get("COURSE_BUBBLEWRAP") != "0" else None
+    """The path of a bubblewrap that works here, or ""."""
+    return tried_bubblewrap()[0]
+
+
+@cache
+def tried_bubblewrap() -> tuple[str, str]:
+    """The path of a bubblewrap that works here and ""; or "" and why it does not, in words for the teacher."""
+    if os.environ.get("COURSE_BUBBLEWRAP") == "0":
+        return "", "COURSE_BUBBLEWRAP=0 says that bubblewrap shall not be used."
+    path = shutil.which("bwrap")
     if not path:
-        return ""
+        return "", "bubblewrap is not installed. On Debian and Ubuntu: sudo apt install bubblewrap (0.8 or newer)"
     command = [*bubblewrap_command(MB), sys.executable, "-c", "pass"]
-    works = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    return path if works.returncode == 0 else ""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return (path, "") if done.returncode == 0 else ("", why_not(path, done.stderr.decode(errors="replace").strip()))
+
+
+def why_not(path: str, said: str) -> str:
+    """Why a bubblewrap that is installed does not work, and what helps, by its own words and the system's settings."""
+    if "nknown option" in said:
+        return f"bubblewrap is older than 0.8 ({said.splitlines()[0]}): install a newer one."
+    if not any(words in said for words in CLOSED):
+        return f"bubblewrap is installed and does not start: {said or 'it says nothing'}"
+    command = next((command for setting, closed, command in OPENED if setting_is(setting, closed)), "")
+    advice = (
+        f"To open them to bubblewrap, run this once:\n{command.format(path=path)}"
+        if command
+        else ("In a container, its own rules may close them: allow it to make user namespaces.")
+    )
+    return f"bubblewrap is installed, but this system closes user namespaces to it ({said.splitlines()[0]}). {advice}"
+
+
+def setting_is(setting: str, value: str) -> bool:
+    """Whether a setting of the kernel, a file in /proc/sys, has this value."""
+    file = Path("/proc/sys", setting)
+    return file.exists() and file.read_text().strip() == value

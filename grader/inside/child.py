@@ -272,7 +272,7 @@ class NoShell:
             importlib.invalidate_caches()
 
 
-def main() -> None:
+def run_child() -> None:
     read, write, told = *map(int, sys.argv[1:3]), json.loads(sys.argv[3])
     sys.argv[1:] = []
     if told["user"]:
@@ -282,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_child()

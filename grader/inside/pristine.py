@@ -36,13 +36,12 @@ SET_DEATH_SIGNAL, SET_DUMPABLE, DROP_FROM_BOUNDS = 1, 4, 24  # of prctl
 KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250}.get(os.uname().machine, 219), 1
 UP, SET_FLAGS = 1, 0x8914  # of a network interface
 ENDS = 4  # descriptors of a request: what the child reads and writes, its output, and the keeper's socket
-OFTEN = ("utils.expect", "matplotlib.pyplot")  # what many submissions import; the second takes half a second
-LIBC = ctypes.CDLL(None, use_errno=True)
+OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot")  # many cells use them; the last takes half a second
 
 
 def kernel(name: str, *args) -> int:
     """A call of the C library that fails with OSError. Texts are sent as bytes."""
-    made = getattr(LIBC, name)(*(arg.encode() if isinstance(arg, str) else arg for arg in args))
+    made = getattr(walls.LIBC, name)(*(arg.encode() if isinstance(arg, str) else arg for arg in args))
     if made < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}{args}: {os.strerror(number)}")
@@ -174,7 +173,7 @@ def close_all_but(*ends: int) -> None:
         os.closerange(low + 1, high)
 
 
-def main() -> None:
+def run_pristine() -> None:
     control, user, modules = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3:]
     sys.argv[1:] = []
     if user:
@@ -187,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_pristine()
