@@ -362,6 +362,7 @@ def test_code_that_decides_on_points_grades_a_class_anew(tmp_path, graded_at_onc
     assert change("utils/expect.py", "1e-5", "1e-4")
     assert change("grader/session.py", "MOST_ENDING = 4", "MOST_ENDING = 5")
     assert change("grader/inside/child.py", "MOST_KEPT = 1000", "MOST_KEPT = 1001")
+    assert change("grader/inside/pristine.py", "ENDS = 4", "ENDS = 5")
     assert not change("grader/reports.py", "NAMED = 30", "NAMED = 31")
     assert not change("utils/privacy/dpsgd.py", "import", "import os\nimport"), "lab 02 does not import it"
     monkeypatch.setattr(batch, "installed_version", lambda name: "another")

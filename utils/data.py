@@ -95,7 +95,7 @@ def load(name: str | None = None) -> Dataset:
 
     | name     | what                                         | training | test   | one input   | eps   |
     |----------|----------------------------------------------|----------|--------|-------------|-------|
-    | digits   | handwritten digits (in scikit-learn)         | 1,400    | 397    | 1 x 8 x 8   | 0.15  |
+    | digits   | handwritten digits (here, in digits.csv)     | 1,400    | 397    | 1 x 8 x 8   | 0.15  |
     | tumors   | 30 measures of a tumor (in scikit-learn)     | 400      | 169    | 30          | 0.05  |
     | credit   | payments by card, 1 in 600 a fraud           | 200,000  | 84,807 | 29          | 0.05  |
     | mnist    | handwritten digits                           | 60,000   | 10,000 | 1 x 28 x 28 | 0.3   |
@@ -145,7 +145,8 @@ def _split(x: ndarray, y: ndarray, largest: float) -> Split:
 
 
 def _digits() -> tuple[ndarray, ...]:
-    """The digits of scikit-learn in a file of our own, which needs no second for its import.
+    """The digits of scikit-learn (UCI's test set of Alpaydin and Kaynak 1998, CC BY 4.0) in a file of our own, which
+    needs no second for the import.
 
     It has the training split first, and a line for each image: its label, and 64 pixels, each a digit of base 17.
     """
