@@ -32,7 +32,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from run import ROOT
 from utils import data, download, formats
 from utils.data import Split, chunks, load
 from utils.domains.texts import load_texts
