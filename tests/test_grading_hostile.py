@@ -448,6 +448,10 @@ LEFT = {
         "        if 'rw' not in line: continue\n        mem.seek(low)\n"
         "        if mem.read(high - low).count(wanted) > 5: found.append(line)",
     ),
+    "memory of all": (
+        "found = 0",
+        "found = [line for line in open('/proc/self/maps') if set('ws') <= set(line.split()[1])]",
+    ),
     "modules": (
         "import builtins, os, sys, torch\nfrom grader.inside import child, pristine, wire\nfound = 0\n"
         "for module in (builtins, torch, child, pristine, wire, sys): module.left_by_another = 1\n"

@@ -53,7 +53,7 @@ LOAD, IS, IS_AT_LEAST, HAS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # of a filter
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 CALL, PROCESSOR, ARGUMENT = 0, 4, 16  # where a filter finds them
 SECCOMP = {"x86_64": 317, "aarch64": 277}
-FILTER, NO_SLOWER = 1, 4  # without what older kernels do at this occasion against attacks on a process by itself
+FILTER, ALL_THREADS, NO_SLOWER = 1, 1, 4  # the last: without older kernels' measures against a process's own code
 
 
 def build(readable: Sequence[str], writable: Sequence[str], spaces: bool) -> list[str]:
@@ -75,7 +75,7 @@ def no_new_privileges() -> None:
 def landlock(readable: Sequence[str], writable: Sequence[str], spaces: bool) -> bool:
     """Allow only these files; without spaces, no TCP either. False where there is no Landlock."""
     version = LIBC.syscall(CREATE_RULESET, None, 0, 1)
-    if version < 1:
+    if version < 1 or len(os.listdir("/proc/self/task")) > 1:  # it would hold for this thread only
         return False
     files, network, outside = (
         sum(right for since, right in rights.items() if since <= version) for rights in (RIGHTS, NETWORK, OUTSIDE)
@@ -113,4 +113,4 @@ def seccomp(spaces: bool) -> bool:
     steps += [refuse, (RETURN, 0, 0, ALLOW)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
     program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code)))
-    return LIBC.syscall(SECCOMP[machine], FILTER, NO_SLOWER, program) == 0
+    return LIBC.syscall(SECCOMP[machine], FILTER, ALL_THREADS | NO_SLOWER, program) == 0
