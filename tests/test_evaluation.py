@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
-from utils.evaluation import Rate, Sweep, accuracy, robust_accuracy, sweep
+from utils.evaluation import Rate, Sweep, Trainings, accuracy, robust_accuracy, sweep
 
 counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -60,6 +60,52 @@ def test_the_test_keeps_its_level():
 def test_impossible_counts_are_refused(k, n):
     with pytest.raises(ValueError, match="a rate needs"):
         Rate(k, n)
+
+
+def of(n, *ks):
+    return Trainings(Rate(k, n) for k in ks)
+
+
+def test_several_trainings_print_each_and_the_interval_of_their_mean():
+    fgsm = of(397, 80, 96, 109)
+    assert repr(fgsm) == "80, 96, 109 of 397 = 24 % [15, 33]" and float(fgsm) == pytest.approx(285 / 1191)
+    low, high = stats.t.interval(0.95, 2, float(fgsm), stats.sem([80 / 397, 96 / 397, 109 / 397]))
+    assert fgsm.interval == pytest.approx((low, high))
+
+
+@given(*[st.lists(st.integers(0, 200), min_size=2, max_size=6)] * 2)
+def test_trainings_are_compared_as_welch_does(a, b):
+    first, second = of(200, *a), of(200, *b)
+    shares = [[k / 200 for k in ks] for ks in (a, b)]
+    if len(set(a)) == len(set(b)) == 1:
+        assert first.clearly_above(second) == (a[0] > b[0])
+    else:
+        low = stats.ttest_ind(*shares, equal_var=False).confidence_interval(0.95).low
+        assert first.lead(second) == pytest.approx(low, abs=1e-9)
+    assert second.clearly_below(first) == first.clearly_above(second)
+
+
+def test_equal_recipes_are_rarely_called_apart():
+    """Two recipes whose trainings differ alike by chance: 2,000 pairs of five trainings, one-sided 2.5 % each."""
+    generator = torch.Generator().manual_seed(0)
+    ks = (140 + 12 * torch.randn(2000, 2, 5, generator=generator)).round().long().tolist()
+    pairs = [(of(397, *a), of(397, *b)) for a, b in ks]
+    apart = sum(a.clearly_below(b) or b.clearly_below(a) for a, b in pairs)
+    assert 0.03 * 2000 < apart < 0.07 * 2000
+
+
+@pytest.mark.parametrize("rates", [[], [Rate(1, 2)], [Rate(1, 2), Rate(1, 3)]])
+def test_trainings_need_several_on_the_same_images(rates):
+    with pytest.raises(ValueError, match="at least two trainings"):
+        Trainings(rates)
+
+
+@pytest.mark.parametrize("compare", ["clearly_above", "clearly_below"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_training_is_no_law(compare, order):
+    first, second = (of(9, 1, 2), Rate(8, 9))[::order]
+    with pytest.raises(TypeError, match="one training"):
+        getattr(first, compare)(second)
 
 
 class Threshold(nn.Module):

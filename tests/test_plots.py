@@ -13,7 +13,7 @@ from torch import nn
 
 from utils import plots
 from utils.attacks import cross_entropy, fgsm, margin
-from utils.evaluation import Rate, Sweep
+from utils.evaluation import Rate, Sweep, Trainings
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -167,6 +167,18 @@ def test_triptych_shows_images_changes_and_readings(model, x):
         assert y[i] != k
 
 
+def test_triptych_writes_what_the_attacker_wanted_beside_each_result():
+    y = labelled(MODEL, X)
+    x_adv, target = fgsm(MODEL, X, y, eps=EPS), (y + 3) % 10
+    picture = plots.triptych(X, x_adv, MODEL, y=y, target=target, classes=[f"class {i}" for i in range(10)])
+    shown = [axes.images[0] for axes in axes_of(picture) if axes.images][::3]
+    chosen = [int((X == torch.tensor(image.get_array())).flatten(1).all(1).nonzero()) for image in shown]
+    words = [t.get_text() for axes in axes_of(picture) for t in axes.texts if "wanted" in t.get_text()]
+    assert words == [f"wanted: class {target[i]}" for i in chosen]
+    plain = plots.triptych(X, x_adv, MODEL, y=y)
+    assert not any("wanted" in t.get_text() for axes in axes_of(plain) for t in axes.texts)
+
+
 def test_changes_are_amplified_to_the_stated_scale():
     delta = torch.zeros(1, 8, 8)
     delta[0, 0, 0], delta[0, 1, 1] = EPS, -EPS / 2
@@ -234,10 +246,37 @@ def test_a_table_has_every_rate_in_its_row_and_column():
     picture = plots.table(measured)
     axes = axes_of(picture)[0]
     cells = {text.get_text(): text.get_position() for text in axes.texts}
-    assert cells == {"98 %": (0, 0), "13 %": (1, 0), "96 %": (1, 1)}
+    assert cells == {"98 % [93, 99]": (0, 0), "13 % [8, 21]": (1, 0), "96 % [90, 98]": (1, 1)}
+    assert axes.get_xlabel() == "n = 100"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "PGD"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["bare", "masked"]
     assert picture.text.splitlines()[1] == "masked → PGD 96/100 = 96 % [90, 98]"
+
+
+@pytest.mark.parametrize(
+    ("second", "cell", "columns", "below"),
+    [
+        (Rate(13, 100), "13 % [8, 21]", ["clean", "PGD"], "n = 100"),
+        (Rate(13, 50), "26 % [16, 40]", ["clean\nn = 100", "PGD\nn = 50"], ""),
+        (Trainings([Rate(13, 50), Rate(11, 50)]), "24 % [0, 49]", ["clean\nn = 100", "PGD\nn = 50, 2 trainings"], ""),
+    ],
+)
+def test_a_table_says_n_once_where_it_is_the_same(second, cell, columns, below):
+    axes = axes_of(plots.table({"bare": {"clean": Rate(98, 100), "PGD": second}}))[0]
+    assert axes.texts[1].get_text() == cell
+    assert [label.get_text() for label in axes.get_xticklabels()] == columns and axes.get_xlabel() == below
+
+
+def test_a_table_of_unequal_samples_says_n_in_each_cell():
+    axes = axes_of(plots.table({"a": {"left": Rate(1, 10)}, "b": {"left": Rate(1, 20)}}))[0]
+    assert [text.get_text() for text in axes.texts] == ["1/10 = 10 % [2, 40]", "1/20 = 5 % [1, 24]"]
+
+
+def test_a_dot_stands_for_each_training():
+    of_three = Trainings([Rate(k, 397) for k in (80, 96, 109)])
+    axes = axes_of(plots.rates({"FGSM": of_three}))[0]
+    assert list(axes.lines[1].get_xdata()) == [80 / 397, 96 / 397, 109 / 397]
+    assert "80, 96, 109 of 397 = 24 % [15, 33]" in {text.get_text() for text in axes.texts}
 
 
 # Leaks.
@@ -259,6 +298,8 @@ def test_a_gallery_names_rows_and_shows_each_image_once():
     assert shown[0].images[0].get_cmap().name == "gray_r"
     faces = plots.gallery({"faces": images((1, 64, 64), 2)})
     assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink
+    width, wider = (plots.gallery({"a": X[:2]}, largest=inches).figure.get_figwidth() for inches in (0.8, 1.5))
+    assert wider == pytest.approx(width + 2 * 0.7)
 
 
 def test_curves_draw_the_numbers_on_the_axes_asked_for():

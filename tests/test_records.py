@@ -8,7 +8,7 @@ import torch
 from run import begin_cell, entered, record_of, save
 from utils import plots, records
 from utils.claims import claim
-from utils.evaluation import Rate
+from utils.evaluation import Rate, Trainings
 from utils.larger import as_text, larger
 from utils.records import enter_table, find, measured, number, shown, value_of
 
@@ -33,6 +33,12 @@ def kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("value", "unit", "data", "text"),
     [
+        (
+            Trainings([Rate(80, 397), Rate(96, 397)]),
+            "",
+            {"trainings": [80, 96], "n": 397, "interval": [0.0, 0.4777]},
+            "80, 96 of 397 = 22 % [0, 48]",
+        ),
         (Rate(5, 9), "", {"k": 5, "n": 9, "interval": [0.2667, 0.8112]}, "5/9 = 56 % [27, 81]"),
         (2.345, "s", {"number": 2.345, "unit": "s"}, "2.35 s"),
         (9, "", {"number": 9, "unit": ""}, "9"),

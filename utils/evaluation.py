@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from utils.models import predict
-from utils.rate import Rate
+from utils.rate import Rate, Trainings
+
+__all__ = ["Rate", "Sweep", "Trainings", "accuracy", "robust_accuracy", "sweep"]
 
 
 def accuracy(model: nn.Module, data: tuple[Tensor, Tensor]) -> Rate:

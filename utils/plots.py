@@ -3,7 +3,7 @@
 import math
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from io import BytesIO
 from textwrap import shorten
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from utils.attacks import cross_entropy, fgsm, margin
 from utils.attacks.gradient import loss_gradient
-from utils.evaluation import Rate, Sweep
+from utils.evaluation import Rate, Sweep, Trainings
 from utils.guard import guard
 from utils.models import logits
 from utils.records import ARROW, enter_table
@@ -88,6 +88,20 @@ def percent(rate: Rate | float) -> str:
     return f"{100 * float(rate):.0f} %"
 
 
+def with_interval(rate: Rate | float) -> str:
+    """`59 % [55, 64]`: a rate where its n is stated beside it."""
+    return str(rate).split(" = ")[1] if isinstance(rate, Rate) else percent(rate)
+
+
+def sample(rates: Iterable[Rate]) -> str:
+    """What such rates were measured on, "n = 200" or "n = 200, 3 trainings", if it is the same for all; else ""."""
+    kinds = {(r.rates[0].n, len(r.rates)) if isinstance(r, Trainings) else (r.n, 1) for r in rates}
+    if len(kinds) != 1:
+        return ""
+    ((n, trainings),) = kinds
+    return f"n = {n:,}" + (f", {trainings} trainings" if trainings > 1 else "")
+
+
 def percent_axis(axis) -> None:
     """Ticks 0 %, 20 % ... 100 %, for shares between 0 and 1."""
     axis.set_ticks([i / 5 for i in range(6)], [f"{20 * i} %" for i in range(6)])
@@ -98,7 +112,10 @@ def percent_axis(axis) -> None:
 
 
 def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
-    """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance."""
+    """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance.
+
+    Where there were several trainings, a dot stands for each.
+    """
     picture = Picture(
         7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name} {ARROW} {rate}" for name, rate in measured.items())
     )
@@ -109,6 +126,9 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
             low, high = rate.interval
             axes.barh(row, float(rate), height=0.62, color=BLUE, alpha=0.55)
             axes.plot([low, high], [row, row], color=INK, marker="|", markersize=6, linewidth=1.2)
+            if isinstance(rate, Trainings):
+                each = [float(one) for one in rate.rates]
+                axes.plot(each, [row] * len(each), "o", color=INK, markersize=2.5)
             axes.text(1.04, row, str(rate), va="center")
         percent_axis(axes.xaxis)
         axes.set_yticks(range(len(measured)), measured)
@@ -119,21 +139,30 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
 
 
 def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
-    """Rates in rows and columns, {row: {column: Rate}}: the share in each cell, on a ground that darkens with it."""
+    """Rates in rows and columns, {row: {column: Rate}}: `59 % [55, 64]` on a ground that darkens with the share.
+
+    n stands below the table, or below a column's name, or in each cell, by where it is the same.
+    """
     columns = list(dict.fromkeys(column for row in measured.values() for column in row))
     shown = {name: ", ".join(f"{c} {rate}" for c, rate in row.items()) for name, row in measured.items()}
     text = "\n".join(f"{name} {ARROW} {rates_of_row}" for name, rates_of_row in shown.items())
     enter_table(measured)
-    picture = Picture(7, min(0.45 + 0.255 * len(measured), 3), text)
+    by_column = {c: sample(row[c] for row in measured.values() if c in row) for c in columns}
+    of_all = sample(rate for row in measured.values() for rate in row.values())
+    of_columns = "" if of_all else "\n" * all(by_column.values())
+    show = with_interval if of_all or of_columns else str
+    picture = Picture(7, min(0.45 + 0.15 * bool(of_all or of_columns) + 0.255 * len(measured), 3), text)
     shares = [[float(row[c]) if c in row else math.nan for c in columns] for row in measured.values()]
     with house_style():
         axes = picture.figure.subplots()
         ground = LinearSegmentedColormap.from_list("ground", ("white", BLUE))
         axes.imshow(shares, cmap=ground, vmin=0, vmax=1.6, aspect="auto")
+        small = 9 if len(columns) < 4 else 7.5
         for row, rates_of_row in enumerate(measured.values()):
             for column, rate in rates_of_row.items():
-                axes.text(columns.index(column), row, percent(rate), ha="center", va="center")
-        axes.set_xticks(range(len(columns)), columns)
+                axes.text(columns.index(column), row, show(rate), ha="center", va="center", fontsize=small)
+        axes.set_xticks(range(len(columns)), [c + (of_columns and of_columns + by_column[c]) for c in columns])
+        axes.set_xlabel(of_all, color=SOFT)
         axes.set_yticks(range(len(measured)), measured)
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
@@ -174,11 +203,13 @@ def lines(
             axes.fill_between(list(line), low, high, color=drawn.get_color(), alpha=0.18, linewidth=0)
         if log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
         if len(numbers) <= 8:
             axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
             axes.set_xticks([], minor=True)
         percent_axis(axes.yaxis)
-        axes.set(xlabel=x, ylabel=y)
+        of_all = sample(rate for line in series.values() for rate in line.values())
+        axes.set(xlabel=x, ylabel=", ".join(filter(None, (y, of_all))))
         if mark is not None:
             axes.axvline(mark, color=SOFT, linestyle=":", zorder=0)
             axes.annotate(mark_label, (mark, 1), (4, -2), color=SOFT, textcoords="offset points", va="top")
@@ -294,17 +325,22 @@ def show_change(axes: Axes, delta: Tensor, scale: float) -> AxesImage:
 
 
 def gallery(
-    rows: Mapping[str, Tensor], captions: Mapping[str, Sequence[str]] | None = None, *, photos: bool | None = None
+    rows: Mapping[str, Tensor],
+    captions: Mapping[str, Sequence[str]] | None = None,
+    *,
+    photos: bool | None = None,
+    largest: float = 0.8,
 ) -> Picture:
     """Rows of images under each other, each with its name on the left: {name: (N, C, H, W)} in [0, 1].
 
     captions  {name: N short texts}, written over a row's images
     photos    show a single channel as light, not as ink; None: if images are larger than 32 pixels
+    largest   inches that an image may be wide
     """
     captions, count = captions or {}, max(map(len, rows.values()))
     width = max(images.shape[-1] for images in rows.values())
     over = 0.17 * len(captions)
-    side = min(5.6 / count, (2.85 - over) / len(rows), 0.8)
+    side = min(5.6 / count, (2.85 - over) / len(rows), largest)
     names = max(map(len, rows)) * 0.068 + 0.1  # inches for the names
     text = "\n".join(name + (f" {ARROW} {', '.join(captions[name])}" if name in captions else "") for name in rows)
     picture = Picture(min(side * count + names + 0.1, 7), side * len(rows) + over + 0.1, text)
@@ -340,6 +376,7 @@ def triptych(
     model: nn.Module,
     *,
     y: Tensor | None = None,
+    target: Tensor | None = None,
     rows: int = 3,
     classes: Sequence[str] | None = None,
 ) -> Picture:
@@ -347,6 +384,7 @@ def triptych(
 
     x, x_adv  images before and after the attack, (N, C, H, W) in [0, 1], one or three channels
     y         true labels (N,); with them, examples that were right before come first
+    target    the classes that the attacker wanted (N,), to be written beside each result
     rows      examples to show, at most 4: those whose prediction changed, of different classes, in the order of x
     classes   their names; None: their numbers
     """
@@ -356,9 +394,12 @@ def triptych(
     shown = informative(before.argmax(1), after.argmax(1), right, min(rows, 4))
     scale = max((x_adv - x)[shown].abs().max().item(), 1e-6)
 
+    def name(k):
+        return classes[k] if classes else str(int(k))
+
     def reading(axes, probability, color):
         sure, k = probability.max(0)
-        axes.text(-0.1, 0.56, classes[k] if classes else k.item(), va="bottom", color=color, fontsize=11)
+        axes.text(-0.1, 0.56, name(k), va="bottom", color=color, fontsize=11)
         axes.text(-0.1, 0.46, percent(sure), va="top", color=SOFT)
 
     side = min(0.9, 2.6 / len(shown))  # of an image, in inches
@@ -374,6 +415,8 @@ def triptych(
             show_image(result, x_adv[i])
             reading(before_text, before[i], INK)
             reading(after_text, after[i], INK if before[i].argmax() == after[i].argmax() else RED)
+            if target is not None:
+                after_text.text(-0.1, 0.2, f"wanted: {name(target[i])}", va="top", color=SOFT)
         if x.shape[1] == 1:
             bar = picture.figure.colorbar(change, cax=grid[0, 3].inset_axes((0, 0.05, 0.12, 0.9)))
             bar.set_ticks([-1, 0, 1], labels=[f"\u2212{scale:.2g}", "0", f"+{scale:.2g}"])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
-from utils.rate import Rate, RateWithin
+from utils.rate import Rate, RateWithin, Trainings
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
@@ -21,9 +21,12 @@ IN_HTML = f"\n<!-- {ARROW} -->"  # the same, unseen; the measured ends with its 
 
 
 class Value(TypedDict):
-    """What was measured, by its kind: a rate has k, n and interval; a number has number and unit; else a text."""
+    """What was measured, by its kind: a rate has k, n and interval, and that of several trainings their counts in
+    place of k; a number has number and unit; else a text.
+    """
 
     k: NotRequired[int]
+    trainings: NotRequired[list[int]]
     n: NotRequired[int]
     interval: NotRequired[list[float]]
     number: NotRequired[float]
@@ -97,6 +100,9 @@ def enter(**line: object) -> None:
 
 def value_of(value: object, unit: str = "") -> Value:
     """Something measured as plain data. TypeError for what has no kind of its own."""
+    if isinstance(value, Trainings):
+        interval = [round(bound, 4) for bound in value.interval]
+        return {"trainings": [int(rate.k) for rate in value.rates], "n": int(value.rates[0].n), "interval": interval}
     if isinstance(value, Rate):
         return {"k": int(value.k), "n": int(value.n), "interval": [round(bound, 4) for bound in value.interval]}
     if isinstance(value, str):
@@ -114,6 +120,8 @@ def value_of(value: object, unit: str = "") -> Value:
 
 def shown(value: Value) -> str:
     """A value as a reader sees it: `236/397 = 59 % [55, 64]`, `2.3 s`, `1,024`, `yes`."""
+    if "trainings" in value:
+        return repr(trainings_of(value))
     if "k" in value:
         rate = Rate(value["k"], value["n"])
         kept = RateWithin(rate.k, rate.n, *value["interval"])  # rounded, so only where it is of a kind of its own
@@ -127,10 +135,16 @@ def shown(value: Value) -> str:
     return f"{text} {unit}".rstrip()
 
 
+def trainings_of(value: Value) -> Trainings:
+    return Trainings(Rate(k, value["n"]) for k in value["trainings"])
+
+
 def number(value: Value) -> float:
     """A value as a number, a rate as its share. ValueError for a text."""
     if "text" in value:
         raise ValueError(f"{value['text']!r} is no number")
+    if "trainings" in value:
+        return float(trainings_of(value))
     return value["k"] / value["n"] if "k" in value else float(value["number"])
 
 

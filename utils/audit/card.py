@@ -12,6 +12,9 @@ IF = "if chance decided which examples were trained on"
 MORE = ". Shadow models (lesson 08) may find more"
 
 
+# In the cell itself: JupyterLab sets every table cell of an output to the right, and leaves out the card's style sheet
+# until the reader has run the cell.
+CELL = "<td style='text-align: left'>"
 FORMAT = 1  # of the card for machines; `card.schema.json` describes it
 
 
@@ -114,16 +117,17 @@ def made(found: Audit) -> str:
 def card_html(found: Audit) -> str:
     """The card for people: a part of a page (HTML), to be shown in a notebook."""
     threats = "".join(
-        f"<tr><td>{escape(r.threat)}</td><td>{IN_HTML}{escape(finding(found, r) + by(found, r))}\n"
+        f"<tr>{CELL}{escape(r.threat)}</td>{CELL}{IN_HTML}{escape(finding(found, r) + by(found, r))}\n"
         f"<small>{' · '.join(map(escape, r.ids))}</small></td></tr>"
         for r in ROWS
     )
     claims = "".join(
-        f"<tr><td>{escape(c.text)}</td>{IN_HTML}<td style='color: {COLOURS[c.verdict]}; white-space: nowrap'>"
-        f"<b>{escape(c.verdict)}</b></td><td>{escape(c.because)}</td>\n</tr>"
+        f"<tr>{CELL}{escape(c.text)}</td>{IN_HTML}"
+        f"<td style='text-align: left; color: {COLOURS[c.verdict]}; white-space: nowrap'>"
+        f"<b>{escape(c.verdict)}</b></td>{CELL}{escape(c.because)}</td>\n</tr>"
         for c in found.claims
     )
-    claims = claims or "<tr><td>no claims were given</td></tr>"
+    claims = claims or f"<tr>{CELL}no claims were given</td></tr>"
     proved = "no certificate: no noise level was given"
     if found.certified is not None:
         c = found.certified
@@ -164,21 +168,20 @@ def as_words(value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-# Its class twice, where JupyterLab says of every table in an output that cells are set to the right.
 STYLE = """
 .security-card { font: 10pt/1.3 system-ui, sans-serif; color: #222; background: #fff; max-width: 190mm;
   margin: 0 auto; padding: 8px; }
 .security-card h1 { font-size: 15pt; margin: 0 0 4pt; } .security-card h2 { font-size: 11pt; margin: 8pt 0 3pt; }
 .security-card p { margin: 4pt 0; } .security-card ul { margin: 0; padding-left: 14pt; }
 .security-card table { border-collapse: collapse; width: 100%; font-size: inherit; }
-.security-card.security-card tr { background: none; break-inside: avoid; } .security-card li { break-inside: avoid; }
-.security-card.security-card td { border: 0; border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; vertical-align: top;
-  text-align: left; white-space: normal; }
+.security-card tr { background: none; break-inside: avoid; } .security-card li { break-inside: avoid; }
+.security-card td { border: 0; border-top: 1px solid #ccc; padding: 3pt 6pt 3pt 0; vertical-align: top;
+  white-space: normal; }
 .security-card .claims td:first-child { width: 30%; } .security-card .threats td:first-child { width: 22%; }
 .security-card small { color: #555; font-size: 8pt; }
 .security-card .threats small { display: block; line-height: 1.15; }
 @media print {
   .security-card { font-size: 8pt; line-height: 1.2; padding: 0; } .security-card small { font-size: 6.5pt; }
-  .security-card.security-card td { padding: 1.5pt 6pt 1.5pt 0; } .security-card h2 { margin: 5pt 0 2pt; }
+  .security-card td { padding: 1.5pt 6pt 1.5pt 0; } .security-card h2 { margin: 5pt 0 2pt; }
 }
 """

@@ -1,0 +1,234 @@
+"""No verdict is a foregone conclusion: for each claim, figures that settle it one way, and figures that turn it.
+
+The cell that settles the claim is taken from the lesson's text and run on made-up figures, under the names that the
+cells above it would have given them.
+"""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from run import LESSONS
+from utils import claims
+from utils.claims import CLAIMS, claim
+from utils.duel import ahead
+from utils.evidence import settled
+from utils.rate import Rate, Trainings
+from utils.records import measured
+
+LESSON_OF = {text: number for number, texts in CLAIMS.items() for text in texts}
+
+
+def of(share: float, n: int = 400) -> Rate:
+    """A rate of this share."""
+    return Rate(round(share * n), n)
+
+
+def trained(*shares: float, n: int = 400) -> Trainings:
+    """What several trainings came to, of these shares."""
+    return Trainings(of(share, n) for share in shares)
+
+
+def cell_of(text: str) -> str:
+    """The code of the one cell that settles a claim."""
+    (source,) = LESSONS.glob(f"src/{LESSON_OF[text]}_*.py")
+    cells = re.split(r"^# %%.*$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (cell,) = (cell for cell in cells if re.search(rf'^claim\(\s*"{re.escape(text)}"', cell, re.MULTILINE))
+    return cell
+
+
+# What the cells above the claims would have measured, made up.
+
+
+def asked(scores, labels):
+    """Lesson 02: what is left after 500 calls by two attackers without gradients."""
+    return {"scores (Square)": {500: of(scores)}, "labels (RayS)": {500: of(labels)}}
+
+
+def leaks(found):
+    """Lesson 08: how many members are found at 1 % false accusations."""
+    exposed = dict.fromkeys(("as it is", "behind a mask"), of(found))
+    others = {"a_member": of(0), "agrees": of(0.9), "read_as": of(0.9), "elsewhere": [0]}
+    return {
+        "members": torch.ones(4, 200),
+        "exposed": exposed,
+        "accused": of(0.01),
+        "curves": {"probabilities": {1: of(0.9)}},
+    } | others
+
+
+def gradients(read):
+    """Lesson 08: how many images are read from gradients."""
+    return {done: {"naive": of(0), "adapted": of(read)} for done in ("nothing done", "hidden gradient")}
+
+
+def against_both(found, left):
+    """Lesson 09: the wrong labels found, and what is left in the worst case, of private training."""
+    rows = {"undefended": (0.6, 0.2), "masked": (0.6, 0.2), "private": (found, left)}
+    return {name: {"wrong labels found": of(a), "left, worst case": of(b)} for name, (a, b) in rows.items()}
+
+
+def poisoned(works, accuracy):
+    """Lesson 10: a set with a trigger."""
+    rates = {"owned": of(accuracy), "clean": of(0.98)}
+    names = {"owned": "owned", "clean": "clean", "test": None}
+    return names | {"before": {"4 % trigger": of(works)}, "accuracy": lambda model, _: rates[model]}
+
+
+def filtered(trigger, greedy):
+    """Lesson 10: what the best filter leaves to two attackers."""
+    return {
+        name: {"no filter": of(0.95), "at random": of(0.9), "spectral": of(left), "clusters": of(0.8)}
+        for name, left in (("a trigger", trigger), ("a greedy attacker", greedy))
+    }
+
+
+def private(one, several):
+    """Lesson 10: the bounds of an outcome of 1 % at noise 8."""
+    private = {"noise 8": {"accuracy, no poison": of(0.9)}}
+    return {"many": 10, "bounds": {(8, 1): one, (8, 10): several}, "private": private}
+
+
+def domains(unchanged, fitted):
+    """Lesson 11: under attack, unchanged defenses and those fitted to the threat."""
+    left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
+    left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
+    return {name: dict.fromkeys(("fraud", "diagnosis", "text"), of(share)) for name, share in left.items()}
+
+
+def drifts(new_meaning, fainter, other_unit=0.6, decisions=("retrain", "keep", "label more")):
+    """Lesson 12: the accuracy after each drift, where inputs raise alarms for two of them."""
+    alarms = {"none": 0.02, "new meaning": 0.02, "a little fainter": 0.98, "other unit": 1.0}
+    left = {"none": 0.97, "new meaning": new_meaning, "a little fainter": fainter, "other unit": other_unit}
+    seen = {name: {"accuracy": of(left[name]), "pixels, KS": of(alarms[name])} for name in left}
+    names = {"silent": "new meaning", "loud": "a little fainter", "fault": "other unit"}
+    lost, broken = (
+        seen[name]["accuracy"].clearly_below(seen["none"]["accuracy"]) for name in ("new meaning", "other unit")
+    )
+    others = {"quiet": of(0.02), "lost": lost, "broken": broken, "decided": dict(enumerate(decisions))}
+    return {"seen": seen} | {short: seen[name] for short, name in names.items()} | others
+
+
+def incidents(defense_wins, monitor_wins):
+    """Lesson 13: the harm that each side lets through."""
+
+    def case(name):
+        harm = {"neither": 0.5, "defended": 0.1 if name == defense_wins else 0.5}
+        harm["monitored"] = 0.1 if name == monitor_wins else 0.5
+        return SimpleNamespace(left=lambda side: of(harm[side], 10_000))
+
+    shares = ("1 %", "100 %")
+    cases = {name: {share: case(name) for share in shares} for name in ("evasion", "new meaning")}
+    return {"SHARES": shares, "ahead": ahead, "cases": cases}
+
+
+def streams(rare, loud):
+    """Lesson 13: in how many streams an attack is seen."""
+    seen = {"evasion": {"1 %": of(rare), "100 %": of(loud)}, "extraction": {"100 %": of(0)}}
+    return {"seen": seen, "knows": {"pays 0, quietest": {"seen without labels": of(0.1)}}, "in_time": of(0.9)}
+
+
+# {claim: [(verdict, the figures that its cell is given)]}
+CASES = {
+    # 01
+    "High test accuracy means that a model is safe to ship": [
+        ("refuted", {"attacked": of(0.2), "clean": of(0.98), "data": SimpleNamespace(eps=0.15)}),
+        ("holds", {"attacked": of(0.97), "clean": of(0.98), "data": SimpleNamespace(eps=0.15)}),
+    ],
+    # 02
+    "Surviving FGSM means being robust": [
+        ("refuted", {"left": of(0.5, 80)}),
+        ("holds", {"left": of(1.0, 80)}),
+    ],
+    "Without gradients there is no attack": [
+        ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.2)}),
+        ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.2, labels=0.97)}),
+        ("holds", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.97)}),
+    ],
+    # 08
+    "Masked gradients keep training data from leaking": [
+        ("refuted", {**leaks(0.15), "kept": gradients(0.9)}),
+        ("holds", {**leaks(0.01), "kept": gradients(0.01)}),
+    ],
+    "Machine-learning security includes data leakage and model inversion": [
+        ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.0)}),
+        ("holds", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.5)}),
+        ("refuted", {**leaks(0.01), "kept": gradients(0.9), "a_member": of(0.0)}),
+    ],
+    # 09
+    "Differential privacy is an alternative to masking": [
+        ("it depends", {"headline": against_both(0.02, 0.2)}),
+        ("holds", {"headline": against_both(0.02, 0.6)}),
+        ("refuted", {"headline": against_both(0.6, 0.2)}),
+    ],
+    # 10
+    "Machine-learning security covers the training set too": [
+        ("holds", poisoned(works=0.9, accuracy=0.98)),
+        ("refuted", poisoned(works=0.1, accuracy=0.98)),
+        ("refuted", poisoned(works=0.9, accuracy=0.5)),
+    ],
+    "Filtering the training data is enough": [
+        ("it depends", {"headline": filtered(0.01, 0.5)}),
+        ("holds", {"headline": filtered(0.01, 0.02)}),
+        ("refuted", {"headline": filtered(0.6, 0.5)}),
+    ],
+    "Differential privacy bounds what poisons can do": [
+        ("it depends", private(one=0.04, several=1.0)),
+        ("holds", private(one=0.04, several=0.3)),
+        ("refuted", private(one=1.0, several=1.0)),
+    ],
+    # 11
+    "The same defenses protect fraud detection, diagnosis and text": [
+        ("it depends", {"board": domains(unchanged=0.2, fitted=0.7)}),
+        ("holds", {"board": domains(unchanged=0.7, fitted=0.7)}),
+        ("refuted", {"board": domains(unchanged=0.2, fitted=0.2)}),
+    ],
+    # 12
+    "Monitoring prevents decay": [
+        ("refuted", drifts(new_meaning=0.8, fainter=0.97)),
+        ("it depends", drifts(new_meaning=0.97, fainter=0.97, other_unit=0.97)),
+    ],
+    "Monitoring tells you when to retrain": [
+        ("it depends", drifts(new_meaning=0.8, fainter=0.97)),
+        ("refuted", drifts(new_meaning=0.8, fainter=0.97, decisions=("label more", "label more", "keep"))),
+        ("holds", drifts(new_meaning=0.97, fainter=0.8)),
+    ],
+    # 13
+    "Security and monitoring serve different purposes": [
+        ("holds", incidents(defense_wins="evasion", monitor_wins="new meaning")),
+        ("refuted", incidents(defense_wins="evasion", monitor_wins="nothing")),
+        ("refuted", incidents(defense_wins="new meaning", monitor_wins="evasion")),
+    ],
+    "Monitoring catches attacks on a model": [
+        ("it depends", streams(rare=0.08, loud=1.0)),
+        ("holds", streams(rare=0.99, loud=1.0)),
+        ("refuted", streams(rare=0.02, loud=0.03)),
+    ],
+    # 14
+    "There is one defense to pick": [
+        ("refuted", {"picks": {"bank": ["trained on attacks"], "lock": ["smoothed"], "clinic": []}}),
+        ("holds", {"picks": {"bank": ["smoothed", "masked"], "lock": ["smoothed"]}}),
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def own_ledger(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_LEDGER", str(tmp_path))
+
+
+@pytest.mark.parametrize("text", LESSON_OF)
+def test_a_measurement_would_turn_it(text):
+    found = []
+    for verdict, figures in CASES[text]:
+        names = {"claim": claim, "measured": measured, "Rate": Rate, "Trainings": Trainings} | figures
+        exec(compile(cell_of(text), text, "exec"), names)
+        (entry,) = (one for one in claims.ledger() if one.text == text)
+        assert entry.verdict == verdict, f"{entry} on {figures}"
+        assert entry.because and "{" not in entry.because
+        found.append(verdict)
+    assert len(set(found)) > 1, "whatever is measured, the verdict is the same"
+    present = {one.text: one.verdict for one, _ in settled()}
+    assert present[text] in found, "none of these figures is like those of the lesson"
