@@ -480,7 +480,7 @@ def spaces_alone(monkeypatch):
 def test_no_student_finds_what_is_another_students(what, spaces_alone):
     leave, look = LEFT[what]
     if what == "keys":  # with a keyring that goes down to all that this process starts, as after a login
-        inside_pristine.kernel("syscall", inside_pristine.KEYCTL, inside_pristine.JOIN_SESSION_KEYRING, None)
+        inside_pristine.system_call("syscall", inside_pristine.KEYCTL, inside_pristine.JOIN_SESSION_KEYRING, None)
         pristine().close()
     with students() as (one, other):
         found(one, leave)

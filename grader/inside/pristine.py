@@ -39,7 +39,7 @@ ENDS = 4  # descriptors of a request: what the child reads and writes, its outpu
 OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot")  # many cells use them; the last takes half a second
 
 
-def kernel(name: str, *args) -> int:
+def system_call(name: str, *args) -> int:
     """A call of the C library that fails with OSError. Texts are sent as bytes."""
     made = getattr(walls.LIBC, name)(*(arg.encode() if isinstance(arg, str) else arg for arg in args))
     if made < 0:
@@ -85,7 +85,7 @@ def fork_on_request(control: socket.socket) -> tuple[int, int, dict]:
 
 def end_with(parent: int) -> None:
     """End when the parent ends, or if it has ended before this line."""
-    kernel("prctl", SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    system_call("prctl", SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
 
@@ -93,7 +93,7 @@ def end_with(parent: int) -> None:
 def make_spaces() -> None:
     """New spaces for this process and, of processes, for those that it forks. Its user has the same number there."""
     user, group = os.getuid(), os.getgid()
-    kernel("unshare", NEWUSER | NEWNS | NEWPID | NEWIPC | NEWNET)
+    system_call("unshare", NEWUSER | NEWNS | NEWPID | NEWIPC | NEWNET)
     for name, line in ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1"):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
@@ -134,17 +134,17 @@ def set_up(folder: int) -> None:
 
     folder  bytes that /tmp may hold, and /dev/shm
     """
-    kernel("mount", None, "/", None, RECURSIVE | PRIVATE, None)
-    kernel("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
-    kernel("mount", "devpts", "/dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    system_call("mount", None, "/", None, RECURSIVE | PRIVATE, None)
+    system_call("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
+    system_call("mount", "devpts", "/dev/pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     with open("/proc/self/mountinfo") as mounts:
         below = [place for line in mounts if (place := line.split()[4]).startswith("/tmp/")]  # Python may lie there
     shown = [(place, os.open(place, os.O_PATH)) for place in below]
     for place in ("/tmp", "/dev/shm"):
-        kernel("mount", "tmpfs", place, "tmpfs", NOSUID | NODEV, f"mode=1777,size={folder}")
+        system_call("mount", "tmpfs", place, "tmpfs", NOSUID | NODEV, f"mode=1777,size={folder}")
     for place, there in shown:
         os.makedirs(place, 0o755, exist_ok=True)
-        kernel("mount", f"/proc/self/fd/{there}", place, None, BIND | RECURSIVE, None)
+        system_call("mount", f"/proc/self/fd/{there}", place, None, BIND | RECURSIVE, None)
     with open("/proc/sys/user/max_user_namespaces", "w") as file:
         file.write("0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -156,13 +156,13 @@ def set_up(folder: int) -> None:
 def give_up_rights() -> None:
     """All capabilities, in every set and for good; and the keys of other processes."""
     with contextlib.suppress(OSError):  # a kernel may have no keyrings
-        kernel("syscall", KEYCTL, JOIN_SESSION_KEYRING, None)
+        system_call("syscall", KEYCTL, JOIN_SESSION_KEYRING, None)
     walls.no_new_privileges()
     with contextlib.suppress(OSError):  # after the last that the kernel knows
         for capability in range(64):
-            kernel("prctl", DROP_FROM_BOUNDS, capability, 0, 0, 0)
+            system_call("prctl", DROP_FROM_BOUNDS, capability, 0, 0, 0)
     header, none = struct.pack("II", 0x20080522, 0), bytes(24)  # version 3, this process; no sets
-    kernel("capset", header, none)
+    system_call("capset", header, none)
 
 
 def close_all_but(*ends: int) -> None:
@@ -178,9 +178,9 @@ def run_pristine() -> None:
     sys.argv[1:] = []
     if user:
         # bubblewrap shows root a /proc that is covered in part, below which nobody else may mount another
-        kernel("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
+        system_call("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
         child.become(user)
-        kernel("prctl", SET_DUMPABLE, 1, 0, 0, 0)  # else its files in /proc are root's
+        system_call("prctl", SET_DUMPABLE, 1, 0, 0, 0)  # else its files in /proc are root's
     child.imports(*OFTEN, *modules)
     child.serve(*fork_on_request(control))
 
