@@ -8,7 +8,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs grade larger bench peers seeds findings help
+.PHONY: lab test quick notebooks labs grade class larger bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -29,6 +29,9 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
+
+class: $(MADE) ## a sample class of five with handout, submissions and grades, to try: `make class TO=class`
+	PYTHONPATH=.:tools $(BIN)/python tools/sample_class.py "$(or $(TO),class)"
 
 larger: $(MADE) ## the records on MNIST and larger data that are out of date: minutes each
 	$(BIN)/python tools/build.py --larger

@@ -79,6 +79,9 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_widgets_colab": 30,
     "test_processors": 25,
     "test_grading_cluster": 20,
+    "test_curtain": 15,
+    "test_sample_class": 15,
+    "test_earlier": 8,
     "test_by_hand": 15,
     "test_wheel": 15,
     "test_labs": 15,  # for each lab

@@ -130,6 +130,20 @@ def streams(rare, loud):
     return {"seen": seen, "knows": {"pays 0, quietest": {"seen without labels": of(0.1)}}, "in_time": of(0.9)}
 
 
+def hardened(inside, undefended=0.08, noise=0.15, outside=0.1, accurate=0.97, passes=(7, 2)):
+    """Lesson 03: what training keeps in its ball, its rivals, what it keeps outside, its accuracy, its passes."""
+
+    def three(share):
+        return trained(share - 0.01, share, share + 0.01)
+
+    left = {"undefended": three(undefended), "noise": three(noise), "PGD": three(inside), "free": three(inside)}
+    rows = {name: {"ball": left[name], "turn": three(outside)} for name in ("undefended", "PGD")}
+    headline = {name: {"no attack": three(accurate), "worst case": left[name]} for name in ("PGD", "free")}
+    bill = dict(zip(("PGD", "free"), passes, strict=True)) | {"undefended": 2}
+    others = {"ball": "ball", "clean": three(0.97), "defended": ["PGD", "free"]}
+    return {"left": left, "held": rows, "headline": headline, "bill": bill} | others
+
+
 # {claim: [(verdict, the figures that its cell is given)]}
 CASES = {
     # 01
@@ -146,6 +160,22 @@ CASES = {
         ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.2)}),
         ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.2, labels=0.97)}),
         ("holds", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.97)}),
+    ],
+    # 03
+    "Adversarial training is the most valuable defense for vision": [
+        ("it depends", hardened(inside=0.55)),
+        ("holds", hardened(inside=0.55, outside=0.6)),
+        ("refuted", hardened(inside=0.09)),
+    ],
+    "Adversarial training is essential in security-critical use": [
+        ("it depends", hardened(inside=0.55)),
+        ("holds", hardened(inside=0.96)),
+        ("refuted", hardened(inside=0.55, noise=0.55)),
+    ],
+    "Adversarial training costs accuracy and time": [
+        ("it depends", hardened(inside=0.55)),
+        ("holds", hardened(inside=0.55, accurate=0.9, passes=(7, 5))),
+        ("refuted", hardened(inside=0.55, passes=(2, 2))),
     ],
     # 08
     "Masked gradients keep training data from leaking": [

@@ -24,7 +24,8 @@ def attacked(
     """PGD adversarial training: `fit(model, train, transform=attacked(eps))`. Madry et al. 2018 (arXiv:1706.06083).
 
     eps, norm  the ball that the model learns to withstand; the radius grows to eps over the first third of training,
-               because a fresh network learns nothing from attacks at full strength
+               because on some data a fresh network learns little from attacks at full strength: on MNIST at 0.3 it kept
+               19 images of 200 without that growth. The digits at 0.15 don't need it (144 and 146 of 200 without)
     steps      of PGD on each batch
     reach      how far the steps go together, in units of eps
     start      begin at a random image of the ball; False: at x
