@@ -13,7 +13,7 @@ import pytest
 from nbval.plugin import IPyNbCell
 from xdist.scheduler import LoadScopeScheduling
 
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, pristine
 from run import ROOT, begin_cell, entered, environment, record_of
 from utils.records import Record, read
 
@@ -29,11 +29,19 @@ for name in os.environ.keys() - fresh.keys() | {"COURSE_RECORD"}:
     os.environ.pop(name, None)
 
 
+def can_fork() -> bool:
+    """Whether the grader's children are forked here."""
+    if found := pristine():
+        found.close()
+    return bool(found)
+
+
 def pytest_configure(config):
     """CI has what some tests need, or says so at once."""
-    if not STRICT:
+    if not STRICT or hasattr(config, "workerinput"):
         return
     lacks = [] if bubblewrap() else ["bubblewrap (without it no test of the grader's isolation runs)"]
+    lacks += [] if lacks or can_fork() else ["user namespaces inside bubblewrap (without them no test of forks runs)"]
     lacks += [] if BROWSER else ["chromium (without it no test in a browser runs)"]
     if lacks:
         raise pytest.UsageError(f"COURSE_STRICT is set, and here is no working {' and no '.join(lacks)}")

@@ -5,15 +5,22 @@ import sys
 from pathlib import Path
 
 from grader.batch import grade_class
-from grader.sandbox import bubblewrap
+from grader.sandbox import bubblewrap, tried_bubblewrap, walls_here
 
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 WEAKER = """\
-WARNING: bubblewrap does not work here, so isolation is WEAKER. Each submission still runs with limits, in an empty
-folder and in a process of its own. But it could read your files, change those that you may change, and use the network.
-On Debian and Ubuntu: apt install bubblewrap (0.8 or newer). Without it, grade only notebooks that you trust, and not as
-root.
+WARNING: isolation is WEAKER without bubblewrap. {why}
+Each submission still runs with limits, in an empty folder and in a process of its own. {walls}
 """
+OTHER_WALLS = {
+    True: """\
+The kernel's own walls stand ({walls}): of your files it can read Python and what students may see, it can change none,
+and it cannot use the network. But it has your user, can ask whether a file exists and, on a kernel older than 6.12, end
+your processes. Do not grade as root.""",
+    False: """\
+But it could read your files, change those that you may change, and use the network. Grade only notebooks that you
+trust, and not as root.""",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -39,12 +46,19 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         lab = find_lab(given.lab)
         if not (bubblewrap() or given.scheduler):
-            print(WEAKER, file=sys.stderr)
+            print(weaker(), file=sys.stderr)
         how = {"jobs": given.jobs, "scheduler": given.scheduler, "key": given.key, "hand": given.hand}
         said = grade_class(lab, Path(given.source), Path(given.target), **how)
         print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")
+
+
+def weaker() -> str:
+    """What to tell a teacher who has no bubblewrap that works: why, and what is left."""
+    walls = walls_here()
+    left = OTHER_WALLS[walls == ["Landlock", "seccomp"]].format(walls=" and ".join(walls))
+    return WEAKER.format(why=tried_bubblewrap()[1], walls=left)
 
 
 def find_lab(lab: str) -> Path:

@@ -91,7 +91,7 @@ def what_decides(lab: str, root: Path = ROOT) -> str:
     """
     about = load_lab(lab)
     checks = [check.source for check in about.checks]
-    code = [*about.given, *checks, "import grader.grade, grader.inside.child"]
+    code = [*about.given, *checks, "import grader.grade, grader.inside.pristine"]
     installed = [(name, installed_version(name)) for name in MATTER]
     return hashlib.sha256(repr((about_text(about), fingerprint(code, root), installed)).encode()).hexdigest()
 

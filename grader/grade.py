@@ -11,7 +11,7 @@ from typing import TypedDict
 import torch
 
 from grader.answers import defined_again, where_else
-from grader.lab import Check, Lab, cells_to_run, given_cells_needed, read_lab
+from grader.lab import Check, Lab, cells_to_run, given_cells_needed, modules_imported, read_lab
 from grader.notebook import Unreadable, read_cells
 from grader.result import CheckResult, Result, check_result, make_result, text_for_file
 from grader.rubric import find_written
@@ -47,7 +47,7 @@ class Task(TypedDict):
 def grade_submission(task: Task) -> Result:
     """Run a submission's cells and the lab's checks. It raises nothing that a submission can cause."""
     begin = time.monotonic()
-    lab, look, output, written = load_lab(task["lab"]), [], "", {}
+    lab, look, output, written, isolation = load_lab(task["lab"]), [], "", {}, []
     try:
         cells, look = read_cells(task["content"])
     except Unreadable as problem:
@@ -56,7 +56,8 @@ def grade_submission(task: Task) -> Result:
     else:
         written = {rubric.name: find_written(rubric, lab.texts, cells) for rubric in lab.rubrics}
         chosen = cells_to_run(lab, [cell["source"] for cell in cells if cell["kind"] == "code"])
-        session = Session(given_cells_needed(lab, chosen), chosen, LIMITS | task["limits"])
+        given = given_cells_needed(lab, chosen)
+        session = Session(given, chosen, LIMITS | task["limits"], modules_imported(lab.given))
         session.seed = seed_of(task["key"], f"{task['student']} {task['id']}".strip(), lab.title)
         checks = []
         try:
@@ -64,7 +65,7 @@ def grade_submission(task: Task) -> Result:
                 checks.append(run_check(check, session, given_names(task["lab"]), session.seed))
         finally:
             session.close()
-        output = session.output
+        output, isolation = session.output, session.isolation
         look += reasons_to_look(session, checks, cells)
         look += explain(lab, checks, cells, chosen)
     return make_result(
@@ -76,6 +77,7 @@ def grade_submission(task: Task) -> Result:
         written=written,
         look=look,
         output=output,
+        isolation=isolation,
         seconds=time.monotonic() - begin,
     )
 

@@ -16,6 +16,7 @@ import re
 import symtable
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from grader import rubric
 from grader.ipython import as_python
@@ -89,6 +90,7 @@ def tidy(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines() if line.strip())
 
 
+@lru_cache(10_000)  # a class has most of its cells in common
 def bound(source: str) -> tuple[str, ...]:
     """The names that a cell binds at its top level; none if it is not Python."""
     try:
@@ -168,6 +170,18 @@ def given_cells_needed(lab: Lab, cells: list[tuple[int, str]]) -> list[str]:
             chosen.append(source)
             names |= _used(source)
     return chosen[::-1]
+
+
+@cache
+def modules_imported(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules that these cells may import, and names that may be modules."""
+    names = {}
+    for node in ast.walk(ast.parse("\n".join(cells))):
+        if isinstance(node, ast.Import):
+            names |= dict.fromkeys(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return tuple(names)
 
 
 def _used(source: str) -> set[str] | None:

@@ -169,6 +169,8 @@ def summary(
         for reason in reasons[:6]:
             lines.append(f"  {clean(result['student'], 60)}: {' '.join(clean(reason, 200).split())}")
     lines += ["", "Left out:", *(f"  {clean(line, 200)}" for line in left_out)] if left_out else []
+    ways = Counter(", ".join(result["isolation"]) for result in results if result["isolation"])
+    lines += [""] * bool(ways) + [f"Kept apart by {way}: {count} of {len(results)}" for way, count in ways.items()]
     return "\n".join(lines) + "\n"
 
 

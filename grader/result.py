@@ -63,6 +63,7 @@ class Result(TypedDict):
     by_hand            points that people gave; added after grading, not kept with the result
     look               why a teacher should look at it: sentences
     output             what its cells printed, the beginning
+    isolation          what kept its code apart from all else, by name; empty if none of it ran
     failed             the submission could not be graded: the next run tries again
     """
 
@@ -76,6 +77,7 @@ class Result(TypedDict):
     by_hand: list[PointsByHand]
     look: list[str]
     output: str
+    isolation: list[str]
     seconds: float
     failed: bool
 
@@ -119,6 +121,7 @@ def make_result(
     written: Mapping[str, Written] | None = None,
     look: Iterable[object] = (),
     output: object = "",
+    isolation: Iterable[str] = (),
     seconds: float = 0.0,
     failed: bool = False,
 ) -> Result:
@@ -135,6 +138,7 @@ def make_result(
         "by_hand": [],
         "look": [text_for_file(sentence) for sentence in look],
         "output": text_for_file(output, 10 * LONGEST),
+        "isolation": [text_for_file(name) for name in isolation],
         "seconds": round(float(seconds), 2),
         "failed": failed,
     }

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from grader.inside import wire
 
 COURSE = Path(__file__).resolve().parents[1]
 MOUNTED = ("utils", "grader/inside")  # all that the child sees of the course: what lessons import, and its own code
+WALLS = True  # Landlock and seccomp as well; tests of bubblewrap alone have none
 MB = 1_000_000
 LIMITS = {
     "memory": 6_000 * MB,  # address space of one process; torch for CUDA maps 3.3 GB of it, training takes 1 GB
@@ -35,6 +37,19 @@ LIMITS = {
     "all": 300,  # seconds on the clock, for everything
     "output": 20_000,  # characters of its output that are kept
 }
+# What bubblewrap says where it may make no user namespaces; and settings that forbid them, each with what opens them.
+CLOSED = ("uid map: Permission denied", "RTM_NEWADDR: Operation not permitted", "new namespace", "NEWUSER", "clone(")
+OPENED = (
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile bwrap {path} flags=(unconfined) {{ userns, }}\\n'"
+        " | sudo tee /etc/apparmor.d/bwrap && sudo systemctl reload apparmor",
+    ),
+    ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+    ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+)
+ONE_AT_A_TIME = threading.RLock()  # a cluster's worker may have several threads
 
 
 class Ended(Exception):
@@ -48,40 +63,27 @@ class Ended(Exception):
 class Child:
     """A running child. Ask it; once `Ended` has been raised it is gone."""
 
-    def __init__(self, limits: dict = LIMITS):
+    def __init__(self, limits: dict = LIMITS, source: "Pristine | None" = None):
+        """source: the process that forks it; None: it is a new process"""
         self.limits, self.asked = limits, 0
-        self.folder = tempfile.TemporaryDirectory(prefix="answers-", ignore_cleanup_errors=True)
         down_read, self.down = os.pipe()
         self.up, up_write = os.pipe()
+        printed, output = os.pipe()
         os.set_blocking(self.down, False)
         os.set_blocking(self.up, False)
-        inside = bool(bubblewrap())
-        user = 60_000 + os.getpid() % 5_000 if os.getuid() == 0 and (inside or open_to_all()) else 0
-        if user and not inside:
-            os.chown(self.folder.name, user, user)
-        told = {"user": user, "alone": inside or user, "resources": child_limits(limits)}
-        course = "/course" if inside else str(COURSE)
-        runner = [sys.executable, "-P", "-m", "grader.inside.child", str(down_read), str(up_write), json.dumps(told)]
-        self.process = subprocess.Popen(
-            [*bubblewrap_command(limits["folder"]), *runner] if inside else runner,
-            cwd="/" if inside else self.folder.name,
-            env=child_environment(course, "/tmp" if inside else self.folder.name),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=(down_read, up_write),
-            start_new_session=True,
-        )
-        os.close(down_read)
-        os.close(up_write)
+        start = source.fork if source else Started
+        self.process = start(limits, down_read, up_write, output)
+        for end in (down_read, up_write, output):
+            os.close(end)
         self.output = bytearray()
-        self.drain = threading.Thread(target=self._drain, daemon=True)
+        self.drain = threading.Thread(target=self._drain, args=[printed], daemon=True)
         self.drain.start()
 
-    def _drain(self) -> None:
+    def _drain(self, printed: int) -> None:
         """Read what the child prints, so that it never waits for us, and keep the beginning."""
-        while piece := self.process.stdout.read1(1 << 16):
+        while piece := os.read(printed, 1 << 16):
             self.output += piece[: max(self.limits["output"] - len(self.output), 0)]
+        os.close(printed)
 
     def ask(self, request: dict, seconds: float, down=wire.describe, up=None) -> dict:
         """The child's reply {"ok": …} or {"error": …}. Raises `Ended`; the child has then been killed.
@@ -109,23 +111,156 @@ class Child:
 
     def kill(self) -> None:
         """End the child and all that it has started, and wait for its end."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.end()
         self.drain.join(1)  # without bubblewrap an escaped grandchild may hold the pipe
         for end in (self.down, self.up):
             os.close(end)
-        self.folder.cleanup()
 
     def _how(self) -> str:
         """How a child has ended that closed its pipes, as far as its exit code tells."""
+        code = self.process.code(0.5)
+        number = -code if code < 0 else code - 128
+        names = {signal.SIGKILL: " (out of processor time or memory)", signal.SIGXCPU: " (out of processor time)"}
+        return names.get(number, f" (signal {number})") if number > 0 else ""
+
+
+class Started:
+    """A child that is a new process, with a Python of its own."""
+
+    def __init__(self, limits: dict, read: int, write: int, output: int):
+        self.folder = tempfile.TemporaryDirectory(prefix="answers-", ignore_cleanup_errors=True)
+        inside, user = bool(bubblewrap()), user_of_children()
+        if user and not inside:
+            os.chown(self.folder.name, user, user)
+        told = {"user": user, "alone": inside or user, "resources": child_limits(limits)}
+        told["walls"] = wall_places("" if inside else self.folder.name)
+        course = "/course" if inside else str(COURSE)
+        runner = [sys.executable, "-P", "-m", "grader.inside.child", str(read), str(write), json.dumps(told)]
+        self.process = subprocess.Popen(
+            [*bubblewrap_command(limits["folder"]), *runner] if inside else runner,
+            cwd="/" if inside else self.folder.name,
+            env=child_environment(course, "/tmp" if inside else self.folder.name),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(read, write),
+            start_new_session=True,
+        )
+
+    def code(self, seconds: float) -> int:
+        """The exit code, or minus the signal, of a child that ends within some seconds; else 0."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self.process.wait(0.5)
-            number = -code if code < 0 else code - 128
-            names = {signal.SIGKILL: " (out of processor time or memory)", signal.SIGXCPU: " (out of processor time)"}
-            if number > 0:
-                return names.get(number, f" (signal {number})")
-        return ""
+            return self.process.wait(seconds)
+        return 0
+
+    def end(self) -> None:
+        """End the process and all that it has started, and wait for its end."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.folder.cleanup()
+
+
+class Forked:
+    """A child that a pristine process has forked. Its keeper is at the other end of the socket `life`."""
+
+    def __init__(self, life: socket.socket):
+        self.life, self.told = life, b""
+
+    def code(self, seconds: float) -> int:
+        """As of `Started`."""
+        self.life.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            self.told = self.told or self.life.recv(1)
+        return self.told[0] if self.told else 0
+
+    def end(self) -> None:
+        """As of `Started`."""
+        with contextlib.suppress(OSError):  # the keeper has ended already
+            self.life.shutdown(socket.SHUT_WR)
+        self.life.settimeout(None)
+        while self.life.recv(1):
+            pass
+        self.life.close()
+
+
+class Pristine:
+    """A process in a sandbox of its own that has imported torch, and forks children: `grader.inside.pristine`."""
+
+    def __init__(self, command: list[str], modules: tuple[str, ...]):
+        self.control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with inner:
+            about = [str(inner.fileno()), str(user_of_children()), *modules]
+            self.process = subprocess.Popen(
+                [*command, sys.executable, "-P", "-m", "grader.inside.pristine", *about],
+                cwd="/",
+                env=child_environment("/course", "/tmp"),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(inner.fileno(),),
+                start_new_session=True,
+            )
+
+    def fork(self, limits: dict, read: int, write: int, output: int) -> Forked:
+        """A new child. If the process is gone, the child has ended from the beginning."""
+        told = {"alone": True, "resources": child_limits(limits), "folder": limits["folder"], "walls": wall_places()}
+        ours, keepers = socket.socketpair()
+        with keepers, contextlib.suppress(OSError):
+            ends = [read, write, output, keepers.fileno()]
+            socket.send_fds(self.control, [json.dumps(told).encode()], ends)
+        return Forked(ours)
+
+    def close(self) -> None:
+        """End the process, and all children."""
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+STARTED: dict[tuple, Pristine | None] = {}  # at most one: by its command, and the process that started it
+
+
+def pristine(modules: tuple[str, ...] = ()) -> Pristine | None:
+    """What forks children here, and has imported these modules; None where it cannot be, and each child must be a new
+    process.
+    """
+    with ONE_AT_A_TIME:
+        command = bubblewrap_command(MB, spaces_inside=True) if bubblewrap() else []
+        key = (os.getpid(), *command, *modules)
+        found = STARTED.get(key)
+        if key in STARTED and not (found and found.process.poll() is not None):
+            return found
+        for other in STARTED.values():
+            if other:
+                other.close()
+        STARTED.clear()
+        STARTED[key] = start_pristine(command, modules) if command else None
+        return STARTED[key]
+
+
+def start_pristine(command: list[str], modules: tuple[str, ...]) -> Pristine | None:
+    """A pristine process, if a first child of it answers."""
+    made = Pristine(command, modules)
+    try:
+        trial = Child(LIMITS, made)
+        trial.ask({"do": "start"}, LIMITS["start"])
+        trial.kill()
+    except Ended:
+        made.close()
+        return None
+    return made
+
+
+def walls_here() -> list[str]:
+    """The walls around a child that is a new process, by name: what is left without bubblewrap."""
+    child = Child()
+    try:
+        reply = child.ask({"do": "start"}, LIMITS["start"])
+    except Ended:
+        return []
+    child.kill()
+    return reply["ok"]["walls"]
 
 
 def is_reply(reply: object, number: int) -> bool:
@@ -134,6 +269,12 @@ def is_reply(reply: object, number: int) -> bool:
         return False
     told = reply.get("id")
     return type(told) is int and told == number
+
+
+def user_of_children() -> int:
+    """Whom root's children become; 0 where they stay the same user."""
+    other = os.getuid() == 0 and (bubblewrap() or open_to_all())
+    return 60_000 + os.getpid() % 5_000 if other else 0
 
 
 def open_to_all() -> bool:
@@ -173,20 +314,41 @@ def child_environment(course: str, home: str) -> dict[str, str]:
     }
 
 
-def bubblewrap_command(folder: int) -> list[str]:
-    """The bubblewrap command before the child's own."""
+def shown_places() -> dict[str, str]:
+    """What children may read of this machine, and where it is in bubblewrap's sandbox."""
     system = [part for part in ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache") if os.path.exists(part)]
     packages = [part for part in sys.path if part.endswith(("site-packages", "dist-packages")) and os.path.isdir(part)]
     python = {part for prefix in (sys.prefix, sys.base_prefix) for part in (prefix, str(Path(prefix).resolve()))}
     python |= {part for part in packages if not any(Path(part).is_relative_to(prefix) for prefix in python)}
+    return {part: part for part in [*system, *sorted(python)]} | {
+        str(COURSE / part): f"/course/{part}" for part in MOUNTED
+    }
+
+
+def wall_places(folder: str = "") -> dict | None:
+    """The arguments of `walls.build`, in bubblewrap's sandbox, or in a folder without it; None for no walls."""
+    if not WALLS:
+        return None
+    if not folder:
+        readable, writable = [*shown_places().values(), "/course", "/proc"], ["/tmp", "/dev"]
+    else:
+        readable = [*shown_places(), "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat"]
+        writable = [folder, *(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))]
+    return {"readable": readable, "writable": writable, "spaces": not folder}
+
+
+def bubblewrap_command(folder: int, spaces_inside: bool = False) -> list[str]:
+    """The bubblewrap command before the child's own.
+
+    folder         bytes that /tmp may hold, and /dev/shm
+    spaces_inside  whether processes in the sandbox may make further spaces (Linux namespaces)
+    """
     command = ["bwrap", "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     command += ["--unshare-cgroup-try", "--new-session", "--hostname", "sandbox"]
     if os.getuid() != 0:  # root has no need of a user space; the child becomes nobody instead
-        command += ["--unshare-user", "--disable-userns"]
+        command += ["--unshare-user", *([] if spaces_inside else ["--disable-userns"])]
     command += ["--perms", "1777", "--size", str(folder), "--tmpfs", "/tmp"]  # first: Python may lie below it
-    shown = {part: part for part in [*system, *sorted(python)]} | {
-        str(COURSE / part): f"/course/{part}" for part in MOUNTED
-    }
+    shown = shown_places()
     for parent in sorted({str(parent) for place in shown.values() for parent in Path(place).parents} - {"/", "/tmp"}):
         command += ["--perms", "0755", "--dir", parent]  # else only root may pass through it
     for part, place in shown.items():
@@ -196,12 +358,40 @@ def bubblewrap_command(folder: int) -> list[str]:
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--"]
 
 
-@cache
 def bubblewrap() -> str:
-    """The path of a bubblewrap that works here, or "" (as where COURSE_BUBBLEWRAP=0 says not to use it)."""
-    path = shutil.which("bwrap") if os.environ.get("COURSE_BUBBLEWRAP") != "0" else None
+    """The path of a bubblewrap that works here, or ""."""
+    return tried_bubblewrap()[0]
+
+
+@cache
+def tried_bubblewrap() -> tuple[str, str]:
+    """The path of a bubblewrap that works here and ""; or "" and why it does not, in words for the teacher."""
+    if os.environ.get("COURSE_BUBBLEWRAP") == "0":
+        return "", "COURSE_BUBBLEWRAP=0 says that bubblewrap shall not be used."
+    path = shutil.which("bwrap")
     if not path:
-        return ""
+        return "", "bubblewrap is not installed. On Debian and Ubuntu: sudo apt install bubblewrap (0.8 or newer)"
     command = [*bubblewrap_command(MB), sys.executable, "-c", "pass"]
-    works = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    return path if works.returncode == 0 else ""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return (path, "") if done.returncode == 0 else ("", why_not(path, done.stderr.decode(errors="replace").strip()))
+
+
+def why_not(path: str, said: str) -> str:
+    """Why a bubblewrap that is installed does not work, and what helps, by its own words and the system's settings."""
+    if "nknown option" in said:
+        return f"bubblewrap is older than 0.8 ({said.splitlines()[0]}): install a newer one."
+    if not any(words in said for words in CLOSED):
+        return f"bubblewrap is installed and does not start: {said or 'it says nothing'}"
+    command = next((command for setting, closed, command in OPENED if setting_is(setting, closed)), "")
+    advice = (
+        f"To open them to bubblewrap, run this once:\n{command.format(path=path)}"
+        if command
+        else ("In a container, its own rules may close them: allow it to make user namespaces.")
+    )
+    return f"bubblewrap is installed, but this system closes user namespaces to it ({said.splitlines()[0]}). {advice}"
+
+
+def setting_is(setting: str, value: str) -> bool:
+    """Whether a setting of the kernel, a file in /proc/sys, has this value."""
+    file = Path("/proc/sys", setting)
+    return file.exists() and file.read_text().strip() == value

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from grader.inside import wire
 from grader.result import text_for_file
-from grader.sandbox import LIMITS, Child, Ended
+from grader.sandbox import LIMITS, Child, Ended, bubblewrap, pristine
 
 MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
 
@@ -24,15 +24,24 @@ class Session:
     """The student's notebook, running or able to run.
 
     given, cells   sources that come first, and the student's as (number, source)
+    modules        what these sources may import, for children to have at once
     problems       {cell's number: what went wrong}; a problem of a cell costs nothing by itself
+    isolation      what keeps the children apart from all else, by name
     """
 
-    def __init__(self, given: Sequence[str], cells: Sequence[tuple[int, str]], limits: dict = LIMITS):
-        self.given, self.cells, self.limits = given, cells, limits
+    def __init__(
+        self,
+        given: Sequence[str],
+        cells: Sequence[tuple[int, str]],
+        limits: dict = LIMITS,
+        modules: tuple[str, ...] = (),
+    ):
+        self.given, self.cells, self.limits, self.modules = given, cells, limits, modules
         self.child: Child | None = None
         self.life, self.seed = 0, 0
         self.problems: dict[int, str] = {}
         self.ending: set[int] = set()  # cells that end their child
+        self.isolation: list[str] = []
         self.output = ""
         self.given_up = ""
         self.deadline = time.monotonic() + limits["all"]
@@ -70,9 +79,10 @@ class Session:
         )  # raises if all is used up; else a start has its full time, which is no fault of the cells
         seconds = self.limits["start"]
         self.life += 1
-        self.child = Child(self.limits)
+        self.child = Child(self.limits, pristine(self.modules))
         try:
-            self.child.ask({"do": "start"}, seconds)
+            reply = self.child.ask({"do": "start"}, seconds)
+            self.isolation = [*(["bubblewrap"] if bubblewrap() else []), *reply["ok"]["walls"]] or ["limits only"]
             for source in self.given:
                 reply = self.child.ask(run_request(source, "given"), seconds)
                 if "error" in reply or missed(reply):

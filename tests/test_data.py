@@ -175,6 +175,23 @@ def test_digits_are_the_real_ones_in_a_fixed_stratified_split():
     assert digest(*digits.train, *digits.test) == "5343ca213f65d0b2"  # the split every measured figure rests on
 
 
+def test_the_file_of_digits_is_what_scikit_learn_gives():
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    x, y = load_digits(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=397, random_state=0, stratify=y)
+    for split, images, labels in zip(load("digits")[1:3], (x_train, x_test), (y_train, y_test), strict=True):
+        assert torch.equal(split.x.cpu(), torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 16)
+        assert torch.equal(split.y.cpu(), torch.tensor(labels))
+
+
+def test_the_digits_need_no_scikit_learn():
+    """Its import takes most of a second, and each submission that loads them would wait for it."""
+    source = "import sys; from utils.data import load; load('digits'); sys.exit('sklearn' in sys.modules)"
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True)
+
+
 def test_tumors_are_scaled_by_the_training_split_alone():
     from sklearn.datasets import load_breast_cancer
 

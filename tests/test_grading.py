@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import dying
-from grader import batch, collect, reports, sheet
+from grader import batch, collect, reports, sandbox, sheet
 from grader.__main__ import main
 from grader.grade import reasons_to_look, run_check, seed_of
 from grader.inside import wire
-from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, read_lab
+from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, modules_imported, read_lab
 from grader.notebook import read_cells
 from grader.result import make_result, read_result, write_result
 from grader.session import LabError, Raised, Session
@@ -362,6 +362,7 @@ def test_code_that_decides_on_points_grades_a_class_anew(tmp_path, graded_at_onc
     assert change("utils/expect.py", "1e-5", "1e-4")
     assert change("grader/session.py", "MOST_ENDING = 4", "MOST_ENDING = 5")
     assert change("grader/inside/child.py", "MOST_KEPT = 1000", "MOST_KEPT = 1001")
+    assert change("grader/inside/pristine.py", "ENDS = 4", "ENDS = 5")
     assert not change("grader/reports.py", "NAMED = 30", "NAMED = 31")
     assert not change("utils/privacy/dpsgd.py", "import", "import os\nimport"), "lab 02 does not import it"
     monkeypatch.setattr(batch, "installed_version", lambda name: "another")
@@ -505,9 +506,40 @@ def test_the_command_and_weaker_isolation(lab, tmp_path):
     without = os.environ | {"COURSE_BUBBLEWRAP": "0", "PYTHONIOENCODING": "ascii"}  # a terminal that knows no ▪ or ·
     done = subprocess.run(command, cwd=ROOT, env=without, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("WEAKER") == 1
+    assert done.stderr.count("WEAKER") == 1 and "COURSE_BUBBLEWRAP=0" in done.stderr
+    walls = {tuple(each["isolation"]) for each in json.loads((tmp_path / "out" / "report.json").read_text())["results"]}
+    assert len(walls) == 1 and not {"bubblewrap"} & set(*walls)
+    assert f"Kept apart by {', '.join(*walls)}: 2 of 2" in done.stdout
     assert totals(tmp_path / "out") == {"ann": 4, "bob": 2}
     assert "2 students" in done.stdout
+
+
+CLOSED = {
+    "kernel/apparmor_restrict_unprivileged_userns": "sudo tee /etc/apparmor.d/bwrap && sudo systemctl reload apparmor",
+    "kernel/unprivileged_userns_clone": "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+    "user/max_user_namespaces": "sudo sysctl -w user.max_user_namespaces=",
+    "none of these": "In a container",
+}
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_bubblewrap_that_may_make_no_user_namespaces_is_told_so(closed, tmp_path, monkeypatch):
+    """As on Ubuntu 24.04: it is installed, and the advice to install it would help nobody."""
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(sandbox, "setting_is", lambda setting, value: setting == closed)
+    path, why = sandbox.tried_bubblewrap.__wrapped__()
+    assert path == "" and "is installed" in why and "closes user namespaces" in why and CLOSED[closed] in why
+    assert "apt install" not in why
+    assert not closed.startswith("kernel/apparmor") or f"profile bwrap {fake} flags" in why
+
+
+def test_the_advice_of_teaching_is_the_graders():
+    teaching = (ROOT / "TEACHING.md").read_text(encoding="utf-8")
+    commands = [command.format(path="/usr/bin/bwrap") for _, _, command in sandbox.OPENED]
+    assert commands[0] in teaching
 
 
 def test_a_wrong_command_is_told_in_one_line(tmp_path):
@@ -570,7 +602,6 @@ def test_children_leave_nothing_behind():
     before = len(os.listdir("/proc/self/fd"))
     assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
     assert len(os.listdir("/proc/self/fd")) == before
-    assert (
-        subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside.child"], capture_output=True).stdout
-        == b""
-    )
+    started = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside"], capture_output=True, text=True)
+    ours = sandbox.pristine(modules_imported(read_lab(LAB).given))
+    assert started.stdout.split() == ([str(ours.process.pid)] if ours else []), "but for what forks the next one"

@@ -4,16 +4,26 @@ Each case is bounded, so that a hole in the sandbox would harm no machine.
 """
 
 import json
+import os
 import re
+import select
+import signal
 import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from grader import sandbox
 from grader.grade import load_lab
+from grader.inside import pristine as inside_pristine
+from grader.inside import walls as inside_walls
 from grader.lab import handed_out
 from grader.reports import feedback_page
-from grader.sandbox import bubblewrap
+from grader.sandbox import Child, bubblewrap, pristine
 from run import ROOT
 from tiny_lab import (
     ALL,
@@ -266,7 +276,7 @@ def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
     wanted = {
         str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv", ".json")
     }
-    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "wire")}
+    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "pristine", "walls", "wire")}
     assert seen_in_the_sandbox() == wanted
     monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))
     assert seen_in_the_sandbox() - wanted == {"grader/lab.py"}, "this test sees a file too many"
@@ -297,7 +307,7 @@ def test_a_fork_bomb_is_small():
         "for _ in range(300):\n    try:\n        if os.fork() == 0: time.sleep(100); os._exit(0)\n        made += 1\n"
         "    except OSError: pass\nprint('MADE', made)"
     )
-    result = graded(notebook(answers(before=[source])))
+    result = graded(notebook(answers(before=[source])), cell=30)
     assert points(result) == ALL
     assert int(re.search(r"MADE (\d+)", result["output"])[1]) < 64
 
@@ -344,3 +354,392 @@ def test_all_of_a_submission_is_bounded():
     result = graded(notebook(cells), cell=1, all=15)
     assert result["seconds"] < 15 + 60  # one start more, on a busy machine
     assert points(result) == NONE
+
+
+# Between students: each is forked from one process, at another time or at the same time.
+
+
+@pytest.fixture
+def can_fork():
+    if not pristine():
+        pytest.skip("needs bubblewrap, and user namespaces inside of it")
+
+
+forked = pytest.mark.usefixtures("can_fork")
+
+
+@contextmanager
+def students(count: int = 2):
+    """Children of one pristine process that live at the same time."""
+    children = [Child(sandbox.LIMITS, pristine()) for _ in range(count)]
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.kill()
+
+
+def found(child: Child, source: str):
+    """What a cell of a student's leaves in the variable `found`."""
+    reply = child.ask({"do": "run", "source": source, "name": "cell 1"}, 60)
+    assert reply.get("ok") == {"missed": []}, reply
+    return child.ask({"do": "get", "name": "found"}, 60)["ok"]["value"]
+
+
+def descendants(process: int) -> set[int]:
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            parents[int(name)] = int(Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[1])
+    below = {process}
+    while more := {one for one, parent in parents.items() if parent in below} - below:
+        below |= more
+    return below - {process}
+
+
+# What one leaves or has, and how another looks for it: it finds nothing.
+LEFT = {
+    "files": (
+        "import os\nfound = []\nfor place, _, _ in os.walk('/'):\n    if place.startswith('/proc'): continue\n"
+        "    try: open(place + '/left-by-another', 'w').close(); found.append(place)\n    except OSError: pass\n"
+        "assert {'/tmp', '/dev/shm'} <= set(found)",
+        "import os\nfound = [place for place, _, names in os.walk('/') if 'left-by-another' in names]",
+    ),
+    "processes": (
+        "import subprocess, sys\nfound = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)']).pid",
+        "import os\nfound = [name for name in os.listdir('/proc') if name.isdigit() and int(name) > 2]",
+    ),
+    "what can be killed": (
+        "found = 0",
+        "import os\nfound = []\nfor number in range(3, 5000):\n"
+        "    try: os.kill(number, 0); found.append(number)\n    except OSError: pass",
+    ),
+    "shared memory": (
+        "import ctypes\nfound = ctypes.CDLL(None).shmget(4711, 4096, 0o1666)\nassert found >= 0",
+        "import ctypes\nfound = [] if ctypes.CDLL(None).shmget(4711, 4096, 0o666) < 0 else [1]",
+    ),
+    "network": (
+        "import socket\nfound = 0\nserver = socket.create_server(('127.0.0.1', 4711))\n"
+        "other = socket.socket(socket.AF_UNIX)\nother.bind('\\0left-by-another')\nother.listen()\n"
+        "socket.create_connection(('127.0.0.1', 4711))",
+        "import socket\nfound = []\nfor family, where in ((2, ('127.0.0.1', 4711)), (1, '\\0left-by-another')):\n"
+        "    try: socket.socket(family).connect(where); found.append(where)\n    except OSError: pass",
+    ),
+    "terminals": (
+        "import os\nmine, _ = os.openpty()\nfound = os.ttyname(_)",
+        "import os\nfound = [name for name in os.listdir('/dev/pts') if name.isdigit()]",
+    ),
+    "flags of descriptors": (
+        "import os\nfound = 0\nos.set_blocking(0, False)",
+        "import os\nfound = [] if os.get_blocking(0) else [0]",
+    ),
+    "descriptors": (
+        "found = 0",
+        "import os\nnames = {end: os.readlink(f'/proc/self/fd/{end}') for end in os.listdir('/proc/self/fd')\n"
+        "    if os.path.exists(f'/proc/self/fd/{end}')}\n"
+        "found = [end for end, name in names.items() if name != '/dev/null' and not name.startswith('pipe:')]\n"
+        "found += [] if len(names) == 5 else [names]",
+    ),
+    "memory": (
+        "found = 'left-by-' * 9 + 'another'\nkept = [found + str(i) for i in range(1000)]",
+        "found, wanted = [], ('left-by-' * 9).encode() + b'another'\n"
+        "with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:\n"
+        "    for line in maps:\n        low, high = (int(end, 16) for end in line.split()[0].split('-'))\n"
+        "        if 'rw' not in line: continue\n        mem.seek(low)\n"
+        "        if mem.read(high - low).count(wanted) > 5: found.append(line)",
+    ),
+    "memory of all": (
+        "found = 0",
+        "found = [line for line in open('/proc/self/maps') if set('ws') <= set(line.split()[1])]",
+    ),
+    "modules": (
+        "import builtins, os, sys, torch\nfrom grader.inside import child, pristine, wire\nfound = 0\n"
+        "for module in (builtins, torch, child, pristine, wire, sys): module.left_by_another = 1\n"
+        "os.environ['left'] = 'by another'",
+        "import builtins, os, sys, torch\nfrom grader.inside import child, pristine, wire\n"
+        "found = [module.__name__ for module in (builtins, torch, child, pristine, wire, sys)\n"
+        "    if hasattr(module, 'left_by_another')] + [name for name in os.environ if name == 'left']",
+    ),
+    "keys": (  # of the kernel
+        "import ctypes, os\ncall = ctypes.CDLL(None).syscall\nadd = 248 if os.uname().machine == 'x86_64' else 217\n"
+        "for ring in (-3, -4, -5): found = call(add, b'user', b'left-by-another', b'secret', 6, ring)",
+        "import ctypes, os\ncall = ctypes.CDLL(None).syscall\nkeyctl = 250 if os.uname().machine == 'x86_64' else 219\n"
+        "found = [ring for ring in (-3, -4, -5) if call(keyctl, 10, ring, b'user', b'left-by-another', 0) > 0]",
+    ),
+}
+
+
+@pytest.fixture
+def spaces_alone(monkeypatch):
+    """Without Landlock and seccomp, which would hide a hole in the spaces."""
+    monkeypatch.setattr(sandbox, "WALLS", False)
+
+
+@forked
+@pytest.mark.parametrize("what", LEFT)
+def test_no_student_finds_what_is_another_students(what, spaces_alone):
+    leave, look = LEFT[what]
+    if what == "keys":  # with a keyring that goes down to all that this process starts, as after a login
+        inside_pristine.system_call("syscall", inside_pristine.KEYCTL, inside_pristine.JOIN_SESSION_KEYRING, None)
+        pristine().close()
+    with students() as (one, other):
+        found(one, leave)
+        assert found(other, look) == []
+    with students(1) as (later,):
+        assert found(later, look) == []
+
+
+@forked
+def test_each_student_draws_random_numbers_of_their_own():
+    draw = "import random, numpy, torch\nfound = [random.random(), float(numpy.random.rand()), float(torch.rand(1))]"
+    with students(3) as children:
+        drawn = [number for child in children for number in found(child, draw)]
+    assert len(set(drawn)) == 9
+
+
+ABOUT = """
+import gc, os, resource, signal, socket, sys, threading, torch
+def lines(name, *begin): return [line.strip() for line in open(f'/proc/self/{name}') if line.startswith(begin)]
+found = {
+    'limits': [(name, resource.getrlimit(getattr(resource, name))) for name in dir(resource) if 'RLIMIT_' in name],
+    'environment': dict(os.environ), 'folder': os.getcwd(), 'files': os.listdir(), 'shared': os.listdir('/dev/shm'),
+    'places': sorted({line.split()[4] + line.split()[5] for line in open('/proc/self/mountinfo')}),
+    'arguments': sys.argv[1:], 'path': sys.path, 'processes': [os.getpid(), os.getppid()], 'host': socket.gethostname(),
+    'user': [os.getuid(), os.getgid()], 'umask': os.umask(0o22), 'flags': str(sys.flags), 'leader': os.getsid(0) == 2,
+    'handlers': [str(signal.getsignal(number)) for number in signal.valid_signals()],
+    'blocked': str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), 'rights': lines('status', 'NoNew', 'Threads'),
+    'threads': [torch.get_num_threads(), threading.active_count()], 'garbage': gc.isenabled(), 'name': __name__,
+    'recursion': sys.getrecursionlimit(), 'output': [sys.stdout.encoding, sys.stdout.isatty()],
+    'names': sorted(globals()),
+}
+found = {name: str(value) for name, value in found.items()}
+"""
+
+
+@forked
+def test_a_forked_child_is_like_a_new_one(spaces_alone):
+    """What its cells see, with the same limits. It has given up more: all capabilities, in every set."""
+    children = [Child(sandbox.LIMITS, pristine()), Child(sandbox.LIMITS)]
+    try:
+        one, other = (found(child, ABOUT) for child in children)
+    finally:
+        for child in children:
+            child.kill()
+    differ = {name: (one[name], other[name]) for name in one if one[name] != other[name]}
+    assert not differ
+
+
+RIGHTS = """
+import ctypes, os
+call = ctypes.CDLL(None)
+found = [line for line in open('/proc/self/status') if line.startswith('Cap') and int(line.split()[1], 16)]
+found += [line for line in open('/proc/self/status') if line.split() == ['NoNewPrivs:', '0']]
+if call.unshare(0x10000000) == 0: found.append('a user space')
+if call.unshare(0x20000) == 0: found.append('a mount space')
+if call.umount2(b'/tmp', 2) == 0: found.append('no /tmp')
+if call.mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0: found.append('another /tmp')
+for name in ('/proc/sys/user/max_user_namespaces', '/proc/sysrq-trigger'):
+    try: open(name, 'w').write('7'); found.append(name)
+    except OSError: pass
+"""
+
+
+@forked
+def test_a_forked_child_has_no_rights(spaces_alone):
+    with students(1) as (child,):
+        assert found(child, RIGHTS) == []
+
+
+STAY = """
+import os, signal, sys, time
+found = 0
+for _ in range(5):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork(): os._exit(0)
+        for number in set(signal.valid_signals()) - {9, 19}: signal.signal(number, signal.SIG_IGN)
+        time.sleep(99)
+"""
+
+
+@forked
+def test_nothing_lives_on_after_its_submission():
+    """However detached it is: all of it has ended when `kill` returns."""
+    with students(1) as (child,):
+        found(child, STAY)
+        _, inner, _, *own = sorted(descendants(pristine().process.pid))
+        assert len(own) >= 2 + 5
+    assert not [process for process in own if Path(f"/proc/{process}").exists()]
+    assert Path(f"/proc/{inner}").exists()
+
+
+GRADER = f"""
+import sys
+from grader.sandbox import LIMITS, Child, pristine
+child = Child(LIMITS, pristine())
+print(child.ask({{"do": "run", "source": {STAY!r}, "name": "cell 1"}}, 60), flush=True)
+sys.stdin.read()
+"""
+
+
+@forked
+@pytest.mark.parametrize("killed", ["the grader", "the pristine process"])
+def test_all_end_with_what_has_started_them(killed):
+    """As where it is killed for want of memory."""
+    paths = os.environ | {"PYTHONPATH": str(ROOT)}
+    about = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": paths, "text": True}
+    with subprocess.Popen([sys.executable, "-c", GRADER], **about) as grader:
+        assert "'ok'" in grader.stdout.readline()
+        all_ = sorted(descendants(grader.pid))
+        assert len(all_) >= 5 + 5
+        ends = [os.pidfd_open(process) for process in all_]
+        inner = all_[2]
+        assert "pristine" in Path(f"/proc/{inner}/cmdline").read_text()
+        os.kill({"the grader": grader.pid, "the pristine process": inner}[killed], signal.SIGKILL)
+        for end in ends:
+            assert select.select([end], [], [], 20)[0], "it lives on"
+            os.close(end)
+        grader.kill()
+
+
+@forked
+def test_a_pristine_process_that_has_ended_is_replaced():
+    before = pristine()
+    before.process.kill()
+    before.process.wait()
+    with students(1) as (child,):
+        assert found(child, "found = 5") == 5 and pristine() is not before
+
+
+# The second wall, alone: without bubblewrap, or beside it.
+
+
+@pytest.fixture
+def without_bubblewrap(monkeypatch):
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda: "")
+
+
+@pytest.fixture
+def walls(without_bubblewrap) -> list[str]:
+    """The walls of this kernel."""
+    child = Child()
+    try:
+        return child.ask({"do": "start"}, 60)["ok"]["walls"]
+    finally:
+        child.kill()
+
+
+OUTSIDE = """
+import ctypes, os, socket, subprocess
+found, call = [], ctypes.CDLL(None, use_errno=True)
+def tried(name, act):
+    try: act(); found.append(name)
+    except OSError: pass
+def bound():
+    with socket.socket() as s: s.bind(('127.0.0.1', 0))
+def attempt(result):
+    if result < 0: raise OSError
+"""
+FILES = {
+    "read": "tried('read', lambda: open('PLACE/private').read())",
+    "list": "tried('list', lambda: os.listdir('PLACE'))",
+    "write": "tried('write', lambda: open('PLACE/shared', 'w'))",
+    "cut": "tried('cut', lambda: os.truncate('PLACE/shared', 0))",
+    "make": "tried('make', lambda: open('PLACE/new', 'w'))",
+    "folder": "tried('folder', lambda: os.mkdir('PLACE/folder'))",
+    "remove": "tried('remove', lambda: os.remove('PLACE/shared'))",
+    "rename": "tried('rename', lambda: os.rename('PLACE/shared', 'PLACE/other'))",
+    "link": "tried('link', lambda: os.link('PLACE/shared', 'PLACE/linked'))",
+    "run": "tried('run', lambda: subprocess.run(['PLACE/program']))",
+    "course": "tried('course', lambda: open('ROOT/grader/lab.py').read())",
+    "home": "tried('home', lambda: os.listdir('/root')); tried('home', lambda: os.listdir('/home'))",
+    "passwords": "tried('passwords', lambda: open('/etc/passwd').read())",
+    "processes": "tried('processes', lambda: open('/proc/PARENT/cmdline').read())",
+    "memory": "tried('memory', lambda: open('/proc/PARENT/mem', 'rb'))",
+    "ours": "tried('ours', lambda: open('ROOT/utils/expect.py', 'a'))",
+}
+CALLS = {
+    "network": "tried('network', bound)",
+    "connect": "tried('connect', lambda: socket.socket().connect(('127.0.0.1', PORT)))",
+    "local": "tried('local', lambda: socket.socket(socket.AF_UNIX))",
+    "rights": "tried('rights', lambda: os.chmod('PLACE/private', 0o666))",
+    "owner": "tried('owner', lambda: os.chown('PLACE/private', os.getuid(), os.getgid()))",
+    "times": "tried('times', lambda: os.utime('PLACE/private', (1, 1)))",
+    "attributes": "tried('attributes', lambda: os.setxattr('PLACE/private', 'user.x', b'1'))",
+    "user space": "tried('user space', lambda: attempt(call.unshare(0x10000000)))",
+    "others' memory": "tried('memory', lambda: attempt(call.process_vm_readv(os.getpid(), None, 0, None, 0, 0)))",
+    "keys": "tried('keys', lambda: attempt(call.syscall(KEYCTL, 0, -3, 0)))",
+    "clone": "tried('clone', lambda: attempt(call.syscall(CLONE, 0x10000000 | 17, 0, 0, 0, 0) or os._exit(0)))",
+    "packets": "tried('packets', lambda: socket.socket(16, socket.SOCK_RAW, 0))",
+}
+
+
+def reached(tries: dict[str, str], folder: Path, **about) -> list[str]:
+    """Which of these a child without bubblewrap reaches, of files of its own user, in a folder that is open to all."""
+    for name in ("private", "shared", "program"):
+        (folder / name).write_text("#!/bin/sh\n")
+    user = sandbox.user_of_children()
+    for place in (folder, *folder.iterdir()):
+        place.chmod(0o777)
+        if user:
+            os.chown(place, user, user)
+    keyctl, clone = (250, 56) if os.uname().machine == "x86_64" else (219, 220)
+    places = {"PLACE": folder, "ROOT": ROOT, "PARENT": os.getpid(), "KEYCTL": keyctl, "CLONE": clone}
+    child = Child(sandbox.LIMITS)
+    try:
+        source = "\n".join([OUTSIDE, *tries.values()])
+        for name, value in (places | about).items():
+            source = source.replace(name, str(value))
+        return found(child, source)
+    finally:
+        child.kill()
+
+
+@pytest.fixture
+def open_folder():
+    """One that another user can reach; pytest's own are closed."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_landlock_alone_keeps_files_and_processes_apart(open_folder, walls):
+    if "Landlock" not in walls:
+        pytest.skip("this kernel has no Landlock")
+    assert reached(FILES, open_folder) == []
+
+
+def test_seccomp_alone_refuses_calls(open_folder, walls):
+    if "seccomp" not in walls:
+        pytest.skip("no seccomp here")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert reached(CALLS, open_folder, PORT=server.getsockname()[1]) == []
+
+
+@isolated
+def test_the_walls_stand_inside_bubblewrap_too():
+    """And a result says so."""
+    calls = {name: CALLS[name] for name in ("others' memory", "keys", "user space", "clone", "packets")}
+    tries = OUTSIDE + "\n".join(calls.values()).replace("KEYCTL", "250").replace("CLONE", "56")
+    tries += "\ntried('a file of the system', lambda: os.listdir('/'))\nprint('REACHED', found)"
+    result = graded(notebook(answers(before=[tries])))
+    assert result["isolation"][0] == "bubblewrap"
+    if result["isolation"] == ["bubblewrap", "Landlock", "seccomp"]:
+        assert "REACHED []" in result["output"], result["output"]
+
+
+def test_system_calls_have_the_numbers_of_the_kernel():
+    """Where its headers are installed."""
+    known = inside_walls.REFUSED | inside_walls.CHANGES | {"clone": inside_walls.CLONE, "clone3": inside_walls.CLONE3}
+    places = ["/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm-generic/unistd.h"]
+    for column, place in enumerate(map(Path, places)):
+        numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", place.read_text())) if place.exists() else {}
+        for name, ours in known.items():
+            assert not numbers or name not in numbers or int(numbers[name]) == ours[column], (name, place)
+
+
+def test_without_walls_these_tests_see_what_is_reached(open_folder, without_bubblewrap, spaces_alone):
+    """Else they would be green for another reason. What a container or another user forbids is left out."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        seen = reached(FILES | CALLS, open_folder, PORT=server.getsockname()[1])
+    wanted = {"read", "list", "write", "cut", "make", "folder", "passwords", "processes", "network", "connect"}
+    assert wanted | {"local", "rights", "times", "memory"} <= set(seen)

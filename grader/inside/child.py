@@ -1,7 +1,8 @@
 """What runs inside the sandbox: the student's cells in one namespace, and calls of what they defined.
 
-`python -m grader.inside.child READ WRITE LIMITS` answers each request from file descriptor READ on WRITE.
-It shares its process with the student's code, so the teacher's side trusts its replies no more than that code.
+`python -m grader.inside.child READ WRITE TOLD` answers each request from file descriptor READ on WRITE; `pristine` has
+the same by a fork. It shares its process with the student's code, so the teacher's side trusts its replies no more than
+that code.
 """
 
 import __future__
@@ -20,17 +21,22 @@ import resource
 import sys
 import traceback
 
+from grader.inside import walls
+
 MOST_KEPT = 1000  # values of one submission that stay here
 MOST_MISSED = 10  # statements of a cell that are named because they could not run here
 FUTURES = sum(getattr(__future__, name).compiler_flag for name in set(__future__.all_feature_names) - {"nested_scopes"})
 
 
+def become(user: int) -> None:
+    """As root: become another user, who has no name and no groups."""
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+
+
 def take_limits(limits: dict) -> None:
-    """Set the limits of this process; as root, become another user. Called before any of the student's code runs."""
-    if limits.get("user"):
-        os.setgroups([])
-        os.setgid(limits["user"])
-        os.setuid(limits["user"])
+    """Set the limits of this process, before any of the student's code runs."""
     for kind, value in limits["resources"].items():
         if kind == "NPROC" and not limits["alone"]:  # the user's other processes count as well
             value += sum(len(os.listdir(f"/proc/{name}/task")) for name in own_processes())
@@ -59,18 +65,36 @@ class LazyModule:
         return getattr(importlib.import_module(self.__name), name)
 
 
-def serve(read: int, write: int) -> None:
+def imports(*modules: str) -> None:
+    """All that is slow, before the first request; and modules that cells are expected to import."""
     gc.disable()  # a tenth of the time that imports take: there is no garbage yet
     import torch
-    from torch import nn
 
     import utils
-    from grader.inside import wire
+    from grader.inside import wire  # noqa: F401
 
+    for name in modules:
+        with contextlib.suppress(Exception):  # a cell that imports it will be told why it cannot be
+            importlib.import_module(name)
     utils.plots, utils.widgets = LazyModule("utils.plots"), LazyModule("utils.widgets")
     torch.set_num_threads(1)
     gc.freeze()
     gc.enable()
+
+
+def serve(read: int, write: int, told: dict) -> None:
+    """Answer requests until the grader has ended.
+
+    told  what the grader wants of this process: its limits, and the arguments of `walls.build`, if it shall
+    """
+    import torch
+    from torch import nn
+
+    from grader.inside import wire
+
+    take_limits(told)
+    stand = walls.build(**told["walls"]) if told["walls"] else []
+    builtins.get_ipython = NoShell()
     namespace = {"__name__": "__main__", "__builtins__": builtins, "display": lambda *args, **kwargs: None}
     state = {"flags": ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, "lost": set(), "loop": None}
     sys.path.append("")  # so that a cell can import what a cell has written
@@ -90,7 +114,7 @@ def serve(read: int, write: int) -> None:
     def answer(request: dict) -> object:
         do = request["do"]
         if do == "start":
-            return None  # all that is slow has been imported
+            return {"walls": stand}  # and all that is slow has been imported
         if do == "run":
             return {"missed": run_cell(request["source"], request["name"], namespace, state)}
         if do == "get":
@@ -248,9 +272,14 @@ class NoShell:
             importlib.invalidate_caches()
 
 
-if __name__ == "__main__":
-    ends, limits = [int(end) for end in sys.argv[1:3]], json.loads(sys.argv[3])
+def run_child() -> None:
+    read, write, told = *map(int, sys.argv[1:3]), json.loads(sys.argv[3])
     sys.argv[1:] = []
-    take_limits(limits)
-    builtins.get_ipython = NoShell()
-    serve(*ends)
+    if told["user"]:
+        become(told["user"])
+    imports()
+    serve(read, write, told)
+
+
+if __name__ == "__main__":
+    run_child()
