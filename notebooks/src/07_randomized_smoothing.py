@@ -213,7 +213,7 @@ def certified(label, radius, reach):
 
 
 # %%
-updates = 200
+updates = 300
 train_small = partial(fit, train=data.train, lr=1e-2, updates=updates)
 by_sigma = {}  # 1,100 questions about each image
 radii = [round(share * sigma, 3) for share in (0, 0.5, 1, 1.5, 2, 3, 4)]
@@ -414,7 +414,7 @@ def bare_model(seed):
 def repaired(seed):
     classifier = bare_model(seed)
     front = denoiser(x.shape[1]).to(x.device)
-    return nn.Sequential(train_small(front, loss=restore(classifier, sigma)), classifier)
+    return nn.Sequential(train_small(front, loss=restore(classifier, sigma), updates=200), classifier)
 
 
 rows = {"undefended, smoothed": within_goal(bare_model), "denoiser in front": within_goal(repaired)}
