@@ -213,7 +213,7 @@ def certified(label, radius, reach):
 
 
 # %%
-updates = 300
+updates = 200
 train_small = partial(fit, train=data.train, lr=1e-2, updates=updates)
 by_sigma = {}  # 1,100 questions about each image
 radii = [round(share * sigma, 3) for share in (0, 0.5, 1, 1.5, 2, 3, 4)]
@@ -322,7 +322,8 @@ worst = torch.stack([answer == y for answer in answers.values()]).all(0)  # righ
 held_on = Rate(int(worst.sum()), len(y))
 measured(f"within {goal:g}: right under all four attacks", held_on)
 measured("proved right", kept["proved right"][goal])
-bare = accuracy(plain, (attacks.worst_case(plain, x, y, eps=goal, norm="l2"), y))
+few = x[:50], y[:50]  # the full search in L2 is dear
+bare = accuracy(plain, (attacks.worst_case(plain, *few, eps=goal, norm="l2"), few[1]))
 measured("undefended, worst case", bare)
 
 # %% [markdown]
@@ -350,33 +351,46 @@ def smooth_adv(sigma, eps, steps=2, draws=1):
 
 
 # %%
-def within_goal(train):
-    """The certified accuracy at the goal of three trainings; `train` makes a model of a seed."""
-    rates = []
-    for seed in range(3):
+def at_the_goal(model):
+    """Certified accuracy at the goal, asked for only where the choosing votes give hope of it."""
+    first = votes(model, x, sigma=sigma, n=100)
+    hope = (first.argmax(1) == y) & (first.amax(1) > 90)  # the goal needs a share of 0.98
+    counts = votes(model, x[hope], sigma=sigma, n=1000)
+    _, radius = certificates(y[hope], counts, sigma=sigma, failure_prob=0.001)
+    return Rate(int((radius >= goal).sum()), len(y))
+
+
+def three(train, *made):
+    """The certified accuracy at the goal of three trainings; `train(seed)` makes those that are not given."""
+    models = list(made)
+    for seed in range(len(made), 3):
         torch.manual_seed(seed)
-        model = train(seed)
-        rates.append(certified(*certify(model, x, sigma=sigma), goal))
-    return Trainings(rates)
+        models.append(train(seed))
+    torch.manual_seed(0)
+    return Trainings(at_the_goal(model) for model in models)
 
 
 def on_noise(seed, times=1):
     return train_small(small_cnn(data), transform=noisy(sigma), updates=times * updates)
 
 
+def on_attacks(seed):
+    return train_small(small_cnn(data), transform=smooth_adv(sigma, goal, steps=1))
+
+
 at_goal = {
-    "noise": within_goal(on_noise),
-    "noise, three times the updates": within_goal(partial(on_noise, times=3)),
-    "noise and attack": within_goal(lambda _: train_small(small_cnn(data), transform=smooth_adv(sigma, goal))),
+    "noise": three(on_noise, robust),
+    "noise, twice the updates": three(partial(on_noise, times=2)),
+    "noise and attack": three(on_attacks),
 }
 plots.rates(at_goal, x=f"certified within {goal:g} in L2")
 
 # %%
-gain = at_goal["noise and attack"].clearly_above(at_goal["noise, three times the updates"])
+gain = at_goal["noise and attack"].clearly_above(at_goal["noise, twice the updates"])
 measured("the attack is clearly better than as many passes on noise alone", gain)
 
 # %% [markdown]
-# With two steps an attacked update takes three passes, so the fair rival is noise with three times the updates,
+# With one step an attacked update takes two passes, so the fair rival is noise with twice the updates,
 # not with as many. Attacked training moves answers away from the boundary, which is what a large radius needs.
 #
 # ## Without retraining
@@ -407,17 +421,19 @@ def restore(classifier, sigma):
 
 
 # %%
-def bare_model(seed):
-    return plain if seed == 0 else fit(small_cnn(data), data.train).requires_grad_(False)
+classifiers = [plain]
+for seed in (1, 2):
+    torch.manual_seed(seed)
+    classifiers.append(fit(small_cnn(data), data.train).requires_grad_(False))
 
 
 def repaired(seed):
-    classifier = bare_model(seed)
     front = denoiser(x.shape[1]).to(x.device)
-    return nn.Sequential(train_small(front, loss=restore(classifier, sigma), updates=200), classifier)
+    front = train_small(front, loss=restore(classifiers[seed], sigma), updates=150)
+    return nn.Sequential(front, classifiers[seed])
 
 
-rows = {"undefended, smoothed": within_goal(bare_model), "denoiser in front": within_goal(repaired)}
+rows = {"undefended, smoothed": three(None, *classifiers), "denoiser in front": three(repaired)}
 rows |= {"trained on noise": at_goal["noise"], "noise and attack": at_goal["noise and attack"]}
 headline = rows | {"trained on noise, left by attacks": held_on, "undefended, worst case": bare}
 plots.rates(headline, x=f"certified, or left, within {goal:g} in L2")
@@ -574,7 +590,7 @@ def proved_radius(x, y):
 masked = nn.Sequential(Quantize(), plain)
 mask = Defense("masking", masked, nn.Sequential(StraightThrough(Quantize()), plain))
 votes_of_8 = Defense("smoothing", Smoothed(robust, sigma, n=8), Smoothed(robust, sigma, n=2), proved_radius)
-widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=32, queries=30, norms=("l2", "linf"))
+widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=32, queries=20, norms=("l2", "linf"))
 
 # %% [markdown]
 # **Try.** Ask for a proof, and move the budget. Up to where is there one, in $L_2$ and in $L_\infty$?
