@@ -53,6 +53,7 @@ ATTACKS = {
     "pgd targeted": lambda model, x, y, *, eps, **how: pgd(model, x, y, eps=eps, steps=3, target=(y + 1) % 3, **how),
     "pgd to the end": partial(pgd, steps=3, early_stop=False),
     "pgd from x": partial(pgd, steps=3, start=False),
+    **{f"pgd momentum {norm}": partial(pgd, norm=norm, steps=4, momentum=1.0) for norm in BOTH},
     "pgd long steps": partial(pgd, steps=3, step=10.0),
     **{f"apgd {norm}": partial(apgd, norm=norm, steps=8, restarts=2) for norm in BOTH},
     **{f"apgd_t {norm}": partial(apgd_t, norm=norm, steps=5) for norm in BOTH},
@@ -558,12 +559,68 @@ def test_targeted_attacks_reach_their_target(digits):
     assert hit["pgd"] > 0.9 and hit["fgsm"] > untargeted
 
 
-def test_transfer_attacks_the_surrogate(digits):
+def test_transfer_attacks_the_surrogate_to_the_last_step(digits):
     data, model = digits
-    x, y = data.test.take(50)
+    x, y = data.test
     torch.manual_seed(1)
-    other = fit(small_cnn(data), data.train, updates=50)
-    assert torch.equal(transfer(model, x, y, eps=0.1, surrogate=other, steps=5), pgd(other, x, y, eps=0.1, steps=5))
+    other = fit(small_cnn(data), data.train)
+    to_the_end = pgd(other, x, y, eps=data.eps, steps=20, early_stop=False)
+    assert torch.equal(transfer(model, x, y, eps=data.eps, surrogate=other, steps=20), to_the_end)
+    moved = accuracy(model, (to_the_end, y))
+    stopped = accuracy(model, (transfer(model, x, y, eps=data.eps, surrogate=other, attack=pgd, steps=20), y))
+    assert moved.clearly_below(stopped) and moved.k < 0.6 * stopped.k, "images that stop at the surrogate's first error"
+
+
+def test_several_surrogates_are_attacked_through_the_mean_of_their_logits(digits):
+    torch.manual_seed(1)
+    members = [nn.Linear(6, 2) for _ in range(3)]
+    middle, labels = torch.full((4, 6), 0.5), torch.tensor([0, 1, 0, 1])
+    moved = transfer(nn.Linear(6, 2), middle, labels, eps=0.1, surrogate=members, steps=10, start=False)
+    away = sum(member.weight[1] - member.weight[0] for member in members)
+    corner = middle + 0.1 * away.sign() * (1 - 2 * labels[:, None])
+    assert torch.allclose(moved, corner)
+    alone = [transfer(members[0], middle, labels, eps=0.1, surrogate=one, steps=10, start=False) for one in members]
+    assert not any(torch.allclose(moved, other) for other in alone), "no member decides alone"
+
+    data, model = digits
+    x, y = data.test
+    torch.manual_seed(2)
+    strangers = [fit(small_cnn(data), data.train) for _ in range(3)]
+    one_by_one = [accuracy(model, (transfer(model, x, y, eps=data.eps, surrogate=s, steps=21), y)) for s in strangers]
+    together = accuracy(model, (transfer(model, x, y, eps=data.eps, surrogate=strangers, steps=7), y))
+    assert together < min(one_by_one)  # as many passes
+    with pytest.raises(ValueError, match="empty"):
+        transfer(model, x, y, eps=0.1, surrogate=[])
+
+
+@pytest.mark.parametrize(("momentum", "way"), [(0.0, [1, 2, 1, 2, 1, 2]), (1.0, [1, 2, 3, 3, 2, 1])])
+def test_momentum_adds_up_the_directions_of_all_steps(momentum, way):
+    # one pixel, and a loss with its peak one and a half steps away: uphill is +, +, then - or + by where it is
+    x, y, step = torch.full((1, 1), 0.5), torch.zeros(1, dtype=torch.int64), 0.01
+
+    def peak(logits, labels):
+        return -((logits[:, 0] - 0.5 - 1.5 * step) ** 2)
+
+    how = {"eps": 0.1, "step": step, "start": False, "early_stop": False, "loss": peak, "momentum": momentum}
+    model = nn.Linear(1, 2, bias=False)
+    model.weight.data = torch.tensor([[1.0], [0.0]])
+    found = [(pgd(model, x, y, steps=steps, **how) - x).item() / step for steps in range(1, 7)]
+    assert found == pytest.approx(way, abs=1e-3)
+
+
+def test_momentum_weighs_every_step_alike_however_faint_its_gradient():
+    # the first gradient is a million times as large as the others: it must not decide them
+    def steep_at_first(logits, labels):
+        z = logits[:, 0] - 0.5
+        return torch.where(z < 0.005, 1e6 * z, -z)
+
+    model = nn.Linear(1, 2, bias=False)
+    model.weight.data = torch.tensor([[1.0], [0.0]])
+    x, y = torch.full((1, 1), 0.5), torch.zeros(1, dtype=torch.int64)
+    how = {"eps": 0.1, "step": 0.01, "start": False, "early_stop": False, "loss": steep_at_first, "momentum": 1.0}
+    assert (pgd(model, x, y, steps=4, **how) - x).item() == pytest.approx(0.0, abs=1e-6)  # up, no move, back, no move
+    with pytest.raises(ValueError, match="momentum must be"):
+        pgd(model, x, y, eps=0.1, momentum=1.5)
 
 
 class Noisy(nn.Module):

@@ -115,7 +115,9 @@ def test_a_wrong_answer_is_never_proved(models, digits):
 
 def test_training_for_intervals_is_what_makes_them_useful(models, digits):
     x, y = digits.test
-    shares = {name: float(proved(model, x, y, eps=0.1, by="intervals").float().mean()) for name, model in models.items()}
+    shares = {
+        name: float(proved(model, x, y, eps=0.1, by="intervals").float().mean()) for name, model in models.items()
+    }
     assert shares["boxed"] > 0.6 and shares["attacked"] < 0.05
 
 
@@ -152,7 +154,9 @@ def test_for_a_linear_model_the_radius_is_the_distance():
         assert float(lipschitz_radius(model, x, y)) == pytest.approx(lead / float(w.norm()), rel=1e-3)
         in_linf = lead / float(w.abs().sum())
         for by in WAYS:
-            assert proved(model, x, y, eps=0.999 * in_linf, by=by) and not proved(model, x, y, eps=1.001 * in_linf, by=by)
+            assert proved(model, x, y, eps=0.999 * in_linf, by=by) and not proved(
+                model, x, y, eps=1.001 * in_linf, by=by
+            )
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (9, 4), (64, 64), (100, 1)])

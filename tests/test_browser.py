@@ -52,9 +52,6 @@ KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language":
 OURS = f"import sys; sys.path[:0] = ['{ROOT}', '{ROOT}/tests', '{ROOT}/tools']"
 SHOWS_A_WIDGET = re.compile(r"guess\w*$|\.reveal\(|widgets\.\w+\(")
 
-# A lesson's only picture from elsewhere; answered here, so that the test needs no network.
-BADGE, EMPTY = "https://colab.research.google.com/assets/colab-badge.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>'
-
 # Times from a key to the next picture that the browser has decoded and is about to paint.
 WATCH = """image => {
     window.moves = []
@@ -124,7 +121,6 @@ def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
     page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
     page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
     page.on("request", lambda request: page.seen["addresses"].add(request.url))
-    page.route(BADGE, lambda route: route.fulfill(content_type="image/svg+xml", body=EMPTY))
     alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
     page.goto(f"{address}/{alone}/tree/{name}?token=course")
     yield page
@@ -170,7 +166,8 @@ def run_all(page: Page) -> None:
     failed = page.locator("[data-mime-type$='jupyter.error'], [data-mime-type$='jupyter.stderr']")
     expect(prompts.last.filter(has_text=re.compile(r"\[\d+\]:")).or_(failed).first).to_be_attached()
     assert not failed.all_text_contents()
-    assert not [text for text in prompts.all_text_contents() if not re.fullmatch(r"\[\d+\]:", text)]
+    folded = ""  # the first cell's, which has no number to show
+    assert {re.sub(r"\d+", "1", text) for text in prompts.all_text_contents()} <= {folded, "[1]:"}
 
 
 def screenshot(page: Page, name: str) -> None:
@@ -194,8 +191,10 @@ def test_every_widget_is_visible(page):
 
 @pytest.mark.parametrize("page", [lesson], ids=["lesson"], indirect=True)
 def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
-    waiting = page.get_by_text("Lock a prediction above to compare.").first
+    waiting, kept = page.get_by_text("Lock a prediction above to compare.").first, page.get_by_text("Kept back until")
     expect(waiting).to_be_visible()
+    expect(kept.first).to_be_visible()  # although all cells have run
+    expect(page.get_by_text("left after one step →")).to_have_count(0)
     lock = page.get_by_role("button", name="Lock", exact=True).first
     lock.scroll_into_view_if_needed()
     screenshot(page, "predict")
@@ -210,7 +209,50 @@ def test_a_prediction_is_locked_from_the_keyboard_and_revealed(page):
     sentence.hover()  # JupyterLab lays out only what is near; a picture far away has no size yet
     answer.hover()
     expect(answer).to_be_in_viewport()
+    expect(kept).to_have_count(0)
+    expect(page.get_by_text("left after one step →")).to_be_visible()
     screenshot(page, "reveal")
+
+
+def test_a_lesson_is_opened_with_its_answers_covered_and_its_plumbing_folded(browser, address, folder):
+    notebook = nbformat.read(EXPLORER, 4)
+    shutil.copy(EXPLORER, folder / "covered.ipynb")
+    covered = [c for c in notebook.cells if c.metadata.get("jupyter", {}).get("outputs_hidden") and c.outputs]
+    with opened(browser, address, "covered.ipynb") as page:
+        places = page.locator(".jp-OutputPlaceholder")
+        expect(page.locator(".jp-InputPlaceholder")).to_have_count(1)
+        expect(page.get_by_text("This cell finds the course")).to_be_visible()  # its first line, in the code's place
+        expect(page.get_by_text("sys.path.insert")).to_be_hidden()
+        places.first.scroll_into_view_if_needed()
+        expect(places.first).to_contain_text("First your prediction.")
+        expect(page.get_by_text("left after one step →")).to_be_hidden()
+        screenshot(page, "covered")
+        seen = places.count()
+        assert 0 < seen <= len(covered)  # JupyterLab makes only the cells that are near
+        places.first.click()
+        expect(places).to_have_count(seen - 1)
+
+
+def test_each_lesson_leads_to_its_lab(browser, address, folder):
+    """From the last cells of all lessons, put together where lessons lie, with the labs beside them."""
+    (folder / "notebooks").mkdir()
+    (folder / "labs").mkdir()
+    last = {file.stem: nbformat.read(file, 4).cells[-1] for file in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    links = [re.search(r"\.\./labs/(\w+\.ipynb)", cell.source) for cell in last.values()]
+    named = list(dict.fromkeys(link[1] for link in links if link))
+    assert named == sorted(file.name for file in (ROOT / "labs").glob("*.ipynb"))
+    for name in named:
+        shutil.copy(ROOT / "labs" / name, folder / "labs")
+    for cell in last.values():
+        cell.id = cell.id + "-" + str(len(cell.source))
+    nbformat.write(
+        v4.new_notebook(cells=list(last.values()), metadata={"kernelspec": KERNEL}), folder / "notebooks" / "ends.ipynb"
+    )
+    with opened(browser, address, "notebooks/ends.ipynb") as page:
+        for name in named:
+            page.locator(f"a[href*='labs/{name}']").first.click()
+            expect(page.get_by_role("tab", name=name)).to_be_visible()
+            page.get_by_role("tab", name="ends.ipynb").click()
 
 
 def played(page: Page) -> Locator:
@@ -406,4 +448,4 @@ def test_the_security_card_is_set_to_the_left(browser, address, folder):
 def test_the_console_is_clean_and_nothing_was_asked_of_the_network(page, address):
     assert page.seen["errors"] == []
     away = {url for url in page.seen["addresses"] if not url.startswith((address, "data:", "blob:"))}
-    assert away <= {BADGE}
+    assert not away

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from build import FIRST_CELL, assemble, build
+from build import FIRST_CELL, NAME, REPOSITORY, assemble, build
 from run import ROOT
 from utils import records
 
@@ -100,10 +100,56 @@ def test_a_lesson_that_fails_stops_the_build_and_leaves_the_old_notebook(lesson,
     assert (tmp_path / "01_small.ipynb").read_text().splitlines() == before
 
 
-def test_the_first_cell_does_nothing_elsewhere(tmp_path):
+def test_the_first_cell_does_nothing_in_the_course(tmp_path):
     probe = "import sys, os; before = os.getcwd(), sys.path[:]\n{}\nassert before == (os.getcwd(), sys.path)"
     subprocess.run([sys.executable, "-c", probe.format(FIRST_CELL)], cwd=tmp_path, check=True)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("stranger", [False, True], ids=["no utils", "another utils"])
+def test_a_notebook_that_lies_alone_says_what_it_needs(tmp_path, stranger):
+    if stranger:
+        (tmp_path / "utils.py").write_text("")
+    (tmp_path / "lab.py").write_text(FIRST_CELL)
+    alone = [sys.executable, "-S", tmp_path / "lab.py"]  # -S: without what is installed here
+    ended = subprocess.run(alone, capture_output=True, text=True, cwd=tmp_path, env={})
+    assert ended.returncode == 1 and f"git clone {REPOSITORY} && cd {NAME} && make lab" in ended.stderr
+    assert "direct cause" not in ended.stderr and "During handling" not in ended.stderr
+
+
+ASKS = """
+# %%
+guess = widgets.ask("How much?")
+guess
+
+# %% [markdown]
+# Now.
+
+# %%
+def silent():
+    print("not yet")
+
+
+also = silent
+
+# %%
+1
+
+# %%
+guess.reveal(1)
+
+# %%
+2
+"""
+
+
+def test_what_would_give_a_prediction_away_is_folded_and_the_plumbing_too(tmp_path):
+    (tmp_path / "01_small.py").write_text(LESSON + ASKS)
+    cells = assemble(tmp_path / "01_small.py").cells
+    folded = [cell.source for cell in cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
+    assert folded == ["1", "guess.reveal(1)"]
+    assert cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    assert "[Open in Colab](https://colab.research.google.com/" in cells[0].source and "![" not in cells[0].source
 
 
 def test_the_floors_of_utils_hold_and_can_break(tmp_path):

@@ -167,6 +167,18 @@ def test_triptych_shows_images_changes_and_readings(model, x):
         assert y[i] != k
 
 
+def test_triptych_writes_what_the_attacker_wanted_beside_each_result():
+    y = labelled(MODEL, X)
+    x_adv, target = fgsm(MODEL, X, y, eps=EPS), (y + 3) % 10
+    picture = plots.triptych(X, x_adv, MODEL, y=y, target=target, classes=[f"class {i}" for i in range(10)])
+    shown = [axes.images[0] for axes in axes_of(picture) if axes.images][::3]
+    chosen = [int((X == torch.tensor(image.get_array())).flatten(1).all(1).nonzero()) for image in shown]
+    words = [t.get_text() for axes in axes_of(picture) for t in axes.texts if "wanted" in t.get_text()]
+    assert words == [f"wanted: class {target[i]}" for i in chosen]
+    plain = plots.triptych(X, x_adv, MODEL, y=y)
+    assert not any("wanted" in t.get_text() for axes in axes_of(plain) for t in axes.texts)
+
+
 def test_changes_are_amplified_to_the_stated_scale():
     delta = torch.zeros(1, 8, 8)
     delta[0, 0, 0], delta[0, 1, 1] = EPS, -EPS / 2
@@ -286,6 +298,8 @@ def test_a_gallery_names_rows_and_shows_each_image_once():
     assert shown[0].images[0].get_cmap().name == "gray_r"
     faces = plots.gallery({"faces": images((1, 64, 64), 2)})
     assert axes_of(faces)[0].images[0].get_cmap().name == "gray"  # light, not ink
+    width, wider = (plots.gallery({"a": X[:2]}, largest=inches).figure.get_figwidth() for inches in (0.8, 1.5))
+    assert wider == pytest.approx(width + 2 * 0.7)
 
 
 def test_curves_draw_the_numbers_on_the_axes_asked_for():

@@ -42,6 +42,11 @@ def cell_of(text: str) -> str:
 # What the cells above the claims would have measured, made up.
 
 
+def asked(scores, labels):
+    """Lesson 02: what is left after 500 calls by two attackers without gradients."""
+    return {"scores (Square)": {500: of(scores)}, "labels (RayS)": {500: of(labels)}}
+
+
 def leaks(found):
     """Lesson 08: how many members are found at 1 % false accusations."""
     exposed = dict.fromkeys(("as it is", "behind a mask"), of(found))
@@ -159,6 +164,21 @@ DIGITS = SimpleNamespace(eps=0.15)
 
 # {claim: [(verdict, the figures that its cell is given)]}
 CASES = {
+    # 01
+    "High test accuracy means that a model is safe to ship": [
+        ("refuted", {"attacked": of(0.2), "clean": of(0.98), "data": SimpleNamespace(eps=0.15)}),
+        ("holds", {"attacked": of(0.97), "clean": of(0.98), "data": SimpleNamespace(eps=0.15)}),
+    ],
+    # 02
+    "Surviving FGSM means being robust": [
+        ("refuted", {"left": of(0.5, 80)}),
+        ("holds", {"left": of(1.0, 80)}),
+    ],
+    "Without gradients there is no attack": [
+        ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.2)}),
+        ("refuted", {"clean": of(0.98), "by_calls": asked(scores=0.2, labels=0.97)}),
+        ("holds", {"clean": of(0.98), "by_calls": asked(scores=0.96, labels=0.97)}),
+    ],
     # 06
     "Distillation defends deep networks without a change of architecture": [
         ("refuted", {"left": distilled(0.12), "opened": {"cross-entropy": of(0.86)}}),

@@ -547,6 +547,7 @@ def executed(tmp_path_factory):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in [first, *cells, *cells]])
     folder = inspect.getfile(tiny).rpartition("/")[0]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_RECORD", str(tmp_path_factory.mktemp("run") / "record"))  # so no curtain: test_curtain.py
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
         patch.setenv("PYTHONPATH", f"{folder}:{folder}/..")
         NotebookClient(notebook, kernel_manager_class=OwnKernel, store_widget_state=False).execute()

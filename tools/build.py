@@ -11,6 +11,7 @@ stamped too, and the two printable pages are written.
 """
 
 import argparse
+import ast
 import math
 import os
 import re
@@ -42,31 +43,45 @@ NAME = REPOSITORY.rpartition("/")[2]
 HEADING = re.compile(r"^#+ (?!BEGIN |END )(.+)", re.MULTILINE)  # not the marks of an answer
 
 FIRST_CELL = f"""\
-# On Colab this cell fetches the course and installs nothing. Elsewhere it does nothing.
+# @title This cell finds the course: on Colab it fetches it, and elsewhere it says what is missing.
 import os, subprocess, sys
 
+address, course = "{REPOSITORY}", os.path.expanduser("~/{NAME}")
 if "google.colab" in sys.modules:
-    course = os.path.expanduser("~/{NAME}")
     if not os.path.exists(course):
-        address = "{REPOSITORY}"
         subprocess.run(["git", "clone", "--depth", "1", address, course], check=True)
     os.chdir(f"{{course}}/notebooks")
     sys.path.insert(0, course)
-    sys.modules.pop("utils", None)  # somebody else's, if there is one"""
+    sys.modules.pop("utils", None)  # somebody else's, if there is one
+else:
+    try:
+        import utils.records
+    except ImportError:
+        raise ImportError(
+            f"this notebook needs the course around it. In a terminal: git clone {{address}} && cd {NAME} && make lab. "
+            "Then put the notebook into the folder that JupyterLab shows, and open it there"
+        ) from None"""
+# Folded where JupyterLab and Colab can fold: a reader meets the lesson, not its plumbing.
+PLUMBING = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+FOLDED = {"jupyter": {"outputs_hidden": True}}
 
 
-def badge(stem: str, folder: str = "notebooks") -> str:
-    """The link, as a picture in markdown, that opens the built notebook on Colab."""
+def on_colab(stem: str, folder: str = "notebooks") -> str:
+    """The address that opens the built notebook on Colab."""
     page = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
-    picture = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open in Colab]({picture})]({page}/blob/main/{folder}/{stem}.ipynb)"
+    return f"{page}/blob/main/{folder}/{stem}.ipynb"
+
+
+def badge(stem: str) -> str:
+    """The same as a picture in markdown: for the README, since a notebook shows no picture of another host."""
+    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({on_colab(stem)})"
 
 
 def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     """The notebook that a text describes, not run yet: cells with badge, first cell and ids, and its fingerprint."""
     cells = jupytext.read(source, fmt="py:percent").cells
     title, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{title}\n\n{badge(source.stem, folder)}\n{rest}".rstrip().replace(
+    cells[0].source = f"{title}\n\n[Open in Colab]({on_colab(source.stem, folder)})\n{rest}".rstrip().replace(
         "SECONDS", seconds(source.stem)
     )
     cells.insert(1, new_code_cell(FIRST_CELL))
@@ -82,6 +97,9 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
             sections.append(section)
         count += 1
         cell.id, cell.metadata = f"{section}-{count}", {}
+    cells[1].metadata = PLUMBING
+    for cell in kept_back(cells):
+        cell.metadata = FOLDED
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     metadata = {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -90,6 +108,25 @@ def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
         "appearance": digest(appearance(code), shows_of_others("\n".join(code))),
     }
     return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
+
+
+def kept_back(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """The cells whose stored outputs would give a prediction away: after `ask`, up to and with the one that reveals."""
+    found, asked = [], ""
+    for cell in cells:
+        if cell.cell_type == "code":
+            found += [cell] if asked and shows(cell.source) else []
+            if asked and f"{asked}.reveal(" in cell.source:
+                asked = ""
+            if ask := re.search(r"^(\w+) = widgets\.ask\(", cell.source, re.MULTILINE):
+                asked = ask[1]
+    return found
+
+
+def shows(code: str) -> bool:
+    """Whether a cell may print or display: it does more than to import, define and assign."""
+    silent = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign
+    return not all(isinstance(statement, silent) for statement in ast.parse(code).body)
 
 
 def shows_of_others(code: str) -> str:

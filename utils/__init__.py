@@ -37,6 +37,11 @@
     rate          k out of n, with its interval
     arguments     numbers as people have them
     classifiers   those that are no modules of torch, as arrays in and arrays out
+    earlier       after a restart, where a name comes from
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """
+
+from utils import earlier
+
+earlier.look_after()

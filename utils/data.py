@@ -14,7 +14,7 @@ from torch import Tensor
 from utils.download import obtain
 from utils.formats import check_arrays, read_cifar, read_gtsrb, read_idx, read_npz, read_payments
 
-# name: customary L-infinity budget, shape of one input as stored, classes
+# name: L-infinity budget, shape of one input as stored, classes
 SETS = {
     "digits": (0.15, (8, 8), tuple("0123456789")),
     "tumors": (0.05, (30,), ("malignant", "benign")),
@@ -60,7 +60,8 @@ class Dataset(NamedTuple):
     train, test  each a Split (x, y): inputs float32 in [0, 1], labels int64 (N,), on the fastest device here.
                  Images are (N, C, H, W), tables (N, features).
     classes      the name of each label
-    eps          the customary L-infinity budget, in the units of x
+    eps          the L-infinity budget of the course, in the units of x: the field's custom for MNIST and CIFAR-10, our
+                 own choice for the others
     """
 
     name: str

@@ -203,6 +203,7 @@ def lines(
             axes.fill_between(list(line), low, high, color=drawn.get_color(), alpha=0.18, linewidth=0)
         if log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
         if len(numbers) <= 8:
             axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
             axes.set_xticks([], minor=True)
@@ -324,17 +325,22 @@ def show_change(axes: Axes, delta: Tensor, scale: float) -> AxesImage:
 
 
 def gallery(
-    rows: Mapping[str, Tensor], captions: Mapping[str, Sequence[str]] | None = None, *, photos: bool | None = None
+    rows: Mapping[str, Tensor],
+    captions: Mapping[str, Sequence[str]] | None = None,
+    *,
+    photos: bool | None = None,
+    largest: float = 0.8,
 ) -> Picture:
     """Rows of images under each other, each with its name on the left: {name: (N, C, H, W)} in [0, 1].
 
     captions  {name: N short texts}, written over a row's images
     photos    show a single channel as light, not as ink; None: if images are larger than 32 pixels
+    largest   inches that an image may be wide
     """
     captions, count = captions or {}, max(map(len, rows.values()))
     width = max(images.shape[-1] for images in rows.values())
     over = 0.17 * len(captions)
-    side = min(5.6 / count, (2.85 - over) / len(rows), 0.8)
+    side = min(5.6 / count, (2.85 - over) / len(rows), largest)
     names = max(map(len, rows)) * 0.068 + 0.1  # inches for the names
     text = "\n".join(name + (f" {ARROW} {', '.join(captions[name])}" if name in captions else "") for name in rows)
     picture = Picture(min(side * count + names + 0.1, 7), side * len(rows) + over + 0.1, text)
@@ -370,6 +376,7 @@ def triptych(
     model: nn.Module,
     *,
     y: Tensor | None = None,
+    target: Tensor | None = None,
     rows: int = 3,
     classes: Sequence[str] | None = None,
 ) -> Picture:
@@ -377,6 +384,7 @@ def triptych(
 
     x, x_adv  images before and after the attack, (N, C, H, W) in [0, 1], one or three channels
     y         true labels (N,); with them, examples that were right before come first
+    target    the classes that the attacker wanted (N,), to be written beside each result
     rows      examples to show, at most 4: those whose prediction changed, of different classes, in the order of x
     classes   their names; None: their numbers
     """
@@ -386,9 +394,12 @@ def triptych(
     shown = informative(before.argmax(1), after.argmax(1), right, min(rows, 4))
     scale = max((x_adv - x)[shown].abs().max().item(), 1e-6)
 
+    def name(k):
+        return classes[k] if classes else str(int(k))
+
     def reading(axes, probability, color):
         sure, k = probability.max(0)
-        axes.text(-0.1, 0.56, classes[k] if classes else k.item(), va="bottom", color=color, fontsize=11)
+        axes.text(-0.1, 0.56, name(k), va="bottom", color=color, fontsize=11)
         axes.text(-0.1, 0.46, percent(sure), va="top", color=SOFT)
 
     side = min(0.9, 2.6 / len(shown))  # of an image, in inches
@@ -404,6 +415,8 @@ def triptych(
             show_image(result, x_adv[i])
             reading(before_text, before[i], INK)
             reading(after_text, after[i], INK if before[i].argmax() == after[i].argmax() else RED)
+            if target is not None:
+                after_text.text(-0.1, 0.2, f"wanted: {name(target[i])}", va="top", color=SOFT)
         if x.shape[1] == 1:
             bar = picture.figure.colorbar(change, cax=grid[0, 3].inset_axes((0, 0.05, 0.12, 0.9)))
             bar.set_ticks([-1, 0, 1], labels=[f"\u2212{scale:.2g}", "0", f"+{scale:.2g}"])

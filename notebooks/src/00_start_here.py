@@ -36,6 +36,7 @@ from torch import nn
 from utils import attacks, evaluation, plots, widgets
 from utils.data import load
 from utils.models import small_cnn
+from utils.records import measured
 from utils.training import fit
 
 data = load()  # the digits, 8 x 8 pixels; load("mnist") runs the same cells
@@ -55,9 +56,10 @@ defended = nn.Sequential(FiveLevels(), model)
 
 # %% [markdown]
 # Now a standard attack, PGD (you build it in lesson 02), on both models.
-# It may change each pixel by a small `eps`.
+# It may change each pixel by at most `eps`, on a scale from 0 to 1.
 
 # %%
+print(f"{data.name}: eps = {data.eps:.3g}")
 x, y = data.test.take(200)
 before = evaluation.robust_accuracy(model, (x, y), attacks.pgd, eps=data.eps)
 after = evaluation.robust_accuracy(defended, (x, y), attacks.pgd, eps=data.eps)
@@ -69,23 +71,38 @@ plots.rates({"undefended, no attack": clean, "undefended, PGD": before, "defende
 # Would you ship it?
 #
 # Before you go on, commit yourself.
-# The next attack is not allowed gradients at all. It only asks the model for its scores.
+# The next attack, Square, is not allowed gradients at all. It only asks the model for its scores.
 
 # %%
 guess = widgets.ask("What accuracy will be left to the defended model?")
 guess
 
 # %%
-left = evaluation.robust_accuracy(defended, (x, y), attacks.square, eps=data.eps)
+x_square = attacks.square(defended, x, y, eps=data.eps)
+left = evaluation.accuracy(defended, (x_square, y))
 guess.reveal(left)
 
 # %%
-plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapted attack": left})
+without = evaluation.robust_accuracy(model, (x, y), attacks.square, eps=data.eps)
+plots.rates(
+    {"undefended, PGD": before, "defended, PGD": after, "undefended, Square": without, "defended, Square": left}
+)
 
 # %% [markdown]
-# The rounding had not stopped the *attack*. It had stopped the *measurement*.
-# The digits are as easy to spoil as before; only the compass was broken.
-# This is called **gradient masking**. Lessons 04 and 05 are about it.
+# Read the bars in pairs. Under PGD the rounding seems to save the model.
+# Under Square, the same attack for both, it saves nothing.
+# The rounding had not stopped the *attack*. It had stopped the *measurement*: PGD had lost its compass.
+#
+# It can even do harm. A pixel halfway between two levels needs a small push to jump a whole level:
+
+# %%
+rounded = FiveLevels()
+measured("a pixel was changed by up to", (x_square - x).abs().max())
+measured("after the rounding, by up to", (rounded(x_square) - rounded(x)).abs().max())
+measured("clearly less is left with the rounding than without", left.clearly_below(without))
+
+# %% [markdown]
+# To hide the gradient and leave the weakness is called **gradient masking**. Lessons 04 and 05 are about it.
 #
 # That is why the question is never "what do people use?", but:
 # *what is left, against whom, at which price?*
@@ -101,6 +118,10 @@ plots.rates({"undefended, PGD": before, "defended, PGD": after, "defended, adapt
 # 6. **Verdict**, computed from what was measured.
 #
 # Then the lesson's function moves to `utils`, from where later lessons import it.
+#
+# What comes between a question and its answer is folded until you lock your prediction, or ask to see it without one.
+# After a restart of the kernel, the names of earlier cells are gone: *Run All Above Selected Cell*, in the menu *Run*,
+# brings them back.
 #
 # From 01 on, a lesson ends with a link to its lab, to practise in.
 # The [field guide](field_guide.html) explains the course's terms.

@@ -390,7 +390,9 @@ pupils, start = {}, time.perf_counter()
 for seed, robust_teacher in enumerate(trained):
     torch.manual_seed(seed)
     see = by_answers(robust_teacher, attacked(**attack))
-    pupils.setdefault("pupil, attacked images", []).append(distill(robust_teacher, small_cnn(data), data, 1, see, **short))
+    pupils.setdefault("pupil, attacked images", []).append(
+        distill(robust_teacher, small_cnn(data), data, 1, see, **short)
+    )
 seconds["robust distillation"] = seconds["adversarial training"] + (time.perf_counter() - start) / 3
 ways = {"pupil, clean, T = 1": (1, 1), "pupil, clean, T = 20": (20, 1), "pupil, clean, T = 20, longer": (20, 2)}
 for name, (heat, longer) in ways.items():

@@ -151,8 +151,8 @@ for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.
 #
 # <details><summary>Hint 1</summary>Take the label's logit with <code>gather</code>.</details>
 # <details><summary>Hint 2</summary>For the best of the others, the label's own must be out of the race.</details>
-# <details><summary>Hint 3</summary><code>logits.scatter(1, y[:, None], -math.inf)</code> is a copy
-# in which the label cannot win.</details>
+# <details><summary>Hint 3</summary><code>scatter</code> gives a copy with one number of each row replaced.
+# By which number, so that it can never be the largest?</details>
 
 
 # %%
@@ -271,8 +271,8 @@ expect.equal(one, tries[0], "with one try, that is the answer")
 #
 # Why is the robust accuracy in each too high, if it is? Answer with one word:
 # `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the loss has no gradient),
-# `"mean"` (restarts are not put together as an attacker would), `"hidden"` (only gradients were tried,
-# and there are none).
+# `"mean"` (restarts are not put together as an attacker would), `"hidden"` (it comes from attacks that follow
+# the model's own gradient, and there is none).
 #
 # - **A** "PGD, 10 steps of 0.001, $\varepsilon$ = 0.1: 95 % are left. With 1,000 such steps it is 12 %."
 # - **B** "The model rounds its inputs to five levels. PGD leaves 94 %, FGSM as well.
@@ -326,8 +326,8 @@ plots.rates(
 #
 # <details><summary>Hint 1</summary>How large is the gradient of the cross-entropy on this model?</details>
 # <details><summary>Hint 2</summary>You have written a loss that does not mind, and a projection.</details>
-# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the margin's gradient,
-# each followed by the projection.</details>
+# <details><summary>Hint 3</summary>Put the two together as in PGD. How long must ten steps be
+# to cross the ball, and what brings them back into it?</details>
 
 
 # %%

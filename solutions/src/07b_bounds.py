@@ -423,7 +423,9 @@ def counterexample(weight, bias, point, radius, tries=300):
 weight, bias, point = near_boundary(seed, 200, 0.2)
 found = expect.number(expect.leaves_arguments(sound_radius, weight, bias, point), "the radius")
 exact = abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
-expect.that(found < exact, "not shorter than the distance: float32 leaves no room", expected=f"< {exact:.6f}", got=found)
+expect.that(
+    found < exact, "not shorter than the distance: float32 leaves no room", expected=f"< {exact:.6f}", got=found
+)
 expect.that(found >= 0.98 * exact, "far shorter than it has to be", expected=f"{0.98 * exact:.5f} or more", got=found)
 on_it = near_boundary(seed, 200, 0.0)
 found = expect.number(sound_radius(*on_it), "the radius")

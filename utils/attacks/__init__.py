@@ -5,7 +5,7 @@ are as before. The same seed gives the same result. What is wrong with an argume
 
     gradient  FGSM, PGD, APGD                 white box
     minimal   Carlini & Wagner, FAB, funnel   white box, nearest image; from outside the ball
-    blackbox  Square, RayS, transfer          scores only, labels only, another model's gradients
+    blackbox  Square, RayS, transfer          scores only, labels only, gradients of other models
     ensemble  the worst case over all
     parts     what they are made of: losses, balls; `utils.guard` lends them the model
 """

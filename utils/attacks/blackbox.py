@@ -1,7 +1,8 @@
 """Attacks without gradients: Square sees scores, RayS sees labels, transfer sees another model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -229,18 +230,39 @@ def rays(
         return in_chunks(model, search, x, y)
 
 
+class Committee(nn.Module):
+    """Several models as one, whose logits are the mean of theirs. Dong et al. 2018 (arXiv:1710.06081), section 3.4."""
+
+    def __init__(self, members: Sequence[nn.Module]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x):
+        return torch.stack([member(x) for member in self.members]).mean(0)
+
+
 def transfer(
     model: nn.Module,
     x: Tensor,
     y: Tensor,
     *,
     eps: float,
-    surrogate: nn.Module,
-    attack: Callable[..., Tensor] = pgd,
+    surrogate: nn.Module | Sequence[nn.Module],
+    attack: Callable[..., Tensor] | None = None,
     **how,
 ) -> Tensor:
     """Attack `surrogate` with `attack(surrogate, x, y, eps=eps, **how)` and hand the result to `model` unseen.
 
     Papernot et al. 2016 (arXiv:1605.07277). Built in lesson 02. `model` is asked nothing; it only receives the images.
+
+    surrogate  a model of the attacker's own; or several, which are attacked through the mean of their logits: what
+               fools all of them more often fools a stranger
+    attack     None: `pgd` with early_stop=False. An attack that stops where the surrogate first errs has gone as far as
+               that needs, and seldom far enough for another model
     """
+    if isinstance(surrogate, (list, tuple)):
+        if not surrogate:
+            raise ValueError("surrogate must be a model or several, and this list is empty")
+        surrogate = Committee(surrogate)
+    attack = partial(pgd, early_stop=False) if attack is None else attack
     return attack(surrogate, x, y, eps=eps, **how)

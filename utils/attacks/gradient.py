@@ -71,6 +71,7 @@ def pgd(
     start: bool = True,
     loss: Loss = cross_entropy,
     target: Tensor | None = None,
+    momentum: float = 0.0,
     early_stop: bool = True,
     seed: int = 0,
 ) -> Tensor:
@@ -83,7 +84,10 @@ def pgd(
     start        begin at a random image of the ball; False: at x, and then one restart is enough
     loss         `cross_entropy`, `margin`, or any (logits, labels) -> (N,)
     target       labels (N,) to be predicted instead; None: any label but y
-    early_stop   leave an image alone once it has fallen; False: climb on to the last step (for training)
+    momentum     how much of the direction of all earlier steps is kept at each, as in MI-FGSM (Dong et al. 2018,
+                 arXiv:1710.06081, algorithm 1, who keep all: 1.0); 0: none
+    early_stop   leave an image alone once it has fallen; False: climb on to the last step (for training, and for images
+                 that are made for another model, see `transfer`)
 
     Returns images like x, in the ball (up to rounding) and in [0, 1].
     """
@@ -91,6 +95,7 @@ def pgd(
 
     steps, restarts = whole("steps", steps, 0), whole("restarts", restarts)
     step = None if step is None else number("step", step, "be a finite number", math.isfinite)
+    momentum = number("momentum", momentum, "be a number from 0 to 1", lambda v: 0 <= v <= 1)
 
     def fallen(logits, labels):
         return wrong(logits, labels) if target is None else predicted(logits) == labels
@@ -107,13 +112,17 @@ def pgd(
                 break
             index, x0, goal = standing, x[standing], labels[standing]
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
+            velocity = torch.zeros_like(x0)
             for i in range(steps):
                 logits, _, gradient = loss_gradient(model, x_adv, loss, goal, i == 0, i == 0 and not looked)
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
-                    index, x0, goal, x_adv, gradient = (t[~down] for t in (index, x0, goal, x_adv, gradient))
+                    now = (index, x0, goal, x_adv, gradient, velocity)
+                    index, x0, goal, x_adv, gradient, velocity = (t[~down] for t in now)
                     if not len(index):
                         break
+                if momentum:
+                    gradient = velocity = momentum * velocity + of_mean_one(gradient)
                 x_adv = into_ball(x_adv.add_(steepest(gradient, norm), alpha=length), x0, eps, norm)
             with torch.no_grad():
                 logits = model(x_adv)
@@ -128,6 +137,12 @@ def pgd(
 
     with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (model, x, y, eps):
         return in_chunks(model, search, x, y if target is None else labels_like(y, target))
+
+
+def of_mean_one(gradient: Tensor) -> Tensor:
+    """Each row divided by the mean of its absolute values, so that no step counts more than another; 0 stays 0."""
+    mean = gradient.flatten(1).abs().mean(1).view(-1, *[1] * (gradient.dim() - 1))
+    return gradient / mean.clamp_min(torch.finfo(gradient.dtype).tiny)
 
 
 def checkpoints(steps: int) -> set[int]:

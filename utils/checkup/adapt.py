@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from utils.attacks import margin, pgd, rays, square
+from utils.attacks import margin, pgd, rays, square, transfer
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice
 from utils.distillation import imitate
@@ -53,8 +53,7 @@ def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | N
         )
         if not run:
             return advice, None
-        net = surrogate(e)
-        down = down | e.by(lambda model, x, y, *, eps: pgd(net, x, y, eps=eps, loss=margin), ~down)
+        down = down | e.by(partial(transfer, surrogate=surrogate(e), loss=margin), ~down)
         down = down | e.by(partial(square, queries=3000, patience=6.0, seed=e.seed + 1), ~down)
         down = down | e.by(partial(rays, queries=500), ~down)
     elif flags & {"another loss beats cross-entropy", "probabilities", "one step beats many", "vanishing gradients"}:

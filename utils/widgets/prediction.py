@@ -8,6 +8,7 @@ import ipywidgets as ui
 from utils.evaluation import Rate
 from utils.plots import BLUE, RED, SOFT, Picture, house_style
 from utils.records import ARROW
+from utils.widgets.curtain import Curtain
 from utils.widgets.panel import Panel, picture_widget
 
 
@@ -63,7 +64,11 @@ def how_close(guess: float, measured: Rate | float, unit: str) -> str:
 
 
 class Prediction(Panel):
-    """A question, a slider and a lock; `guess` is None until the learner has locked it. Made by `ask`."""
+    """A question, a slider and a lock; `guess` is None until the learner has locked it. Made by `ask`.
+
+    Until then, or until the learner asks to see them without a guess, the outputs of the cells up to `reveal` are kept
+    back, so that "Run All" gives nothing away.
+    """
 
     def __init__(self, question: str, unit: str, low: float, high: float):
         self.question, self.unit, self.low, self.high = question, unit, low, high
@@ -81,8 +86,12 @@ class Prediction(Panel):
             layout=ui.Layout(width="480px", max_width="100%"),
         )
         self.button = ui.Button(description="Lock", tooltip="Lock the guess: it cannot be changed afterwards")
-        super().__init__(ui.HTML(f"<b>{escape(question)}</b>"), ui.HBox([self.slider, self.button]))
+        self.skip = ui.Button(description="Show without a guess", layout=ui.Layout(width="auto"))
+        row = ui.HBox([self.slider, self.button, self.skip], layout=ui.Layout(flex_flow="row wrap"))
+        super().__init__(ui.HTML(f"<b>{escape(question)}</b>"), row)
         self.button.on_click(self.guarded(self.lock))
+        self.skip.on_click(self.guarded(self.show))
+        self.curtain = Curtain()
         self.still = question_picture(question, unit, low, high)
 
     def lock(self) -> None:
@@ -91,6 +100,12 @@ class Prediction(Panel):
             self.guess = self.slider.value
             self.slider.disabled = self.button.disabled = True
             self.button.description = "Locked"
+        self.show()
+
+    def show(self) -> None:
+        """Show what was kept back, with a guess or without."""
+        self.skip.disabled = True
+        self.curtain.open()
         for reveal in self.reveals:
             reveal.update()
 
@@ -100,6 +115,7 @@ class Prediction(Panel):
         Until the guess is locked, nothing is given away; the panel opens by itself then.
         """
         self.reveals.append(Reveal(self, measured))
+        self.curtain.last(self.reveals[-1].view.model_id)
         return self.reveals[-1]
 
 
@@ -116,8 +132,9 @@ class Reveal(Panel):
     def update(self) -> None:
         p = self.prediction
         self.still = question_picture(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
-        if p.guess is not None:
-            self.sentence.value = escape(how_close(p.guess, self.measured, p.unit))
+        if p.guess is not None or p.curtain.is_open:
+            said = f"Measured: {in_words(self.measured, p.unit)}."
+            self.sentence.value = escape(said if p.guess is None else how_close(p.guess, self.measured, p.unit))
             self.picture.value = self.still.png()
             self.open(self.picture)
 
