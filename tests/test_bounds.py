@@ -302,7 +302,7 @@ def functions(file) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["interval", "worst_lead", "interval_training", "lines", "cayley"])
+@pytest.mark.parametrize("name", ["interval", "worst_lead", "interval_training", "line_bounds", "cayley"])
 def test_the_lesson_and_utils_hold_the_same_cell(name):
     lesson, shared = (functions(ROOT / file) for file in (LESSONS / "src" / "07b_bounds.py", "utils/bounds.py"))
     assert lesson[name] == shared[name]

@@ -22,7 +22,7 @@ from utils.models import Normalize
 
 UNIT = 2.0**-24  # the relative error of one operation in float32
 TINY = 2.0**-126  # the smallest normal float32: what may be lost where numbers underflow
-CELLS = 2**24  # numbers in the largest table that `lines` makes at a time
+CELLS = 2**24  # numbers in the largest table that `line_bounds` makes at a time
 
 
 # Training.
@@ -173,7 +173,7 @@ def by_intervals(steps: Steps, x: Tensor, y: Tensor, eps: float) -> tuple[Tensor
     return (lead @ middle - lead.abs() @ radius)[:, :, 0] + (spread(y, len(last.bias)) @ last.bias), off
 
 
-def lines(steps: Steps, bounds: list[tuple[Tensor, Tensor]], rows: Tensor, constant: Tensor) -> Tensor:
+def line_bounds(steps: Steps, bounds: list[tuple[Tensor, Tensor]], rows: Tensor, constant: Tensor) -> Tensor:
     """A lower bound on `rows` (N, M, features) times what comes out of `steps`, plus `constant` (N, M).
 
     CROWN, Zhang et al. 2018 (arXiv:1811.00866): from the last step back to the input, each ReLU is held between two
@@ -195,7 +195,7 @@ def lines(steps: Steps, bounds: list[tuple[Tensor, Tensor]], rows: Tensor, const
 
 
 def by_lines(steps: Steps, x: Tensor, y: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """The least leads that lines leave, with lines for what enters each ReLU as well; and how far float32 may be off."""
+    """The least leads that lines leave, with lines for what enters each ReLU; and how far float32 may be off."""
     if any(isinstance(step, MaxMin) for step in steps):
         raise TypeError("lines hold ReLU only: prove a model with MaxMin by its Lipschitz constant")
     bounds, off = boxes(steps, *ball(x, eps))
@@ -206,11 +206,11 @@ def by_lines(steps: Steps, x: Tensor, y: Tensor, eps: float) -> tuple[Tensor, Te
             low, high = tight[end][0].clamp_min(0), tight[end][1].clamp_min(0)
         elif end and isinstance(steps[end + 1], nn.ReLU):
             rows, constant = step.weight.expand(many), step.bias.expand(len(x), -1)
-            low = torch.maximum(low, lines(steps[:end], tight, rows, constant))
-            high = torch.minimum(high, -lines(steps[:end], tight, -rows, -constant))
+            low = torch.maximum(low, line_bounds(steps[:end], tight, rows, constant))
+            high = torch.minimum(high, -line_bounds(steps[:end], tight, -rows, -constant))
         tight.append((low, high))
     apart, last = spread(y, len(steps[-1].bias)), steps[-1]
-    least = lines(steps[:-1], tight, apart @ last.weight, apart @ last.bias)
+    least = line_bounds(steps[:-1], tight, apart @ last.weight, apart @ last.bias)
     return torch.maximum(least, by_intervals(steps, x, y, eps)[0]), off  # two lower bounds: the higher one counts
 
 
@@ -241,7 +241,7 @@ def positive(lead: Tensor, off: Tensor, y: Tensor) -> Tensor:
 
 
 def proved_radius(model: nn.Module, x: Tensor, y: Tensor, *, up_to: float, by: str = "intervals") -> Tensor:
-    """The largest of 64 radii up to `up_to` in L-infinity within which each answer is `proved` to be y, 0 if none, (N,)."""
+    """The largest of 64 radii up to `up_to` in L-infinity within which each answer is `proved`, 0 if none, (N,)."""
     radius = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     low, high = torch.zeros_like(radius), torch.full_like(radius, 64)
     for step in (32, 16, 8, 4, 2, 1, 1):

@@ -622,8 +622,8 @@ everywhere = in_linf["certified in Linf, at eps"].clearly_above(half)
 claim(
     "Randomized smoothing is practical",
     holds=(True if cheap and everywhere else None) if useful else False,
-    because=f"it proves {proved} right within {sigma:g}, but a decision of the radius takes {samples.mean():.0f} passes "
-    f"on average, and within {data.eps:g} in Linf it proves {in_linf['certified in Linf, at eps']}. "
+    because=f"it proves {proved} right within {sigma:g}, but a decision of the radius takes {samples.mean():.0f} "
+    f"passes on average, and within {data.eps:g} in Linf it proves {in_linf['certified in Linf, at eps']}. "
     "It depends on the ball, and on what an answer may cost",
 )
 

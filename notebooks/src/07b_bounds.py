@@ -237,7 +237,7 @@ plots.curves(
 
 
 # %%
-def lines(steps, bounds, rows, constant):
+def line_bounds(steps, bounds, rows, constant):
     """A lower bound on `rows` (N, M, features) times what comes out of `steps`, plus `constant` (N, M).
 
     CROWN, Zhang et al. 2018: from the last step back to the input, each ReLU is held between two
@@ -276,7 +276,7 @@ for _ in range(100):
         steps, apart = steps_of(tiny, point), torch.tensor([[1.0, -1.0]], dtype=torch.float64)
         inside, _ = boxes(steps, *ball(point, 0.3))
         first = apart @ steps[-1].weight, apart @ steps[-1].bias
-        by_lines = lines(steps[:-1], inside, first[0][None], first[1][None]).item()
+        by_lines = line_bounds(steps[:-1], inside, first[0][None], first[1][None]).item()
         found = (tiny((point + 0.3 * grid).clamp(0, 1)) @ apart[0].float()).min().item()
         by_box = -worst_lead(tiny, point, torch.tensor([0]), 0.3)[0, 1].item()
     below.append(by_lines <= found + 1e-6)
@@ -537,7 +537,8 @@ larger("07b_bounds", headline)
 #   [arXiv:2104.07167](https://arxiv.org/abs/2104.07167): networks that cannot stretch.
 # - Jin et al. 2022, [arXiv:2205.10159](https://arxiv.org/abs/2205.10159), and Voráček & Hein 2023,
 #   [arXiv:2207.07209](https://arxiv.org/abs/2207.07209): false certificates by rounding.
-# - Levine & Feizi 2020, [arXiv:2002.10733](https://arxiv.org/abs/2002.10733): patches of 5 × 5 on CIFAR-10, 58 % proved.
+# - Levine & Feizi 2020, [arXiv:2002.10733](https://arxiv.org/abs/2002.10733): patches of 5 × 5
+#   on CIFAR-10, 58 % proved.
 #
 # Practise: [lab 07b](../labs/07b_bounds.ipynb).
 # Next: [08 · What leaks](08_what_leaks.ipynb)

@@ -12,6 +12,7 @@
 
 # %%
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -30,7 +31,7 @@ x, y = (part[:60] for part in data.test)
 def network(seed, sizes):
     """A random network: a list of pairs (weight, bias), with ReLU between them."""
     torch.manual_seed(seed)
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = pairwise(sizes)
     return [(torch.randn(b, a) / math.sqrt(a), 0.3 * torch.randn(b)) for a, b in pairs]
 
 
@@ -281,7 +282,8 @@ for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4), (3, 
 # or `point` itself, if you find none. A point may lie outside of [0, 1].
 # Hidden checks state radii that are too large by 2 % or more: refute nine of ten.
 #
-# <details><summary>Hint 1</summary>The gradient of the difference of the two logits says where the boundary is.</details>
+# <details><summary>Hint 1</summary>The gradient of the difference of the two logits says where
+# the boundary is.</details>
 # <details><summary>Hint 2</summary>Many small steps, each followed by a return into the ball,
 # and look at every point on the way.</details>
 # <details><summary>Hint 3</summary>Where the boundary is straight, the shortest way is the best one.
