@@ -223,15 +223,19 @@ def proved(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, by: str = "lin
 
     False says nothing: the answer may change, or the bounds are too wide. Raises ValueError or TypeError.
     """
-    if by not in (ways := {"intervals": by_intervals, "lines": by_lines}):
-        raise ValueError(f"by must be one of {tuple(ways)}, got {by!r}")
     x, y, eps = check_input(model, x, y, eps=eps, norm="linf")
     with torch.no_grad():
-        steps = steps_of(model, x)
-        widest = max(step.weight.shape[1] for step in steps if isinstance(step, Affine)) if steps else 1
-        few = max(CELLS // widest**2, 1)
-        pieces = zip(x.split(few), y.split(few), strict=True)
-        return torch.cat([positive(*ways[by](steps, *piece, eps), piece[1]) for piece in pieces])
+        return sure(steps_of(model, x), x, y, eps, by)
+
+
+def sure(steps: Steps, x: Tensor, y: Tensor, eps: float, by: str) -> Tensor:
+    """`proved`, of a model's steps."""
+    if by not in (ways := {"intervals": by_intervals, "lines": by_lines}):
+        raise ValueError(f"by must be one of {tuple(ways)}, got {by!r}")
+    widest = max(step.weight.shape[1] for step in steps if isinstance(step, Affine))
+    few = max(CELLS // widest**2, 1) if by == "lines" else 250
+    pieces = zip(x.split(few), y.split(few), strict=True)
+    return torch.cat([positive(*ways[by](steps, *piece, eps), piece[1]) for piece in pieces])
 
 
 def positive(lead: Tensor, off: Tensor, y: Tensor) -> Tensor:
@@ -242,13 +246,14 @@ def positive(lead: Tensor, off: Tensor, y: Tensor) -> Tensor:
 
 def proved_radius(model: nn.Module, x: Tensor, y: Tensor, *, up_to: float, by: str = "intervals") -> Tensor:
     """The largest of 64 radii up to `up_to` in L-infinity within which each answer is `proved`, 0 if none, (N,)."""
-    radius = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    low, high = torch.zeros_like(radius), torch.full_like(radius, 64)
-    for step in (32, 16, 8, 4, 2, 1, 1):
-        for share in (low + step).unique().tolist():
-            asked = ((low + step == share) & (low + step <= high)).nonzero()[:, 0]
-            yes = proved(model, x[asked], y[asked], eps=share / 64 * up_to, by=by) if len(asked) else asked
-            low[asked[yes]] = share
+    x, y, up_to = check_input(model, x, y, eps=up_to, norm="linf")
+    low = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    with torch.no_grad():
+        steps = steps_of(model, x)
+        for step in (32, 16, 8, 4, 2, 1, 1):  # halving: a proof for a ball is one for each smaller ball
+            for share in (low + step).unique().tolist():
+                asked = (low + step == share).nonzero()[:, 0]
+                low[asked[sure(steps, x[asked], y[asked], share / 64 * up_to, by)]] = share
     return low / 64 * up_to
 
 

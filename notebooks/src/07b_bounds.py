@@ -380,7 +380,8 @@ measured("passes for a proof", {"cannot stretch": 1, "votes, at most": 1000})
 # %% [markdown]
 # A network that was built for its proof needs no votes: one pass, no chance of error, and the answer is plain.
 # An ordinary network has the same kind of proof, and it is worth nothing: its layers could stretch a great deal.
-# What wins depends on the size of the images: for large photographs votes are still hard to beat (lesson 07).
+# Which proves more depends on the data (the larger table below); for photographs votes are still hard to beat
+# (lesson 07).
 #
 # ## Attack a certificate
 #
