@@ -67,7 +67,10 @@ guess
 # $$g(x) = \arg\max_c P\left(f(x + \mathcal{N}(0, \sigma^2)) = c\right),
 # \qquad R = \sigma\,\Phi^{-1}(p)$$
 #
-# $\Phi^{-1}$ is the normal quantile. Why this radius (Neyman & Pearson 1933)?
+# $\Phi^{-1}$ is the normal quantile.
+
+# %% [markdown]
+# Why this radius? By the argument of Neyman & Pearson (1933), in four lines:
 #
 # 1. A model is a set $S$ of images that it calls $c$; the cloud around $x$ has the share $p$ of its copies in $S$.
 # 2. Move the cloud by $\delta$. Which $S$ loses most? The one with the copies that the move makes rarest.
@@ -378,6 +381,7 @@ def on_attacks(seed):
     return train_small(small_cnn(data), transform=smooth_adv(sigma, goal, steps=1))
 
 
+# %%
 at_goal = {
     "noise": three(on_noise, robust),
     "noise, twice the updates": three(partial(on_noise, times=2)),
