@@ -1,5 +1,6 @@
 """A model that is lent comes back as it was, whatever was done to it and however it ended."""
 
+import math
 import random
 
 import numpy as np
@@ -121,3 +122,28 @@ def test_arguments_are_looked_at_before_the_model_is_touched(model):
         raise AssertionError("lent all the same")
     with pytest.raises(TypeError, match=r"^model must be"), lent(lambda x: x):
         raise AssertionError("lent all the same")
+
+
+@pytest.mark.parametrize(
+    ("norm", "eps", "said"),
+    [
+        ("linf", 8, r"^eps must be at most 1, all of \[0, 1\] in linf, got 8; in steps of 1/255 say 8 / 255$"),
+        ("linf", 300, r"^eps must be at most 1, all of \[0, 1\] in linf, got 300$"),
+        ("l2", 2, r"^eps must be at most 1\.732, all of \[0, 1\] in l2, got 2"),
+    ],
+)
+def test_a_budget_in_other_units_is_named(model, norm, eps, said):
+    x, y = torch.rand(4, 3), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(ValueError, match=said), guard(model, x, y, eps=eps, norm=norm):
+        raise AssertionError("lent all the same")
+    with guard(model, x, y, eps=1, norm=norm), guard(model, x, y, eps=math.inf, norm=norm, unbounded=True):
+        pass
+
+
+def test_channels_that_come_last_are_named_beside_the_networks_own_words():
+    network, x, y = nn.Conv2d(3, 2, 3), torch.rand(4, 8, 8, 3), torch.zeros(4, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="channels") as caught, guard(network, x, y, eps=0.1) as (asked, *_):
+        asked(x)
+    assert caught.value.__notes__ == [
+        "x has the shape (4, 8, 8, 3): if its channels come last, give x.permute(0, 3, 1, 2), (N, C, H, W)"
+    ]

@@ -18,6 +18,21 @@ def test_help_lists_each_target():
     assert [line.split()[0] for line in said.splitlines()] == re.search(r"\.PHONY: (.+)", MAKEFILE)[1].split()
 
 
+def test_torch_without_cuda_is_one_argument():
+    """Printed, not run: which indexes pip knows is the user's own."""
+    recipe = ["make", "-C", ROOT, "-n", "--always-make", "--no-print-directory", ".venv/made"]
+    plain, cpu = (subprocess.check_output([*recipe, *more], text=True) for more in ([], ["TORCH=cpu"]))
+    version = re.search(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
+    assert "+cpu -e" not in plain and f" torch=={version}+cpu -e '.[dev]'" in cpu
+
+
+def test_every_documented_start_has_the_course_as_its_root():
+    """`jupyter lab notebooks/x.ipynb` would serve that folder alone, where no lab lies."""
+    for page in ("README.md", "TEACHING.md", "CONTRIBUTING.md"):
+        assert not re.search(r"jupyter.lab \S*/", (ROOT / page).read_text(encoding="utf-8")), page
+    assert re.search(r"jupyter lab .*\$\(FIRST\)", MAKEFILE) and "default_url=/lab/tree/notebooks/" in MAKEFILE
+
+
 def test_what_needs_a_browser_an_environment_or_a_notebooks_run_is_slow():
     files = {file.stem: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py")}
     assert set(SLOW) <= set(files), "slow, but not there"

@@ -8,6 +8,7 @@ check_input  what is wrong with these arguments, in a sentence
 What is made of the model's answers stands in `utils.asking`.
 """
 
+import math
 import random
 import warnings
 from collections.abc import Callable, Iterator
@@ -138,9 +139,22 @@ def guard(
     """
     given = x
     x, y, eps = check_input(model, x, y, eps=eps, norm=norm, unbounded=unbounded)
-    with lent(model, seed=whole("seed", seed, None), device=x.device) as asked:
+    with lent(model, seed=whole("seed", seed, None), device=x.device) as asked, channels_last_noted(x):
         asked.given, asked.ball = given.dtype if given.dtype in FLOATS else x.dtype, (eps, norm)
         yield asked, x, y, eps
+
+
+@contextmanager
+def channels_last_noted(x: Tensor) -> Iterator[None]:
+    """Add a line to what a network says of images whose colours come last."""
+    try:
+        yield
+    except RuntimeError as error:
+        if x.dim() == 4 and x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
+            error.add_note(
+                f"x has the shape {tuple(x.shape)}: if its channels come last, give x.permute(0, 3, 1, 2), (N, C, H, W)"
+            )
+        raise
 
 
 def in_chunks(asked: Asked, search: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:
@@ -201,6 +215,10 @@ def check_input(
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
     eps = number("eps", eps, "be a number >= 0", lambda v: v >= 0) if unbounded else budget("eps", eps)
+    widest = 1.0 if norm == "linf" else x[0].numel() ** 0.5 if len(x) else math.inf
+    if eps > widest and not unbounded:
+        hint = f"; in steps of 1/255 say {eps:g} / 255" if eps <= 255 else ""
+        raise ValueError(f"eps must be at most {widest:.4g}, all of [0, 1] in {norm}, got {eps:g}{hint}")
     return within(x), y.long(), eps
 
 
