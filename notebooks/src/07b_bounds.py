@@ -112,7 +112,7 @@ def box(model, x, eps):
 
 torch.manual_seed(0)
 low, high = box(trained, x[:1], eps)
-outside, lowest, highest = 0, torch.full((), math.inf), torch.full((), -math.inf)
+outside, lowest, highest = 0, x.new_tensor(math.inf), x.new_tensor(-math.inf)
 for _ in range(20):
     change = eps * (2 * torch.rand(5000, *x.shape[1:]).to(x) - 1)
     change[::2] = eps * change[::2].sign()
