@@ -115,6 +115,20 @@ def test_a_proof_holds_in_l_infinity_within_its_radius_over_the_root_of_the_pixe
     assert not any(rate.k for rate in nothing.left(Threat("l2"), certificate=True))
 
 
+def test_a_proof_in_l_infinity_holds_in_l2_at_the_same_radius(linear):
+    """A ball in L2 lies in the L-infinity ball of its radius, and in no smaller one."""
+    model, sample, distance = linear
+    defense = Defense("linear", model, certified=lambda x, y: distance["linf"], proof="linf")
+    eps = float(distance["linf"].median())
+    side = measure(defense, sample, eps=eps, queries=5)
+    assert abs(float(side.left(Threat("linf"), certificate=True)[2]) - 0.5) < 0.01
+    for norm, grid in budgets(eps, 16).items():
+        want = [int((distance["linf"] >= budget).sum()) for budget in grid]
+        assert [rate.k for rate in side.left(Threat(norm), certificate=True)] == want
+        pairs = zip(side.left(Threat(norm), certificate=True), side.left(Threat(norm)), strict=True)
+        assert all(proved <= left for proved, left in pairs)
+
+
 def test_the_model_and_the_random_state_are_left_alone(linear):
     model, sample, _ = linear
     model.train().requires_grad_(True)

@@ -166,7 +166,9 @@ def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
 
 def others(kind: str) -> list:
     return [
-        pytest.param(stem, exercise, what, source, id=f"{stem[:2]} {exercise}: {what.partition(' -> ')[0]}")
+        pytest.param(
+            stem, exercise, what, source, id=f"{stem.partition('_')[0]} {exercise}: {what.partition(' -> ')[0]}"
+        )
         for stem in STEMS
         for this, exercise, what, source in tries(stem)
         if this == kind

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mp
 from scipy import integrate, special, stats
 from torch import nn
 
@@ -107,11 +108,37 @@ def test_equal_counts_give_the_radii_of_a_reference_computation_to_the_digit():
     for i, c in enumerate(chosen.tolist()):
         k, n = int(counts[i, c]), int(counts[i].sum())
         p = stats.beta.ppf(0.001, k, n - k + 1)
-        assert found.p_low[i] == pytest.approx(p, rel=1e-12)
-        assert found.radius[i] == pytest.approx(0.25 * stats.norm.ppf(p) if p > 0.5 else 0.0, rel=1e-11)
+        assert found.p_low[i] == pytest.approx(p, rel=1e-11) and found.p_low[i] < p
+        assert found.radius[i] == pytest.approx(0.25 * stats.norm.ppf(p) if p > 0.5 else 0.0, rel=1e-10)
         assert found.label[i] == (c if p > 0.5 else -1)
     again = certificates(chosen, counts, sigma=0.25, failure_prob=0.001)
     assert torch.equal(found.radius, again.radius)
+
+
+@pytest.mark.parametrize("down, too_high", [(1.0, True), (1 - smoothing.ROUNDING, False)])
+def test_bounds_and_radii_are_rounded_down_and_without_that_some_are_too_high(down, too_high):
+    """A search with exact sums and quantiles of 40 digits: where would the bound promise more than the votes allow?"""
+    rng, found = np.random.default_rng(0), {"bound": 0, "radius": 0}
+    with mp.workdps(40):
+        for _ in range(60):
+            n, failure_prob = int(rng.integers(5, 300)), float(10 ** rng.uniform(-5, -1))
+            k = int(rng.integers(math.ceil(0.6 * n), n + 1))
+            p = mp.mpf(down * float(below(k, n, failure_prob)))
+            tail = mp.fsum(mp.binomial(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
+            found["bound"] += tail > failure_prob
+            share = float(rng.uniform(0.51, 0.999))
+            quantile = mp.sqrt(2) * mp.erfinv(2 * mp.mpf(share) - 1)
+            found["radius"] += down * float(special.ndtri(share)) > quantile
+    assert all((count > 5) is too_high for count in found.values()) and (too_high or not any(found.values()))
+
+
+def test_certificates_hold_that_margin():
+    counts = torch.tensor([[990, 10], [600, 400]])
+    found = certificates(torch.tensor([0, 0]), counts, sigma=0.25, failure_prob=0.001)
+    p = below(counts[:, 0].numpy(), 1000, 0.001)
+    assert (found.p_low.numpy() <= p * (1 - smoothing.ROUNDING)).all()
+    assert (found.radius.numpy() <= 0.25 * special.ndtri(p) * (1 - smoothing.ROUNDING)).all()
+    assert np.allclose(found.radius.numpy(), 0.25 * special.ndtri(p), rtol=1e-10)
 
 
 def test_no_radius_exceeds_the_true_one_more_often_than_promised():

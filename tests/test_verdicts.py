@@ -175,6 +175,38 @@ def hardened(inside, undefended=0.08, noise=0.15, outside=0.1, accurate=0.97, pa
     return {"left": left, "held": rows, "headline": headline, "bill": bill} | others
 
 
+def distilled(share):
+    """Lesson 06: the adapted worst cases without and with distillation."""
+    return {"undefended": trained(0.1, 0.12, 0.14), "distilled": trained(share - 0.02, share, share + 0.02)}
+
+
+def alone_and_with(alone, combined):
+    """Lesson 06: the worst cases of adversarial training, without and with distillation."""
+    looks = {"looks_alone": trained(0.7, 0.71, 0.72), "looks_with": trained(0.85, 0.86, 0.87)}
+    return looks | {"worst_alone": trained(*alone), "worst_with": trained(*combined)}
+
+
+def votes(bare, best):
+    """Lesson 07: what votes prove of a model that was never trained for noise, and of one that was."""
+    rows = {"undefended, smoothed": trained(*bare), "denoiser in front": of(0.4), "trained on noise": trained(*best)}
+    return {"rows": rows, "goal": 0.5}
+
+
+def practical(proved, mean, linf):
+    """Lesson 07: what is proved in L2, what a decision takes, and what is proved in L-infinity."""
+    made = {"kept": {"proved right": {0.25: of(proved)}}, "in_linf": {"certified in Linf, at eps": of(linf)}}
+    return made | {"samples": torch.full((4,), float(mean)), "sigma": 0.25, "y": torch.zeros(400), "data": DIGITS}
+
+
+def proofs(boxes, stiff):
+    """Lesson 07b: what boxes prove in L-infinity, and a network that cannot stretch in L2."""
+    kept = [of(share) for share in stiff]
+    made = {"headline": {"interval training": {"proved by boxes": of(boxes)}}, "kept": kept, "eps": 0.15, "goal": 0.5}
+    return made | {"in_l2": {"cannot stretch": Trainings(kept), "votes under noise": trained(0.4, 0.42)}}
+
+
+DIGITS = SimpleNamespace(eps=0.15)
+
 # {claim: [(verdict, the figures that its cell is given)]}
 CASES = {
     # 01
@@ -240,6 +272,32 @@ CASES = {
         ("it depends", planted(0, 1, 1, 1)),
         ("holds", planted(1, 1, 1, 1)),
         ("holds", planted(0, 0, 0, 0, left=0.12)),  # no attack failed on these
+    ],
+    # 06
+    "Distillation defends deep networks without a change of architecture": [
+        ("refuted", {"left": distilled(0.12), "opened": {"cross-entropy": of(0.86)}}),
+        ("holds", {"left": distilled(0.5), "opened": {"cross-entropy": of(0.86)}}),
+    ],
+    "Distillation should be combined with other techniques": [
+        ("refuted", alone_and_with((0.68, 0.69, 0.70), (0.59, 0.60, 0.61))),
+        ("it depends", alone_and_with((0.68, 0.69, 0.70), (0.67, 0.69, 0.72))),
+        ("holds", alone_and_with((0.68, 0.69, 0.70), (0.79, 0.80, 0.81))),
+    ],
+    # 07
+    "Randomized smoothing certifies without retraining": [
+        ("it depends", votes((0.14, 0.2, 0.2), (0.40, 0.42, 0.44))),
+        ("holds", votes((0.40, 0.42, 0.44), (0.40, 0.42, 0.44))),
+        ("refuted", votes((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))),
+    ],
+    "Randomized smoothing is practical": [
+        ("it depends", practical(proved=0.84, mean=400, linf=0)),
+        ("holds", practical(proved=0.84, mean=60, linf=0.8)),
+        ("refuted", practical(proved=0.3, mean=400, linf=0)),
+    ],
+    "Only randomized smoothing gives proofs": [
+        ("refuted", proofs(boxes=0.76, stiff=(0.62, 0.60, 0.63))),
+        ("refuted", proofs(boxes=0, stiff=(0.62, 0.60, 0.63))),
+        ("holds", proofs(boxes=0, stiff=(0, 0, 0))),
     ],
     # 08
     "Masked gradients keep training data from leaking": [

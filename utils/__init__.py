@@ -22,6 +22,7 @@
     masking       gradient masks, and the stand-ins that see through them
     distillation  defensive distillation
     smoothing     randomized smoothing and its certificates
+    bounds        proofs by intervals, lines and Lipschitz constants
     attacks       one signature each
     training      one training loop
     models        networks from inputs in [0, 1] to logits

@@ -25,6 +25,7 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
         "Distillation should be combined with other techniques",
     ],
     "07": ["Randomized smoothing certifies without retraining", "Randomized smoothing is practical"],
+    "07b": ["Only randomized smoothing gives proofs"],
     "08": [
         "Masked gradients keep training data from leaking",
         "Machine-learning security includes data leakage and model inversion",

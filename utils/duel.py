@@ -29,9 +29,10 @@ class Defense(NamedTuple):
     name       as it is to be shown
     model      from inputs in [0, 1] to logits; it may draw random numbers
     stand_in   the model that an attacker who adapts takes the gradient of (lesson 05); None: the model itself
-    certified  certified(x, y) -> (N,): the L2 radius within which each answer is proved right, 0 where it is wrong or
+    certified  certified(x, y) -> (N,): the radius within which each answer is proved right, 0 where it is wrong or
                withheld; None: the defense proves nothing
     training   seconds of training, None: unknown
+    proof      the norm of that radius, "l2" (votes) or "linf" (interval bounds)
     """
 
     name: str
@@ -39,6 +40,7 @@ class Defense(NamedTuple):
     stand_in: nn.Module | None = None
     certified: Callable[[Tensor, Tensor], Tensor] | None = None
     training: float | None = None
+    proof: str = "l2"
 
 
 class Threat(NamedTuple):
@@ -149,8 +151,11 @@ def measure(
     if without is not None:
         warnings.warn(f"{defense.name} was attacked without gradients: it has none, {without.why}", stacklevel=2)
     radius = torch.zeros(len(x)) if defense.certified is None else defense.certified(x, y).cpu()
-    scale = {"linf": math.sqrt(x[0].numel()), "l2": 1.0}  # an L-infinity ball lies in an L2 ball so much larger
-    proved = {n: torch.stack([(radius >= scale[n] * e) & (radius > 0) for e in grid[n]]) for n in norms}
+    larger = {("linf", "l2"): math.sqrt(x[0].numel())}  # the ball of a proof in the second norm that holds the first
+    proved = {
+        n: torch.stack([(radius >= larger.get((n, defense.proof), 1.0) * e) & (radius > 0) for e in grid[n]])
+        for n in norms
+    }
     return Side(defense, stood, proved, min(times))
 
 

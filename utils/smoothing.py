@@ -17,6 +17,7 @@ from utils.attacks.parts import check_labels
 from utils.guard import check_input, lent
 
 FARTHEST = 8  # radius / sigma, from where on a float64 holds Φ for 1
+ROUNDING = 1e-12  # bounds and radii are rounded down by this share: a hundred times what SciPy's functions are off by
 GIVE_UP = 20  # the wealth of the opposite bet at which `decide` stops trying
 
 
@@ -135,6 +136,10 @@ def certify(
     each image on its own: every image nearer than `radius` gets the answer `label` from the smoothed classifier, which
     answers whatever the model says most often under noise. Any model will do; what is certified is the smoothed one.
 
+    Bounds and radii are rounded down (`ROUNDING`). What stays is that noise and sums are float32 numbers: a model made
+    to abuse that can be certified falsely (Voráček & Hein 2023, arXiv:2207.07209). And each vote must be drawn: noise
+    inside an exported graph may repeat. Equal counts from two seeds for unsure images give that away.
+
     x             images (N, ...) in [0, 1]
     sigma         standard deviation of the noise, on the scale of x
     n0, n         noisy copies to choose the class, and other ones to count its votes; passes for an image: n0 + n
@@ -159,10 +164,11 @@ def certificates(
     n  copies of each image that were asked about, also those without an answer; None: all have voted
     """
     k, n = counts.gather(1, chosen[:, None])[:, 0].cpu().numpy(), counts.sum(1).cpu().numpy() if n is None else n
-    p_low = clopper_pearson_below(k, n, failure_prob)
-    radius = np.where(p_low > 0.5, sigma * special.ndtri(p_low), 0.0)
-    kind = torch.float32 if counts.device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-    p_low, radius = (torch.from_numpy(a).to(counts.device, kind) for a in (p_low, radius))
+    p_low = (1 - ROUNDING) * clopper_pearson_below(k, n, failure_prob)
+    radius = (1 - ROUNDING) * np.where(p_low > 0.5, sigma * special.ndtri(p_low), 0.0)
+    if counts.device.type == "mps":  # Apple's GPUs have no float64
+        p_low, radius = (np.nextafter(a.astype(np.float32), np.float32(0)) for a in (p_low, radius))
+    p_low, radius = (torch.from_numpy(a).to(counts.device) for a in (p_low, radius))
     return Certificates(torch.where(p_low > 0.5, chosen, -1), radius, p_low, counts)
 
 

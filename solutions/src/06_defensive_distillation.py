@@ -41,8 +41,8 @@ x, y = data.test
 # <details><summary>Hint 1</summary>Which of <code>p</code> and <code>q</code> stands in the logarithm?</details>
 # <details><summary>Hint 2</summary>A softmax that has rounded to 0 has no logarithm.
 # Is there a function that takes both at once?</details>
-# <details><summary>Hint 3</summary><code>logits.log_softmax(1)</code>. Sum over the classes,
-# and take the mean over the images only.</details>
+# <details><summary>Hint 3</summary>Try one image by hand, with logits 0 and 3000: is your answer finite?
+# Then two images: which direction is added up, and which is averaged?</details>
 
 
 # %%
@@ -303,7 +303,8 @@ model = distilled(0, 100)
 # is what you look for.</details>
 # <details><summary>Hint 2</summary>The mean over a batch divides each gradient by N, and what is tiny becomes 0.
 # Take the sum.</details>
-# <details><summary>Hint 3</summary><code>(gradient == 0).flatten(1).all(1)</code> says it for each image.</details>
+# <details><summary>Hint 3</summary>Compare every pixel with 0 first, and only then join the pixels of an image:
+# a sum or a norm of the gradient can be 0 for another reason.</details>
 
 
 # %%
@@ -544,8 +545,8 @@ plots.rates(
 # <details><summary>Hint 1</summary>Exercise 3 says why the attacks above fail.</details>
 # <details><summary>Hint 2</summary>Two ways: a loss without a softmax, or logits divided by a number
 # that makes them small. The logits themselves tell how large it must be.</details>
-# <details><summary>Hint 3</summary>Ten steps of <code>eps / 4</code> along the sign of the gradient of the margin
-# (lesson 02), each followed by both clamps.</details>
+# <details><summary>Hint 3</summary>It is the PGD of lesson 02 with one line changed. Look after the first step:
+# on how many images has the sign of your gradient a value other than 0?</details>
 
 
 # %%

@@ -52,8 +52,8 @@ accuracy(model, data.test)
 # <details><summary>Hint 1</summary>A copy has one vote: the class with the largest logit.</details>
 # <details><summary>Hint 2</summary><code>x.repeat_interleave(n, 0)</code> has <code>n</code> copies of the first image,
 # then <code>n</code> of the second, and so on.</details>
-# <details><summary>Hint 3</summary>Shape the winners (N·n,) as (N, n), and count in each row:
-# <code>torch.nn.functional.one_hot(winners, classes).sum(1)</code>.</details>
+# <details><summary>Hint 3</summary>The winners come as one long row (N·n,). Which shape puts the copies
+# of an image side by side? A loop over the classes can then count them.</details>
 
 
 # %%
@@ -181,8 +181,8 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
 # have exactly the probability <code>failure_prob</code>. Only one side can hurt you.</details>
 # <details><summary>Hint 2</summary><code>special.betaincinv(k, n - k + 1, failure_prob)</code> solves this.
 # It gives NaN for k = 0, where the bound is 0.</details>
-# <details><summary>Hint 3</summary>The radius is <code>sigma * special.ndtri(bound)</code>; set label and radius
-# with <code>np.where(bound &gt; 0.5, …, …)</code>. In <code>certify</code>, call <code>votes</code> twice.</details>
+# <details><summary>Hint 3</summary>The radius is the lesson's formula, at the bound in place of the share;
+# <code>special.ndtri</code> is the quantile. Which votes may have a say in the class, and which in its share?</details>
 
 
 # %%
@@ -419,8 +419,8 @@ for sigma in (0.1, 0.6):
 # <details><summary>Hint 1</summary>The votes for third classes say nothing about the first two.</details>
 # <details><summary>Hint 2</summary>Of <code>first + second</code> tosses, how likely are <code>second</code> or fewer
 # heads? And as few tails?</details>
-# <details><summary>Hint 3</summary><code>special.bdtr(second, first + second, 0.5)</code> is the one side;
-# <code>counts.topk(2)</code> has the first two. At most <code>failure_prob</code> is clear enough.</details>
+# <details><summary>Hint 3</summary><code>special.bdtr(k, n, p)</code> is the chance of at most <code>k</code> heads
+# in <code>n</code> tosses. A coin may favour either side.</details>
 
 
 # %%
@@ -647,9 +647,9 @@ for i, word in itertools.product(range(8), ("same copies", "peeked", "valid")):
 # <details><summary>Hint 2</summary>Bet on a share <code>p</code> above <code>p0</code>: a hit multiplies the wealth by
 # <code>p / p0</code>, a miss by <code>(1 - p) / (1 - p0)</code>. If the share is <code>p0</code> or less,
 # how often does 1 ever become 20?</details>
-# <details><summary>Hint 3</summary>The logarithm of the wealth after <code>k</code> hits of <code>n</code> is
-# <code>k * log(p / p0) + (n - k) * log((1 - p) / (1 - p0))</code>. Take one <code>p</code>,
-# for instance half-way between <code>p0</code> and 1, and compare with <code>-log(failure_prob)</code>.</details>
+# <details><summary>Hint 3</summary>Add logarithms instead of multiplying. One fixed <code>p</code> above
+# <code>p0</code> is enough; try a few, and look at the average number of votes. What wealth is evidence enough
+# for <code>failure_prob</code>?</details>
 
 
 # %%

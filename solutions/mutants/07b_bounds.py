@@ -1,0 +1,376 @@
+"""Other answers to lab 07b, as students may write them. Read by tests/test_labs.py; `tools/labs.py` says how."""
+
+
+# RIGHT boxes: positive and negative weights apart
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        if i > 0:
+            low, high = low.clamp(min=0), high.clamp(min=0)
+        up, down = weight.clamp(min=0), weight.clamp(max=0)
+        low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+    return low, high
+
+
+# RIGHT boxes: image by image, as a list of two tensors
+def boxes(layers, low, high):
+    ends = [], []
+    for a, b in zip(low, high):
+        for i, (weight, bias) in enumerate(layers):
+            products = torch.stack([weight * a, weight * b])
+            a, b = products.amin(0).sum(1) + bias, products.amax(0).sum(1) + bias
+            if i < len(layers) - 1:
+                a, b = torch.relu(a), torch.relu(b)
+        ends[0].append(a)
+        ends[1].append(b)
+    return [torch.stack(end) for end in ends]
+
+
+# WRONG boxes: the ends go through the layer as they are -> lies outside|above the highest
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        low, high = low @ weight.T + bias, high @ weight.T + bias
+    return low, high
+
+
+# WRONG boxes: the same, sorted afterwards -> lies outside
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        a, b = low @ weight.T + bias, high @ weight.T + bias
+        low, high = torch.minimum(a, b), torch.maximum(a, b)
+    return low, high
+
+
+# WRONG boxes: the bias is added to the half width as well -> lies outside|for a single layer|above
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T + bias
+        low, high = middle - radius, middle + radius
+    return low, high
+
+
+# WRONG boxes: the whole width instead of half -> for a single layer
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) @ weight.abs().T
+        low, high = middle - radius, middle + radius
+    return low, high
+
+
+# WRONG boxes: a ReLU after the last layer as well -> for a single layer|lies outside
+def boxes(layers, low, high):
+    for weight, bias in layers:
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
+        low, high = (middle - radius).relu(), (middle + radius).relu()
+    return low, high
+
+
+# WRONG boxes: no ReLU at all -> lies outside|wider
+def boxes(layers, low, high):
+    for weight, bias in layers:
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
+        low, high = middle - radius, middle + radius
+    return low, high
+
+
+# WRONG boxes: what a thousand samples show -> for a single layer|lies outside
+def boxes(layers, low, high):
+    found = [answers(layers, sample(a[None], b[None], 1000)) for a, b in zip(low, high)]
+    return torch.stack([z.amin(0) for z in found]), torch.stack([z.amax(0) for z in found])
+
+
+# WRONG boxes: ReLU on the middle and the half width -> lies outside|wider
+def boxes(layers, low, high):
+    middle, radius = (low + high) / 2, (high - low) / 2
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            middle = middle.relu()
+        middle, radius = middle @ weight.T + bias, radius @ weight.abs().T
+    return middle - radius, middle + radius
+
+
+# RIGHT proved: all images at once, positive and negative weights apart
+def proved(layers, points, labels, eps):
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    for weight, bias in layers[:-1]:
+        up, down = weight.clamp(min=0), weight.clamp(max=0)
+        low, high = (low @ up.T + high @ down.T + bias).relu(), (high @ up.T + low @ down.T + bias).relu()
+    weight, bias = layers[-1]
+    lead = weight[labels][:, None] - weight
+    least = (lead.clamp(min=0) * low[:, None] + lead.clamp(max=0) * high[:, None]).sum(2)
+    least = least + bias[labels][:, None] - bias
+    least[torch.arange(len(labels)), labels] = 1
+    return (least > 0).all(1)
+
+
+# RIGHT proved: class by class, as a list
+def proved(layers, points, labels, eps):
+    yes = []
+    for point, label in zip(points, labels):
+        sure = True
+        for other in range(len(layers[-1][1])):
+            if other != int(label):
+                weight, bias = layers[-1]
+                one = (weight[int(label)] - weight[other])[None], (bias[int(label)] - bias[other])[None]
+                box = torch.clamp(point[None] - eps, 0, 1), torch.clamp(point[None] + eps, 0, 1)
+                low, high = boxes(layers[:-1] + [one], *box)
+                sure = sure and bool(low[0, 0] > 0)
+        yes.append(sure)
+    return yes
+
+
+# WRONG proved: the bounds of the logits apart -> bound the difference
+def proved(layers, points, labels, eps):
+    low, high = boxes(layers, (points - eps).clamp(0, 1), (points + eps).clamp(0, 1))
+    own = low.gather(1, labels[:, None])
+    return (high.scatter(1, labels[:, None], -math.inf) < own).all(1)
+
+
+# WRONG proved: the box leaves [0, 1] -> no image leaves
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist()):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, point[None] - eps, point[None] + eps)
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: the label against the class that is second without attack only -> another answer
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist()):
+        z = answers(layers, point[None])[0]
+        z[label] = -math.inf
+        other = [int(z.argmax())]
+        leads = [*first, (weight[label] - weight[other], bias[label] - bias[other])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: at least one other class is beaten, instead of each -> every image|wrongly|another answer
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist()):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).any()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: the model's own answer in place of the label -> wrongly
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point in points:
+        label = int(answers(layers, point[None]).argmax())
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: the bias is forgotten in the differences -> eps = 0|another answer|wrongly
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist()):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], 0 * bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: no corner of a few hundred falls -> more proofs|another answer
+def proved(layers, points, labels, eps):
+    sure = []
+    for point, label in zip(points, labels.tolist()):
+        low, high = (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1)
+        sure.append(bool((answers(layers, sample(low, high, 300)).argmax(1) == label).all()))
+    return torch.tensor(sure)
+
+
+# RIGHT refute: many starts on the rim, then a search along the gradient
+def refute(model, point, radius):
+    label = int(model(point).argmax(1))
+    change = torch.randn(50, point.shape[1])
+    change = change / change.norm(dim=1, keepdim=True) * radius * 0.9999
+    for _ in range(60):
+        there = (point + change).detach().requires_grad_()
+        z = model(there)
+        other = (z.argmax(1) != label).nonzero()
+        if len(other):
+            return there.detach()[int(other[0])][None]
+        (gradient,) = torch.autograd.grad((z[:, 1 - label] - z[:, label]).sum(), there)
+        change = change + 0.3 * radius * gradient / gradient.norm(dim=1, keepdim=True)
+        change = change / change.norm(dim=1, keepdim=True) * radius * 0.9999
+    return point
+
+
+# RIGHT refute: Newton's steps to the boundary, a little too far, then back to the rim
+def refute(model, point, radius):
+    label, there = int(model(point).argmax(1)), point.clone()
+    for _ in range(30):
+        there = there.detach().requires_grad_()
+        lead = model(there)[0, label] - model(there)[0, 1 - label]
+        (gradient,) = torch.autograd.grad(lead, there)
+        move = (there - 1.02 * lead * gradient / gradient.square().sum() - point).detach()
+        there = point + move * min(1.0, 0.9999 * radius / float(move.norm()))
+        if int(model(there).argmax(1)) != label:
+            return there.detach()
+    return point
+
+
+# WRONG refute: no search -> does not refute
+def refute(model, point, radius):
+    return point
+
+
+# WRONG refute: one step of half the length -> does not refute
+def refute(model, point, radius):
+    there = point.clone().requires_grad_()
+    z = model(there)[0]
+    label = int(z.argmax())
+    (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+    found = point + 0.5 * radius * gradient / gradient.norm()
+    return found if int(model(found).argmax(1)) != label else point
+
+
+# WRONG refute: the box of this half side -> nearer than the radius
+def refute(model, point, radius):
+    there = point.clone().requires_grad_()
+    z = model(there)[0]
+    label = int(z.argmax())
+    (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+    found = point + radius * gradient.sign()
+    return found if int(model(found).argmax(1)) != label else point
+
+
+# WRONG refute: returns the end of the walk, whatever its answer -> return the point itself
+def refute(model, point, radius):
+    there = point.clone().requires_grad_()
+    z = model(there)[0]
+    label = int(z.argmax())
+    (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+    return point + 0.99999 * radius * gradient / gradient.norm()
+
+
+# WRONG refute: walks downhill -> does not refute
+def refute(model, point, radius):
+    label, there = int(model(point).argmax(1)), point.clone()
+    for _ in range(30):
+        there = there.detach().requires_grad_()
+        z = model(there)[0]
+        if int(z.argmax()) != label:
+            return there.detach()
+        (gradient,) = torch.autograd.grad(z[label] - z[1 - label], there)
+        change = there.detach() + radius / 5 * gradient / gradient.norm() - point
+        there = point + change * min(1, 0.99999 * radius / float(change.norm()))
+    return point
+
+
+# WRONG refute: random points of the rim only -> does not refute|stand whose boundary
+def refute(model, point, radius):
+    label = int(model(point).argmax(1))
+    change = torch.randn(2000, point.shape[1])
+    there = point + 0.9999 * radius * change / change.norm(dim=1, keepdim=True)
+    other = (model(there).argmax(1) != label).nonzero()
+    return there[int(other[0])][None] if len(other) else point
+
+
+# WRONG refute: it leaves the ball when it has to -> nearer than the radius|return the point itself
+def refute(model, point, radius):
+    label, there = int(model(point).argmax(1)), point.clone()
+    for _ in range(200):
+        there = there.detach().requires_grad_()
+        z = model(there)[0]
+        if int(z.argmax()) != label:
+            return there.detach()
+        (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+        there = there + 0.05 * gradient / gradient.norm()
+    return point
+
+
+# RIGHT sound_radius: with NumPy
+def sound_radius(weight, bias, point):
+    w, p, b = weight.numpy().astype("float64"), point.numpy().astype("float64"), float(bias)
+    g = (len(w) + 2) * 2.0**-24
+    room = g / (1 - g) * (abs(w).sum() + abs(b)) * 1.0001
+    length = (w * w).sum() ** 0.5
+    return max((abs(w @ p + b) - room) / length * (1 - 1e-8), 0)
+
+
+# RIGHT sound_radius: a little more room than needed
+def sound_radius(weight, bias, point):
+    weight, point = weight.double(), point.double()
+    n = len(weight) + 10
+    off = n * 2**-24 / (1 - n * 2**-24) * (weight.abs().sum() + bias.double().abs())
+    return float(((weight @ point + bias.double()).abs() - off).clamp(min=0) / weight.norm()) * (1 - 1e-9)
+
+
+# WRONG sound_radius: the distance in float32 -> not shorter than|gets another answer|less room|on the boundary
+def sound_radius(weight, bias, point):
+    return float((weight @ point + bias).abs() / weight.norm())
+
+
+# WRONG sound_radius: the distance in float64 -> not shorter than
+def sound_radius(weight, bias, point):
+    return abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
+
+
+# WRONG sound_radius: a hundredth off for safety, whatever the sums -> less room|on the boundary|far shorter
+def sound_radius(weight, bias, point):
+    return 0.99 * abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
+
+
+# WRONG sound_radius: room at the point itself only -> less room
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float((weight * point).abs().sum()) + abs(bias))
+    return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
+
+
+# WRONG sound_radius: the room is not divided by the length of the weights -> less room|far shorter|on the boundary
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    return max(abs(float(weight @ point) + bias) / float(weight.norm()) - off, 0.0) * (1 - 1e-9)
+
+
+# WRONG sound_radius: the bias is forgotten in the room -> less room
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * float(weight.abs().sum())
+    return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
+
+
+# WRONG sound_radius: it may be negative -> on the boundary|proves nothing
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = 1.001 * n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    return (abs(float(weight @ point) + bias) - off) / float(weight.norm()) * (1 - 1e-9)
+
+
+# WRONG sound_radius: the longest way that no number of a cube exceeds -> far shorter
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    return 0.5 * abs(float(weight @ point) + bias) / float(weight.abs().sum())

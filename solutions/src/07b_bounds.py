@@ -1,0 +1,467 @@
+# %% [markdown]
+# # Lab 07b · Proofs by bounds
+#
+# Four exercises, 10 points, about 70 minutes after [lesson 07b](../notebooks/07b_bounds.ipynb).
+#
+# Write your answer where a cell says `write me`, and run the check below it.
+# A check tells you what is missing, but it does not see everything:
+# **hidden checks with other data decide the grade.**
+# Keep the names of the functions, and let each take all that it uses as arguments.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# `utils.bounds` has a finished version of most of this: it is for afterwards, not an answer.
+
+# %%
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from utils import bounds, expect
+from utils.data import load
+from utils.training import fit
+
+# %%
+seed = 0  # the grader draws its data from another seed, which is yours alone
+data = load("digits")
+x, y = (part[:60] for part in data.test)
+
+
+# %%
+def network(seed, sizes):
+    """A random network: a list of pairs (weight, bias), with ReLU between them."""
+    torch.manual_seed(seed)
+    pairs = pairwise(sizes)
+    return [(torch.randn(b, a) / math.sqrt(a), 0.3 * torch.randn(b)) for a, b in pairs]
+
+
+def answers(layers, points):
+    """What such a network gives for points (N, inputs), before the last softmax: logits (N, classes)."""
+    for weight, bias in layers[:-1]:
+        points = (points @ weight.T + bias).relu()
+    return points @ layers[-1][0].T + layers[-1][1]
+
+
+# %% [markdown]
+# ## 1 · Boxes (3 points)
+#
+# A network is a list of pairs `(weight, bias)`: weights (outputs, inputs) and biases (outputs,).
+# Between two layers stands a ReLU; after the last stands none. Inputs lie between `low` and `high`, (N, inputs) each.
+# Return a pair, the lowest and the highest value that interval bounds leave for each logit, (N, classes) each.
+#
+# <details><summary>Hint 1</summary>Which end of an input makes an output largest, if its weight is negative?</details>
+# <details><summary>Hint 2</summary>Middle and half width travel apart: one with the weights and the bias,
+# the other without a bias and with weights that cannot be negative.</details>
+# <details><summary>Hint 3</summary>For one layer the bounds are exact: try all corners of a box of two inputs.
+# And where exactly does the ReLU act on the two ends?</details>
+
+
+# %%
+def boxes(layers, low, high):
+    """The lowest and highest logits by interval bounds, (N, classes) each."""
+    ### BEGIN SOLUTION
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
+        low, high = middle - radius, middle + radius
+    return low, high
+    ### END SOLUTION
+
+
+# %%
+def pair(found, like):
+    """The two ends of an answer, for the checks below."""
+    is_pair = hasattr(found, "__len__") and not isinstance(found, dict) and len(found) == 2
+    expect.that(is_pair, "bounds are a pair: the lowest and the highest values", expected="low, high", got=found)
+    return tuple(expect.tensor(part, like=like, what=what) for part, what in zip(found, ("low", "high"), strict=True))
+
+
+def sample(low, high, many):
+    """Points between low and high (1, inputs), (many, inputs), half of them corners."""
+    share = torch.rand(many, low.shape[1])
+    share[::2] = share[::2].round()
+    return low + share * (high - low)
+
+
+# %%
+# CHECK boxes_hold, 2 points
+layers = network(seed, (3, 8, 4))
+low, high = torch.rand(1, 3) - 0.5, torch.rand(1, 3) + 0.5
+found = pair(expect.leaves_arguments(boxes, layers, low, high), like=torch.zeros(1, 4))
+expect.that((found[0] <= found[1]).all(), "a lowest value is above the highest", expected="low <= high", got=found)
+given = answers(layers, sample(low, high, 4000))
+expect.that(
+    ((given >= found[0] - 1e-4) & (given <= found[1] + 1e-4)).all(),
+    "an answer of the network lies outside of your bounds",
+    expected="bounds that hold for every input of the box",
+    got=found,
+)
+### BEGIN HIDDEN TESTS
+for trial, sizes in enumerate([(2, 5), (4, 6, 3), (3, 10, 10, 2), (6, 12, 8, 4), (1, 4, 4, 4, 3)] * 3):
+    layers = network(seed + trial, sizes)
+    many = 1 + trial % 3
+    start, width = torch.randn(many, sizes[0]), 2 * torch.rand(many, sizes[0]) ** 2
+    found = pair(expect.leaves_arguments(boxes, layers, start, start + width), like=torch.zeros(many, sizes[-1]))
+    for i in range(many):
+        given = answers(layers, sample(start[i : i + 1], start[i : i + 1] + width[i : i + 1], 3000))
+        expect.that(
+            ((given >= found[0][i] - 1e-4) & (given <= found[1][i] + 1e-4)).all(),
+            f"an answer of a network of sizes {sizes} lies outside of your bounds: "
+            "what does a negative weight do to the two ends, and where is the ReLU?",
+            expected="bounds that hold for every input of the box",
+            got=found[0][i],
+        )
+### END HIDDEN TESTS
+
+# %%
+# CHECK boxes_tight, 1 point
+weight, bias = torch.tensor([[1.0, -2.0], [-3.0, 0.5]]), torch.tensor([0.25, -1.0])
+found = pair(boxes([(weight, bias)], torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]])), like=torch.zeros(1, 2))
+corners = torch.tensor([[a, b] for a in (0.0, 2.0) for b in (1.0, 3.0)]) @ weight.T + bias
+for end, wanted in zip(found, (corners.amin(0), corners.amax(0)), strict=True):
+    expect.that(
+        (end[0] - wanted).abs().max() < 1e-4,
+        "for a single layer the bounds are exact, and these are not",
+        expected=f"{expect.short(wanted)}, from the four corners",
+        got=end[0],
+    )
+### BEGIN HIDDEN TESTS
+for trial, sizes in enumerate([(5, 4), (4, 6, 3), (3, 9, 9, 2), (2, 5, 5, 5, 3)] * 2):
+    layers = network(seed + 50 + trial, sizes)
+    start = torch.randn(3, sizes[0])
+    for width in (torch.zeros(3, sizes[0]), torch.rand(3, sizes[0])):
+        found = pair(boxes(layers, start, start + width), like=torch.zeros(3, sizes[-1]))
+        low, high = start.double(), (start + width).double()
+        for i, (weight, bias) in enumerate(layers):
+            low, high = (low.relu(), high.relu()) if i else (low, high)
+            up, down = weight.double().clamp_min(0), weight.double().clamp_max(0)
+            low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+        for end, wanted in zip(found, (low, high), strict=True):
+            expect.that(
+                (end - wanted).abs().max() < 1e-3,
+                f"wider (or other) bounds than intervals give, for a network of sizes {sizes}",
+                expected=f"{expect.short(wanted[0])} for the first box",
+                got=end[0],
+            )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 2 · Proved (3 points)
+#
+# For which images is the answer certain? `points` (N, inputs) lie in [0, 1], and so do all images
+# that the attacker may send; no input changes by more than `eps`. `labels` (N,) are classes.
+# Return booleans (N,): yes where interval bounds prove that the label's logit is above every other one, at every image.
+#
+# Bound the *differences* of the last layer's logits, not the logits apart:
+# hidden checks ask for all that this proves.
+#
+# <details><summary>Hint 1</summary>Where do the inputs of the box begin and end, near 0 and near 1?</details>
+# <details><summary>Hint 2</summary>The difference of two logits is a linear function of what enters the last layer.
+# What are its weights?</details>
+# <details><summary>Hint 3</summary>Exchange the last layer for one that computes all differences to the label,
+# one image at a time, and ask <code>boxes</code>. A class's difference to itself is 0: leave it out.</details>
+
+
+# %%
+def proved(layers, points, labels, eps):
+    """Whether each answer is certain within eps, (N,) bool."""
+    ### BEGIN SOLUTION
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist(), strict=True):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+    ### END SOLUTION
+
+
+# %%
+torch.manual_seed(0)
+flat = x.flatten(1)
+boxed = nn.Sequential(nn.Flatten(), nn.Linear(64, 40), nn.ReLU(), nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 10))
+fit(boxed, data.train, loss=bounds.interval_training(0.1, 300), updates=300, lr=1e-2).requires_grad_(False)
+trained = [(layer.weight, layer.bias) for layer in boxed if isinstance(layer, nn.Linear)]
+
+# %%
+print("images proved at 0.05 in every pixel:", int(proved(trained, flat, y, 0.05).sum()), "of", len(y))
+
+# %%
+# CHECK proved_holds, 1 point
+like = torch.zeros(len(flat), dtype=torch.bool)
+found = expect.tensor(expect.leaves_arguments(proved, trained, flat, y, 0.05), like=like) != 0
+expect.that(not found.all(), "a proof for every image, at a budget at which some fall", expected="some not", got=found)
+wrong = answers(trained, flat).argmax(1) != y
+expect.that(not found[wrong].any(), "a proof for an image that is read wrongly without any attack", got=found)
+torch.manual_seed(seed)
+for i in found.nonzero()[:5, 0]:
+    low, high = (flat[i : i + 1] - 0.05).clamp(0, 1), (flat[i : i + 1] + 0.05).clamp(0, 1)
+    fell = answers(trained, sample(low, high, 2000)).argmax(1) != y[i]
+    expect.that(not fell.any(), "an image with a proof gets another answer", expected=f"{int(y[i])}, everywhere")
+### BEGIN HIDDEN TESTS
+for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4)] * 3):
+    layers = network(seed + 100 + trial, sizes)
+    points = torch.rand(40, sizes[0]) * 1.4 - 0.2
+    points = points.clamp(0, 1)
+    for eps in (0.02, 0.2):
+        labels = answers(layers, points).argmax(1)
+        labels[::5] = (labels[::5] + 1) % sizes[-1]
+        found = expect.tensor(proved(layers, points, labels, eps), like=torch.zeros(40, dtype=torch.bool)) != 0
+        for i in found.nonzero()[:, 0]:
+            low, high = (points[i : i + 1] - eps).clamp(0, 1), (points[i : i + 1] + eps).clamp(0, 1)
+            fell = answers(layers, sample(low, high, 1000)).argmax(1) != labels[i]
+            expect.that(
+                not fell.any(),
+                f"an image with a proof gets another answer, in a network of sizes {sizes}: "
+                "does the label lead every other class, at every image of the box?",
+                expected="no other answer within eps",
+                got=f"{int(fell.sum())} of 1,000 images of its ball",
+            )
+### END HIDDEN TESTS
+
+# %%
+# CHECK proved_all, 2 points
+at_zero = expect.tensor(proved(trained, flat, y, 0.0), like=torch.zeros(len(flat), dtype=torch.bool)) != 0
+expect.that(
+    torch.equal(at_zero, answers(trained, flat).argmax(1) == y),
+    "with eps = 0 there is one image, and every right answer is proved",
+    expected="yes where the answer is right",
+    got=at_zero,
+)
+line = [(torch.tensor([[1.0, 1.0], [1.0, 0.5]]), torch.tensor([0.0, 0.0]))]
+found = expect.tensor(
+    proved(line, torch.tensor([[0.5, 0.5]]), torch.tensor([0]), 0.2), like=torch.zeros(1, dtype=torch.bool)
+)
+expect.that(
+    bool(found[0]),
+    "the two logits move together, so their difference stays positive: bound the difference itself",
+    expected="a proof",
+    got=found,
+)
+### BEGIN HIDDEN TESTS
+for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4), (3, 5, 5)] * 3):
+    layers = network(seed + 200 + trial, sizes)
+    points = (torch.rand(40, sizes[0]) * 1.6 - 0.3).clamp(0, 1)
+    labels = answers(layers, points).argmax(1)
+    for eps in (0.01, 0.05, 0.15):
+        low, high = (points - eps).clamp(0, 1).double(), (points + eps).clamp(0, 1).double()
+        for i, (weight, bias) in enumerate(layers[:-1]):
+            low, high = (low.relu(), high.relu()) if i else (low, high)
+            up, down = weight.double().clamp_min(0), weight.double().clamp_max(0)
+            low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+        low, high = (low.relu(), high.relu()) if len(layers) > 1 else (low, high)
+        weight, bias = (part.double() for part in layers[-1])
+        lead = weight[labels][:, None] - weight
+        least = (lead.clamp_min(0) @ low[:, :, None] + lead.clamp_max(0) @ high[:, :, None])[:, :, 0]
+        least = (least + bias[labels][:, None] - bias).scatter(1, labels[:, None], math.inf).amin(1)
+        found = expect.tensor(proved(layers, points, labels, eps), like=torch.zeros(40, dtype=torch.bool)) != 0
+        clear = least.abs() > 1e-4
+        expect.that(
+            (found | (least < 0))[clear].all(),
+            f"proofs are missing at eps = {eps:g}, for a network of sizes {sizes}: bound the differences of the last "
+            "layer, and no image leaves [0, 1]",
+            expected=f"{int((least > 0).sum())} of 40 images",
+            got=f"{int(found.sum())}",
+        )
+        expect.that(
+            (~found | (least > 0))[clear].all(),
+            f"more proofs than interval bounds give at eps = {eps:g}, for a network of sizes {sizes}",
+            expected=f"{int((least > 0).sum())} of 40 images",
+            got=f"{int(found.sum())}",
+        )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 3 · Attack a certificate (2 points)
+#
+# Somebody states: "no image nearer than `radius` in L2 gets another answer than this one gets."
+# Refute it. `model` gives logits (N, 2) for points (N, inputs), `point` is one of them, (1, inputs) in float32.
+# Return a point of the same shape, nearer than `radius` (measured in float64) and with another answer;
+# or `point` itself, if you find none. A point may lie outside of [0, 1].
+# Hidden checks state radii that are too large by 2 % or more: refute nine of ten.
+#
+# <details><summary>Hint 1</summary>The gradient of the difference of the two logits says where
+# the boundary is.</details>
+# <details><summary>Hint 2</summary>Many small steps, each followed by a return into the ball,
+# and look at every point on the way.</details>
+# <details><summary>Hint 3</summary>Where the boundary is straight, the shortest way is the best one.
+# Where it bends, walk along the rim of the ball. Stay a hair inside: float32 rounds.</details>
+
+
+# %%
+def refute(model, point, radius):
+    """A point nearer than the radius in L2 with another answer than `point`; `point` itself if none is found."""
+    ### BEGIN SOLUTION
+    label, best = int(model(point).argmax(1)), point
+    there = point.clone()
+    for step in range(60):
+        there = there.detach().requires_grad_()
+        z = model(there)[0]
+        if int(z.argmax()) != label:
+            best = there.detach()
+            break
+        (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+        change = there.detach() + radius / (5 if step < 30 else 20) * gradient / gradient.norm() - point
+        there = point + change * min(1, 0.99999 * radius / float(change.norm()))
+    return best
+    ### END SOLUTION
+
+
+# %%
+def straight(seed, inputs=20):
+    """A linear model, a point, and the distance to its boundary."""
+    torch.manual_seed(seed)
+    model, point = nn.Linear(inputs, 2).requires_grad_(False), torch.rand(1, inputs)
+    w = model.weight[1] - model.weight[0]
+    model.bias[1] += 0.3 * w.norm() * torch.randn(()).sign() - (w @ point[0] + model.bias[1] - model.bias[0])
+    return model, point, 0.3
+
+
+def bent(seed, inputs=6):
+    """A model whose answer is whether a point lies in a ball of radius 1, a point in it, and the way out."""
+    torch.manual_seed(seed)
+
+    class Ball(nn.Module):
+        def forward(self, x):
+            inside = 1 - (x - 0.5).square().sum(1)
+            return torch.stack([inside, -inside], 1)
+
+    away = torch.randn(1, inputs)
+    away = away / away.norm() * (0.3 + 0.5 * torch.rand(()))
+    return Ball(), 0.5 + away, 1 - float(away.norm())
+
+
+# %%
+# CHECK refute, 2 points
+for make in (straight, bent):
+    model, point, distance = make(seed)
+    there = expect.tensor(expect.leaves_arguments(refute, model, point, 1.1 * distance), like=point)
+    away = float((there.double() - point.double()).norm())
+    expect.that(
+        away < 1.1 * distance, "the point is not nearer than the radius", expected=f"< {1.1 * distance:.4f}", got=away
+    )
+    expect.that(
+        model(there).argmax(1) != model(point).argmax(1),
+        "the certificate is false, and your point does not refute it",
+        expected="a point with another answer",
+        got=there,
+    )
+model, point, distance = straight(seed)
+there = expect.tensor(refute(model, point, 0.9 * distance), like=point)
+expect.that(torch.equal(there, point), "this certificate is true: return the point itself", got=there)
+### BEGIN HIDDEN TESTS
+for make in (straight, bent):
+    hits = 0
+    for trial in range(30):
+        model, point, distance = make(seed + 300 + trial)
+        radius = distance * (1.02, 1.05, 1.3)[trial % 3]
+        there = expect.tensor(expect.leaves_arguments(refute, model, point, radius), like=point)
+        away = float((there.double() - point.double()).norm())
+        expect.that(away < radius, "the point is not nearer than the radius", expected=f"< {radius:.6f}", got=away)
+        hits += int(model(there).argmax(1) != model(point).argmax(1))
+        there = expect.tensor(refute(model, point, 0.95 * distance), like=point)
+        expect.that(torch.equal(there, point), "for a true certificate, return the point itself", got=there)
+    kind = "straight" if make is straight else "bent"
+    expect.that(
+        hits >= 27,
+        f"false certificates stand whose boundary is {kind}: does the attack go to the rim of the ball, and along it?",
+        expected="27 of 30 refuted",
+        got=f"{hits} of 30",
+    )
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## 4 · A radius that holds in float32 (2 points)
+#
+# A linear model computes `point @ weight + bias` in float32, for points in [0, 1], and answers whether that is above 0.
+# `weight` (inputs,) and `point` (inputs,) are float32 tensors, `bias` is a float32 number as a tensor.
+# Return a radius in L2, a Python number: no point in [0, 1] nearer than it (in exact arithmetic)
+# may get another answer *from the model as it computes*. It should be at most 2 % shorter than the distance.
+#
+# The model's sum of $n$ products, plus the bias, is off by at most
+# $\frac{(n + 2)\,u}{1 - (n + 2)\,u} \left(\sum_i |w_i x_i| + |b|\right)$ with $u = 2^{-24}$, in whatever order it adds.
+#
+# <details><summary>Hint 1</summary>In which precision should *your* sums be computed?</details>
+# <details><summary>Hint 2</summary>The model is off at the *other* point, which you do not know.
+# How large can the sum of |w x| be for any point in [0, 1]?</details>
+# <details><summary>Hint 3</summary>At the boundary the exact value is not 0 but what the model may be off by.
+# And a radius can't be negative.</details>
+
+
+# %%
+def sound_radius(weight, bias, point):
+    """A radius in L2 within which the model, as it computes in float32, gives one answer."""
+    ### BEGIN SOLUTION
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    lead = abs(float(weight @ point) + bias)
+    return max((lead - 1.001 * off) / float(weight.norm()), 0.0) * (1 - 1e-9)
+    ### END SOLUTION
+
+
+# %%
+def near_boundary(seed, inputs, distance):
+    """A linear model and a point at about this distance from its boundary."""
+    torch.manual_seed(seed)
+    weight, point = torch.randn(inputs), 0.25 + 0.5 * torch.rand(inputs)
+    return weight, -(weight @ point) + distance * weight.norm(), point
+
+
+def counterexample(weight, bias, point, radius, tries=300):
+    """Whether a search near the boundary finds a point nearer than the radius with another answer."""
+    before = point @ weight + bias
+    ahead = -before.sign().double() * weight.double() / weight.double().norm()
+    there = point.double() + (1 - torch.logspace(-9, -5, tries, dtype=torch.float64)[:, None]) * radius * ahead
+    there = (there + 6e-8 * (torch.rand(there.shape) - 0.5)).float().clamp(0, 1)
+    nearer = (there.double() - point.double()).norm(dim=1) < radius
+    return bool((nearer & ((there @ weight + bias > 0) != (before > 0))).any())
+
+
+# %%
+# CHECK sound_radius, 2 points
+weight, bias, point = near_boundary(seed, 200, 0.2)
+found = expect.number(expect.leaves_arguments(sound_radius, weight, bias, point), "the radius")
+exact = abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
+expect.that(
+    found < exact, "not shorter than the distance: float32 leaves no room", expected=f"< {exact:.6f}", got=found
+)
+expect.that(found >= 0.98 * exact, "far shorter than it has to be", expected=f"{0.98 * exact:.5f} or more", got=found)
+on_it = near_boundary(seed, 200, 0.0)
+found = expect.number(sound_radius(*on_it), "the radius")
+expect.that(abs(found) < 1e-12, "on the boundary itself nothing is certain", expected="0", got=found)
+### BEGIN HIDDEN TESTS
+for trial in range(60):
+    inputs, distance = (64, 200, 784)[trial % 3], (0.05, 0.2, -0.3)[trial // 3 % 3]
+    weight, bias, point = near_boundary(seed + 400 + trial, inputs, distance)
+    weight, bias = (part * (1, 1000, 1e-3)[trial // 9 % 3] for part in (weight, bias))
+    found = expect.number(expect.leaves_arguments(sound_radius, weight, bias, point), "the radius")
+    exact = abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
+    n = inputs + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.double().abs().sum()) + abs(float(bias)))
+    sound = (exact * float(weight.double().norm()) - off) / float(weight.double().norm())
+    expect.that(
+        not counterexample(weight, bias, point, found),
+        f"a point nearer than your radius gets another answer in float32, with {inputs} inputs",
+        expected="room for what the model's sums may be off by",
+        got=found,
+    )
+    expect.that(
+        found <= sound * (1 + 1e-6),
+        f"the radius leaves less room than the model's sums may need, with {inputs} inputs: which |x| is possible, "
+        "and does your own sum round?",
+        expected=f"at most {sound:.8g}",
+        got=f"{found:.8g}",
+    )
+    expect.that(
+        found >= sound - 0.015 * exact,
+        f"the radius is far shorter than it has to be, with {inputs} inputs",
+        expected=f"about {sound:.6g}",
+        got=f"{found:.6g}",
+    )
+for trial in range(10):
+    found = expect.number(sound_radius(*near_boundary(seed + 500 + trial, 784, 1e-9)), "the radius")
+    expect.that(found == 0, "less than what rounding may take proves nothing", expected="0", got=found)
+### END HIDDEN TESTS
