@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,8 @@ import torch
 from grader import by_hand, reports, sheet
 from grader.collect import Submission, collect
 from grader.grade import Task, grade_submission, load_lab
-from grader.lab import Lab
+from grader.lab import Lab, asked_names, bound, tidy
+from grader.notebook import Unreadable, read_cells
 from grader.result import Result, could_not_grade, read_result, write_result
 from grader.rubric import Rubric
 from utils.fingerprint import MATTER, ROOT, fingerprint
@@ -37,6 +39,7 @@ def grade_class(
     key: str = "",
     hand: Sequence[Path] = (),
     limits: dict | None = None,
+    anyway: bool = False,
 ) -> str:
     """Grade a folder or zip of submissions, write all reports to `target`, and return the summary.
 
@@ -45,6 +48,7 @@ def grade_class(
     scheduler  address of a Dask scheduler whose workers shall grade
     key        secret of the course, from which students' hidden data are drawn; "": the one in `target`, made once
     hand       tables with points that people gave, beside `target`/by_hand.csv; their lines are added to it
+    anyway     grade even where most notebooks have nothing of this lab; else that is a ValueError, before any is graded
 
     A submission is graded again if it, the lab, or code that decides on points has changed, or if it could not be
     graded before. Other results are taken from `target`/results. No submission stops the others: what cannot be graded
@@ -54,6 +58,7 @@ def grade_class(
     about = load_lab(content)
     read_points(target / "by_hand.csv", hand, about.rubrics)  # a mistake in a table is reported before hours of grading
     submissions, left_out = collect(source)
+    left_out += look_first(about, source, submissions, anyway)
     (target / "results").mkdir(parents=True, exist_ok=True)
     key = key or read_or_make_key(target)
     decides = what_decides(content)
@@ -80,6 +85,36 @@ def grade_class(
         _, _, problems = by_hand.merge_rows(answers, sheet.read_table(own), missing, key)  # by the new rows' numbers
         results = by_hand.add_points_by_hand(results, about.rubrics, points)
     return reports.write_reports(results, left_out, target, about.title, problems, missing)
+
+
+def look_first(lab: Lab, source: Path, submissions: Sequence[Submission], anyway: bool) -> list[str]:
+    """Lines about notebooks that have nothing of this lab. ValueError if there is no notebook, or if most are such."""
+    if not submissions:
+        raise ValueError(f"{source} holds no notebook (a file that ends in .ipynb): nobody was graded")
+    others = [each.file for each in submissions if not may_be(lab, each)]
+    if len(others) > max(len(submissions) / 2, 1) and not anyway:
+        named = ", ".join(others[:3]) + ", …" * (len(others) > 3)
+        raise ValueError(
+            f"{len(others)} of {len(submissions)} notebooks have nothing of {lab.title!r} ({named}): are FROM and LAB "
+            "right? Nobody was graded. If they are: python -m grader with the same --lab, --from, --to, and --anyway"
+        )
+    return [f"{file}: has nothing of this lab; it was graded all the same" for file in others]
+
+
+def may_be(lab: Lab, submission: Submission) -> bool:
+    """Whether a notebook has this lab's title, or no lab's and a name that this lab asks for; True if unreadable."""
+    try:
+        cells, _ = read_cells(submission.read())
+    except (Unreadable, OSError):
+        return True  # its result will say what is wrong
+    titles = {line.strip("# ") for cell in cells if cell["kind"] == "text" for line in cell["source"].splitlines()}
+    if lab.title in titles or not any(re.match(r"Lab \d+\w* · ", title) for title in titles):
+        return lab.title in titles or any(
+            tidy(cell["source"]) in lab.stubs or not asked_names(lab).isdisjoint(bound(cell["source"]))
+            for cell in cells
+            if cell["kind"] == "code"
+        )
+    return False
 
 
 def what_decides(lab: str, root: Path = ROOT) -> str:

@@ -24,7 +24,7 @@ from torch import nn
 
 import dying
 from grader import batch, collect, reports, sandbox, sheet
-from grader.__main__ import main
+from grader.__main__ import find_lab, main
 from grader.grade import reasons_to_look, run_check, seed_of
 from grader.inside import wire
 from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, modules_imported, read_lab
@@ -465,8 +465,29 @@ def test_what_a_lab_prints_is_not_heard_for_each_worker(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_an_empty_folder_is_a_class_of_none(lab, tmp_path):
-    assert batch.grade_class(lab, fill(tmp_path / "in"), tmp_path / "out") == "Lab 99 · Tiny: no submissions\n"
+def test_a_folder_without_a_notebook_is_no_class(lab, tmp_path):
+    (fill(tmp_path / "in") / "README.md").write_text("read me")
+    with pytest.raises(ValueError, match="in holds no notebook"):
+        batch.grade_class(lab, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_submission_of_this_lab_is_seen_before_anything_runs(lab, tmp_path):
+    """Fourteen labs in one folder, graded as one of them: minutes of work, and thirteen zeros."""
+    another = notebook(["reports = {}"]).replace(b"Lab 99", b"Lab 98")
+    others = {f"other{i}": another for i in range(1, 4)}
+    with pytest.raises(ValueError, match=r"3 of 4 notebooks have nothing of 'Lab 99 · Tiny' \(other1.ipynb, ") as said:
+        batch.grade_class(lab, fill(tmp_path / "in", **others, anna=notebook(answers())), tmp_path / "out")
+    assert "--anyway" in str(said.value) and not (tmp_path / "out").exists()
+    few = fill(tmp_path / "few", other1=another, anna=notebook(answers()), ben=notebook(answers()))
+    summary = batch.grade_class(lab, few, tmp_path / "graded")
+    assert "other1.ipynb: has nothing of this lab" in summary
+    assert "3 students" in batch.grade_class(lab, few, tmp_path / "graded", anyway=True)
+
+
+def test_a_lab_is_found_by_its_number(capsys):
+    assert find_lab("1").stem == find_lab("01").stem == "01_one_gradient_step"
+    assert find_lab("07").stem != find_lab("07b").stem
 
 
 def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):

@@ -50,6 +50,7 @@ STYLE = {
     "savefig.dpi": 150,
 }
 CHANGE = LinearSegmentedColormap.from_list("change", (BLUE, "white", RED))
+UNSEEN = 0.4  # of 255: by so much a picture's colours may be off on average
 SHOWN = 100  # pixels an inch on the page; fewer than are saved, so that dense screens show sharp letters
 
 
@@ -71,10 +72,14 @@ class Picture:
         self.text = text
 
     def png(self) -> bytes:
-        """The figure as a PNG of at most 128 colours, a third of the size of one with all."""
+        """The figure as a PNG of as few colours as the eye takes for all, at most 128: a third of the size or less."""
         with house_style():
             self.figure.savefig(raw := BytesIO(), format="png")
-        image, inch = Image.open(raw).convert("RGB").quantize(128), STYLE["savefig.dpi"]
+        whole, inch = Image.open(raw).convert("RGB"), STYLE["savefig.dpi"]
+        for colours in (32, 64, 128):
+            image = whole.quantize(colours)
+            if np.abs(np.subtract(image.convert("RGB"), whole, dtype=np.int16)).mean() < UNSEEN:
+                break
         image.save(small := BytesIO(), format="png", optimize=True, dpi=(inch, inch))
         return small.getvalue()
 
@@ -141,7 +146,7 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
 def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     """Rates in rows and columns, {row: {column: Rate}}: `59 % [55, 64]` on a ground that darkens with the share.
 
-    n stands below the table, or below a column's name, or in each cell, by where it is the same.
+    n stands below the table, or below a column's name, or in the cells of a column, by where it is the same.
     """
     columns = list(dict.fromkeys(column for row in measured.values() for column in row))
     shown = {name: ", ".join(f"{c} {rate}" for c, rate in row.items()) for name, row in measured.items()}
@@ -149,9 +154,8 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     enter_table(measured)
     by_column = {c: sample(row[c] for row in measured.values() if c in row) for c in columns}
     of_all = sample(rate for row in measured.values() for rate in row.values())
-    of_columns = "" if of_all else "\n" * all(by_column.values())
-    show = with_interval if of_all or of_columns else str
-    picture = Picture(7, min(0.45 + 0.15 * bool(of_all or of_columns) + 0.255 * len(measured), 3), text)
+    heads = [c + f"\n{n}" * (not of_all) for c, n in by_column.items()] if any(by_column.values()) else columns
+    picture = Picture(7, min(0.45 + 0.15 * any(by_column.values()) + 0.255 * len(measured), 3), text)
     shares = [[float(row[c]) if c in row else math.nan for c in columns] for row in measured.values()]
     with house_style():
         axes = picture.figure.subplots()
@@ -160,8 +164,9 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
         small = 9 if len(columns) < 4 else 7.5
         for row, rates_of_row in enumerate(measured.values()):
             for column, rate in rates_of_row.items():
-                axes.text(columns.index(column), row, show(rate), ha="center", va="center", fontsize=small)
-        axes.set_xticks(range(len(columns)), [c + (of_columns and of_columns + by_column[c]) for c in columns])
+                said = with_interval(rate) if by_column[column] else str(rate)
+                axes.text(columns.index(column), row, said, ha="center", va="center", fontsize=small)
+        axes.set_xticks(range(len(columns)), heads)
         axes.set_xlabel(of_all, color=SOFT)
         axes.set_yticks(range(len(measured)), measured)
         axes.tick_params(length=0, labeltop=True, labelbottom=False)

@@ -35,7 +35,7 @@ from utils.training import fit
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 x, y = data.test.take(150)
-rounds = max(150, len(data.train.y) // 75)  # updates: more data, more of them
+rounds = max(125, len(data.train.y) // 75)  # updates: more data, more of them
 short = {"updates": rounds, "lr": 1e-2}
 fit(small_cnn(data), data.train, updates=2)  # the first call sets things up; the next is timed
 torch.manual_seed(0)

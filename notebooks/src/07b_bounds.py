@@ -37,7 +37,7 @@ from utils.training import fit
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 x, y = data.test.take(200)
-eps, updates = data.eps, max(750, len(data.train.y) // 20)
+eps, updates = data.eps, max(600, len(data.train.y) // 20)
 seconds = {}  # of training
 
 
@@ -291,7 +291,7 @@ measured("mean distance to it", {"lines": mean[0], "boxes": mean[1]})
 # %%
 torch.manual_seed(0)
 plain = fit(small_cnn(data), data.train, lr=1e-2).requires_grad_(False)
-few = x[:100], y[:100]
+few = x[:60], y[:60]
 by_bound = {}
 for name, model in {"undefended": plain, "adversarial training": trained}.items():
     by_bound[name] = {
