@@ -58,7 +58,8 @@ def grade_class(
     about = load_lab(content)
     read_points(target / "by_hand.csv", hand, about.rubrics)  # a mistake in a table is reported before hours of grading
     submissions, left_out = collect(source)
-    left_out += look_first(about, source, submissions, anyway)
+    if submissions or not (target / "results").is_dir():  # else those of an earlier run are missed, and named
+        left_out += look_first(about, source, submissions, anyway)
     (target / "results").mkdir(parents=True, exist_ok=True)
     key = key or read_or_make_key(target)
     decides = what_decides(content)

@@ -586,6 +586,7 @@ def test_rows_of_who_is_not_in_from_stay_without_a_sentence_each(graded_class):
 def test_a_lab_without_a_rubric_wants_no_points_by_hand(tmp_path):
     (tmp_path / "99.ipynb").write_bytes(notebook(CELLS))
     (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "anna.ipynb").write_bytes(notebook(CELLS))
     batch.grade_class(tmp_path / "99.ipynb", tmp_path / "in", tmp_path / "out")
     assert not [file for file in (tmp_path / "out").iterdir() if file.name.startswith("by_hand")]
     with pytest.raises(ValueError, match="no written exercise"):

@@ -160,7 +160,7 @@ def test_what_is_put_into_a_page_is_text_there():
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
-@pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 1)])
+@pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 2)])
 def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):
     quiet = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     options = [f"--user-data-dir={tmp_path}/browser", "--no-pdf-header-footer", f"--print-to-pdf={tmp_path}/page.pdf"]
