@@ -1,13 +1,11 @@
 """Proofs by bounds: nothing lies outside of them, no proved image falls, and no last bit of a float32 refutes one."""
 
-import ast
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from run import LESSONS, ROOT
+from same_code import definitions
 from utils import bounds
 from utils.adversarial import attacked
 from utils.attacks import worst_case
@@ -287,24 +285,35 @@ def test_what_cannot_be_proved_is_named(digits):
         assert proved(mlp(digits), x[:0], y[:0], eps=0.1, by=by).shape == (0,)
 
 
-def functions(file) -> dict[str, str]:
-    """Each function of a file as code, without docstrings and annotations."""
-    found = {}
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            for part in ast.walk(node):
-                if isinstance(part, ast.FunctionDef):
-                    part.body = part.body[1:] if ast.get_docstring(part) else part.body
-                    part.returns = None
-                if isinstance(part, ast.arg):
-                    part.annotation = None
-            found[node.name] = ast.unparse(node)
-    return found
+class Backwards(nn.Sequential):
+    """Runs its layers in another order than it lists them."""
+
+    def forward(self, x):
+        for layer in reversed(self):
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_layer_that_runs_twice_or_in_place_proves_no_more(models, digits, by):
+    """One ReLU in two places was read once, and one that works in place wrote over the bounds before it."""
+    x, y = digits.test.take(20)
+    torch.manual_seed(0)
+    first, second, third = nn.Linear(64, 32), nn.Linear(32, 32), nn.Linear(32, 10)
+    one = nn.ReLU()
+    plain = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, nn.ReLU(), third)
+    shared = nn.Sequential(nn.Flatten(), first, one, nn.Sequential(second, one), third)
+    in_place = nn.Sequential(nn.Flatten(), first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True), third)
+    expected = least(by, plain, x, y, 0.05)
+    for model in (shared, in_place):
+        assert torch.equal(least(by, model, x, y, 0.05), expected)
+    with pytest.raises(TypeError, match=r"^proofs need a Sequential"):
+        proved(Backwards(third, one, first), x.flatten(1), y, eps=0.05, by=by)
 
 
 @pytest.mark.parametrize("name", ["interval", "worst_lead", "interval_training", "line_bounds", "cayley"])
 def test_the_lesson_and_utils_hold_the_same_cell(name):
-    lesson, shared = (functions(ROOT / file) for file in (LESSONS / "src" / "07b_bounds.py", "utils/bounds.py"))
+    lesson, shared = definitions("notebooks/src/07b_bounds.py"), definitions("utils/bounds.py")
     assert lesson[name] == shared[name]
 
 

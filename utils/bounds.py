@@ -97,10 +97,14 @@ Steps = list[Affine | nn.Module]
 WHERE = "proofs need a Sequential of linear, convolution, normalisation, flatten, ReLU and MaxMin layers in float32"
 
 
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """The layers in the order in which they run, one that runs twice twice. A subclass may run its own otherwise."""
+    return [layer for part in model for layer in layers_of(part)] if type(model) is nn.Sequential else [model]
+
+
 def steps_of(model: nn.Module, x: Tensor) -> Steps:
     """The model as affine maps of flat rows, and ReLU or MaxMin between them. TypeError for what else it may hold."""
-    shape, steps = x.shape[1:], []
-    layers = [layer for layer in model.modules() if not isinstance(layer, nn.Sequential)]
+    shape, steps, layers = x.shape[1:], [], layers_of(model)
     if any(p.dtype != torch.float32 for p in model.parameters()) or not all(
         isinstance(layer, (nn.Linear, nn.Conv2d, Normalize, nn.Flatten, nn.ReLU, MaxMin, nn.Identity))
         for layer in layers
@@ -119,6 +123,7 @@ def steps_of(model: nn.Module, x: Tensor) -> Steps:
             weight = torch.cat([exact(few).flatten(1) for few in ones.split(512)]).T.detach().contiguous()
             steps.append(Affine(weight, bias.detach(), int((weight != 0).sum(1).max())))
         elif isinstance(layer, (nn.ReLU, MaxMin)):
+            exact.inplace = False  # the bounds before it are needed as they were
             steps.append(exact)
         shape = exact(zero).shape[1:]
     return steps
