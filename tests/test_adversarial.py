@@ -1,6 +1,5 @@
 """What lesson 03 hands to `fit`: attacked batches that keep their promises, and the loss of TRADES."""
 
-import ast
 import math
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from same_code import definitions
 from utils import adversarial
 from utils.adversarial import attacked, kl, trades, unlike
 from utils.attacks import fgsm, pgd
@@ -232,20 +232,10 @@ def test_training_on_it_makes_a_robust_model(digits, kind):
 # The lesson's cells are the module's functions.
 
 
-def functions(source: str) -> dict[str, str]:
-    """Each function at the top of a text, without its docstring, as code in a normal form."""
-    found = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef):
-            node.body = node.body[1:]  # the docstring may be fuller in utils
-            found[node.name] = ast.unparse(node)
-    return found
-
-
 @pytest.mark.parametrize("name", ["attacked", "kl", "unlike", "trades"])
 def test_the_module_is_what_the_lesson_builds(name):
     lesson, module = (
-        functions((ROOT / file).read_text())
+        definitions(file, annotations=True)
         for file in ("notebooks/src/03_adversarial_training.py", "utils/adversarial.py")
     )
     assert lesson[name] == module[name]

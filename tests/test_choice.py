@@ -1,7 +1,5 @@
 """Choosing: budgets, ties, the lesson's cells, and the board that shows it."""
 
-import ast
-import inspect
 import math
 
 import pytest
@@ -10,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from run import LESSONS
-from utils import choice
+from same_code import definitions
 from utils.choice import Needs, Offer, choose, over, reached
 from utils.duel import Defense, Side, Threat
 from utils.evaluation import Rate
@@ -90,24 +87,10 @@ def test_a_choice_keeps_the_budgets_and_nothing_within_them_is_clearly_better(ro
 
 # The lesson.
 
-LESSON = ast.parse((LESSONS / "src" / "14_capstone.py").read_text())
-
-
-def bare(function: ast.FunctionDef) -> str:
-    """A function's code without types and docstring."""
-    function = ast.parse(ast.unparse(function)).body[0]
-    function.returns = None
-    for argument in (*function.args.args, *function.args.kwonlyargs):
-        argument.annotation = None
-    function.body = function.body[isinstance(function.body[0], ast.Expr) :]
-    return ast.unparse(function)
-
 
 @pytest.mark.parametrize("name", ["reached", "choose"])
 def test_the_lesson_builds_what_utils_holds(name):
-    [cell] = [node for node in LESSON.body if isinstance(node, ast.FunctionDef) and node.name == name]
-    [module] = ast.parse(inspect.getsource(getattr(choice, name))).body
-    assert bare(cell) == bare(module)
+    assert definitions("notebooks/src/14_capstone.py")[name] == definitions("utils/choice.py")[name]
 
 
 # The board.

@@ -1,7 +1,5 @@
 """Distillation: the losses against closed forms, who sees which image, and the cells of the lesson word by word."""
 
-import ast
-import inspect
 import math
 from itertools import pairwise
 
@@ -10,8 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from run import LESSONS
-from utils import distillation
+from same_code import definitions
 from utils.attacks import margin, pgd, transfer
 from utils.data import load
 from utils.distillation import imitate, soft_loss, soften
@@ -149,20 +146,7 @@ def test_a_student_learns_its_teachers_answers_and_only_looks_robust():
     assert accuracy(student, (pgd(student, x, y, loss=margin, **how), y)) < 0.4 and through < 0.4
 
 
-def bare(function: ast.FunctionDef) -> str:
-    """A function's code without docstrings and annotations."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-            node.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-        elif isinstance(node, ast.arg):
-            node.annotation = None
-    return ast.unparse(function)
-
-
 @pytest.mark.parametrize("name", ["soften", "soft_loss", "imitate"])
 def test_the_lesson_builds_what_utils_holds(name):
-    lesson = ast.parse((LESSONS / "src" / "06_defensive_distillation.py").read_text())
-    [cell] = [node for node in lesson.body if isinstance(node, ast.FunctionDef) and node.name == name]
-    module = ast.parse(inspect.getsource(getattr(distillation, name)))
-    assert bare(cell) == bare(module.body[0])
+    lesson, module = definitions("notebooks/src/06_defensive_distillation.py"), definitions("utils/distillation.py")
+    assert lesson[name] == module[name]

@@ -1,7 +1,6 @@
 """Beyond images: projections keep what they promise, attacks change only what may change, certificates hold."""
 
 import ast
-import inspect
 import itertools
 import math
 
@@ -13,6 +12,7 @@ from scipy import stats
 from torch import nn
 
 from run import LESSONS
+from same_code import definitions
 from utils.attacks import margin
 from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.domains.rules import Column, Rules, box, feasible, follow_links, scale, units
@@ -449,20 +449,8 @@ SHARED = [
 ]
 
 
-def bare(node) -> str:
-    """A function or class as code, without docstrings and annotations."""
-    for part in ast.walk(node):
-        if isinstance(part, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(part):
-            part.body = part.body[1:]
-        if isinstance(part, ast.FunctionDef):
-            part.returns = None
-        if isinstance(part, ast.arg):
-            part.annotation = None
-    return ast.unparse(node)
-
-
 @pytest.mark.parametrize("shared", SHARED, ids=lambda shared: shared.__name__)
 def test_the_lesson_and_utils_hold_the_same_cell(shared):
-    [module] = ast.parse(inspect.getsource(shared)).body
-    [lesson] = [node for node in LESSON.body if getattr(node, "name", None) == shared.__name__]
-    assert bare(module) == bare(lesson)
+    module = f"{shared.__module__.replace('.', '/')}.py"
+    lesson = definitions("notebooks/src/11_beyond_images.py")
+    assert lesson[shared.__name__] == definitions(module)[shared.__name__]

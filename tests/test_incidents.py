@@ -1,6 +1,5 @@
 """What lesson 13 adds to monitoring: surprises, streams in which something happens, and the monitor of accounts."""
 
-import ast
 import math
 import tracemalloc
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from same_code import definitions
 from utils import monitoring
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -172,20 +172,7 @@ def test_too_few_usual_distances_are_turned_away():
 # The lesson.
 
 
-def functions(path: str) -> dict[str, str]:
-    """Each function of a file as code, without docstrings and annotations."""
-    found = {}
-    for node in ast.parse((ROOT / path).read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            node.body, node.returns = node.body[1:] if ast.get_docstring(node) else node.body, None
-            for part in ast.walk(node):
-                if isinstance(part, ast.arg):
-                    part.annotation = None
-            found[node.name] = ast.unparse(node)
-    return found
-
-
 @pytest.mark.parametrize(("module", "name"), [("incidents", "mixed")])
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
-    lesson = functions("notebooks/src/13_security_against_monitoring.py")
-    assert lesson[name] == functions(f"utils/monitoring/{module}.py")[name]
+    lesson = definitions("notebooks/src/13_security_against_monitoring.py")
+    assert lesson[name] == definitions(f"utils/monitoring/{module}.py")[name]

@@ -1,6 +1,5 @@
 """Inversion, sums that hide their parts, stolen models: exact where they should be, and as the lesson builds them."""
 
-import ast
 import itertools
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
+from same_code import definitions
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.leakage import (
@@ -310,18 +310,11 @@ def test_agreement_counts_equal_answers():
 
 
 def functions(path: str) -> dict[str, str]:
-    """Each function of a file as code, without docstrings, annotations, checks and the module before a name."""
-    found = {}
-    for node in ast.parse((ROOT / path).read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            for part in ast.walk(node):
-                if isinstance(part, ast.FunctionDef):
-                    part.body, part.returns = part.body[1:] if ast.get_docstring(part) else part.body, None
-                if isinstance(part, ast.arg):
-                    part.annotation = None
-            code = ast.unparse(node).replace("leakage.", "")
-            found[node.name] = "\n".join(line for line in code.splitlines() if not line.strip().startswith("check_"))
-    return found
+    """`definitions`, without checks and the module before a name."""
+    code = {name: text.replace("leakage.", "").splitlines() for name, text in definitions(path).items()}
+    return {
+        name: "\n".join(line for line in lines if not line.strip().startswith("check_")) for name, lines in code.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,5 @@
 """Masks do to an image what they say, stand-ins see through them, and both are what lessons 04 and 05 build."""
 
-import ast
-
-import jupytext
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import median_filter
 from torch import nn
 
-from run import LESSONS, ROOT
+from same_code import definitions
 from utils import masking
 from utils.attacks import pgd
 from utils.data import load
@@ -265,32 +262,7 @@ def test_a_stand_in_finds_what_the_mask_hid(model):
 # The lessons.
 
 
-class Bare(ast.NodeTransformer):
-    """Code without docstrings and annotations."""
-
-    def visit_FunctionDef(self, node):
-        node.returns = None
-        for argument in [*node.args.args, *node.args.kwonlyargs]:
-            argument.annotation = None
-        return self.visit_ClassDef(node)
-
-    def visit_ClassDef(self, node):
-        self.generic_visit(node)
-        node.body = node.body[1:] if ast.get_docstring(node) else node.body
-        return node
-
-
-def definitions(source):
-    found = [node for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-    return {node.name: ast.unparse(Bare().visit(node)) for node in found}
-
-
-def lesson(stem):
-    cells = jupytext.read(LESSONS / "src" / f"{stem}.py", fmt="py:percent").cells
-    return definitions("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-
-
 def test_the_module_is_what_the_lessons_build_and_nothing_else():
-    shared = definitions((ROOT / "utils" / "masking.py").read_text())
-    built = lesson("04_building_masks") | lesson("05_taking_masks_off")
+    shared = definitions("utils/masking.py")
+    built = definitions("notebooks/src/04_building_masks.py") | definitions("notebooks/src/05_taking_masks_off.py")
     assert {name: built.get(name) for name in shared} == shared

@@ -1,6 +1,5 @@
 """Poisoning: what attacks may change, filters against NumPy and by hand, pruning, the bound, and the lesson's cells."""
 
-import ast
 import inspect
 import math
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from run import LESSONS
+from same_code import definitions
 from utils import poisoning
 from utils.data import load
 from utils.evaluation import Rate, accuracy
@@ -380,23 +379,10 @@ def test_a_corner_owns_the_digits_and_the_accuracy_does_not_tell():
     assert logits(owned[:-1], found.x).shape[1] == 100
 
 
-def bare(function: ast.FunctionDef) -> str:
-    """A function's code without docstrings and annotations."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-            node.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-        elif isinstance(node, ast.arg):
-            node.annotation = None
-    return ast.unparse(function)
-
-
-LESSON = ast.parse((LESSONS / "src" / "10_poisoning.py").read_text())
 SHARED = [name for name in poisoning.__all__ if inspect.isfunction(getattr(poisoning, name))]
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_the_lesson_builds_what_utils_holds(name):
-    [cell] = [node for node in LESSON.body if isinstance(node, ast.FunctionDef) and node.name == name]
-    [module] = ast.parse(inspect.getsource(getattr(poisoning, name))).body
-    assert bare(cell) == bare(module)
+    module = f"{getattr(poisoning, name).__module__.replace('.', '/')}.py"
+    assert definitions("notebooks/src/10_poisoning.py")[name] == definitions(module)[name]

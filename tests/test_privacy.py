@@ -1,6 +1,5 @@
 """Differential privacy: gradients one by one, noise of the right size, an epsilon that is never too kind."""
 
-import ast
 import math
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from scipy import integrate, special, stats
 from torch import nn
 from torch.nn import functional as F
 
+from same_code import definitions
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import mlp, small_cnn
@@ -589,25 +589,10 @@ def test_the_audit_finds_any_side():
 # The lesson.
 
 
-def functions(path: str) -> dict[str, str]:
-    """Each function of a file as code, without docstrings and annotations."""
-    found = {}
-    for node in ast.parse((ROOT / path).read_text()).body:
-        if isinstance(node, ast.FunctionDef):
-            for part in ast.walk(node):
-                if isinstance(part, ast.FunctionDef):
-                    part.body = part.body[1:] if ast.get_docstring(part) else part.body
-                    part.returns = None
-                if isinstance(part, ast.arg):
-                    part.annotation = None
-            found[node.name] = ast.unparse(node)
-    return found
-
-
 @pytest.mark.parametrize(
     "name, module",
     [("factor", "dpsgd"), ("gaussian_delta", "accountant")],
 )
 def test_the_lesson_and_utils_hold_the_same_cell(name, module):
-    lesson, shared = functions("notebooks/src/09_differential_privacy.py"), functions(f"utils/privacy/{module}.py")
+    lesson, shared = definitions("notebooks/src/09_differential_privacy.py"), definitions(f"utils/privacy/{module}.py")
     assert lesson[name] == shared[name]

@@ -1,6 +1,5 @@
 """Randomized smoothing: bounds that are exact, radii that are true, decisions that may stop early."""
 
-import ast
 import math
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mpmath import mp
 from scipy import integrate, special, stats
 from torch import nn
 
+from same_code import definitions
 from utils import smoothing
 from utils.attacks import pgd
 from utils.data import load
@@ -448,23 +448,10 @@ def test_no_images_and_inference_mode_are_fine():
 # The lesson.
 
 
-def functions(path: str) -> dict[str, str]:
-    """Each function and class of a file as code, without docstrings, annotations and the module before a name."""
-    found = {}
-    for node in ast.parse((ROOT / path).read_text()).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            for part in ast.walk(node):
-                if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
-                    part.body = part.body[1:] if ast.get_docstring(part) else part.body
-                    if isinstance(part, ast.FunctionDef):
-                        part.returns = None
-                if isinstance(part, ast.arg):
-                    part.annotation = None
-            found[node.name] = ast.unparse(node).replace("attacks.pgd", "pgd").replace("smoothed(", "Smoothed(")
-    return found
-
-
 @pytest.mark.parametrize("name", ["clopper_pearson_below", "log_wealth", "Smoothed", "noisy", "smooth_adv"])
 def test_the_lesson_and_utils_hold_the_same_cell(name):
-    lesson, shared = functions("notebooks/src/07_randomized_smoothing.py"), functions("utils/smoothing.py")
-    assert lesson[name] == shared[name].replace("    check_sigma(sigma)\n", "")
+    lesson, shared = definitions("notebooks/src/07_randomized_smoothing.py"), definitions("utils/smoothing.py")
+    here, there = (
+        code[name].replace("attacks.pgd", "pgd").replace("smoothed(", "Smoothed(") for code in (lesson, shared)
+    )
+    assert here == there.replace("    check_sigma(sigma)\n", "")
