@@ -123,8 +123,22 @@ def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
     page.on("request", lambda request: page.seen["addresses"].add(request.url))
     alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
     page.goto(f"{address}/{alone}/tree/{name}?token=course")
+    page.notebooks = {name}
     yield page
+    await_kernels(page, address)
     page.close()
+
+
+def await_kernels(page: Page, address: str) -> None:
+    """Wait until each notebook of the page has its kernel: a server that is told to end while one starts never ends."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        sessions = page.request.get(f"{address}/api/sessions?token=course").json()
+        started = {one["path"] for one in sessions if one["kernel"]["execution_state"] != "starting"}
+        if page.notebooks <= started:
+            return
+        assert time.monotonic() < deadline, f"no kernel for {sorted(page.notebooks - started)}"
+        page.wait_for_timeout(100)
 
 
 def lesson() -> nbformat.NotebookNode:
@@ -252,6 +266,7 @@ def test_each_lesson_leads_to_its_lab(browser, address, folder):
         for name in named:
             page.locator(f"a[href*='labs/{name}']").first.click()
             expect(page.get_by_role("tab", name=name)).to_be_visible()
+            page.notebooks.add(f"labs/{name}")
             page.get_by_role("tab", name="ends.ipynb").click()
 
 
