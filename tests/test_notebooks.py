@@ -183,6 +183,7 @@ def test_the_record_at_a_larger_scale_is_of_the_present_code(stem, dataset):
     current = record["fingerprint"] == assembled(stem).metadata.fingerprint
     if f"{stem} {dataset}" in DUE:
         assert not current, "measured anew: take it off notebooks/src/due.json"
+        assert record.get("measured_by"), "its table must say so: python tools/build.py --renew"
     else:
         assert current, "out of date: run make larger"
 

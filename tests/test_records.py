@@ -64,6 +64,7 @@ def test_what_is_no_value_is_refused():
 
 def test_a_value_is_a_number_to_a_band():
     assert number(value_of(Rate(1, 4))) == 0.25 and number(value_of(3)) == 3
+    assert number(value_of(Trainings([Rate(80, 397), Rate(96, 397)]))) == pytest.approx(88 / 397)  # the mean
     with pytest.raises(ValueError, match="'none' is no number"):
         number(value_of([]))
 
@@ -178,6 +179,11 @@ def test_a_headline_of_rates_has_a_line_each():
         "",
         "holds: It works",
     ]
+
+
+def test_a_table_of_older_code_says_so():
+    record = record_with({"left": Rate(5, 400)}) | {"measured_by": "commit 7c8bbb1"}
+    assert as_text(record).splitlines()[1] == "one core, torch 2, 61 s, measured by older code: commit 7c8bbb1"
 
 
 def test_a_headline_with_columns_is_aligned_and_may_have_gaps():

@@ -15,6 +15,7 @@ import ast
 import math
 import os
 import re
+import subprocess
 import sys
 import time
 import tomllib
@@ -214,16 +215,22 @@ def renew() -> None:
     """Take over the records at a larger scale whose code was rewritten and still computes the same on the digits.
 
     A record is renewed if the lesson's present record on the digits, made on the same machine, has every figure to the
-    last digit as the twin had that was made by the code of the larger run.
+    last digit as the twin had that was made by the code of the larger run. Another one gets a line that names the
+    commit it came with, for its table.
     """
     for stem, dataset in kept_records():
         record, digits = records.read(stem, dataset), records.read(stem)
         if record and not is_current(stem, dataset):
             made_alike = all(digits[part] == record[part] for part in ("machine", "versions"))
             same = made_alike and record.get("twin") == values_of(digits)
-            if same:
-                save(record | {"fingerprint": digits["fingerprint"]})
+            named = record.pop("measured_by", None) or last_commit(RESULTS / f"{stem}.{dataset}.json")
+            save(record | ({"fingerprint": digits["fingerprint"]} if same else {"measured_by": named}))
             print(f"{stem} on {dataset}: {'renewed' if same else 'to be measured again'}")
+
+
+def last_commit(file: Path) -> str:
+    """The commit that a file came with, as people name it."""
+    return subprocess.check_output(["git", "log", "-1", "--format=commit %h", "--", file], cwd=ROOT, text=True).strip()
 
 
 def side_by_side(work: Callable, jobs: Iterable[tuple]) -> None:

@@ -33,11 +33,12 @@ def as_text(record: Record) -> str:
     cells = [[name, *(shown(row[c]) if c in row else "" for c in columns)] for name, row in rows.items()]
     lines = [["", *columns], *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    older = f", measured by older code: {record['measured_by']}" if "measured_by" in record else ""
     padded = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
     return "\n".join(
         [
             f"python tools/build.py --on {record['dataset']} {record['lesson']}",
-            f"{record['machine']}, torch {record['versions']['torch']}, {record['seconds']:.0f} s",
+            f"{record['machine']}, torch {record['versions']['torch']}, {record['seconds']:.0f} s{older}",
             "",
             *(line for line in padded if line),
             "",
