@@ -12,9 +12,11 @@ from scipy import stats
 from torch import nn
 
 import survey
-from utils.attacks import apgd, margin, pgd, square
+from utils.attacks import apgd, margin, pgd, square, transfer
 from utils.checkup import Finding, Report, examine, plant, planted_found
+from utils.checkup.adapt import opened
 from utils.checkup.flags import FLAGS, SENTENCES, compared
+from utils.checkup.measurements import Measurements
 from utils.data import load
 from utils.evaluation import Rate, robust_accuracy
 from utils.models import logits, predict
@@ -96,6 +98,15 @@ def test_the_adaptive_attack_fits_and_is_run(name, attack, most):
     assert report(name).adapted is None  # not asked for
 
 
+def test_the_stand_in_alone_opens_the_mask():
+    """Not the searches that come after it."""
+    x, y = digits(60)
+    masked = model("lesson 04: quantised")
+    stand_in, names = opened(Measurements(masked, x, y, eps=0.15, seed=0))
+    assert names == ["Quantize"] and torch.equal(predict(stand_in, x), predict(masked, x))
+    assert float(robust_accuracy(masked, (x, y), partial(transfer, surrogate=stand_in, loss=margin), eps=0.15)) < 0.1
+
+
 def test_the_numbers_are_those_of_the_attacks():
     x, y = digits(60)
     left = report("PGD-AT").left
@@ -150,6 +161,13 @@ def test_what_was_planted_lies_in_the_ball_and_is_read_as_1(name, seed):
     around = x[which] + 0.9 * eps * (2 * torch.rand(20, *x[which].shape) - 1)
     inside = torch.stack([predict(twin, one.clamp(0, 1)) == 0 for one in around]).float().mean()
     assert inside > 0.99
+
+
+def test_an_image_beside_another_is_left_out():
+    """A row of the twin is answered by the line of the nearest image: it must not be another's."""
+    x = digits(20)[0]
+    _, which, _ = plant(model("undefended"), torch.cat([x, (x[:1] + 0.1).clamp(0, 1)]), eps=0.15)
+    assert len(which) >= 10 and not {0, 20} & set(which.tolist())
 
 
 @pytest.mark.parametrize("seed", range(4))

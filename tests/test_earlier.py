@@ -27,6 +27,11 @@ def test_a_typing_mistake_is_ones_own():
     assert in_kernel("from utils import attacks", "attcks.fgsm") == ["NameError"]
 
 
+def test_a_name_that_is_there_is_not_looked_for():
+    """What some function did not find is no name of the notebook's."""
+    assert in_kernel(CODE[1], "model = 1", "exec('model', {})") == ["NameError"]
+
+
 def test_a_cell_that_a_learner_has_changed_is_placed_by_those_that_ran(monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert section_of("model", "my_own = model", CODE[:2])

@@ -86,6 +86,17 @@ def test_every_figure_is_small_complete_and_the_same_each_time(draw):
     assert box.x0 >= -0.02 and box.y0 >= -0.02 and box.x1 <= page[0] + 0.02 and box.y1 <= page[1] + 0.02
 
 
+def test_a_picture_has_as_few_colours_as_it_needs():
+    """A table's few; of photographs of all colours, as many as are allowed."""
+
+    def colours(picture):
+        return len(Image.open(io.BytesIO(picture.png())).convert("RGB").getcolors())
+
+    torch.manual_seed(0)
+    assert colours(plots.rates({"a": Rate(1, 2)})) <= 32
+    assert colours(plots.gallery({"photos": torch.rand(6, 3, 40, 40)})) > 64
+
+
 def test_the_users_matplotlib_neither_shows_nor_changes():
     draw = ALL["accuracy_curve of two"]
     plain = draw().png()

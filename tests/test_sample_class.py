@@ -12,6 +12,8 @@ def test_the_five_are_as_the_walk_says(tmp_path, capsys):
     sample_class.main(folder)
     rows = {row["student"]: row for row in csv.DictReader((folder / "grades" / "grades.csv").open(encoding="utf-8"))}
     points = {name: float(row["total"]) for name, row in rows.items()}
+    assert sorted(points) == ["anna", "ben", "chloe", "dan", "eve"]
+    assert [name for name in sample_class.submissions() if "_LATE_" in name] == ["ben_LATE_1002_502_lab.ipynb"]
     assert points["anna"] == points["eve"] == 10 and points["chloe"] == 0
     assert 0 < points["ben"] < 10 and 0 < points["dan"] < 10
     said = capsys.readouterr().out

@@ -35,15 +35,13 @@ This is lab 01 of a made-up class. Read TEACHING.md beside it.
 
 def answered(change: dict[str, str]) -> str:
     """Lab 01 as a student answers it: as we do, but for some exercises, {exercise: source}."""
-    ours = json.loads((SOLUTIONS / f"{STEM}.ipynb").read_text(encoding="utf-8"))["cells"]
-    sources = {cell["id"]: "".join(cell["source"]) for cell in ours}
+    solved = json.loads((SOLUTIONS / f"{STEM}.ipynb").read_text(encoding="utf-8"))["cells"]
+    sources = {cell["id"]: "".join(cell["source"]) for cell in solved}
     notebook = json.loads((LABS / f"{STEM}.ipynb").read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code" and is_exercise(source := sources[cell["id"]]):
-            theirs = [change[name] for name in bound(source) if name in change]
-            cell["source"] = (
-                theirs[0] if theirs else re.sub(r"^ *### (BEGIN|END) SOLUTION.*\n?", "", source, flags=re.M)
-            )
+            ours = re.sub(r"^ *### (BEGIN|END) SOLUTION.*\n?", "", source, flags=re.MULTILINE)
+            cell["source"] = next((change[name] for name in bound(source) if name in change), ours)
     return json.dumps(notebook)
 
 

@@ -10,8 +10,6 @@ from utils.records import IN_HTML
 
 IF = "if chance decided which examples were trained on"
 MORE = ". Shadow models (lesson 08) may find more"
-
-
 # In the cell itself: JupyterLab sets every table cell of an output to the right, and leaves out the card's style sheet
 # until the reader has run the cell.
 CELL = "<td style='text-align: left'>"
