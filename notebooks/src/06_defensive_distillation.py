@@ -178,7 +178,7 @@ seconds["distilled"] += time.perf_counter() - start  # and the teacher's
 measured("the student, used at T = 1", accuracy(distilled, (x, y)))
 
 # %% [markdown]
-# The same architecture, about the same accuracy. So far the promise is kept.
+# The same architecture, and about the accuracy of its teacher.
 #
 # ## The attacks that it was made for
 
