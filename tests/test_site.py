@@ -166,5 +166,6 @@ def test_in_a_browser(address, browser, name):
         page.reload()
         page.wait_for_load_state("networkidle")
         wrong = Axe().run(page, options=rules).response["violations"]
-        assert not wrong, "\n".join(f"{node['html'][:200]}: {node['failureSummary']}" for w in wrong for node in w["nodes"])
+        nodes = [node for rule in wrong for node in rule["nodes"]]
+        assert not nodes, "\n".join(f"{node['html'][:200]}: {node['failureSummary']}" for node in nodes)
     page.close()
