@@ -18,7 +18,7 @@ from utils.arguments import number_in, whole
 
 ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
-MOST = 2**24  # cells of a sum of losses: more would take seconds and gigabytes
+MOST = 2**22  # cells of a sum of losses: more would take seconds
 
 
 def check_setting(
