@@ -263,8 +263,8 @@ def pld_eps(sigma, q, updates, delta):
 
 
 # %%
-bins, how_likely = np.arange(-5, 26), {}
-for t in (10, 100, 300):
+bins, how_likely = np.arange(-5, 16), {}
+for t in (30, 100, 300):
     loss, sums = all_losses(1.0, rate, t)
     inside, _ = np.histogram(loss, bins, weights=sums)
     how_likely[f"{t} updates"] = dict(zip(map(float, bins[:-1] + 0.5), inside, strict=True))
