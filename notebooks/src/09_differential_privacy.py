@@ -592,7 +592,7 @@ def changed(present, draw=poisson, mean=private_mean):
 
 
 # %% [markdown]
-# First the two trainings of this lesson as they are, each run a call. Then the same update with one part exchanged:
+# First the two trainings of this lesson as they are, called a thousand times. Then the same update with one part exchanged:
 # four mistakes that show, and one that this canary cannot see.
 
 
