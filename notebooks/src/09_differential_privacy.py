@@ -150,7 +150,7 @@ def dp_sgd(model, train, *, clip, noise_multiplier, rate, updates, lr):
 # `utils.privacy.dp_sgd` works that way (Bu et al. 2023). Same seed, same weights?
 
 # %%
-how = {"clip": 1.0, "noise_multiplier": 1.0, "rate": rate, "updates": 20, "lr": 1.0}
+how = {"clip": 1.0, "noise_multiplier": 1.0, "rate": rate, "updates": 10, "lr": 1.0}
 made, seconds = {}, {}
 for name, train in {"here, vmap": dp_sgd, "utils, book-keeping": privacy.dp_sgd}.items():
     network, start = fresh(), process_time()
@@ -347,9 +347,8 @@ plots.curves(one_epoch, x="batches an epoch, noise multiplier 1", y="epsilon", l
 
 # %% [markdown]
 # Whoever shuffles and reports the line of the coins has promised what is not kept. Nor may a batch be *cut* to fit
-# the memory: then somebody's place depends on the victim. For the first row of the table above dp-accounting 0.6.0
-# proves 3.25; where 0.3 % of all batches are cut, 4.72; where they are cut at the mean, 14.7.
-# Instead, work through a large batch in pieces, and add these up.
+# the memory: somebody's place then depends on the victim. For the first row of the table above dp-accounting 0.6.0
+# proves 3.25; where 0.3 % of batches are cut, 4.72; where they are cut at the mean, 14.7. Work in pieces instead.
 #
 # ## Close the loop: who was there?
 #
@@ -391,8 +390,9 @@ def dp_fit_many(x, y, inside, *, clip, noise_multiplier, batch, updates, lr=1.0)
 # %% [markdown]
 # The most exposed of all are wrong labels: nothing but memory gets them right.
 # So a tenth of the pool gets one, and we look at these and at the others.
-# Two attacks judge each network by the seven others: LiRA (lesson 08) needs two distributions an example,
-# RMIA (Zarifzadeh et al. 2024) a mean only: is the label likelier here than elsewhere, more than for others?
+# Three attacks judge each network by the seven others: LiRA (lesson 08) needs two distributions an example. A
+# *centred* score needs only a mean: is the network surer of the label than the others are?
+# RMIA (Zarifzadeh et al. 2024) asks by how much, beside other examples.
 
 # %%
 chance, size, K = torch.Generator().manual_seed(0), 1000, 8
@@ -417,10 +417,17 @@ def rmia(logits):
     return torch.searchsorted(ratio.sort(1).values, ratio, right=True) / size
 
 
+def centred(logits):
+    """How much surer of the label than the seven others on average, (K, N)."""
+    sure = leakage.confidence(logits, y_pool)
+    return sure - (sure.sum(0) - sure) / (K - 1)
+
+
 # %%
-def members_found(networks, ask=lambda x: x, who=odd, attack=rmia):
-    """Members found at 1 % false accusations, among who (N,)."""
-    return leakage.tpr_at(attack(networks(ask(x_pool)))[:, who], inside[:, who])
+def members_found(networks, ask=lambda x: x, who=odd, by=(lira, rmia, centred)):
+    """Members found at 1 % false accusations, among who (N,), by the attack that finds most."""
+    logits = networks(ask(x_pool))
+    return max(leakage.tpr_at(attack(logits)[:, who], inside[:, who]) for attack in by)
 
 
 def right_answers(networks):
@@ -457,9 +464,10 @@ for name, several in networks.items():
     leak[f"{name}: wrong labels"] = members_found(several)
     leak[f"{name}: others"] = members_found(several, who=~odd)
     useful[name] = right_answers(several)
-by_lira = {name: members_found(several, attack=lira) for name, several in networks.items()}
-measured("wrong labels found by LiRA", by_lira)
-plots.rates(leak, x="members found by RMIA at 1 % false accusations")
+for name, who in {"wrong labels": odd, "others": ~odd}.items():
+    found_by = {a.__name__: members_found(networks["clipped, noise 1"], who=who, by=[a]) for a in (lira, rmia, centred)}
+    measured(f"noise 1, {name} found by", found_by)
+plots.rates(leak, x="members found at 1 % false accusations, best of three attacks")
 
 # %%
 plots.rates(useful, x="accuracy on test images")
@@ -472,9 +480,9 @@ plots.rates(useful, x="accuracy on test images")
 # has the same clip as *no noise*; it was trained four times as long, with steps four times as large.
 # So clipping promises nothing: its epsilon is infinite. Noise makes a bound of it.
 #
-# From the same private networks RMIA finds more than LiRA, which has seven shadows for two distributions.
-# So what one attack finds is no last word, at no epsilon:
-# the bound is for the best attack, on the worst example.
+# Of the others RMIA finds more than LiRA, in the same private networks: seven shadows are few for two distributions.
+# So what one attack finds is no last word, at no epsilon: the bound is for the best attack, on the worst example.
+# (The best of three was chosen here on the examples that it is judged by: a little too high, if anything.)
 #
 # ## Close the loop: what is in a gradient?
 #
@@ -592,8 +600,8 @@ def changed(present, draw=poisson, mean=private_mean):
 
 
 # %% [markdown]
-# First the two trainings of this lesson as they are, called a thousand times. Then the same update with one part exchanged:
-# four mistakes that show, and one that this canary cannot see.
+# First the two trainings of this lesson as they are, called a thousand times.
+# Then the same update with one part exchanged: four mistakes that show, and one that this canary cannot see.
 
 
 # %%
@@ -632,7 +640,7 @@ audit_delta, shown, audited = 1e-3, {}, {}
 claimed = eps_of(sigma, q, 1, audit_delta)
 torch.manual_seed(0)
 for name, update in updates_seen.items():
-    runs = 1000 if update.func is whole else 5000
+    runs = 1000 if update.func is whole else 4000
     scores = torch.stack([update(run % 2).flatten() @ direction for run in range(runs)]).numpy()
     shown[name] = scores[1::2], scores[::2]
     audited[name] = audited_eps(*shown[name], audit_delta)
@@ -740,8 +748,8 @@ per_layer, _ = privacy.clipped_sum(fresh(), *data.train.take(32), 1.0)
 by_hand = private_mean(per_example_gradients(fresh(), *data.train.take(32)), clip=1.0, noise_multiplier=0, size=1)
 apart = max(float((per_layer[name] - by_hand[name]).abs().max()) for name in by_hand)
 measured("clipped sums, apart at most", f"{apart:.0e}")
-both = [way(*shown["dp_sgd, here"], audit_delta) for way in (audited_eps, privacy.audited_eps)]
-measured("audit", dict(zip(("here", "there"), both, strict=True)))
+both = [way(*shown["no clipping"], audit_delta) for way in (audited_eps, privacy.audited_eps)]
+measured("audit, no clipping", dict(zip(("here", "there"), both, strict=True)))
 
 # %%
 larger("09_differential_privacy", headline)
