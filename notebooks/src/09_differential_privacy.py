@@ -204,9 +204,9 @@ def added_up(sigma, q, updates, delta):
 # %% [markdown]
 # Adding is right and wasteful: it charges for the worst case at *each* update.
 #
-# **Rényi.** Call the two worlds $P$, with the victim, and $Q$, without. Moments of the likelihood ratio at an order
-# $\alpha$, $\;D_\alpha = \frac{1}{\alpha - 1} \log E_{z \sim Q} \left(\frac{P(z)}{Q(z)}\right)^{\alpha}$,
-# add up over the $T$ updates. Each order gives an epsilon; take the best (Mironov 2017; Canonne et al. 2020):
+# **Rényi.** Call the two worlds $P$, with the victim, and $Q$, without. A moment of their ratio, at an order $\alpha$,
+# $\;D_\alpha = \frac{1}{\alpha - 1} \log E_{z \sim Q} \left(\frac{P(z)}{Q(z)}\right)^{\alpha}$,
+# adds up over the $T$ updates. Each order gives an epsilon; take the best (Mironov 2017; Canonne et al. 2020):
 #
 # $$\varepsilon = T D_\alpha + \log\frac{\alpha - 1}{\alpha} - \frac{\log \delta + \log \alpha}{\alpha - 1}$$
 
@@ -534,8 +534,8 @@ for noise in (0.01, 0.1, 0.3, 1.0):
 plots.rates(chosen, x="chosen from the list")
 
 # %% [markdown]
-# Where the search shows nothing, a list still tells. Epsilon, which is for the best attack with any knowledge,
-# is large there: a blurred picture is no proof.
+# Where the search shows nothing, a list still tells, far beyond luck, which finds one of them all. Epsilon, which is
+# for the best attack with any knowledge, is large there: a picture that is only noise is no proof.
 #
 # ## Audit: epsilon from below
 #
@@ -733,7 +733,7 @@ measured("epsilon of DP-SGD, noise 1", headline["epsilon of DP-SGD, noise 1"])
 
 # %% [markdown]
 # **To take to work.** State epsilon, delta, the accountant, and that one example is added or removed.
-# Draw batches at random, divide by the expected size, keep the data out of scales and statistics.
+# Draw batches as they are accounted, divide by the expected size, keep the data out of scales and statistics.
 # Then audit the code.
 #
 # **What it costs.** Accuracy: at the same epsilon, most where data are few, and for those who are unlike the others.
