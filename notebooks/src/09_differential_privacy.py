@@ -204,7 +204,7 @@ def added_up(sigma, q, updates, delta):
 # %% [markdown]
 # Adding is right and wasteful: it charges for the worst case at *each* update.
 #
-# **Rényi.** Call the two worlds $P$, with the victim, and $Q$, without. A moment of their ratio, at an order $\alpha$,
+# **Rényi.** Call the two worlds $P$, with the victim, and $Q$, without. A moment of their ratio, of order $\alpha$,
 # $\;D_\alpha = \frac{1}{\alpha - 1} \log E_{z \sim Q} \left(\frac{P(z)}{Q(z)}\right)^{\alpha}$,
 # adds up over the $T$ updates. Each order gives an epsilon; take the best (Mironov 2017; Canonne et al. 2020):
 #
