@@ -274,8 +274,8 @@ def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delt
     of it, `rdp_eps` and the bound without sampling; where the sum of losses would fill the memory, of the last two.
 
     noise_multiplier  standard deviation of the noise in units of the clipping norm, >= 0; without noise: infinity
-    rate              the probability with which each example is in a batch, independently (Poisson sampling). For shuffled
-                      batches, or those cut to one size, this is no bound (Chua et al. 2024, arXiv:2403.17673)
+    rate              the probability with which each example is in a batch, independently (Poisson sampling). This is
+                      no bound for shuffled batches, or cut ones (Chua et al. 2024, arXiv:2403.17673)
     updates           weight updates
     privacy_delta     between 0 and 1
 
