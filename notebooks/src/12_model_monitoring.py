@@ -522,7 +522,8 @@ for kind in ("faded", "stuck column", "new meaning"):
 # What the promise costs is the way from *tuned* to *gambler*.
 #
 # What is *watched* matters more than who watches. The kernel of MMD gives another number for each arrival:
-# how near is it to earlier images, on average? From 0 to 1, so the gambler can watch it, and no batch must be waited for.
+# how near is it to earlier images, on average? It lies from 0 to 1, so the gambler can watch it,
+# and nobody waits for a batch.
 
 
 # %%
@@ -627,6 +628,7 @@ plots.curves({"one stream": sizes}, x="arrivals, a change at 500", y="arrivals i
 # %% [markdown]
 # The window is cut at several looks after *one* change: each look drops what is already clearly old,
 # and later ones, with more of the new, the rest. So count streams, and take the first cut as the alarm.
+
 
 # %%
 def adwin_alarm(x):
