@@ -78,6 +78,8 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_peers": 30,
     "test_widgets_colab": 30,
     "test_processors": 25,
+    "test_site": 45,
+    "test_playground": 25,
     "test_grading_cluster": 20,
     "test_curtain": 15,
     "test_sample_class": 15,
