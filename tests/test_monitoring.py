@@ -236,6 +236,6 @@ def test_honest_accounts_that_live_long_keep_the_promise():
         usual = torch.cat([monitoring.nearest(asked)[first:] for asked in young])
         monitor = monitoring.QueryMonitor(usual, run_length=10_000)
         alarmed[name] = sum(
-            any([monitor.update((name, i), query) for query in asked.numpy()]) for i, asked in enumerate(regulars)
+            any(monitor.update((name, i), query) for query in asked.numpy()) for i, asked in enumerate(regulars)
         )
     assert alarmed["full"] <= 3 < alarmed["all"]  # 20 accounts of 600 queries: 1.2 alarms are allowed
