@@ -412,7 +412,7 @@ plots.table(kept)
 # says what it costs. The list here is all images of the data set with their labels, the private ones among them.
 #
 # All rows but the last three ask a network as it is *before* training. It is the easiest to read by this search;
-# after training, examples that are already learned have small gradients, and fewer images come back.
+# on a trained network fewer images come back, where most of its gradients are small.
 #
 # ## A sum that hides its parts
 #
@@ -568,8 +568,8 @@ plots.rates(left, x="accuracy of the victim")
 # Most of the agreement is the task's: a stranger who was never asked agrees nearly as often.
 # Whether the copy also knows the victim's weak places better than the stranger does, read from the bars above: where
 # their intervals overlap much, this run found no difference. One victim and one copy of each kind stand there.
-# For noise, compare the two curves: what one hears matters as much as what one asks about. A label for noise says
-# little, and probabilities for the same noise say much more.
+# Noise teaches *this* thief little, with labels or with probabilities. That is one recipe of 150 updates, and no law:
+# a thief who trains longer, or on the logarithms of the probabilities, may get more out of the same answers.
 #
 # ## Verdict
 
