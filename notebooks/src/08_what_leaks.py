@@ -536,7 +536,7 @@ def steal(victim, copy, queries, labels_only=False):
 
 x_test, y_test = data.test.take(400)  # agreement is counted where nobody asked
 victim, copies = networks[0], {}
-curves = {"probabilities": {}, "labels only": {}, "probabilities, noise": {}, "labels only, noise": {}}
+curves = {"probabilities": {}, "labels only": {}, "labels only, noise": {}}
 torch.manual_seed(0)
 stranger = fit(mlp(data, 100), (elsewhere, their_labels), updates=150)  # never asked: somebody named the same images
 for asks in (10, 30, 100, 300, len(elsewhere)):
@@ -584,9 +584,9 @@ plots.rates(left, x="accuracy of the victim")
 # Most of the agreement is the task's: a stranger who was never asked agrees nearly as often.
 # Whether the copy also knows the victim's weak places better than the stranger does, read from the bars above: where
 # their intervals overlap much, this run found no difference. One victim and one copy of each kind stand there.
-# Noise teaches *this* thief little, with labels or with probabilities. That is one recipe of 150 updates, and no law:
-# see above what others get out of noise with 600 updates, above all from the logarithms of the probabilities,
-# in which the small ones count as well.
+# Labels for noise teach little. That is no law about noise: with 600 updates, a thief gets much more out of the same
+# queries where the answers are probabilities. Whether their logarithms, in which small ones count too, teach more
+# than they do turns with the noise that is drawn.
 #
 # ## Verdict
 
