@@ -100,7 +100,8 @@ export function softmax(scores) {
 
 export const best = (scores) => scores.indexOf(Math.max(...scores));
 
-// The gradient of the cross-entropy at `label` with respect to the pixels, and the logits on the way.
+// The gradient of the cross-entropy at `label` with respect to the pixels, and the logits on the way. The softmax is taken
+// in float64: in float32 an answer that is all but certain leaves a gradient of mere rounding.
 export function gradient(net, x, label) {
   const values = trace(net, x), scores = values[net.layers.length];
   let back = Float32Array.from(softmax(scores), (p, c) => p - (c === label)); // of cross-entropy, at the logits
@@ -213,10 +214,9 @@ const UNIT = 2 ** -24, TINY = 2 ** -126; // the rounding of one operation in flo
 // By how much the logit of `label` leads each other one, at least, at every image within eps; and, in `off`, how far
 // rounding in float32 can move a logit. Bounds are computed in float64, as in utils.bounds.
 export function leads(net, x, label, eps) {
-  const wide = eps + 2 ** -23; // an attack that adds eps in float32 may round away from x
   let middle = [], radius = [], off = [];
   for (let i = 0; i < PIXELS; i++) {
-    const [low, high] = [Math.max(x[i] - wide, 0), Math.min(x[i] + wide, 1)];
+    const [low, high] = [Math.max(beside(x[i] - Math.fround(eps), -1), 0), Math.min(beside(x[i] + Math.fround(eps), 1), 1)];
     middle.push(((low + high) / 2 - net.mean) / net.std);
     radius.push((high - low) / 2 / net.std);
     off.push(rounding(1) * (high / net.std + net.mean / net.std) + TINY);
@@ -245,6 +245,15 @@ export function leads(net, x, label, eps) {
     ({ middle, radius, off } = next);
   });
   return { least: middle.map((m, c) => (c === label ? Infinity : -m - radius[c])), off };
+}
+
+// The float32 before (-1) or after (1) a number: an attack that adds eps in float32 may round away from x.
+const bits = new DataView(new ArrayBuffer(4));
+function beside(number, way) {
+  if (Math.fround(number) <= 0) return way * TINY;
+  bits.setFloat32(0, number);
+  bits.setInt32(0, bits.getInt32(0) + way); // positive floats are in the order of their bits
+  return bits.getFloat32(0);
 }
 
 const rounding = (terms) => (1.001 * (terms + 4) * UNIT) / (1 - 1.001 * (terms + 4) * UNIT);
