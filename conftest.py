@@ -77,6 +77,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_elsewhere": 30,
     "test_peers": 30,
     "test_widgets_colab": 30,
+    "test_playground": 30,
     "test_processors": 25,
     "test_grading_cluster": 20,
     "test_curtain": 15,

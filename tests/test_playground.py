@@ -337,8 +337,9 @@ def test_a_digit_is_drawn_by_touch_on_a_phone(browser, address):
     with opened(browser, address, **how) as page:
         page.get_by_role("button", name="Clear").tap()
         expect(page.get_by_role("gridcell", name=re.compile("[1-9]0? % ink|100 % ink"))).to_have_count(0)
-        box = page.locator("#paper").bounding_box()
-        page.touchscreen.tap(box["x"] + box["width"] * 9 / 16, box["y"] + box["height"] * 9 / 16)
+        paper = page.locator("#paper")
+        side = paper.bounding_box()["width"]
+        paper.tap(position={"x": side * 9 / 16, "y": side * 9 / 16})
         expect(page.get_by_role("gridcell", name="row 5, column 5: 100 % ink")).to_have_count(1)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.get_by_role("button", name="a test digit 8").tap()
