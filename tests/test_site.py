@@ -143,7 +143,10 @@ def test_where_links_lead(link, page, there):
 
 
 @in_browser
-@pytest.mark.parametrize("name", ["index.html", LESSON, "labs/01_one_gradient_step.html", "notebooks/ledger.html"])
+@pytest.mark.parametrize(
+    "name",
+    ["index.html", LESSON, "labs/01_one_gradient_step.html", "notebooks/ledger.html", "playground/index.html"],
+)
 def test_in_a_browser(address, browser, name):
     """Nothing comes from another host, a page weighs at most 1 MB as a web server sends it (compressed), no script
     fails, formulas are set, and axe finds no fault against WCAG 2.1 AA."""

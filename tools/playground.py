@@ -1,13 +1,14 @@
-"""The networks of the site's playground: `python tools/playground.py` trains them and writes networks.safetensors.
+"""Train the playground's networks and write them for its page: `python tools/playground.py`, about a minute.
 
-Four small networks of the course and 100 test digits, in one file under 1 MB, that a page reads without a kernel.
+`site/playground/networks.bin` holds the weights, little-endian float32, network after network, in the order in which
+they run; `networks.json` says which networks these are, and holds test digits. Seeds are fixed.
 """
 
+import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from utils.adversarial import attacked
 from utils.bounds import interval_training
@@ -17,42 +18,72 @@ from utils.models import small_cnn
 from utils.smoothing import noisy
 from utils.training import fit
 
-FILE = Path(__file__).parents[1] / "site" / "playground" / "networks.safetensors"
-SIGMA = 0.25  # of the noise
+FOLDER = Path(__file__).resolve().parents[1] / "site" / "playground"
+SIGMA = 0.25  # of the noise, as in lesson 07
 UPDATES = 600
+DIGITS = 100  # of the test digits, evenly spaced
+INKS = 16  # steps from paper to ink
 
 
-def made_by() -> str:
-    """A hash of this file and all of `utils` that it imports."""
-    return fingerprint([Path(__file__).read_text(encoding="utf-8")])
+def recipes(eps: float) -> dict[str, dict]:
+    """What `fit` is handed to train each network: lessons 01, 03, 07 and 07b."""
+    return {
+        "undefended": {},
+        "adversarial": {"transform": attacked(eps, updates=UPDATES)},
+        "noise": {"transform": noisy(SIGMA)},
+        "intervals": {"loss": interval_training(eps, UPDATES), "lr": 1e-2},
+    }
 
 
 def trained(data: Dataset) -> dict[str, nn.Module]:
-    """The networks by name, each from the same start."""
-    how = {
-        "undefended": {},
-        "adversarial": {"transform": attacked(data.eps, steps=5, updates=UPDATES)},
-        "interval": {"loss": interval_training(data.eps, UPDATES)},
-        "noise": {"transform": noisy(SIGMA)},
-    }
+    """Each network of the playground, trained from seed 0."""
     networks = {}
-    for name, recipe in how.items():
+    for name, how in recipes(data.eps).items():
         torch.manual_seed(0)
-        networks[name] = fit(small_cnn(data), data.train, updates=UPDATES, lr=1e-2, **recipe)
+        networks[name] = fit(small_cnn(data), data.train, updates=UPDATES, **how).requires_grad_(False)
     return networks
 
 
-def main() -> None:
-    data = load("digits")
-    x, y = data.test.take(100)
-    tensors = {"digits": (16 * x).round().to(torch.uint8).contiguous(), "labels": y.to(torch.uint8)}
-    for name, network in trained(data).items():
-        tensors |= {f"{name}.{key}": value.contiguous() for key, value in network.cpu().state_dict().items()}
-    notes = {"made by": made_by(), "eps": f"{data.eps:g}", "sigma": f"{SIGMA:g}"}
-    FILE.parent.mkdir(exist_ok=True)
-    save_file(tensors, FILE, metadata=notes)
-    print(f"{FILE}: {FILE.stat().st_size} bytes")
+def numbers(model: nn.Module) -> Tensor:
+    """All numbers of a network in one row: mean and deviation of its first layer, then weights and biases."""
+    return torch.cat([t.flatten() for t in (model[0].mean, model[0].std, *model.parameters())]).cpu()
+
+
+def read(data: Dataset, folder: Path = FOLDER) -> dict[str, nn.Module]:
+    """The networks that the page uses, read from its file."""
+    rows = torch.frombuffer(bytearray((folder / "networks.bin").read_bytes()), dtype=torch.float32)
+    names = json.loads((folder / "networks.json").read_text(encoding="utf-8"))["networks"]
+    networks = {}
+    for name, row in zip(names, rows.view(len(names), -1), strict=True):
+        networks[name] = model = small_cnn(data).cpu().eval().requires_grad_(False)
+        parts = [model[0].mean, model[0].std, *model.parameters()]
+        for part, values in zip(parts, row.split([part.numel() for part in parts]), strict=True):
+            part.copy_(values.view_as(part))
+    return networks
+
+
+def code() -> str:
+    """The hash of all that the networks depend on."""
+    return fingerprint([Path(__file__).read_text(encoding="utf-8")])
+
+
+def write(data: Dataset, networks: dict[str, nn.Module], folder: Path = FOLDER) -> None:
+    x, y = data.test.take(DIGITS)
+    about = {
+        "made by": "python tools/playground.py",
+        "code": code(),
+        "networks": list(networks),
+        "eps": data.eps,
+        "sigma": SIGMA,
+        "inks": INKS,
+        "labels": y.tolist(),
+        "digits": [(INKS * one).round().int().flatten().tolist() for one in x],
+    }
+    (folder / "networks.json").write_text(json.dumps(about, separators=(",", ":")) + "\n", encoding="utf-8")
+    little = torch.cat([numbers(model) for model in networks.values()]).numpy().astype("<f4")
+    (folder / "networks.bin").write_bytes(little.tobytes())
 
 
 if __name__ == "__main__":
-    main()
+    digits = load("digits")
+    write(digits, trained(digits))
