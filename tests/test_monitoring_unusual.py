@@ -434,7 +434,7 @@ def test_what_changed_is_said():
     }
     assert found["amount"].missing[1].k == 300 and found["amount"].p[1] < 1e-9 < 0.01 < found["amount"].p[0]
     assert found["refund"].effect > 2 and found["refund"].p[0] < 1e-9
-    assert found["country"].says == ("1 categories are new (es), in 1 of 500 values",)
+    assert found["country"].says == ("1 new: es, in 1 of 500 values",)
     assert found["children"].says == ("had numbers, and now texts",)
     assert found["new"].says == ("has gone",) and found["colour"].says == ("is new",)
 

@@ -110,7 +110,7 @@ def categories(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[s
     new, says = (before == 0).nonzero()[0], ()
     if len(new):
         shown = ", ".join(str(names[i]) for i in new[:3]) + (", ..." if len(new) > 3 else "")
-        says = (f"{len(new)} categories are new ({shown}), in {after[new].sum()} of {len(b)} values",)
+        says = (f"{len(new)} new: {shown}, in {after[new].sum()} of {len(b)} values",)
     return "chi_square", float(chi_square(*np.split(which, [len(a)])).p), effect, says
 
 
@@ -118,7 +118,7 @@ def amounts(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[str,
     spread, shift = a.std(), b.mean() - a.mean()
     effect = float(shift / spread) if spread else math.copysign(math.inf, shift) if shift else 0.0
     outside = int(((b < a.min()) | (b > a.max())).sum())
-    says = (f"{outside} of {len(b)} values lie outside of {a.min():g} to {a.max():g}",) if outside else ()
+    says = (f"{outside} of {len(b)} values lie outside of {a.min():.4g} to {a.max():.4g}",) if outside else ()
     if min(len(a), len(b)) < 2:
         return "", math.nan, effect, (*says, "too few values to compare")
     most = np.unique(np.concatenate([a, b]), return_counts=True)[1].max() / (len(a) + len(b))
