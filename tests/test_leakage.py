@@ -29,6 +29,7 @@ from utils.leakage import (
     linear_input,
     masks,
     match,
+    most_likely,
     portraits,
     psnr,
     query,
@@ -54,6 +55,25 @@ def small_net(seed: int = 0) -> nn.Module:
 
 
 # Gradients.
+
+
+def test_a_list_of_candidates_stands_noise_and_long_gradients_do_not_win():
+    """400 candidates, of which one has by far the longest gradient; chunks do not change the choice."""
+    model, x = small_net(), torch.rand(400, 1, 4, 4, generator=chance(), dtype=torch.float64)
+    x[7] *= 100  # wrongly classified with a wide margin, or with none: its gradient is long
+    y = model(x).argmin(1)
+    sent, who = gradients(model, x[:40, None], y[:40, None]), torch.arange(40)
+    length = sum(g.flatten(1).square().sum(1) for g in sent.values()).sqrt()
+    unit = {name: g / length.view(-1, *[1] * (g.dim() - 1)) for name, g in sent.items()}
+
+    def found(noise, **how):
+        noisy = {k: g + noise * torch.randn(g.shape, generator=chance(), dtype=g.dtype) for k, g in unit.items()}
+        return int((most_likely(model, noisy, x, y, **how) == who).sum())
+
+    assert found(0) == 40 == found(0, chunk=7)
+    assert found(10) < 4, "noise that hides all"
+    shuffled = {name: g.flip(0) for name, g in unit.items()}
+    assert torch.equal(most_likely(model, shuffled, x, y), who.flip(0))
 
 
 def test_gradients_are_those_of_backward_client_by_client():
@@ -324,6 +344,7 @@ def functions(path: str) -> dict[str, str]:
         ("inversion", "linear_input"),
         ("inversion", "gradients"),
         ("inversion", "invert_gradient"),
+        ("inversion", "most_likely"),
         ("inversion", "estimated_gradient"),
         ("aggregation", "masks"),
     ],

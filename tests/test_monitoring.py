@@ -224,3 +224,18 @@ def test_waiting_costs_what_is_lost():
     assert low < 0.12 * 20_000 < high
     low, high = monitoring.cost_of_waiting(Rate(97, 100), Rate(96, 100), events=10_000, error_cost=2.0)
     assert low < 0 < high
+
+
+def test_honest_accounts_that_live_long_keep_the_promise():
+    """If the usual distances are those beside a full memory; with those of first queries among them, they do not."""
+    random = torch.Generator().manual_seed(0)
+    young = [torch.randn(60, 4, generator=random) for _ in range(100)]
+    regulars = [torch.randn(600, 4, generator=random) for _ in range(20)]
+    alarmed = {}
+    for name, first in {"all": 0, "full": 19}.items():
+        usual = torch.cat([monitoring.nearest(asked)[first:] for asked in young])
+        monitor = monitoring.QueryMonitor(usual, run_length=10_000)
+        alarmed[name] = sum(
+            any(monitor.update((name, i), query) for query in asked.numpy()) for i, asked in enumerate(regulars)
+        )
+    assert alarmed["full"] <= 3 < alarmed["all"]  # 20 accounts of 600 queries: 1.2 alarms are allowed

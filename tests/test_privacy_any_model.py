@@ -179,6 +179,12 @@ def test_the_old_weight_norm_too():
     agrees(chain(nn.utils.weight_norm(nn.Linear(6, 6))), *batch())
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*deprecated:FutureWarning")
+def test_a_compiled_model_too():
+    model = torch.jit.trace(chain(nn.Linear(6, 6)), batch()[0])
+    agrees(model, *batch())
+
+
 PARTS = {
     "linear": lambda: nn.Linear(6, 6),
     "no bias": lambda: nn.Linear(6, 6, bias=False),

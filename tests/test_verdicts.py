@@ -51,6 +51,7 @@ def leaks(found):
     """Lesson 08: how many members are found at 1 % false accusations."""
     exposed = dict.fromkeys(("as it is", "behind a mask"), of(found))
     others = {"a_member": of(0), "agrees": of(0.9), "read_as": of(0.9), "elsewhere": [0]}
+    others |= {"unread": of(0.05), "not_a_member": of(0.02)}  # what likeness gives, with no gradient and no member
     return {
         "members": torch.ones(4, 200),
         "exposed": exposed,
@@ -303,10 +304,12 @@ CASES = {
     "Masked gradients keep training data from leaking": [
         ("refuted", {**leaks(0.15), "kept": gradients(0.9)}),
         ("holds", {**leaks(0.01), "kept": gradients(0.01)}),
+        ("holds", {**leaks(0.01), "kept": gradients(0.9), "unread": of(0.9)}),  # the class's mean is as near
     ],
     "Machine-learning security includes data leakage and model inversion": [
         ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.0)}),
         ("holds", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.5)}),
+        ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.5), "not_a_member": of(0.5)}),
         ("refuted", {**leaks(0.01), "kept": gradients(0.9), "a_member": of(0.0)}),
     ],
     # 09

@@ -22,7 +22,7 @@ from utils.models import Normalize
 
 UNIT = 2.0**-24  # the relative error of one operation in float32
 TINY = 2.0**-126  # the smallest normal float32: what may be lost where numbers underflow
-CELLS = 2**24  # numbers in the largest table that `line_bounds` makes at a time
+CELLS = 2**20  # numbers in the largest table that `line_bounds` makes at a time: what a core keeps near is the fastest
 
 
 # Training.

@@ -41,7 +41,7 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
     "13": ["Security and monitoring serve different purposes", "Monitoring catches attacks on a model"],
     "14": ["There is one defense to pick"],
 }
-COLOURS = {"holds": "#1b7837", "refuted": "#b2182b", "it depends": "#b35806", "open": "#767676"}
+COLOURS = {"holds": "#1b7837", "refuted": "#b2182b", "it depends": "#8f4500", "open": "#5f5f5f"}
 
 
 @dataclass(frozen=True)

@@ -594,7 +594,7 @@ def proved_radius(x, y):
 masked = nn.Sequential(Quantize(), plain)
 mask = Defense("masking", masked, nn.Sequential(StraightThrough(Quantize()), plain))
 votes_of_8 = Defense("smoothing", Smoothed(robust, sigma, n=8), Smoothed(robust, sigma, n=2), proved_radius)
-widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=32, queries=20, norms=("l2", "linf"))
+widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=24, queries=20, norms=("l2", "linf"))
 
 # %% [markdown]
 # **Try.** Ask for a proof, and move the budget. Up to where is there one, in $L_2$ and in $L_\infty$?

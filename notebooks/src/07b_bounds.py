@@ -481,7 +481,7 @@ def in_two(x, y):
 
 first = Defense("intervals", boxed, certified=in_linf, proof="linf", training=seconds["interval training"])
 second = Defense("cannot stretch", stiff, certified=in_two, training=seconds["a network that cannot stretch"])
-widgets.Duel(first, second, data, surrogate=plain, images=200, queries=50)
+widgets.Duel(first, second, data, surrogate=plain, images=100, queries=50)
 
 # %% [markdown]
 # **Try.** Ask for a proof and change the norm. Then ask for none: is the one with more proof also the one

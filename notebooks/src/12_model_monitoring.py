@@ -521,9 +521,9 @@ for kind in ("faded", "stuck column", "new meaning"):
 # CUSUM's slack takes away what is smaller than itself, and the gambler has bets of many sizes.
 # What the promise costs is the way from *tuned* to *gambler*.
 #
-# What is *watched* matters as well. The kernel of MMD gives another number for each arrival:
-# how near is it to earlier images, on average? It lies between 0 and 1, so the gambler can watch it,
-# and no batch must be waited for.
+# What is *watched* matters more than who watches. The kernel of MMD gives another number for each arrival:
+# how near is it to earlier images, on average? It lies from 0 to 1, so the gambler can watch it,
+# and nobody waits for a batch.
 
 
 # %%
@@ -538,7 +538,7 @@ def nearness(kind):
     return (-(torch.cdist(x, earlier) ** 2) / width).exp().mean(1)
 
 
-for kind in ("faded", "blurred", "stuck column"):
+for kind in ("none", "faded", "blurred", "stuck column"):
     for name, watch in {"confidence": confidence, "nearness": nearness}.items():
         x = streams(kind, watch, part=0.2, runs=100, seed=21)
         late = monitoring.first_alarm(e_detector(x, mean=float(watch("none").mean())), run_length)
@@ -548,9 +548,7 @@ for kind in ("faded", "blurred", "stuck column"):
         measured(f"{kind}, {name}", {"seen in": seen_in, "median delay:": delay})
 
 # %% [markdown]
-# Faded images lie as near to earlier ones as before, on average, and nearness does not see them,
-# though MMD did, at every look: it compares two whole batches, and a mean of one number is less.
-# Watch several numbers, each with its own run length.
+# Each sees what moves *it*: fainter images are as near to the others as ever, and the model is less sure of them.
 #
 # And if a condition of the promise is not met? Take values that remember, with the right mean;
 # the same values, shuffled; and a usual mean that is only the mean of a few arrivals.

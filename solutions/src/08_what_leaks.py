@@ -546,9 +546,10 @@ for _ in range(30):
     base = {"attack": "membership", "value": round(float(draw.uniform(0.5, 0.9)), 2), "target_is_shadow": False}
     base["claim"] = str(draw.choice(["safe", "leaks"]))
     n, share = int(draw.integers(100, 5000)), float(draw.choice([0.01, 0.05, 0.1]))
-    rate, area = {"measure": "rate", "fpr": share, "non_members": n}, {"measure": "area"}
+    # half or more found at a tenth or less accused: "leaks" follows from that, and "safe" never would
+    rate, area = {"measure": "rate", "claim": "leaks", "fpr": share, "non_members": n}, {"measure": "area"}
     small = {"measure": "rate", "fpr": 0.001, "non_members": int(draw.integers(10, 999))}
-    edge = {"measure": "rate", "fpr": share, "non_members": round(1 / share)}
+    edge = rate | {"non_members": round(1 / share)}
     cases = [
         (base | rate, "none"),
         (base | edge, "none"),

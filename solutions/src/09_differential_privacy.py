@@ -266,7 +266,8 @@ expect.that(
 # $$D_\alpha = \frac{1}{\alpha - 1} \log \sum_{k=0}^{\alpha} \binom{\alpha}{k} (1 - q)^{\alpha - k} q^k
 # \exp\left(\frac{k (k - 1)}{2 \sigma^2}\right)$$
 #
-# and they add up. Each order gives an epsilon, of which the smallest counts, and no epsilon is below 0:
+# and they add up over the $T$ updates. Each order gives an epsilon, of which the smallest counts,
+# and no epsilon is below 0:
 #
 # $$\varepsilon = T D_\alpha + \log\frac{\alpha - 1}{\alpha} - \frac{\log \delta + \log \alpha}{\alpha - 1}$$
 #

@@ -18,7 +18,7 @@ from utils.arguments import number_in, whole
 
 ORDERS = 1 + np.geomspace(1e-4, 1000, 1000)
 CELLS = 2**18  # of a privacy-loss distribution, at most
-MOST = 2**24  # cells of a sum of losses: more would take seconds and gigabytes
+MOST = 2**22  # cells of a sum of losses: more would take seconds
 
 
 def check_setting(
@@ -274,7 +274,8 @@ def privacy_eps(noise_multiplier: float, rate: float, updates: int, privacy_delt
     of it, `rdp_eps` and the bound without sampling; where the sum of losses would fill the memory, of the last two.
 
     noise_multiplier  standard deviation of the noise in units of the clipping norm, >= 0; without noise: infinity
-    rate              the probability with which each example is in a batch, independently (Poisson sampling)
+    rate              the probability with which each example is in a batch, independently (Poisson sampling). This is
+                      no bound for shuffled batches, or cut ones (Chua et al. 2024, arXiv:2403.17673)
     updates           weight updates
     privacy_delta     between 0 and 1
 

@@ -131,8 +131,9 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
             for name in vars(m).keys() - attributes.keys():
                 del vars(m)[name]
             vars(m).update(attributes)
-            m._parameters.update(parameters)
-            m._buffers.update(buffers)
+            for now, kept in ((m._parameters, parameters), (m._buffers, buffers)):
+                for name, value in kept.items():
+                    now[name] = value  # `update` is not known to a compiled model's
         with torch.no_grad():
             for buffer, value in values:
                 buffer.copy_(value)

@@ -1,0 +1,174 @@
+"""The web site: built from the committed notebooks, every link followed, and looked at in a real browser."""
+
+import functools
+import gzip
+import re
+import subprocess
+import sys
+import threading
+import time
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+import site_pages
+from conftest import BROWSER
+
+ROOT = Path(__file__).parents[1]
+MB = 1_000_000
+in_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+LESSON = "notebooks/07_randomized_smoothing.html"  # formulas, pictures, tables, a duel
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """The site, as `make site` builds it. Sphinx is told to fail at a warning."""
+    to = tmp_path_factory.mktemp("site") / "site"
+    start = time.perf_counter()
+    run = subprocess.run([sys.executable, ROOT / "tools" / "site.py", "--to", to], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert time.perf_counter() - start < 60
+    return to
+
+
+@pytest.fixture(scope="module")
+def address(site) -> str:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--headless=new", "--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Page(HTMLParser):
+    """A page's links, the names that can be linked to, and its pictures' words."""
+
+    def __init__(self, file: Path):
+        super().__init__()
+        self.links, self.names, self.words = [], {""}, []
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.names.add(given.get("id") or "")
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])
+        if tag == "img":
+            self.words.append(given.get("alt"))
+
+
+def pages(site: Path) -> dict[str, Page]:
+    return {
+        file.relative_to(site).as_posix(): Page(file) for file in site.rglob("*.html") if "_static" not in file.parts
+    }
+
+
+def test_each_lesson_and_lab_has_its_page(site):
+    for folder in ("notebooks", "labs"):
+        for notebook in (ROOT / folder).glob("*.ipynb"):
+            assert (site / folder / f"{notebook.stem}.html").exists()
+
+
+def test_no_solution_is_on_the_site(site):
+    marked = {file.stem for file in site.rglob("*.*") if file.is_file() and b"### BEGIN SOLUTION" in file.read_bytes()}
+    assert marked <= {"TEACHING", "searchindex"}, "only the page that explains the mark has it"
+
+
+def test_each_link_leads_somewhere(site):
+    """To a page and to a place on it; to a file of the repository, if it is there."""
+    found, lost = pages(site), []
+    for page, content in found.items():
+        for link in content.links:
+            if link.startswith(site_pages.BLOB):
+                if not (ROOT / urlsplit(link.removeprefix(site_pages.BLOB)).path).exists():
+                    lost.append((page, link))
+                continue
+            if urlsplit(link).scheme:
+                continue
+            to = urlsplit(urljoin(f"/{page}", link))
+            path = unquote(to.path).lstrip("/") or "index.html"
+            if not (site / path).exists() or (path in found and unquote(to.fragment) not in found[path].names):
+                lost.append((page, link))
+    assert not lost
+
+
+def test_each_picture_has_words(site):
+    """That say what it shows: not a file's name, which is what a page has where nobody cared."""
+    found = [(page, words) for page, content in pages(site).items() for words in content.words]
+    assert len(found) > 150
+    assert not [(page, words) for page, words in found if not words or re.search(r"\.png|_images/", words)]
+
+
+def test_a_page_offers_the_committed_notebook(site):
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert (site / "_sources" / "notebooks" / notebook.name).read_bytes() == notebook.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("link", "page", "there"),
+    [
+        (
+            "06_defensive_distillation.ipynb#cell-id=verdict-2",
+            "notebooks/05_x.ipynb",
+            "06_defensive_distillation.html#verdict-2",
+        ),
+        ("../labs/01_one_gradient_step.ipynb", "notebooks/01_x.ipynb", "../labs/01_one_gradient_step.html"),
+        ("field_guide.html#eps", "notebooks/00_x.ipynb", "field_guide.html#eps"),
+        ("TEACHING.md", "CONTRIBUTING.md", "TEACHING.html"),
+        (f"{site_pages.BLOB}notebooks/01_a.ipynb#Verdict", "notebooks/ledger.html", "01_a.html#verdict"),
+        ("../utils/rate.py", "notebooks/00_x.ipynb", f"{site_pages.BLOB}utils/rate.py"),
+        ("dask_percentile_high.sh", "findings/README.md", f"{site_pages.BLOB}findings/dask_percentile_high.sh"),
+        ("#a-place", "notebooks/00_x.ipynb", "#a-place"),
+        ("https://arxiv.org/abs/1902.02918", "index.md", "https://arxiv.org/abs/1902.02918"),
+    ],
+)
+def test_where_links_lead(link, page, there):
+    assert site_pages.address(link, page) == there
+
+
+@in_browser
+@pytest.mark.parametrize(
+    "name",
+    ["index.html", LESSON, "labs/01_one_gradient_step.html", "notebooks/ledger.html", "playground/index.html"],
+)
+def test_in_a_browser(address, browser, name):
+    """Nothing comes from another host, a page weighs at most 1 MB as a web server sends it (compressed), no script
+    fails, formulas are set, and axe finds no fault against WCAG 2.1 AA."""
+    page, came, failed = browser.new_page(viewport={"width": 1300, "height": 1000}), {}, []
+    page.on("response", lambda response: came.setdefault(response.url, response))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.goto(address + name)
+    page.wait_for_load_state("networkidle")
+    assert [url for url in came if not url.startswith((address, "data:"))] == []
+    assert [url for url, response in came.items() if response.status >= 400] == []
+    assert failed == []
+    packed = {url: len(gzip.compress(response.body())) for url, response in came.items()}
+    assert sum(packed.values()) < MB, sorted(packed.items(), key=lambda item: -item[1])[:5]
+    if name == LESSON:
+        page.locator("mjx-container").first.wait_for()
+        assert page.locator("mjx-merror").count() == 0
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.reload()
+        page.wait_for_load_state("networkidle")
+        wrong = Axe().run(page, options=rules).response["violations"]
+        nodes = [node for rule in wrong for node in rule["nodes"]]
+        assert not nodes, "\n".join(f"{node['html'][:200]}: {node['failureSummary']}" for node in nodes)
+    page.close()
