@@ -254,8 +254,8 @@ for name, train in training.items():
 spent["distilled"] += spent["undefended"]  # its teacher
 for network in net.values():
     network.requires_grad_(False)
-for name, count in spent.items():
-    measured(f"training, in passes, {name}", count / spent["undefended"], "x")
+for name, passed in spent.items():
+    measured(f"training, in passes, {name}", passed / spent["undefended"], "x")
 
 # %% [markdown]
 # Two more need no training of their own: the five grey levels in front of the undefended network,
