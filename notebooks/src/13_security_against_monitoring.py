@@ -493,7 +493,7 @@ for name, recorded in {"of the first queries, too": young, "beside 20 earlier on
 
 # %% [markdown]
 # What is usual must be recorded as it will be met. The first queries of an account have few earlier ones to be near to;
-# with their distances among the usual ones, every honest account that lives long enough looks suspicious.
+# with their distances among the usual ones, many an honest account that lives long looks suspicious.
 # From here on the usual distances are those beside 20 earlier queries.
 
 # %%

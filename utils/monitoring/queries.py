@@ -54,7 +54,7 @@ class QueryMonitor:
     A query that is not finite is passed over, with a warning, as if it had not come.
 
     usual  (n,) distances of accounts that are trusted, as `nearest` finds them; NaN is left out. Leave out the first
-           `window` - 1 of each account: with few earlier queries distances are large, and beside those every account
+           `window` - 1 of each account: with few earlier queries distances are large, and beside those many an account
            that lives long looks suspicious
     """
 
