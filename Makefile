@@ -28,7 +28,7 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 	$(BIN)/python tools/labs.py
 
 site: $(MADE) ## the course as a web site in build/site; `make site PORT=8000` serves it as well
-	$(BIN)/python tools/site.py $(if $(filter command line,$(origin PORT)),--port $(PORT))
+	$(BIN)/python tools/site_build.py $(if $(filter command line,$(origin PORT)),--port $(PORT))
 
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"

@@ -1,27 +1,22 @@
 """The web site: built from the committed notebooks, every link followed, and looked at in a real browser."""
 
-import functools
 import gzip
 import re
 import subprocess
 import sys
-import threading
 import time
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 import site_pages
-from conftest import BROWSER
+from conftest import needs_browser
+from in_browser import barriers, chromium, served
 
 ROOT = Path(__file__).parents[1]
 MB = 1_000_000
-in_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 LESSON = "notebooks/07_randomized_smoothing.html"  # formulas, pictures, tables, a duel
 
 
@@ -30,30 +25,22 @@ def site(tmp_path_factory) -> Path:
     """The site, as `make site` builds it. Sphinx is told to fail at a warning."""
     to = tmp_path_factory.mktemp("site") / "site"
     start = time.perf_counter()
-    run = subprocess.run([sys.executable, ROOT / "tools" / "site.py", "--to", to], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, ROOT / "tools" / "site_build.py", "--to", to], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert time.perf_counter() - start < 60
     return to
 
 
 @pytest.fixture(scope="module")
-def address(site) -> str:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+def address(site):
+    with served(site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=BROWSER, args=["--headless=new", "--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 class Page(HTMLParser):
@@ -142,7 +129,7 @@ def test_where_links_lead(link, page, there):
     assert site_pages.address(link, page) == there
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize(
     "name",
     ["index.html", LESSON, "labs/01_one_gradient_step.html", "notebooks/ledger.html", "playground/index.html"],
@@ -163,12 +150,9 @@ def test_in_a_browser(address, browser, name):
     if name == LESSON:
         page.locator("mjx-container").first.wait_for()
         assert page.locator("mjx-merror").count() == 0
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         page.reload()
         page.wait_for_load_state("networkidle")
-        wrong = Axe().run(page, options=rules).response["violations"]
-        nodes = [node for rule in wrong for node in rule["nodes"]]
-        assert not nodes, "\n".join(f"{node['html'][:200]}: {node['failureSummary']}" for node in nodes)
+        assert barriers(page) == []
     page.close()

@@ -18,7 +18,6 @@ import re
 import subprocess
 import sys
 import time
-import tomllib
 from base64 import b64decode
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -31,6 +30,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
 import pages
+from pages import REPOSITORY
 from run import LESSONS, execute, given, record_of, save, values_of
 from utils import records
 from utils.evidence import Evidence, settled, verdicts
@@ -39,7 +39,6 @@ from utils.guide import guide
 from utils.larger import as_text, missing
 from utils.records import RESULTS
 
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 NAME = REPOSITORY.rpartition("/")[2]
 HEADING = re.compile(r"^#+ (?!BEGIN |END )(.+)", re.MULTILINE)  # not the marks of an answer
 
@@ -223,8 +222,11 @@ def renew() -> None:
         if record and not is_current(stem, dataset):
             made_alike = all(digits[part] == record[part] for part in ("machine", "versions"))
             same = made_alike and record.get("twin") == values_of(digits)
-            named = record.pop("measured_by", None) or last_commit(RESULTS / f"{stem}.{dataset}.json")
-            save(record | ({"fingerprint": digits["fingerprint"]} if same else {"measured_by": named}))
+            named = record.pop("measured_by", None)
+            if same:
+                save(record | {"fingerprint": digits["fingerprint"]})
+            else:
+                save(record | {"measured_by": named or last_commit(RESULTS / f"{stem}.{dataset}.json")})
             print(f"{stem} on {dataset}: {'renewed' if same else 'to be measured again'}")
 
 

@@ -1,6 +1,7 @@
 """The two printable pages, one file of HTML each, without script or anything from elsewhere: from `templates/`."""
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from utils.claims import COLOURS, Claim
 from utils.evidence import Evidence
 from utils.guide import Guide, entry, linked
 
+ROOT = Path(__file__).parents[1]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 Link = Callable[[Evidence], str]  # the address of an evidence's cell
 
 

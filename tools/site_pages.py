@@ -6,20 +6,15 @@ The files themselves stay as they are, so that what a page offers for download i
 import json
 import posixpath
 import re
-import tomllib
-from pathlib import Path
 from urllib.parse import unquote
 
 from myst_nb.core.render import NbElementRenderer
 
-from pages import slug
+from pages import REPOSITORY, ROOT, slug
 
-ROOT = Path(__file__).parents[1]
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 BLOB = f"{REPOSITORY}/blob/main/"
 LINK = re.compile(r"""(\]\(|href=["'])([^)"'\s]+)""")  # in Markdown and in HTML
-PAGES = {name: name.replace(".md", ".html") for name in ("TEACHING.md", "CONTRIBUTING.md")}
-PAGES |= {"findings/README.md": "findings/index.html", "playground/index.html": "playground/index.html"}
+TEXTS = ("TEACHING.md", "CONTRIBUTING.md", "findings/README.md")  # pages, besides notebooks and ready HTML
 
 
 def address(link: str, page: str) -> str:
@@ -34,8 +29,8 @@ def address(link: str, page: str) -> str:
     path, _, anchor = link.partition("#")
     file = path.removeprefix(BLOB) if path.startswith(BLOB) else posixpath.normpath(f"{posixpath.dirname(page)}/{path}")
     file = file.lstrip("/")
-    if file in PAGES or re.fullmatch(r"(notebooks|labs)/\w+\.(ipynb|html)", file):
-        there = PAGES.get(file) or file.replace(".ipynb", ".html")
+    if file in TEXTS or re.fullmatch(r"(notebooks|labs|playground)/\w+\.(ipynb|html)", file):
+        there = re.sub(r"\.(ipynb|md)$", ".html", file)
         if file.endswith(".ipynb"):  # a cell, or a heading as JupyterLab and GitHub name it
             anchor = slug(unquote(anchor.removeprefix("cell-id=")))
         return posixpath.relpath(there, posixpath.dirname(page) or ".") + (f"#{anchor}" if anchor else "")
@@ -75,8 +70,7 @@ def on_source_read(app, name: str, content: list[str]) -> None:
     if name.startswith(("notebooks/", "labs/")):
         content[0] = json.dumps(as_page(json.loads(content[0]), f"{name}.ipynb"))
     else:
-        page = {"findings/index": "findings/README.md"}.get(name, f"{name}.md")
-        content[0] = relinked(content[0].replace("<!-- lessons -->", lessons_table()), page)
+        content[0] = relinked(content[0].replace("<!-- lessons -->", lessons_table()), f"{name}.md")
 
 
 def with_words(render):

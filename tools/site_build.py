@@ -14,9 +14,9 @@ from pathlib import Path
 
 from sphinx.cmd.build import main as sphinx
 
-import site_pages
+from pages import ROOT
+from site_pages import TEXTS, relinked
 
-ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build" / "site"
 
 
@@ -29,14 +29,13 @@ def build(to: Path) -> int:
         for notebook in sorted((ROOT / folder).glob("*.ipynb")):
             shutil.copy(notebook, sources / folder)
     (sources / "findings").mkdir()
-    for file, name in {"site/index.md": "index.md", "findings/README.md": "findings/index.md"}.items():
-        shutil.copy(ROOT / file, sources / name)
-    for name in ("TEACHING.md", "CONTRIBUTING.md"):
-        shutil.copy(ROOT / name, sources)
+    for text in TEXTS:
+        shutil.copy(ROOT / text, sources / text)
+    shutil.copy(ROOT / "site" / "index.md", sources)
     status = sphinx(["-q", "-W", "--keep-going", "-b", "html", "-c", str(ROOT / "site"), str(sources), str(to)])
     for page in ("field_guide.html", "ledger.html"):
         text = (ROOT / "notebooks" / page).read_text(encoding="utf-8")
-        (to / "notebooks" / page).write_text(site_pages.relinked(text, f"notebooks/{page}"), encoding="utf-8")
+        (to / "notebooks" / page).write_text(relinked(text, f"notebooks/{page}"), encoding="utf-8")
     shutil.copytree(ROOT / "site" / "playground", to / "playground", dirs_exist_ok=True)
     for page in to.rglob("*.html"):  # the theme ships its icons twice: as fonts, and as a script of 1.5 MB
         text = page.read_text(encoding="utf-8")
