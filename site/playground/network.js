@@ -174,13 +174,7 @@ export function shareBelow(k, n, failure) {
       sum += Math.exp(logs[n] - logs[i] - logs[n - i] + i * Math.log(p) + (n - i) * Math.log1p(-p));
     return sum;
   };
-  let [low, high] = [0, 1];
-  for (let i = 0; i < 50; i++) {
-    const middle = (low + high) / 2;
-    if (tail(middle) > failure) high = middle;
-    else low = middle;
-  }
-  return low;
+  return crossing(tail, failure, 0, 1);
 }
 
 // The share of a normal distribution below z: Marsaglia 2004.
@@ -190,11 +184,13 @@ function below(z) {
   return 0.5 + (sum * Math.exp((-z * z) / 2)) / Math.sqrt(2 * Math.PI);
 }
 
-function quantile(p) {
-  let [low, high] = [0, 6];
+const quantile = (p) => crossing(below, p, 0, 6);
+
+// Where a rising function crosses a level, from below: 50 halvings.
+function crossing(rising, level, low, high) {
   for (let i = 0; i < 50; i++) {
     const middle = (low + high) / 2;
-    if (below(middle) > p) high = middle;
+    if (rising(middle) > level) high = middle;
     else low = middle;
   }
   return low;
