@@ -21,6 +21,7 @@ from utils.records import Record, read
 DATA = os.environ.setdefault("TESTS_DATA", os.environ.get("COURSE_DATA", ""))
 STRICT = os.environ.setdefault("TESTS_STRICT", os.environ.get("COURSE_STRICT", ""))  # .ci/run: what lacks, fails
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 REAL = ("mnist", "cifar10", "olivetti")
 NO_DATA = f"no real images: set COURSE_DATA to a folder with {', '.join(f'{name}.npz' for name in REAL)}"
 STATE = tempfile.TemporaryDirectory()
@@ -72,6 +73,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_checkup": 70,
     "test_grading_unlucky": 60,
     "test_audit": 50,
+    "test_site": 45,
     "test_controls": 40,
     "test_strange_models": 40,
     "test_elsewhere": 30,
@@ -79,7 +81,6 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_widgets_colab": 30,
     "test_playground": 30,
     "test_processors": 25,
-    "test_site": 45,
     "test_grading_cluster": 20,
     "test_curtain": 15,
     "test_sample_class": 15,

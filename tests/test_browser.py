@@ -23,22 +23,21 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from nbformat import v4
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from conftest import BROWSER
+from conftest import needs_browser
+from in_browser import chromium
 from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
 EXPLORER = ROOT / "notebooks" / "01_one_gradient_step.ipynb"
 LAB = ROOT / "labs" / "01_one_gradient_step.ipynb"
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+pytestmark = needs_browser
 
 # A busy machine is slow, not wrong: each wait ends with what it waits for, and gives up only after so many seconds.
 PATIENCE = 300
 expect.set_options(timeout=1000 * PATIENCE)
 
-QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-QUIET += ["--disable-background-networking", "--disable-component-update"]
 CONFIG = """
 c.LabApp.news_url = None
 c.LabApp.extension_manager = "readonly"
@@ -105,11 +104,8 @@ def address(folder):
 
 @pytest.fixture(scope="module")
 def browser():
-    """One for all tests: a second Playwright cannot start beside the first."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 import build
 import pages
 from build import REPOSITORY, on_code_host, printable
-from conftest import BROWSER
+from conftest import BROWSER, needs_browser
 from run import LESSONS
 from utils.claims import CLAIMS, Claim
 from utils.evidence import Evidence, evidence_for, settled, verdicts
@@ -159,7 +159,7 @@ def test_what_is_put_into_a_page_is_text_there():
     assert not re.search("<script|<i>|<u>", pages.field_guide([term], str))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+@needs_browser
 @pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 2)])
 def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):
     quiet = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

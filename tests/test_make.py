@@ -10,7 +10,7 @@ from conftest import SLOW, group
 from run import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-NEEDS = re.compile(r"^\s*(?:from|import) (?:playwright|small_env)\b|\"--nbval\"", re.MULTILINE)
+NEEDS = re.compile(r"^\s*(?:from|import) (?:playwright|in_browser|small_env)\b|\"--nbval\"", re.MULTILINE)
 
 
 def test_help_lists_each_target():

@@ -4,19 +4,17 @@ touch and screen reader, on a phone, and asks no other host. SCREENSHOTS=DIR kee
 import json
 import os
 import re
-import threading
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import playground
-from conftest import BROWSER
+from conftest import needs_browser
+from in_browser import barriers, chromium, served
 from utils import bounds
 from utils.attacks import fgsm, pgd
 from utils.data import load
@@ -26,7 +24,6 @@ from utils.smoothing import certificates, clopper_pearson_below
 
 SITE = playground.FOLDER
 NETWORKS = ("undefended", "adversarial", "noise", "intervals")
-in_browser = pytest.mark.skipif(BROWSER is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
 # Everything of network.js and of the networks, for a script of a test: `net`, `course`, and the exports.
 LOADED = """async (given) => {
     const code = await import("/network.js"), course = await code.load(new URL("/", location.href))
@@ -38,26 +35,16 @@ LOADED = """async (given) => {
 }"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def address():
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=SITE)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(SITE) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
-    quiet = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=quiet)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager
@@ -139,14 +126,14 @@ def test_each_network_does_what_it_was_trained_for(digits, networks):
 # The arithmetic.
 
 
-@in_browser
+@needs_browser
 def test_the_test_digits_are_those_of_the_course(page, digits):
     _, x, y = digits
     told = ask(page, "return {digits: course.digits.map((one) => [...one]), labels: course.labels}")
     assert torch.equal(torch.tensor(told["digits"]), x.flatten(1)) and told["labels"] == y.tolist()
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize("name", NETWORKS)
 def test_logits_are_those_of_pytorch(page, digits, networks, name):
     _, x, y = digits
@@ -154,7 +141,7 @@ def test_logits_are_those_of_pytorch(page, digits, networks, name):
     assert (got - logits(networks[name], x)).abs().max() <= 1e-4
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize("name", NETWORKS)
 def test_input_gradient_is_that_of_autograd(page, digits, networks, name):
     _, x, y = digits
@@ -166,7 +153,7 @@ def test_input_gradient_is_that_of_autograd(page, digits, networks, name):
     assert (got - x.grad.flatten(1)).abs().max() <= 1e-4
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("eps", [0.08, 0.15])
 def test_attacks_leave_what_those_of_utils_leave(page, digits, networks, name, eps):
@@ -182,7 +169,7 @@ def test_attacks_leave_what_those_of_utils_leave(page, digits, networks, name, e
         assert abs(there - here) <= 1, (ours, there, here)
 
 
-@in_browser
+@needs_browser
 def test_a_random_start_stays_in_the_ball(page, digits):
     _, x, y = digits
     starts = [
@@ -197,7 +184,7 @@ def test_a_random_start_stays_in_the_ball(page, digits):
     assert not torch.equal(*starts)
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("eps", [0.01, 0.03, 0.15])
 def test_intervals_prove_what_those_of_utils_prove(page, digits, networks, name, eps):
@@ -215,7 +202,7 @@ def test_intervals_prove_what_those_of_utils_prove(page, digits, networks, name,
     assert torch.equal(sure.bool(), bounds.proved(networks[name], x, y, eps=eps, by="intervals"))
 
 
-@in_browser
+@needs_browser
 def test_votes_are_those_of_pytorch_for_the_same_noise(page, digits, networks):
     _, x, y = digits
     noise = torch.randn(5, 50, 64, generator=torch.Generator().manual_seed(0))
@@ -229,7 +216,7 @@ def test_votes_are_those_of_pytorch_for_the_same_noise(page, digits, networks):
     assert torch.equal(got, torch.stack([answers[i].bincount(minlength=10) for i in range(5)]))
 
 
-@in_browser
+@needs_browser
 def test_normal_numbers_are_normal(page):
     script = "const {normal} = code; return Array.from({length: 20000}, normal)"
     drawn = torch.tensor(ask(page, script), dtype=torch.float64)
@@ -240,7 +227,7 @@ def test_normal_numbers_are_normal(page):
     )
 
 
-@in_browser
+@needs_browser
 def test_certificates_are_those_of_utils(page):
     hits = [0, 1, 400, 500, 549, 560, 700, 999, 1000]
     told = ask(page, """return given.hits.map((k) =>
@@ -253,7 +240,7 @@ def test_certificates_are_those_of_utils(page):
     assert {-1, 0} == set(theirs.label.tolist())
 
 
-@in_browser
+@needs_browser
 def test_a_step_takes_at_most_20_ms(page, digits):
     _, x, y = digits
     took = ask(page, """const took = []
@@ -278,7 +265,7 @@ def card(page, name: str):
     return page.locator(f"[data-network={name}]")
 
 
-@in_browser
+@needs_browser
 def test_three_clicks_fool_the_undefended_network(browser, address):
     with opened(browser, address, viewport={"width": 1100, "height": 900}) as page:
         page.get_by_role("button", name="a test digit 3").click()
@@ -294,7 +281,7 @@ def test_three_clicks_fool_the_undefended_network(browser, address):
         kept(page, "attacked")
 
 
-@in_browser
+@needs_browser
 def test_eps_0_moves_nothing(browser, address):
     with opened(browser, address) as page:
         page.get_by_role("button", name="FGSM").click()
@@ -304,7 +291,7 @@ def test_eps_0_moves_nothing(browser, address):
             expect(picture).to_have_attribute("aria-label", "the attacked digit: 0 of 64 pixels moved")
 
 
-@in_browser
+@needs_browser
 def test_a_digit_is_drawn_by_keys_alone(browser, address):
     with opened(browser, address) as page:
         page.get_by_role("button", name="Clear").focus()
@@ -331,7 +318,7 @@ def test_a_digit_is_drawn_by_keys_alone(browser, address):
         assert page.locator("#status").text_content() != before
 
 
-@in_browser
+@needs_browser
 def test_a_digit_is_drawn_by_touch_on_a_phone(browser, address):
     how = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "color_scheme": "dark"}
     with opened(browser, address, **how) as page:
@@ -347,42 +334,16 @@ def test_a_digit_is_drawn_by_touch_on_a_phone(browser, address):
         kept(page, "phone")
 
 
-@in_browser
+@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(browser, address, scheme):
-    script = """() => {
-        const light = (text) => {
-            const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255)
-                .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b
-        }
-        const behind = (one) => {
-            for (; one; one = one.parentElement) {
-                const colour = getComputedStyle(one).backgroundColor
-                if (!/, 0\\)$/.test(colour)) return colour
-            }
-            return "rgb(255, 255, 255)"
-        }
-        const low = []
-        let seen = 0
-        for (const one of document.querySelectorAll("body *")) {
-            const has = [...one.childNodes].some((part) => part.nodeType === 3 && part.textContent.trim())
-            if (!has || !one.offsetParent) continue
-            const [a, b] = [light(getComputedStyle(one).color), light(behind(one))]
-            const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
-            seen++
-            if (ratio < 4.5) low.push([one.outerHTML.slice(0, 80), ratio])
-        }
-        return {low, seen}
-    }"""
+def test_axe_finds_no_barrier(browser, address, scheme):
     with opened(browser, address, color_scheme=scheme) as page:
         page.get_by_role("button", name="PGD").click()
-        told = page.evaluate(script)
-        assert told["seen"] > 60 and told["low"] == []
+        assert barriers(page) == []
         kept(page, scheme)
 
 
-@in_browser
+@needs_browser
 def test_everything_to_press_has_a_name(page):
     for role in ("button", "slider", "checkbox", "combobox", "gridcell", "img"):
         all_of_it = page.get_by_role(role)
@@ -390,7 +351,7 @@ def test_everything_to_press_has_a_name(page):
         assert named.count() == all_of_it.count() > 0, role
 
 
-@in_browser
+@needs_browser
 def test_the_page_counts_what_pytorch_counts(browser, address, digits, networks):
     data, x, y = digits
     with opened(browser, address) as page:
