@@ -392,8 +392,9 @@ what = {"x": groups[0], "y": groups[1], "steps": steps, "everything": everything
 for name, case in naive.items():
     kept[name] = {"naive": attack(*case, **what), "adapted": attack(*adapted[name], **what)}
 named, themselves = torch.cat([data.train.y, data.test.y]), order[size : size + few]  # where the private images stand
-for name, case in noise.items():
-    hits = most_likely(cnn, case[0], everything, named) == themselves
+sent = {name: torch.cat([case[0][name] for case in noise.values()]) for name in plain}
+chosen = most_likely(cnn, sent, everything, named).view(len(noise), few)
+for (name, case), hits in zip(noise.items(), chosen == themselves, strict=True):
     kept[name] = {"adapted": attack(*case, **what), "with a list": Rate(int(hits.sum()), few)}
 kept["batch of 16"] = {"adapted": recovered(private[:, 0], results["batch of 16"], everything)}
 for updates in (20, 100, 300):

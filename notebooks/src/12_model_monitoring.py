@@ -497,6 +497,13 @@ def one_in(alarm, length):
     return (alarm + 1).clamp_max(length).sum() / (alarm < length).sum().clamp_min(1)
 
 
+def after_change(alarm):
+    """What is seen of a change at 500, in streams of 1,000 without a false alarm before."""
+    late = alarm[alarm >= 500] - 500
+    seen_in = Rate(int((late < 500).sum()), len(late))
+    return {"seen in": seen_in, "median delay:": int(late.median()) if seen_in > 0.5 else "mostly not seen"}
+
+
 fresh = streams("none", confidence, runs=300, seed=6)  # not those that set the thresholds
 for name, detect in detectors.items():
     measured(f"{name}, arrivals for each false alarm", one_in(detect(fresh), 1000).round().int())
@@ -510,11 +517,7 @@ for name, detect in detectors.items():
 for kind in ("faded", "stuck column", "new meaning"):
     x = streams(kind, confidence, part=0.2, runs=300, seed=20)  # one camera in five
     for name, detect in detectors.items():
-        late = detect(x)
-        late = late[late >= 500] - 500  # in streams without a false alarm before
-        seen_in = Rate(int((late < 500).sum()), len(late))
-        delay = int(late.median()) if seen_in > 0.5 else "mostly not seen"
-        measured(f"{kind}, {name}", {"seen in": seen_in, "median delay:": delay})
+        measured(f"{kind}, {name}", after_change(detect(x)))
 
 # %% [markdown]
 # At equal run length they are close where a drift is large. The smaller one the gambler sees more often:
@@ -541,11 +544,8 @@ def nearness(kind):
 for kind in ("none", "faded", "blurred", "stuck column"):
     for name, watch in {"confidence": confidence, "nearness": nearness}.items():
         x = streams(kind, watch, part=0.2, runs=100, seed=21)
-        late = monitoring.first_alarm(e_detector(x, mean=float(watch("none").mean())), run_length)
-        late = late[late >= 500] - 500
-        seen_in = Rate(int((late < 500).sum()), len(late))
-        delay = int(late.median()) if seen_in > 0.5 else "mostly not seen"
-        measured(f"{kind}, {name}", {"seen in": seen_in, "median delay:": delay})
+        alarm = monitoring.first_alarm(e_detector(x, mean=float(watch("none").mean())), run_length)
+        measured(f"{kind}, {name}", after_change(alarm))
 
 # %% [markdown]
 # Each sees what moves *it*: fainter images are as near to the others as ever, and the model is less sure of them.
