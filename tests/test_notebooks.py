@@ -105,6 +105,14 @@ def test_outputs_are_clean(stem):
 
 
 @each
+def test_what_is_the_same_in_utils_is_the_same(stem):
+    """Where a lesson compares its cells with `utils`, it prints no False."""
+    compares = [cell for cell in code(built(stem)) if cell.source.startswith("same = {") or "\nsame = {" in cell.source]
+    printed = "".join(output.get("text", "") for cell in compares for output in cell.outputs)
+    assert "False" not in printed, printed
+
+
+@each
 def test_size(stem):
     """A page loads fast: the file is under 300 kB and no picture is larger than 7 by 3 inches."""
     assert (LESSONS / f"{stem}.ipynb").stat().st_size < 300_000
