@@ -467,7 +467,7 @@ claim(
 gain, loss = worst_with.clearly_above(worst_alone), worst_with.clearly_below(worst_alone)
 claim(
     "Distillation should be combined with other techniques",
-    holds=True if gain else False if loss else None,
+    holds=True if gain else False if loss or looks_with.clearly_above(looks_alone) else None,  # a gain in reports alone
     because=f"after PGD with cross-entropy adversarial training leaves {looks_alone}, with distillation {looks_with}; "
     f"in the worst case {worst_alone}, with distillation {worst_with}",
 )

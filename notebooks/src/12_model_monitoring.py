@@ -521,7 +521,7 @@ for kind in ("faded", "stuck column", "new meaning"):
 # CUSUM's slack takes away what is smaller than itself, and the gambler has bets of many sizes.
 # What the promise costs is the way from *tuned* to *gambler*.
 #
-# What is *watched* matters more than who watches. The kernel of MMD gives another number for each arrival:
+# What is *watched* matters as well. The kernel of MMD gives another number for each arrival:
 # how near is it to earlier images, on average? It lies from 0 to 1, so the gambler can watch it,
 # and nobody waits for a batch.
 

@@ -34,7 +34,8 @@ def calibrate(logits: Tensor, y: Tensor) -> float:
 def expected_accuracy(logits: Tensor, temperature: float = 1.0) -> tuple[float, tuple[float, float]]:
     """The accuracy that the confidences promise, and its 95 % interval: their mean, and the spread of so many coins.
 
-    Built in lesson 12. Right where calibrated confidences are right; it knows nothing of a changed meaning of labels.
+    Built in lesson 12; tools call it CBPE, confidence-based performance estimation. Right where calibrated confidences
+    are right; it knows nothing of a changed meaning of labels.
     """
     confidence = (finite_logits(logits) / number_in("temperature", temperature, "(0, inf)")).softmax(1).amax(1)
     mean = float(confidence.mean())
