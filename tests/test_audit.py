@@ -245,6 +245,27 @@ def test_a_model_whose_answers_are_no_numbers(digits):
         audit_model(Broken(), digits.test, eps=0.1)
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_features_beside_logits_are_not_taken_for_them(honest, digits, turn):
+    """Two tables with a row for each input: which of them holds the logits, its owner must say."""
+
+    class Two(nn.Module):
+        def forward(self, x):
+            return (honest[:-1](x).flatten(1), honest(x))[::turn]
+
+    with pytest.raises(ValueError, match=r"got tuple of .*let its forward return the logits alone"):
+        audit_model(Two(), digits.test, eps=0.1)
+
+
+def test_a_model_whose_answers_depend_on_the_batch(honest, digits):
+    class Left(nn.Module):
+        def forward(self, x):
+            return nn.functional.batch_norm(honest(x), None, None, training=True)
+
+    with pytest.raises(ValueError, match=r"what else is in the batch.*evaluation mode"):
+        audit_model(Left(), digits.test, eps=0.1)
+
+
 def test_a_model_that_answers_with_labels(honest, digits):
     """What it lacks is said of it: it does not know two classes only."""
 

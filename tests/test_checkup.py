@@ -16,6 +16,7 @@ from utils.attacks import apgd, margin, pgd, square, transfer
 from utils.checkup import Finding, Report, examine, plant, planted_found
 from utils.checkup.adapt import opened
 from utils.checkup.flags import FLAGS, SENTENCES, compared
+from utils.checkup.lens import fitted, mixes
 from utils.checkup.measurements import Measurements
 from utils.data import load
 from utils.evaluation import Rate, robust_accuracy
@@ -318,6 +319,42 @@ def test_answers_that_cannot_be_used_give_a_sentence(answer, says):
     assert found.adapted is None and says in repr(found) and says in found._repr_html_()
     json.dumps(found.to_dict())
     found.figure().png()
+
+
+class Company(nn.Module):
+    """A network that subtracts or normalises by what else is in the batch, whatever its mode."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.net, self.kind = model("undefended"), kind
+
+    def forward(self, x):
+        z = self.net(x)
+        if self.kind == "centred":
+            return z - z.mean(0)
+        if self.kind == "noise":
+            return z + torch.randn_like(z)
+        return nn.functional.batch_norm(z, None, None, training=True)
+
+
+@pytest.mark.parametrize("kind", ["centred", "batchnorm left on"])
+def test_answers_that_depend_on_the_batch_are_no_answers(kind):
+    """BatchNorm in training mode would even fail on the single inputs that attacks ask about."""
+    found = examine(Company(kind), *digits(40), eps=0.15)
+    assert found.flags == ["unusable outputs"] and "what else is in the batch" in found.findings[0].sentence
+    assert found.adapted is None and "of 16 answers" in found.findings[0].sentence
+
+
+@pytest.mark.parametrize("name", ["undefended", "batchnorm, training mode", "lesson 04: noise", "softmax"])
+def test_models_that_answer_each_input_alone_are_not_said_to_mix(name):
+    lens, _ = fitted(model(name), digits(40)[0])
+    state = torch.get_rng_state()
+    assert mixes(lens, digits(40)[0]) is None and torch.equal(state, torch.get_rng_state())
+
+
+def test_noise_is_not_taken_for_the_batch():
+    assert mixes(Company("noise"), digits(40)[0]) is None
+    assert mixes(Company("centred"), digits(3)[0]) is None  # too few to tell
 
 
 def test_probabilities_are_examined_through_their_logarithm():

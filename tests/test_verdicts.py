@@ -112,17 +112,24 @@ def drifts(new_meaning, fainter, other_unit=0.6, decisions=("retrain", "keep", "
     return {"seen": seen} | {short: seen[name] for short, name in names.items()} | others
 
 
-def incidents(defense_wins, monitor_wins):
-    """Lesson 13: the harm that each side lets through."""
+def incidents(defense_wins, monitor_wins, blind_wins="nothing", seen=True):
+    """Lesson 13: the harm that each side lets through, the monitor with labels and without; what it saw."""
 
     def case(name):
         harm = {"neither": 0.5, "defended": 0.1 if name == defense_wins else 0.5}
-        harm["monitored"] = 0.1 if name == monitor_wins else 0.5
+        harm |= {"monitored": 0.1 if name == monitor_wins else 0.5, "no labels": 0.1 if name == blind_wins else 0.5}
         return SimpleNamespace(left=lambda side: of(harm[side], 10_000))
 
-    shares = ("1 %", "100 %")
-    cases = {name: {share: case(name) for share in shares} for name in ("evasion", "new meaning")}
-    return {"SHARES": shares, "ahead": ahead, "cases": cases}
+    shares, wrong = ("1 %", "100 %"), ("evasion", "new meaning")
+    cases = {name: {share: case(name) for share in shares} for name in wrong}
+    saw = [f"{name} at {share}" for name in wrong for share in shares] if seen else []
+    return {
+        "SHARES": shares,
+        "WRONG": wrong,
+        "ahead": ahead,
+        "cases": cases,
+        "saw": {"monitored": saw, "no labels": saw},
+    }
 
 
 def streams(rare, loud):
@@ -358,7 +365,9 @@ CASES = {
     ],
     # 13
     "Security and monitoring serve different purposes": [
-        ("holds", incidents(defense_wins="evasion", monitor_wins="new meaning")),
+        ("it depends", incidents(defense_wins="evasion", monitor_wins="new meaning")),
+        ("holds", incidents(defense_wins="evasion", monitor_wins="new meaning", blind_wins="new meaning")),
+        ("refuted", incidents("evasion", "new meaning", blind_wins="new meaning", seen=False)),
         ("refuted", incidents(defense_wins="evasion", monitor_wins="nothing")),
         ("refuted", incidents(defense_wins="new meaning", monitor_wins="evasion")),
     ],

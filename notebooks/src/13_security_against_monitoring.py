@@ -32,7 +32,7 @@ from utils.larger import larger
 from utils.models import logits, mlp, predict, small_cnn
 from utils.records import measured
 from utils.training import fit
-from utils.widgets.watch import Case, Watch, timeline
+from utils.widgets.watch import SIDES, Case, Watch, timeline
 
 # %% [markdown]
 # Two models of the same task: one as it is, one trained on attacked images (lesson 03).
@@ -234,7 +234,8 @@ timeline(dict(zip(CHANNELS, stream[:, 0], strict=True)), raised)
 timeline(dict(zip(CHANNELS, stream[:, 0], strict=True)), raised, happened)
 
 # %% [markdown]
-# Loud incidents raise an alarm within a few arrivals, be they attacks or not.
+# What is most of the traffic raises an alarm soon, be it an attack or not.
+# What comes among usual arrivals takes longer.
 # An alarm says *that* something is unusual, and not what it is.
 # The rarest incident passed, and the one that sends what everybody sends.
 #
@@ -253,10 +254,13 @@ def caught(alarm, arrivals=1000):
     return Rate(int((late_enough & (alarm < how["change"] + arrivals)).sum()), len(alarm))
 
 
-streams, first, seen = {}, {}, {}
+streams, first, unlabelled_first, seen = {}, {}, {}, {}
 for name in INCIDENTS:
     four = [mixed(calm, odd[name], share=share, seed=2, **how) for share in SHARES.values()]
-    times = alarms(torch.cat([stream for stream, _ in four], 1), means, late, run_length=run_length)
+    together = torch.cat([stream for stream, _ in four], 1)
+    times = alarms(together, means, late, run_length=run_length)
+    blind = alarms(together[:3], means[:3], late[:3], run_length=run_length)  # for later: nobody tells it any label
+    unlabelled_first[name] = dict(zip(SHARES, blind.split(how["runs"]), strict=True))
     streams[name] = {label: event for label, (_, event) in zip(SHARES, four, strict=True)}
     first[name] = dict(zip(SHARES, times.split(how["runs"]), strict=True))
     seen[name] = {label: caught(time) for label, time in first[name].items()}
@@ -306,7 +310,8 @@ def until(harm, alarm):
 
 
 # %%
-print("harm in 1,000 arrivals, until the alarm / without a monitor")
+print("harm in 1,000 arrivals, until the alarm / without a monitor: answers given to a search and a thief,")
+print("labels taken from a poisoner, wrong answers in all else")
 for name in INCIDENTS:
     done_of = {}
     for label in SHARES:
@@ -354,11 +359,12 @@ for name in INCIDENTS:
     cases[name] = {}
     for label, event in streams[name].items():
         bare = harm(hurts[name], event)
-        sides = bare, under_defense(name, event), until(bare, first[name][label])
-        cases[name][label] = Case(event, dict(zip(("neither", "defended", "monitored"), sides, strict=True)))
+        monitored = until(bare, first[name][label]), until(bare, unlabelled_first[name][label])
+        sides = bare, under_defense(name, event), *monitored
+        cases[name][label] = Case(event, dict(zip((*SIDES, "no labels"), sides, strict=True)))
 headline = {
     name: {f"seen at {label}": seen[name][label] for label in ("1 %", "100 %")}
-    | {f"harm, {side}": cases[name]["100 %"].left(side) for side in ("neither", "defended", "monitored")}
+    | {f"harm, {side}": cases[name]["100 %"].left(side) for side in SIDES}
     for name in INCIDENTS
 }
 plots.table(headline)
@@ -622,14 +628,17 @@ for (name, share), answers in said.items():
 # %%
 by_account = int(sorted(alarm_at)[10])
 for case in cases["search"].values():
-    case.harm["monitored"] &= (case.event >= 0).cumsum(1) <= by_account  # the second monitor; all from one account
+    for side in ("monitored", "no labels"):
+        case.harm[side] &= (case.event >= 0).cumsum(1) <= by_account  # the second monitor; all from one account
 name, sent = "quiet evasion", work["pays 0, quietest"]
 hurts[name], defended[name], cases[name] = sent[sent], defended["evasion"][sent], {}
 for label, share in SHARES.items():
     stream, event = mixed(calm, paying["pays 0, quietest"], share=share, seed=2, **how)
     bare, alarm = harm(hurts[name], event), alarms(stream, means, late, run_length=run_length)
-    sides = bare, under_defense(name, event), until(bare, alarm)
-    cases[name][label] = Case(event, dict(zip(("neither", "defended", "monitored"), sides, strict=True)))
+    blind = alarms(stream[:3], means[:3], late[:3], run_length=run_length)
+    first.setdefault(name, {})[label], unlabelled_first.setdefault(name, {})[label] = alarm, blind
+    sides = bare, under_defense(name, event), until(bare, alarm), until(bare, blind)
+    cases[name][label] = Case(event, dict(zip((*SIDES, "no labels"), sides, strict=True)))
 Watch(cases, change=how["change"])
 
 # %% [markdown]
@@ -637,23 +646,50 @@ Watch(cases, change=how["change"])
 # What if nobody answers the alarm for a day? And what does an attacker win who *wants* the service to stop?
 #
 # ## Verdict
+#
+# Count in one unit, wrong answers: so without search, extraction and poisoning, whose harm is another.
+# And a model without a defense may do better than the robust one where the monitor has slept.
+# That is no merit of the monitor's: it counts only where it saw the incident in most streams.
+# Do so with the labels of all arrivals, 100 later, and without any.
+
+# %%
+WRONG = ("evasion", "quiet evasion", "faded", "new meaning", "other unit")
+saw = {
+    side: [f"{name} at {label}" for name in WRONG for label in SHARES if caught(times[name][label]) > 0.5]
+    for side, times in (("monitored", first), ("no labels", unlabelled_first))
+}
+for side, cases_seen in saw.items():
+    measured(f"{side}: seen in most streams", cases_seen)
 
 
 # %%
-def lead(name, label):
-    """By how much less harm the defense lets through than the monitor, at least; negative: more."""
-    return ahead(cases[name][label].left("monitored"), cases[name][label].left("defended"))
+def leads(side):
+    """The cases in which the defense, and in which the monitor, lets clearly fewer wrong answers through."""
+    defense, monitor = [], []
+    for name, row in cases.items():
+        for label in SHARES if name in WRONG else ():
+            by = ahead(row[label].left(side), row[label].left("defended"))
+            if by > 0:
+                defense.append(f"{name} at {label}")
+            elif by < 0 and f"{name} at {label}" in saw[side]:
+                monitor.append(f"{name} at {label}")
+    return defense, monitor
 
 
-security = [f"{name} at {label}" for name in cases for label in SHARES if lead(name, label) > 0]
-watching = [f"{name} at {label}" for name in cases for label in SHARES if lead(name, label) < 0]
+ahead_in, serve, sentence = {side: leads(side) for side in saw}, {}, {}
+for side, (defense, monitor) in ahead_in.items():
+    serve[side] = "evasion at 1 %" in defense and "new meaning at 100 %" in monitor
+    changed = cases["new meaning"]["100 %"]
+    sentence[side] = (
+        f"the defense lets fewer wrong answers through in {len(defense)} of {len(WRONG) * len(SHARES)} cases, "
+        f"the monitor in {len(monitor)} that it saw; new meaning, all of the traffic: "
+        f"{changed.left('defended')} defended, {changed.left(side)} monitored"
+    )
 claim(
     "Security and monitoring serve different purposes",
-    holds="evasion at 1 %" in security and "new meaning at 100 %" in watching,
-    because=f"the defense lets less harm through in {len(security)} of {4 * len(cases)} cases, "
-    f"the monitor in {len(watching)}. Evasion, 1 % of the traffic: {cases['evasion']['1 %'].left('defended')} "
-    f"defended, {cases['evasion']['1 %'].left('monitored')} monitored; new meaning, all of it: "
-    f"{cases['new meaning']['100 %'].left('defended')} and {cases['new meaning']['100 %'].left('monitored')}",
+    holds=serve["monitored"] if serve["monitored"] == serve["no labels"] else None,
+    because=f"with a label for each arrival, {sentence['monitored']}. Without labels, {sentence['no labels']}. "
+    f"Evasion, 1 % of it: {cases['evasion']['1 %'].left('defended')} and {cases['evasion']['1 %'].left('monitored')}",
 )
 
 # %%

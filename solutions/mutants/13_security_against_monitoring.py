@@ -290,6 +290,96 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
+# RIGHT hidden_among: as one table
+def hidden_among(queries, honest, window):
+    n, d = queries.shape
+    turns = torch.arange((n - 1) * window) % len(honest)
+    between = honest[turns].reshape(n - 1, window, d)
+    return torch.cat([torch.cat([queries[:-1, None], between], 1).reshape(-1, d), queries[-1:]])
+
+
+# RIGHT hidden_among: with an iterator, the honest ones backwards
+def hidden_among(queries, honest, window):
+    from itertools import cycle, islice
+
+    others, sent = cycle(honest.flip(0)), []
+    for query in queries:
+        sent += [*islice(others, window if sent else 0), query]
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: one honest row too few -> two honest rows|honest rows between
+def hidden_among(queries, honest, window):
+    sent, turn = [queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window - 1):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: honest rows after the last query too -> two honest rows|honest rows between
+def hidden_among(queries, honest, window):
+    sent, turn = [], 0
+    for query in queries:
+        sent.append(query)
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: always the same honest row -> comes again within the window
+def hidden_among(queries, honest, window):
+    sent = [queries[0]]
+    for query in queries[1:]:
+        sent += [honest[0]] * window + [query]
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: honest rows drawn at random, with repeats -> comes again within the window
+def hidden_among(queries, honest, window):
+    sent = [queries[0]]
+    for query in queries[1:]:
+        sent += [*honest[torch.randint(len(honest), (window,))], query]
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: the same order, from another honest row each time -> comes again within the window
+def hidden_among(queries, honest, window):
+    sent = [queries[0]]
+    for i, query in enumerate(queries[1:]):
+        sent += [honest[(i * (window - 1) + j) % len(honest)] for j in range(window)] + [query]
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: backwards -> in their order
+def hidden_among(queries, honest, window):
+    queries, turn = queries.flip(0), 0
+    sent = [queries[0]]
+    for query in queries[1:]:
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: noise in place of honest rows -> rows of honest|row of honest
+def hidden_among(queries, honest, window):
+    sent = [queries[0]]
+    for query in queries[1:]:
+        sent += [*(10 + torch.rand(window, queries.shape[1])), query]
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: all queries first -> 2 others between
+def hidden_among(queries, honest, window):
+    turns = torch.arange((len(queries) - 1) * window) % len(honest)
+    return torch.cat([queries, honest[turns]])
+
+
 # RIGHT reports: made from pairs
 reports = dict(zip("ABCDE", ["tuned", "rare", "cause", "future", "sound"]))
 

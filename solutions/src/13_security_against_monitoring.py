@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lab 13 · Security against monitoring
 #
-# Five exercises, 10 points, about 80 minutes after [lesson 13](../notebooks/13_security_against_monitoring.ipynb).
+# Five exercises, 10 points, about 85 minutes after [lesson 13](../notebooks/13_security_against_monitoring.ipynb).
 #
 # Write your answer where a cell says `write me`, and run the check below it.
 # A check tells you what is missing, but it does not see everything:
@@ -184,16 +184,23 @@ expect.that(found == wanted, "other times than by hand on random p-values", expe
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 3 · Whose query is near whose? (2 points)
+# ## 3 · Whose query is near whose, and how to hide it (2 points)
 #
-# All queries of a service in their order: `senders` (n,) int64, `queries` (n, d).
+# **The monitor.** All queries of a service in their order: `senders` (n,) int64, `queries` (n, d).
 # For each, return the Euclidean distance to the nearest among the last `window` **earlier** queries
 # of the **same sender**, (n,); `math.inf` where the sender has none.
+#
+# **The attacker** knows it. A search asks `queries` (n, d). Return what its sender sends instead, (m, d):
+# all of them in their order, and between them rows of `honest` (k, d), k ≥ `window`, all different,
+# so that no query of the search is among the last `window` before another one.
+# Send as few as you can. The same honest row twice within `window` would be seen at a distance of 0.
 #
 # <details><summary>Hint 1</summary>A loop over the queries may remember what each sender has sent.</details>
 # <details><summary>Hint 2</summary>The window counts the sender's own queries, not those of all.</details>
 # <details><summary>Hint 3</summary>A dictionary of lists, and <code>[-window:]</code>. Append a query only after its
 # own distance is known.</details>
+# <details><summary>Hint 4, to hide</summary>How many others push a query out of a memory of <code>window</code>?
+# Take the honest rows in turn, and begin again after the last.</details>
 
 
 # %%
@@ -207,6 +214,19 @@ def own_nearest(senders, queries, window):
         distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
         before.append(query)
     return torch.tensor(distances)
+    ### END SOLUTION
+
+
+def hidden_among(queries, honest, window):
+    """What the sender of a search sends so that its queries are far apart, (m, d)."""
+    ### BEGIN SOLUTION
+    sent, turn = [queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
     ### END SOLUTION
 
 
@@ -234,7 +254,25 @@ plots.rates(
 )
 
 # %%
-# CHECK nearest, 2 points
+a_search, others = queries[senders == 9], torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
+
+
+def share_near(sent, distances):
+    """How many of the queries of one sender lie near an earlier one."""
+    return Rate(int((torch.as_tensor(distances) < 1).sum()), len(sent))
+
+
+# %%
+plots.rates(
+    {
+        name: share_near(sent, own_nearest(torch.zeros(len(sent)).long(), sent, 20))
+        for name, sent in {"as it is": a_search, "hidden": torch.as_tensor(hidden_among(a_search, others, 20))}.items()
+    },
+    x="queries of the search's sender nearer than 1 to an earlier one",
+)
+
+# %%
+# CHECK nearest, 1 point
 who, what = torch.tensor([0, 1, 0, 1]), torch.tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 4.0], [3.0, 5.0]])
 found = expect.tensor(expect.leaves_arguments(own_nearest, who, what, 5), like=torch.zeros(4), what="the distances")
 expect.that(found[:2].isinf().all(), "a sender's first query has none before it: infinity", got=found)
@@ -270,6 +308,37 @@ for window in (1, 3, 50):
         if own:
             wanted[i] = (what[own] - what[i]).norm(dim=1).min()
     expect.equal(found, wanted, f"other distances than by hand with a window of {window}", atol=1e-4)
+### END HIDDEN TESTS
+
+# %%
+# CHECK hidden, 1 point
+asked, rows = torch.tensor([[0.0], [0.1], [0.2]]), torch.tensor([[5.0], [6.0], [7.0]])
+sent = expect.leaves_arguments(hidden_among, asked, rows, 2)
+sent = expect.tensor(sent, like=torch.zeros(7, 1), what="two honest rows between each two of three queries")
+expect.that((sent[::3] - asked).abs().max() < 1e-6, "the search's queries, in their order, 2 others between", got=sent)
+expect.that((sent.flatten() >= 5).sum() == 4, "between them stand rows of honest", got=sent)
+### BEGIN HIDDEN TESTS
+random = torch.Generator().manual_seed(seed)
+for n, k, window in ((6, 9, 4), (5, 4, 4), (4, 40, 7), (3, 5, 1), (1, 5, 3)):
+    asked, rows = torch.randn(n, 5, generator=random), torch.randn(k, 5, generator=random)
+    sent, many = hidden_among(asked, rows, window), n + (n - 1) * window
+    sent = expect.tensor(sent, like=torch.zeros(many, 5), what=f"{n} queries, with {window} honest rows between two")
+    near = (sent[:, None] - asked).abs().amax(2) < 1e-6  # (sent, asked)
+    times = near.any(1).sum()
+    expect.that(times == n, "each query of the search is sent once", expected=f"{n} of them", got=times)
+    when = near.float().argmax(0)
+    expect.that((when.diff() > 0).all(), "the queries of the search come in their order", got=when)
+    expect.that(
+        (when.diff() > window).all(),
+        "a query of the search is within the window of the next: the monitor sees it",
+        expected=f"{window} others between",
+        got=when,
+    )
+    which = (sent[:, None] - rows).abs().amax(2)
+    expect.that((which.amin(1) < 1e-6).sum() == many - n, "what is no query of the search must be a row of honest")
+    turns = torch.where(which.amin(1) < 1e-6, which.argmin(1), -1).tolist()
+    again = [i for i, row in enumerate(turns) if row >= 0 and row in turns[max(0, i - window) : i]]
+    expect.that(not again, "an honest row comes again within the window, at a distance of 0", got=again)
 ### END HIDDEN TESTS
 
 # %% [markdown]

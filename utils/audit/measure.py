@@ -17,7 +17,7 @@ from utils.attacks.parts import wrong
 from utils.audit.child import blame
 from utils.audit.pace import Watch, pacer
 from utils.checkup import Report, examine
-from utils.checkup.lens import Lens, fitted
+from utils.checkup.lens import Lens, fitted, mixes
 from utils.claims import Claim
 from utils.data import Split
 from utils.domains.moves import climb, search
@@ -323,7 +323,10 @@ def through_lens(model: nn.Module, x: Tensor, y: Tensor) -> nn.Module:
         knows = f"the model knows {answer.shape[1]} classes, from 0"
         one = "the model returns one number for each input, which can tell two classes apart: give logits (N, classes)"
         raise ValueError(f"a label is {last}, and {one if lens.raw.columns == 1 else knows}")
-    return Seen(lens.raw, lens.log).eval()
+    seen = Seen(lens.raw, lens.log).eval()
+    if (mixed := mixes(seen, x)) is not None:
+        raise ValueError(f"{mixed}; no figure of such a model holds for another batch")
+    return seen
 
 
 def checked(claims: Mapping, eps: float) -> dict:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from utils.arguments import number_in, whole
 from utils.attacks.parts import check_labels
 from utils.checkup.adapt import adapt
+from utils.checkup.lens import mixes
 from utils.checkup.measurements import Measurements
 from utils.checkup.report import Advice, Finding, Report
 from utils.evaluation import Rate
@@ -82,8 +83,8 @@ def examine(
     comparisons are paired: a "better" attack is tried on exactly those inputs that the other one left standing.
 
     Parameters, buffers, modes, gradients and random states are left as they were; the same seed gives the same
-    report. Answers that no attack could use (all NaN, constant, never right) give a report that says so; of a model
-    without gradients, and of answers that are NaN here and there, a note tells. Raises
+    report. Answers that no attack could use (all NaN, constant, never right, or other ones in another batch) give a
+    report that says so; of a model without gradients, and of answers that are NaN here and there, a note tells. Raises
     ValueError or TypeError in one sentence for arguments that cannot be used.
     """
     eps = number_in("eps", eps, "(0, 1]")
@@ -139,4 +140,5 @@ def unusable(measured: Measurements) -> str | None:
         return f"The answers to all {len(answer)} inputs are the same."
     if not measured.right.any():
         return f"None of {len(answer)} inputs is classified right, so there is nothing to attack."
-    return None
+    mixed = mixes(measured.model, measured.x)
+    return f"{mixed}." if mixed else None

@@ -61,6 +61,29 @@ class Lens(nn.Module):
         return answer - answer.detach().amax(1, keepdim=True)
 
 
+def mixes(model: nn.Module, x: Tensor) -> str | None:
+    """Why the answers are none of single inputs, in a sentence; None if each depends on its own input alone.
+
+    Asks about the first 16 inputs together, twice, and two at a time: an answer that stays in the one case and moves in
+    the other by 5 % of the span of its logits depends on what else is in the batch. More than half must: rounding
+    differs between batches too. Random numbers stay where they are.
+    """
+    x = x[: min(len(x), 16) // 2 * 2]
+    if len(x) < 4:
+        return None
+    with own_numbers(list(model.modules()), 0, x.device):
+        together, again = logits(model, x), logits(model, x)
+        pairs = torch.cat([logits(model, two) for two in x.split(2)])
+    small = 0.05 * (together.amax(1) - together.amin(1))
+    moved = ((pairs - together).abs().amax(1) > small) & ((again - together).abs().amax(1) <= small)
+    if int(moved.sum()) <= len(x) // 2:
+        return None
+    return (
+        f"{int(moved.sum())} of {len(x)} answers change with what else is in the batch: let the model use fixed "
+        "statistics, as BatchNorm does in evaluation mode"
+    )
+
+
 def fitted(model: nn.Module, x: Tensor) -> tuple[Lens, Tensor]:
     """The lens through which attacks see the model, chosen by its answers to `x`; and these, before any logarithm.
 
