@@ -43,7 +43,7 @@ data = load()  # the digits; load("mnist") runs the same cells
 checked = torch.arange(len(data.train.y)) % 7 == 0
 trusted, collected = (Split(data.train.x[part], data.train.y[part]) for part in (checked, ~checked))
 test, target = data.test.take(1000), 7  # the class that the attacker wants to see
-updates = max(70, len(collected.y) // 150)
+updates = max(60, len(collected.y) // 150)
 seeds = range(5)
 
 
@@ -296,7 +296,7 @@ measured("accuracy, trained on trusted images only", right(judges))
 # %%
 def filters(models, x, y, judges, budget):
     """What each filter throws away, {name: a mark (N,) bool for each training}. `models` were trained on x and y."""
-    young, whole = five((x, y), updates // 5), torch.zeros_like(y)
+    young, whole = five((x, y), updates // 4), torch.zeros_like(y)
     features = [logits(model[:-1], x) for model in models]
     return {
         "early loss": [highest(losses(model, x, y), whole, budget) for model in young],
@@ -360,14 +360,14 @@ plots.table(catch)
 # ## What is learned first?
 #
 # Early loss lives on one moment: the digits known, the trigger not yet. Is there such a moment?
-# We ask networks that were trained for 7, 14, 28 and 56 updates,
+# We ask networks that were trained for an eighth, a quarter and seven eighths as many updates,
 # with this poison and with a greedier one: 10 % of the images, and a corner of three by three pixels.
 
 # %%
 torch.manual_seed(0)
 wide = partial(add_trigger, size=3)
 greedy = backdoor(collected, 0.1, wide, target)
-moments, minds, early = (updates // 10, updates // 5, updates // 5 * 2, updates // 5 * 4), {}, {}
+moments, minds, early = (updates // 8, updates // 4, updates - updates // 8), {}, {}
 for name, found in {"4 % trigger": poison, "10 % trigger": greedy}.items():
     others = torch.ones_like(found.y, dtype=torch.bool)
     others[found.which] = False
@@ -519,8 +519,8 @@ for name, (found, _, models) in list(owners.items())[1:]:
 plots.table(dict(list(catch.items())[4:]))
 
 # %%
-retrain = {"4 % clean label": ["spectral", "clusters", "trusted loss", "at random"]}
-retrain |= {"9.5 % clean label": ["trusted loss", "at random"], "10 % trigger": ["trusted loss"]}
+retrain = {"4 % clean label": ["clusters", "trusted loss", "at random"]}
+retrain |= {"9.5 % clean label": ["trusted loss"], "10 % trigger": ["trusted loss"]}
 for name, kept in retrain.items():
     found, trigger, _ = owners[name]
     table[name] = after(found, {f: marked[name][f] for f in kept}, trigger)
@@ -675,7 +675,7 @@ def anomaly(sizes):
 groups = {"no poison": clean, "4 % trigger": owned, "10 % trigger": owners["10 % trigger"][2]}
 searched, index, smallest = {}, {}, {}
 for name, models in groups.items():
-    searched[name] = [invert_trigger(model, trusted.x[:30], len(data.classes)) for model in models]
+    searched[name] = [invert_trigger(model, trusted.x[:16], len(data.classes)) for model in models]
     sizes = [mask.flatten(1).sum(1) for mask, _ in searched[name]]
     smallest[name] = [int(size.argmin()) for size in sizes]
     index[name] = [anomaly(size) for size in sizes]
@@ -687,7 +687,7 @@ plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
 # The small corner is found, place and all. The larger corner needs more ink, and its mask stands out less.
-# Look at the alarms: poisoned networks stay below 2, and clean ones come near it.
+# Look at the alarms: poisoned networks can stay below 2, and clean ones come near it or pass it.
 # The number points to a class. It proves nothing.
 #
 # What is found can be unlearned: put it on trusted images, leave their labels right, and train on.
@@ -853,9 +853,11 @@ for k in (0, 1, 3, 5, 10, many):
 
 # %%
 x, y = test
-votes = voted(poison, add_trigger(x[y != target]))
-measured("the vote, 4 % trigger: trigger works", Rate(int((certificates(votes)[0] == target).sum()), len(votes)))
-measured("the vote, 4 % trigger: accuracy", Rate(int((certificates(voted(poison, x))[0] == y).sum()), len(y)))
+shown_to = torch.cat([x, add_trigger(x[y != target])])
+read = certificates(voted(poison, shown_to))[0]
+measured("the vote, 4 % trigger: accuracy", Rate(int((read[: len(x)] == y).sum()), len(x)))
+works_on = read[len(x) :] == target
+measured("the vote, 4 % trigger: trigger works", Rate(int(works_on.sum()), len(works_on)))
 
 # %% [markdown]
 # Beyond what is proved, we can only measure: this attack was not made for a vote.
