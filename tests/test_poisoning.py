@@ -21,7 +21,7 @@ from utils.poisoning import (
     add_trigger,
     anomaly,
     backdoor,
-    certificates,
+    certified_votes,
     clean_label,
     draw,
     flip_labels,
@@ -431,7 +431,7 @@ def test_a_certificate_is_what_the_best_attacker_cannot_change_and_no_less(seed,
     cast = torch.randint(0, classes, (parts,))
     votes = cast.bincount(minlength=classes)
     winner = min(range(classes), key=lambda c: (-int(votes[c]), c))
-    best, safe = certificates(votes[None])
+    best, safe = certified_votes(votes[None])
     assert int(best) == winner
     reachable = {tuple(votes.tolist())}  # all tallies that an attacker of so many parts can bring about
     for spoiled in range(parts + 1):

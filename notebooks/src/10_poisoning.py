@@ -119,7 +119,8 @@ flips = {rate: flip_labels(collected, rate, len(data.classes)) for rate in (0.1,
 flipped = {rate: five(found) for rate, found in flips.items()}
 left = {"no label flipped": right(clean)}
 left |= {f"{100 * rate:.0f} % flipped": right(models) for rate, models in flipped.items()}
-plots.rates(left, x="accuracy")
+for name, rate in left.items():
+    measured(name, rate)
 
 # %% [markdown]
 # Training outvotes wrong labels as long as they point in all directions.
@@ -327,7 +328,8 @@ def by_chance(marked, y, which):
 # %%
 none = filters(clean, *collected, judges, budget)
 everything = torch.arange(len(collected.y))
-plots.rates({name: share_of(gone, everything) for name, gone in none.items()}, x="clean images thrown away")
+for name, gone in none.items():
+    measured(f"{name}, thrown away of clean images", share_of(gone, everything))
 
 # %% [markdown]
 # Two losses and the draw throw away their budget, poison or none; spectral scores do so in every class,
@@ -335,7 +337,8 @@ plots.rates({name: share_of(gone, everything) for name, gone in none.items()}, x
 # None of these filters says that a set is clean.
 #
 # A filter that throws away half of a class finds half of its poisons without looking.
-# So each has a row beside it: as many images of the same classes, drawn at random.
+# So each has a grey ring beside it: as many images of the same classes, drawn at random.
+# A dot is a training, the stroke their mean.
 
 
 # %%
@@ -346,15 +349,15 @@ def looked_up(found, marked):
     return {name: share_of(marked[name], found.which) for name in names}, by_luck
 
 
-marked, catch = {}, {}
+marked, catch, chance = {}, {}, {}
 for name, found, models in (("10 % flips", flips[0.1], flipped[0.1]), ("4 % trigger", poison, owned)):
     marked[name] = filters(models, found.x, found.y, judges, budget)
-    catch[name], catch[f"{name}, by chance"] = looked_up(found, marked[name])
-plots.table(catch)
+    catch[name], chance[name] = looked_up(found, marked[name])
+plots.dots(catch, beside=chance)
 
 # %% [markdown]
 # The flips are more than the budget of the two losses holds.
-# For the poisons with a trigger compare each filter with the row below it:
+# For the poisons with a trigger compare each filter with its ring:
 # trained on trusted images, a model minds nearly all of them.
 #
 # ## What is learned first?
@@ -409,14 +412,16 @@ owners = {"4 % trigger": (poison, add_trigger, owned)}
 table = {"4 % trigger": after(poison, marked["4 % trigger"], add_trigger)}
 innocent = torch.ones_like(poison.y, dtype=torch.bool)
 innocent[poison.which] = False
-price = {"no filter": dict(zip(("trigger works", "accuracy"), outcome(owned, add_trigger), strict=True))}
+worked, kept = outcome(owned, add_trigger)
+price = {"trigger works": {"no filter": worked}, "accuracy": {"no filter": kept}, "clean images thrown away": {}}
 for name, (worked, kept) in table["4 % trigger"].items():
     false = share_of(marked["4 % trigger"][name], innocent.nonzero()[:, 0])
-    price[name] = {"trigger works": worked, "accuracy": kept, "clean images thrown away": false}
-plots.table(price)
+    for column, rate in zip(price, (worked, kept, false), strict=True):
+        price[column][name] = rate
+plots.dots(price)
 
 # %% [markdown]
-# The right column is the price: clean images that were taken for poison.
+# On the right is the price: clean images that were taken for poison.
 # The last row throws away as many images as the budget allows, at random: a trigger does not mind that.
 # It is what each filter has to be compared with.
 #
@@ -466,7 +471,7 @@ for name, at in places.items():
     at_home, seen = (Trainings(minded(model, trigger) for model in models) for models in (homes, judges))
     reads = Trainings(success(model, test, trigger, target) for model in clean)
     tried[name] = {"at home": at_home, "trusted model": seen, "reads target": reads}
-plots.table(tried)
+    measured(name, tried[name])
 
 # %% [markdown]
 # "At home" and "trusted model": how many images of the target's class, *not* pushed, would be thrown away
@@ -486,10 +491,11 @@ for name, push in (("digits not moved", 1e-6), ("clean label", eps)):
 measured("the square goes to", place)
 measured("there", tried[place])
 measured("labels that changed", int((quiet.y != collected.y).sum()))
-plots.rates(shown, x="images")
+for name, rate in shown.items():
+    measured(name, rate)
 
 # %% [markdown]
-# The same poison, trained on five times: look how far the dots lie apart.
+# The same poison, trained on five times: look how far the five counts lie apart.
 # A filter that makes a difference of this size may have done nothing.
 
 # %%
@@ -515,8 +521,8 @@ owners["9.5 % clean label"] = most, quiet_trigger, five(most)
 owners["10 % trigger"] = greedy, wide, five(greedy)
 for name, (found, _, models) in list(owners.items())[1:]:
     marked[name] = filters(models, found.x, found.y, judges, budget)
-    catch[name], catch[f"{name}, by chance"] = looked_up(found, marked[name])
-plots.table(dict(list(catch.items())[4:]))
+    catch[name], chance[name] = looked_up(found, marked[name])
+plots.dots({name: rates for name, rates in catch.items() if name in list(owners)[1:]}, beside=chance)
 
 # %%
 retrain = {"4 % clean label": ["clusters", "trusted loss", "at random"]}
@@ -528,13 +534,13 @@ before = {name: outcome(models, trigger)[0] for name, (_, trigger, models) in ow
 headline = {name: {"no filter": rate} for name, rate in before.items()}
 for name, rows in table.items():
     headline[name] |= {f: worked for f, (worked, _) in rows.items()}
-plots.table(headline)
+plots.dots(headline)
 
 # %% [markdown]
-# Two tables back to back: what is caught, then how often the trigger still works.
+# Two figures back to back: what is caught, then how often the trigger still works.
 # The trusted model minds what is strange to it, the square included: in the corner nearly all would have gone.
 # An attacker who tries places at home finds one that it minds less. What it still sees is the push.
-# Compare every filter with its row of chance, and with the networks that had images thrown away at random:
+# Compare every filter with its ring, and with the networks that had images thrown away at random:
 # a difference that is smaller than the spread over trainings is none.
 #
 # The greedy attackers overrun the budget; for them we trained again only where a filter might have helped.
@@ -542,7 +548,7 @@ plots.table(headline)
 # ## Throw away more?
 
 # %%
-generous = {}
+generous = {"trigger works": {}, "accuracy": {}, "clean images thrown away": {}}
 for name in ("10 % trigger", "9.5 % clean label"):
     found, trigger, _ = owners[name]
     size = round(0.2 * len(found.y))
@@ -552,9 +558,10 @@ for name in ("10 % trigger", "9.5 % clean label"):
     innocent[found.which] = False
     for share, thrown in ((0.06, marked[name]["trusted loss"]), (0.2, gone)):
         cells = *rows[share], share_of(thrown, innocent.nonzero()[:, 0])
-        columns = "trigger works", "accuracy", "clean images thrown away"
-        generous[f"{name}, budget {100 * share:.0f} %"] = dict(zip(columns, cells, strict=True))
-plots.table(generous)
+        for column, rate in zip(generous, cells, strict=True):
+            generous[column][f"{name}, budget {100 * share:.0f} %"] = rate
+for name, rates in generous.items():
+    measured(name, rates)
 
 # %% [markdown]
 # Against wrong labels a generous budget wins. Against right labels it throws away more clean images,
@@ -686,9 +693,9 @@ plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.
 
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
-# The small corner is found, place and all. The larger corner needs more ink, and its mask stands out less.
-# Look at the alarms: poisoned networks can stay below 2, and clean ones come near it or pass it.
-# The number points to a class. It proves nothing.
+# The small corner is found, place and all. The larger corner needs more ink, and can be missed.
+# The alarm proves nothing: poisoned networks stay below 2, and from other seeds clean ones pass it.
+# The smallest mask says where to look.
 #
 # What is found can be unlearned: put it on trusted images, leave their labels right, and train on.
 # Beside that, training on the trusted images alone, and fine-pruning.
@@ -707,7 +714,7 @@ for name in ("4 % trigger", "10 % trigger"):
     results = {stage: outcome(group, trigger) for stage, group in stages.items()}
     repaired[name] = {stage: worked for stage, (worked, _) in results.items()}
     repaired[f"{name}, accuracy"] = {stage: kept for stage, (_, kept) in results.items()}
-plots.table(repaired)
+plots.dots(repaired)
 
 # %% [markdown]
 # What training on the trusted images leaves, with or without pruning, depends on the training.
@@ -811,7 +818,7 @@ def parts_of(n, parts):
     return torch.arange(n) % parts
 
 
-def certificates(votes):
+def certified_votes(votes):
     """What the parts' classifiers vote (N, C), and how many spoiled parts cannot change that. Levine & Feizi 2021."""
     classes = torch.arange(votes.shape[1], device=votes.device)
     best = (votes * len(classes) - classes).argmax(1)  # no two are alike
@@ -837,7 +844,7 @@ def voted(train, x, parts=50):
     return votes
 
 
-best, safe = certificates(voted(collected, test.x))
+best, safe = certified_votes(voted(collected, test.x))
 proved = {}
 for k in (0, 1, 3, 5, 10, many):
     bound = f"{100 * bounds[8, k]:.1f} %"
@@ -854,7 +861,7 @@ for k in (0, 1, 3, 5, 10, many):
 # %%
 x, y = test
 shown_to = torch.cat([x, add_trigger(x[y != target])])
-read = certificates(voted(poison, shown_to))[0]
+read = certified_votes(voted(poison, shown_to))[0]
 measured("the vote, 4 % trigger: accuracy", Rate(int((read[: len(x)] == y).sum()), len(x)))
 works_on = read[len(x) :] == target
 measured("the vote, 4 % trigger: trigger works", Rate(int(works_on.sum()), len(works_on)))

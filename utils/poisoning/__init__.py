@@ -4,7 +4,7 @@ from utils.poisoning.attacks import Poisoned, add_trigger, backdoor, clean_label
 from utils.poisoning.defenses import (
     activity,
     anomaly,
-    certificates,
+    certified_votes,
     group_bound,
     highest,
     invert_trigger,
@@ -24,7 +24,7 @@ __all__ = [
     "add_trigger",
     "anomaly",
     "backdoor",
-    "certificates",
+    "certified_votes",
     "clean_label",
     "draw",
     "flip_labels",

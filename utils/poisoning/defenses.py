@@ -178,7 +178,7 @@ def parts_of(n: int, parts: int) -> Tensor:
     return torch.arange(n) % parts
 
 
-def certificates(votes: Tensor) -> tuple[Tensor, Tensor]:
+def certified_votes(votes: Tensor) -> tuple[Tensor, Tensor]:
     """What classifiers trained on disjoint parts of a set vote, and how many spoiled parts cannot change that.
 
     Levine & Feizi 2021 (arXiv:2006.14768), deep partition aggregation. A part with a poison may vote as the attacker
