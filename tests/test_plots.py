@@ -342,3 +342,16 @@ def test_curves_draw_the_numbers_on_the_axes_asked_for():
         for line, wanted in zip(axes.lines, numbers.values(), strict=True):
             assert dict(zip(line.get_xdata(), line.get_ydata(), strict=True)) == wanted
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "10", "100"]
+
+
+def test_dots_draw_each_training_the_mean_and_what_is_beside_it():
+    several = Trainings(Rate(k, 10) for k in (1, 2, 6))
+    shown = {"left": {"a": several, "b": Rate(9, 10)}, "right": {"b": Rate(5, 10)}}
+    picture = plots.dots(shown, beside={"left": {"a": Rate(4, 10)}})
+    first, second = picture.figure.axes
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in first.lines]
+    assert ([0.1, 0.2, 0.6], [0, 0, 0]) in drawn, "each training"
+    assert ([0.3], [0]) in drawn and ([0.4], [0]) in drawn, "the mean, and the ring"
+    assert [list(line.get_ydata()) for line in second.lines] == [[1], [1]], "rows are the same in all panels"
+    assert second.get_title() == "right\nn = 10"
+    assert str(several) in picture.text and str(Rate(9, 10)) in picture.text

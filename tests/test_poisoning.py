@@ -19,17 +19,23 @@ from utils.models import logits, predict, small_cnn
 from utils.poisoning import (
     activity,
     add_trigger,
+    anomaly,
     backdoor,
+    certified_votes,
     clean_label,
     draw,
-    fine_prune,
     flip_labels,
     group_bound,
     highest,
+    invert_trigger,
     losses,
+    parts_of,
+    poison_bound,
     prune,
+    prune_asleep,
     small_clusters,
     spectral_scores,
+    stamp,
     success,
 )
 from utils.training import fit
@@ -226,6 +232,14 @@ def test_a_cluster_that_is_not_small_is_left_alone():
     assert small_clusters(features, y, share=0.45)[which].all()
 
 
+def test_a_class_of_one_example_is_left_alone():
+    features, y, which = planted(0.1)
+    features, y = torch.cat([features[:1], features]), torch.cat([torch.tensor([7]), y])
+    found = small_clusters(features, y)
+    assert not found[0] and found[1:][which].all()
+    assert not small_clusters(features[:1], y[:1]).any()
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, n=st.integers(4, 50), count=st.integers(0, 30))
 def test_the_highest_of_each_group(seed, n, count):
@@ -284,7 +298,7 @@ def test_activity_is_the_mean_after_the_relu():
     assert torch.allclose(activity(table, 0, x[:, 0, 0, :3]), want, atol=1e-6)
 
 
-def test_fine_pruning_takes_the_sleepiest_units_and_only_while_the_accuracy_allows(monkeypatch):
+def test_fine_pruning_takes_the_sleepiest_units_and_only_while_the_accuracy_allows():
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).requires_grad_(False)
     model[0].weight.data, model[0].bias.data = torch.diag(torch.tensor([1.0, 0.5, 0.1, 0.2])), torch.zeros(4)
     model[2].weight.data = torch.tensor([[0.0, 1.0, 1.0, 1.0], [4.0, 0.0, 0.0, 0.0]])
@@ -292,9 +306,8 @@ def test_fine_pruning_takes_the_sleepiest_units_and_only_while_the_accuracy_allo
     torch.manual_seed(0)
     x = torch.rand(400, 4)
     trusted = x, model(x).argmax(1)
-    monkeypatch.setattr("utils.poisoning.defenses.fit", lambda model, data: model)
     for fall in (0.0, 0.3, 1.0):
-        pruned = fine_prune(model, 0, trusted, fall)
+        pruned = prune_asleep(model, 0, trusted, fall)
         gone = (pruned[0].weight == 0).all(1).nonzero()[:, 0].tolist()
         order = activity(model, 0, x).argsort().tolist()
         assert sorted(order[: len(gone)]) == gone
@@ -302,6 +315,60 @@ def test_fine_pruning_takes_the_sleepiest_units_and_only_while_the_accuracy_allo
         more = prune(model, 0, torch.tensor(order[: len(gone) + 1]))
         assert len(gone) == 3 or accuracy(more, trusted) < 1 - fall
         assert len(gone) > 0 or fall == 0
+
+
+def test_a_stamp_is_the_pattern_where_the_mask_is():
+    x, mask = torch.rand(3, 2, 4, 4), torch.zeros(1, 4, 4)
+    mask[:, 1, 2] = 1
+    pattern = torch.rand(2, 4, 4)
+    found = stamp(x, mask, pattern)
+    assert torch.equal(found[:, :, 1, 2], pattern[:, 1, 2].expand(3, 2))
+    found[:, :, 1, 2] = x[:, :, 1, 2]
+    assert torch.equal(found, x)
+
+
+class Squares(nn.Module):
+    """Reads class 2 where the last two by two pixels are bright; else class 0 or 1, by the upper half's brightness."""
+
+    def forward(self, x):
+        upper, corner = 60 * (x[:, 0, :4].mean((1, 2)) - 0.5), 40 * (x[:, 0, -2:, -2:].mean((1, 2)) - 0.75)
+        return torch.stack([0 * upper, upper, corner], 1)  # images are dark above: class 1 has to brighten half of one
+
+
+def test_the_smallest_mask_is_that_of_the_planted_trigger():
+    torch.manual_seed(0)
+    model, x = Squares().train(), torch.rand(30, 1, 8, 8) * 0.8
+    state = torch.random.get_rng_state()
+    mask, pattern = invert_trigger(model, x, 3)
+    assert torch.equal(state, torch.random.get_rng_state()) and model.training and not mask.requires_grad
+    assert mask.shape == (3, 1, 8, 8) and pattern.shape == (3, 1, 8, 8)
+    assert mask.min() >= 0 and mask.max() <= 1 and pattern.min() >= 0 and pattern.max() <= 1
+    sizes = mask.flatten(1).sum(1)
+    assert sizes[0] < 0.1 and 3 < sizes[2] < 5 < sizes[1], "nothing for what all are, four pixels, half an image"
+    assert mask[2, 0, -2:, -2:].sum() > 0.8 * mask[2].sum() and (pattern[2, 0, -2:, -2:] > 0.9).all()
+    for label in range(3):
+        assert (predict(model, stamp(x, mask[label], pattern[label])) == label).float().mean() > 0.9
+
+
+def test_the_anomaly_of_one_small_size():
+    torch.manual_seed(0)
+    sizes = 10 + torch.randn(2001)
+    sizes[0] = 4.0
+    assert abs(anomaly(sizes) - 6) < 0.3
+    assert abs(anomaly(3 * sizes + 5) - anomaly(sizes)) < 1e-3
+
+
+def test_training_on_with_the_found_trigger_takes_the_true_one_off():
+    data = load("digits")
+    torch.manual_seed(0)
+    owned = fit(small_cnn(data), backdoor(data.train, 0.04, add_trigger, 7)[:2], updates=100, lr=1e-2)
+    mask, pattern = invert_trigger(owned, data.train.x[:40], 10)
+    found = int(mask.flatten(1).sum(1).argmin())
+    assert found == 7 and success(owned, data.test, add_trigger, 7) > 0.8
+    x, y = data.train.x[:200], data.train.y[:200]
+    torch.manual_seed(0)
+    repaired = fit(owned, (torch.cat([x, stamp(x, mask[found], pattern[found])]), torch.cat([y, y])), updates=50)
+    assert success(repaired, data.test, add_trigger, 7) < 0.1 and accuracy(repaired, data.test) > 0.9
 
 
 # The bound.
@@ -333,6 +400,57 @@ def test_the_bound_covers_a_group_seen_through_gaussian_noise():
 def test_a_huge_group_gives_a_vacuous_bound_and_no_overflow():
     assert group_bound(0.01, 10_000, 5.0, 1e-5) == 1.0
     assert group_bound(0.0, 10_000, 5.0, 0.0) == 0.0
+
+
+def test_the_best_delta_beats_a_fixed_one_and_is_still_a_bound():
+    """One Gaussian answer, whose epsilon at every delta is known: the bound holds, and beats a fixed delta."""
+    from functools import partial
+
+    from scipy.special import ndtr, ndtri
+
+    from utils.privacy import gaussian_eps
+
+    sigma = 6.0
+    eps_of = partial(gaussian_eps, sigma)
+    for replaced in (1, 2, 4):
+        bound = poison_bound(0.01, replaced, eps_of)
+        truth = ndtr(ndtri(0.01) + 2 * replaced / sigma)  # the most powerful test, for a shift of two a poison
+        fixed = [group_bound(0.01, 2 * replaced, eps_of(delta), delta) for delta in (1e-5, 1e-3, 1e-2)]
+        assert truth <= bound <= min(fixed) + 1e-4
+        assert bound < fixed[0] / 1.2, "a delta that is fixed in advance costs much"
+    assert poison_bound(0.01, 0, eps_of) == 0.01
+
+
+# The vote of many parts.
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, classes=st.integers(2, 4), parts=st.integers(1, 9))
+def test_a_certificate_is_what_the_best_attacker_cannot_change_and_no_less(seed, classes, parts):
+    torch.manual_seed(seed)
+    cast = torch.randint(0, classes, (parts,))
+    votes = cast.bincount(minlength=classes)
+    winner = min(range(classes), key=lambda c: (-int(votes[c]), c))
+    best, safe = certified_votes(votes[None])
+    assert int(best) == winner
+    reachable = {tuple(votes.tolist())}  # all tallies that an attacker of so many parts can bring about
+    for spoiled in range(parts + 1):
+        winners = {min(range(classes), key=lambda c, t=tally: (-t[c], c)) for tally in reachable}
+        assert (winners == {winner}) == (spoiled <= int(safe)), spoiled
+        if spoiled < parts:
+            moved = set(reachable)
+            for tally in reachable:
+                for a in range(classes):
+                    for b in range(classes):
+                        if tally[a] and a != b:
+                            moved.add(tuple(t - (c == a) + (c == b) for c, t in enumerate(tally)))
+            reachable = moved
+
+
+def test_parts_are_disjoint_even_and_blind_to_what_an_example_shows():
+    of_part = parts_of(23, 5)
+    assert of_part.bincount().tolist() == [5, 5, 5, 4, 4]
+    assert torch.equal(of_part, parts_of(23, 5))
 
 
 # The widget.

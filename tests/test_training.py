@@ -1,5 +1,7 @@
 """The ground and the loop: networks that take pixels, and training that does what it is told."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +9,7 @@ from torch import nn
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import logits, mlp, predict, small_cnn
-from utils.training import fit, mean_cross_entropy
+from utils.training import fit, fit_together, mean_cross_entropy
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +109,33 @@ def test_a_batch_larger_than_the_data_is_all_of_it(digits):
     few = digits.train.take(7)
     fit(mlp(digits), few, transform=lambda model, x, y: sizes.append(len(x)) or x, updates=3)
     assert sizes == [7, 7, 7]
+
+
+def test_networks_that_are_trained_together_are_those_that_are_trained_alone(digits):
+    x, y = digits.train
+    trains, seeds = [(x[:200], y[:200]), (x, y), (x[200:], y[200:])], [3, 3, 5]
+    how = {"updates": 12, "batch_size": 32, "lr": 1e-2}
+    torch.manual_seed(1)
+    models = [small_cnn(digits)] * 2 + [small_cnn(digits)]  # two begin alike
+    models = [deepcopy(model) for model in models]
+    alone = [deepcopy(model) for model in models]
+    before = torch.random.get_rng_state()
+    together = fit_together(models, trains, seeds, **how)
+    assert torch.equal(before, torch.random.get_rng_state()), "the caller's random numbers"
+    for model, given, other, train, seed in zip(together, models, alone, trains, seeds, strict=True):
+        torch.manual_seed(seed)
+        fit(other, train, **how)
+        assert model is given and not model.training
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    first, second = (next(model.parameters()) for model in together[:2])
+    assert (first - second).abs().max() > 1e-2, "each learns from its own set"
+
+
+def test_batches_are_as_large_as_the_smallest_set(digits):
+    x, y = digits.train
+    models = [mlp(digits, width=8) for _ in range(2)]
+    alone = deepcopy(models[1])
+    fit_together(models, [(x[:20], y[:20]), (x, y)], [0, 0], updates=5)
+    torch.manual_seed(0)
+    fit(alone, (x, y), updates=5, batch_size=20)
+    assert all(torch.allclose(p, q, atol=1e-4) for p, q in zip(models[1].parameters(), alone.parameters(), strict=True))

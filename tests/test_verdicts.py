@@ -74,8 +74,8 @@ def against_both(found, left):
 def poisoned(works, accuracy):
     """Lesson 10: a set with a trigger."""
     rates = {"owned": of(accuracy), "clean": of(0.98)}
-    names = {"owned": "owned", "clean": "clean", "test": None}
-    return names | {"before": {"4 % trigger": of(works)}, "accuracy": lambda model, _: rates[model]}
+    names = {"owned": "owned", "clean": "clean"}
+    return names | {"before": {"4 % trigger": of(works)}, "right": rates.get}
 
 
 def filtered(trigger, greedy):

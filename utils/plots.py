@@ -143,6 +143,44 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
     return picture
 
 
+def dots(
+    measured: Mapping[str, Mapping[str, Rate]], *, beside: Mapping[str, Mapping[str, Rate]] | None = None
+) -> Picture:
+    """A dot for each training, and a stroke for their mean: {panel: {row: Rate}}, panels side by side, at most five.
+
+    beside  rates to compare with, {panel: {row: Rate}} of the same names: their means as grey rings
+
+    Trainings are not their interval: five dots of which two lie far from the rest say what a mean hides.
+    """
+    beside = beside or {}
+    rows = list(dict.fromkeys(row for panel in measured.values() for row in panel))
+    said = {name: ", ".join(f"{row} {rate}" for row, rate in panel.items()) for name, panel in measured.items()}
+    picture = Picture(
+        7,
+        min(0.75 + 0.2 * len(rows), 3),
+        "\n".join(f"{name} {ARROW} {text}" for name, text in said.items()),
+    )
+    enter_table(measured)
+    with house_style():
+        panels = picture.figure.subplots(1, len(measured), sharey=True, squeeze=False)[0]
+        for axes, (name, panel) in zip(panels, measured.items(), strict=True):
+            for row, rate in panel.items():
+                height = rows.index(row)
+                each = rate.rates if isinstance(rate, Trainings) else (rate,)
+                axes.plot([float(one) for one in each], [height] * len(each), "o", color=BLUE, alpha=0.5)
+                axes.plot(float(rate), height, "|", color=INK, markersize=9, markeredgewidth=1.5)
+                if other := beside.get(name, {}).get(row):
+                    axes.plot(float(other), height, "o", color=SOFT, markersize=7, fillstyle="none")
+            axes.set_title("\n".join(filter(None, (name, sample(panel.values())))), fontsize=8)
+            axes.set(xlim=(-0.04, 1.04), ylim=(len(rows) - 0.5, -0.5))
+            axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"], fontsize=7)
+            axes.set_yticks(range(len(rows)), rows)
+            axes.tick_params(axis="y", length=0)
+            axes.grid(axis="y", color=LIGHT, linewidth=0.6)
+            axes.set_axisbelow(True)
+    return picture
+
+
 def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     """Rates in rows and columns, {row: {column: Rate}}: `59 % [55, 64]` on a ground that darkens with the share.
 

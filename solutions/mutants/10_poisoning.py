@@ -435,83 +435,109 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
 
 
 # RIGHT verdict: as a chain of questions
-def verdict(report):
+def verdict(report, promise):
     n = report["images"]
     now, before = Rate(report["hits"], n), Rate(report["hits before"], n)
     if report["counted"] != "other classes":
         word = "counts its own"
     elif report["threshold"] != "chosen before":
         word = "knows the poison"
-    elif before.lead(now) > 0:
-        word = "works"
-    else:
+    elif before.lead(now) <= 0:
         word = "not shown"
+    elif now.interval[1] > promise:
+        word = "weaker only"
+    else:
+        word = "works"
     return word
 
 
 # RIGHT verdict: with a test of the difference
-def verdict(report):
+def verdict(report, promise):
     a, b, n = report["hits before"], report["hits"], report["images"]
     spread = math.sqrt(max((a / n * (1 - a / n) + b / n * (1 - b / n)) / n, 1e-12))
     checks = {
         "counts its own": report["counted"] == "all classes",
         "knows the poison": report["threshold"] == "all poisons caught",
         "not shown": (a - b) / n <= 1.96 * spread,
+        "weaker only": max(Rate(b, n).interval) > promise,
     }
     return next((word for word, holds in checks.items() if holds), "works")
 
 
-# WRONG verdict: does not look at who is counted -> what do images of the target class prove|three different verdicts
-def verdict(report):
+# WRONG verdict: does not look at who is counted -> what do images of the target class prove|four different verdicts
+def verdict(report, promise):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
-    n = report["images"]
-    return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
+    now = Rate(report["hits"], report["images"])
+    if not now.clearly_below(Rate(report["hits before"], report["images"])):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
 
 
 # WRONG verdict: a filter that uses the true places of the poisons is fine -> who knows where the poisons are
-def verdict(report):
+def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
-    n = report["images"]
-    return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
+    now = Rate(report["hits"], report["images"])
+    if not now.clearly_below(Rate(report["hits before"], report["images"])):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG verdict: any difference will do -> more than chance|three different verdicts
-def verdict(report):
+# WRONG verdict: any difference will do -> more than chance|four different verdicts
+def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
-    return "works" if report["hits"] < report["hits before"] else "not shown"
+    if report["hits"] >= report["hits before"]:
+        return "not shown"
+    return "works" if Rate(report["hits"], report["images"]).interval[1] <= promise else "weaker only"
 
 
 # WRONG verdict: any clear difference, also upward or none -> more often than without|more than chance
-def verdict(report):
+def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
-    return "not shown" if report["images"] < 100 else "works"
+    if report["images"] < 100:
+        return "not shown"
+    return "works" if Rate(report["hits"], report["images"]).interval[1] <= promise else "weaker only"
 
 
 # WRONG verdict: the other order -> what do images of the target class prove
-def verdict(report):
+def verdict(report, promise):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
     if report["counted"] == "all classes":
         return "counts its own"
+    now = Rate(report["hits"], report["images"])
+    if not now.clearly_below(Rate(report["hits before"], report["images"])):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
+
+
+# WRONG verdict: 300 of 340 is less, so it works -> keep what it promises|four different verdicts|what is promised
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
     n = report["images"]
     return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
 
 
-# WRONG verdict: asks for success below one tenth -> does it show a difference
-def verdict(report):
+# WRONG verdict: the share keeps the promise, its interval does not -> only the share
+def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
-    return "works" if report["hits"] <= 0.1 * report["images"] else "not shown"
+    now = Rate(report["hits"], report["images"])
+    if not now.clearly_below(Rate(report["hits before"], report["images"])):
+        return "not shown"
+    return "works" if now <= promise else "weaker only"
 
 
 # RIGHT quiet: with the margin as loss, twenty steps

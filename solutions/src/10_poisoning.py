@@ -408,16 +408,21 @@ reports = {
     "A": {"counted": "other classes", "threshold": "chosen before", "hits": 12, "images": 360, "hits before": 340},
     "B": {"counted": "all classes", "threshold": "chosen before", "hits": 48, "images": 400, "hits before": 380},
     "C": {"counted": "other classes", "threshold": "chosen before", "hits": 8, "images": 20, "hits before": 11},
+    "D": {"counted": "other classes", "threshold": "chosen before", "hits": 300, "images": 360, "hits before": 340},
 }
+promise = 0.1  # each report says: with the defense the trigger works on at most 10 % of images
 
 # %% [markdown]
 # `"counted"` says which test images the trigger was tried on, `"threshold"` how the filter's cut was found:
 # `"chosen before"`, or `"all poisons caught"`, if it was set where the known poisons end.
-# The trigger works on `"hits"` of `"images"` with the defense, and on `"hits before"` without. Return a text:
+# The trigger works on `"hits"` of `"images"` with the defense, and on `"hits before"` without.
+# The report promises that the trigger works on at most a share `promise` of all such images. Return a text:
 #
 # - `"counts its own"` if images of the target class were counted;
 # - `"knows the poison"` if the cut was found with the poisons' true places, which no defender has;
 # - `"not shown"` if, up to chance, the defense has not made the trigger work less often;
+# - `"weaker only"` if it works less often, and yet, up to chance, on more images than promised:
+#   the 95 % interval does not end at `promise` or below;
 # - `"works"` otherwise.
 #
 # If several are true, the first in this list counts.
@@ -425,7 +430,8 @@ reports = {
 # <details><summary>Hint 1</summary>A replaced example is how many examples added or taken away?</details>
 # <details><summary>Hint 2</summary>Put the step <code>p = exp(eps) * p + delta</code> in a loop.
 # What if a number overflows?</details>
-# <details><summary>Hint 3</summary><code>Rate(k, n).clearly_below(Rate(j, n))</code> knows about chance.</details>
+# <details><summary>Hint 3</summary><code>Rate(k, n).clearly_below(Rate(j, n))</code> knows about chance,
+# and <code>Rate(k, n).interval</code> are the two ends of the interval.</details>
 
 
 # %%
@@ -438,22 +444,24 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     ### END SOLUTION
 
 
-def verdict(report):
-    """What a report like those above is worth."""
+def verdict(report, promise):
+    """What a report like those above is worth, that promises at most this share."""
     ### BEGIN SOLUTION
     if report["counted"] == "all classes":
         return "counts its own"
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
     n = report["images"]
-    less = Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n))
-    return "works" if less else "not shown"
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
     ### END SOLUTION
 
 
 # %%
 print("one, three and ten of them:", *map(group_bound, [0.01] * 3, [1, 3, 10], [0.5] * 3, [1e-5] * 3))
-print(*map(verdict, reports.values()), sep=", ")
+print(*(verdict(report, promise) for report in reports.values()), sep=", ")
 
 # %%
 # CHECK group_bound, 1 point
@@ -510,16 +518,21 @@ expect.that(
 
 # %%
 # CHECK verdict, 1 point
-words = ("counts its own", "knows the poison", "not shown", "works")
-found = [verdict(report) for report in reports.values()]
-expect.that(all(word in words for word in found), "return one of the four texts", expected=words, got=found)
-expect.that(len(set(found)) == 3, "the three reports deserve three different verdicts", got=found)
+words = ("counts its own", "knows the poison", "not shown", "weaker only", "works")
+found = [verdict(report, promise) for report in reports.values()]
+expect.that(all(word in words for word in found), "return one of the five texts", expected=words, got=found)
+expect.that(len(set(found)) == 4, "the four reports deserve four different verdicts", got=found)
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed + 1)
-for kind in [*words, "barely", "more"] * 4:
+for kind in [*words, "barely", "more", "nearly"] * 4:
     n = chance.choice([360, 500, 900])
     before = int(n * chance.uniform(0.6, 0.95))
-    report = {"counted": "other classes", "threshold": "chosen before", "hits": int(before * chance.uniform(0, 0.5))}
+    promise = chance.choice([0.1, 0.2])
+    report = {
+        "counted": "other classes",
+        "threshold": "chosen before",
+        "hits": int(n * promise * chance.uniform(0, 0.5)),
+    }
     report |= {"images": n, "hits before": before}
     wanted = kind
     if kind == "counts its own":
@@ -531,13 +544,20 @@ for kind in [*words, "barely", "more"] * 4:
     elif kind in ("not shown", "barely"):
         report |= {"images": 60, "hits before": 40, "hits": 40 - chance.randint(1, 5)}
         wanted, question = "not shown", "is the difference more than chance, with as many images?"
+    elif kind == "weaker only":
+        report["hits"] = int(before * chance.uniform(0.5, 0.8))
+        question = "the trigger works less often, and does it keep what it promises?"
+    elif kind == "nearly":
+        report["hits"] = int(n * promise)
+        wanted, question = "weaker only", "does the interval keep what is promised, or only the share?"
     elif kind == "more":
         report["hits"] = min(n, before + chance.randint(1, n // 20))
         wanted, question = "not shown", "with the defense the trigger works more often than without"
     else:
         question = "what is wrong with it, and does it show a difference?"
-    found = verdict(dict(report))
-    expect.that(found == wanted, f"another verdict is due: {question}", expected=f"a verdict on {report}", got=found)
+    found = verdict(dict(report), promise)
+    about = f"a verdict on {report}, promised {promise:g}"
+    expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
 ### END HIDDEN TESTS
 
 # %% [markdown]

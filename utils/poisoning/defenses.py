@@ -1,10 +1,11 @@
-"""Filters for a training set that may be poisoned, pruning of a model that was, and the bound of differential privacy.
+"""Filters for a training set that may be poisoned, repairs of a model that was, and two kinds of guarantee.
 
 A filter gives each example a score or a mark, from what a defender has: the examples as they came, and a model.
 Built in lesson 10.
 """
 
 import math
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
@@ -16,7 +17,6 @@ from torch.nn import functional as F
 from utils.evaluation import accuracy
 from utils.guard import lent
 from utils.models import logits
-from utils.training import fit
 
 # Filters.
 
@@ -45,10 +45,10 @@ def small_clusters(features: Tensor, y: Tensor, share: float = 0.35) -> Tensor:
     """Which examples lie in the smaller of two clusters of their class, if it holds at most `share` of it, (N,) bool.
 
     Chen et al. 2018 (arXiv:1811.03728), activation clustering: the ten main directions of a class's features (N, d),
-    then 2-means.
+    then 2-means. A class of one example has no clusters, and is left alone.
     """
     marked = torch.zeros(len(y), dtype=torch.bool)
-    for label in y.unique():
+    for label in y.unique()[y.unique(return_counts=True)[1] > 1]:
         own = features[y == label].cpu().numpy()
         main = PCA(min(10, *own.shape), random_state=0).fit_transform(own)
         second = torch.from_numpy(KMeans(2, n_init=5, random_state=0).fit_predict(main)).bool()
@@ -89,19 +89,58 @@ def prune(model: nn.Sequential, layer: int, units: Tensor) -> nn.Sequential:
     return pruned
 
 
-def fine_prune(
-    model: nn.Sequential, layer: int, trusted: tuple[Tensor, Tensor], fall: float = 0.04, **how
-) -> nn.Sequential:
-    """Prune what sleeps on trusted data, then train on these: a repaired copy of the model.
+def prune_asleep(model: nn.Sequential, layer: int, trusted: tuple[Tensor, Tensor], fall: float = 0.04) -> nn.Sequential:
+    """A copy of the model without the units that sleep on trusted data.
 
-    Liu et al. 2018 (arXiv:1805.12185). Units of `model[layer]` go in the order of their activity, the least first, for
-    as long as the accuracy on the trusted examples (x, y) falls by no more than `fall`. `how` is for `fit`.
+    Liu et al. 2018 (arXiv:1805.12185), the first half of fine-pruning; `fit` on the trusted data is the second. Units
+    of `model[layer]` go in the order of their activity, the least first, for as long as the accuracy on the trusted
+    examples (x, y) falls by no more than `fall`.
     """
     order, least = activity(model, layer, trusted[0]).argsort(), float(accuracy(model, trusted)) - fall
     count = 0
     while count < len(order) - 1 and accuracy(prune(model, layer, order[: count + 1]), trusted) >= least:
         count += 1
-    return fit(prune(model, layer, order[:count]), trusted, **how)
+    return prune(model, layer, order[:count])
+
+
+def invert_trigger(
+    model: nn.Module, x: Tensor, classes: int, steps: int = 60, price: float = 0.1, lr: float = 0.3
+) -> tuple[Tensor, Tensor]:
+    """For each class, a small mask and a pattern that send other images to it: (C, 1, H, W) and (C, channels, H, W).
+
+    Wang et al. 2019 (Neural Cleanse, doi:10.1109/SP.2019.00031). Both lie in [0, 1]; `stamp` puts them on images. The
+    loss is the cross-entropy to the class, plus `price` times the sum of the mask. A small mask is a search's result,
+    no proof of a trigger: it may be missed, and the smallest mask of a clean model can be small, too.
+
+    x  clean images (N, channels, H, W), some dozens of all classes
+    """
+    mask = torch.full((classes, 1, *x.shape[2:]), -2.0, device=x.device, requires_grad=True)  # before the sigmoid
+    pattern = torch.zeros((classes, *x.shape[1:]), device=x.device, requires_grad=True)
+    wanted = torch.arange(classes, device=x.device).repeat_interleave(len(x))
+    optimizer = torch.optim.Adam([mask, pattern], lr=lr)
+    with lent(model) as asked:
+        for _ in range(steps):
+            stamped = torch.cat([stamp(x, *parts) for parts in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
+            loss = F.cross_entropy(asked(stamped), wanted, reduction="sum") / len(x) + price * mask.sigmoid().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return mask.detach().sigmoid(), pattern.detach().sigmoid()
+
+
+def stamp(x: Tensor, mask: Tensor, pattern: Tensor) -> Tensor:
+    """The images (N, C, H, W) with the pattern where the mask (1, H, W) is 1, and as they were where it is 0."""
+    return (1 - mask) * x + mask * pattern
+
+
+def anomaly(sizes: Tensor) -> float:
+    """How far the smallest of some sizes (C,) lies below their median, in units of their usual distance from it.
+
+    The unit is the median absolute deviation times 1.4826, which is the standard deviation of normal numbers. Wang et
+    al. 2019 raise an alarm at 2. Of ten normal sizes the smallest is often further away than that.
+    """
+    median = sizes.double().quantile(0.5)
+    return float((median - sizes.min()) / (1.4826 * (sizes - median).abs().quantile(0.5)))
 
 
 # What differential privacy promises.
@@ -117,3 +156,40 @@ def group_bound(p: float, changes: int, privacy_eps: float, privacy_delta: float
     growth = min(changes * privacy_eps, 700)  # exp of more would overflow, and is more than enough
     often = math.expm1(growth) / math.expm1(privacy_eps) if privacy_eps else changes
     return min(1.0, math.exp(growth) * p + often * privacy_delta)
+
+
+def poison_bound(p: float, replaced: int, eps_of: Callable[[float], float]) -> float:
+    """The best of the `group_bound`s for so many replaced examples, over values of delta.
+
+    A training has an epsilon for every delta, and all of these hold at once. One poison does best with a small delta,
+    several with a larger one.
+
+    eps_of  delta -> epsilon, as `privacy.privacy_eps` knows it
+    """
+    deltas = [10 ** (-k / 4) for k in range(6, 37)]  # from 0.03 down to 1e-9
+    return min(group_bound(p, 2 * replaced, eps_of(delta), delta) for delta in deltas)
+
+
+# A vote of many small training sets.
+
+
+def parts_of(n: int, parts: int) -> Tensor:
+    """To which of `parts` disjoint parts each of n examples belongs, (n,) int64: by its place, whatever it shows."""
+    return torch.arange(n) % parts
+
+
+def certified_votes(votes: Tensor) -> tuple[Tensor, Tensor]:
+    """What classifiers trained on disjoint parts of a set vote, and how many spoiled parts cannot change that.
+
+    Levine & Feizi 2021 (arXiv:2006.14768), deep partition aggregation. A part with a poison may vote as the attacker
+    likes: each takes a vote from the first class and may give it to another. A tie goes to the smaller class.
+
+    votes    (N, C) int64: how many parts vote for each class
+    Returns  the classes (N,) int64 and the numbers of parts (N,) int64, both exact: one part more can change the vote,
+             if the attacker may pick which parts
+    """
+    classes = torch.arange(votes.shape[1], device=votes.device)
+    best = (votes * len(classes) - classes).argmax(1)  # no two are alike
+    ahead = votes.gather(1, best[:, None]) - votes - (classes < best[:, None]).long()  # 2k of these: k can be afforded
+    ahead[classes == best[:, None]] = 2 * votes.sum()  # it is no rival of its own
+    return best, ahead.amin(1) // 2
