@@ -96,7 +96,18 @@ def domains(unchanged, fitted):
     """Lesson 11: under attack, unchanged defenses and those fitted to the threat."""
     left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
     left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
-    return {name: dict.fromkeys(("fraud", "diagnosis", "text"), of(share)) for name, share in left.items()}
+    return {name: dict.fromkeys(("fraud", "diagnosis"), of(share)) for name, share in left.items()}
+
+
+def words_and_signs(unchanged, fitted, lock=0.9):
+    """Lesson 11b: the same of texts, of signs by what is gained on the same ones, and of the lock."""
+    left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
+    left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
+    return {
+        "board": {name: dict.fromkeys(("text", "signs"), of(share)) for name, share in left.items()},
+        "gains": {name: share - 0.3 for name, share in left.items()},
+        "locks": {n: {"impersonation kept out": of(p)} for n, p in (("undefended", 0.5), ("trained as before", lock))},
+    }
 
 
 def drifts(new_meaning, fainter, other_unit=0.6, decisions=("retrain", "keep", "label more")):
@@ -348,10 +359,17 @@ CASES = {
         ("refuted", private(one=1.0, several=1.0)),
     ],
     # 11
-    "The same defenses protect fraud detection, diagnosis and text": [
+    "The same defenses protect fraud detection and diagnosis": [
         ("it depends", {"board": domains(unchanged=0.2, fitted=0.7)}),
         ("holds", {"board": domains(unchanged=0.7, fitted=0.7)}),
         ("refuted", {"board": domains(unchanged=0.2, fitted=0.2)}),
+    ],
+    # 11b
+    "The same defenses protect text, road signs and faces": [
+        ("it depends", words_and_signs(unchanged=0.2, fitted=0.7)),
+        ("holds", words_and_signs(unchanged=0.7, fitted=0.7)),
+        ("it depends", words_and_signs(unchanged=0.7, fitted=0.7, lock=0.5)),
+        ("refuted", words_and_signs(unchanged=0.2, fitted=0.2)),
     ],
     # 12
     "Monitoring prevents decay": [

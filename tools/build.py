@@ -185,11 +185,13 @@ def write(notebook: NotebookNode, target: Path, *, run: bool) -> list[dict] | No
 
 
 def kept_records() -> list[tuple[str, str]]:
-    """The records at a larger scale that the course keeps: those that a lesson shows, and each lesson's on MNIST."""
+    """The records at a larger scale that the course keeps: those that a lesson shows, and on MNIST each lesson's that
+    reads the images of one's choice, `load()`."""
     wanted = []
     for source in sorted(LESSONS.glob("src/*.py")):
-        named = [dataset for _, datasets in larger_in(source.read_text(encoding="utf-8")) for dataset in datasets]
-        wanted += [(source.stem, dataset) for dataset in dict.fromkeys(["mnist", *named])]
+        text = source.read_text(encoding="utf-8")
+        named = [dataset for _, datasets in larger_in(text) for dataset in datasets]
+        wanted += [(source.stem, dataset) for dataset in dict.fromkeys([*["mnist"] * ("load()" in text), *named])]
     return wanted
 
 

@@ -324,7 +324,8 @@ def roc(curves: Mapping[str, tuple[Tensor, Tensor]], *, mark: float = 0.01) -> P
 
 def passages(pairs: Sequence[tuple[str, str]], *, names: tuple[str, str] = ("as it was", "changed")) -> Picture:
     """Short texts before and after a change, under each other: at most four pairs of up to 32 words."""
-    picture = Picture(7, min(0.62 * len(pairs) + 0.1, 3), "texts, before and after")
+    said = "; ".join(f"{names[0]}: {before}, {names[1]}: {after}" for before, after in pairs)
+    picture = Picture(7, min(0.62 * len(pairs) + 0.1, 3), f"{len(pairs)} texts {ARROW} {said}")
     with house_style():
         axes = picture.figure.subplots()
         axes.set(xlim=(0, 1), ylim=(2 * len(pairs), 0))

@@ -1,4 +1,4 @@
-"""Verification: is this the person that it claims to be? Built in lesson 11."""
+"""Verification: is this the person that it claims to be? Built in lesson 11b."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Road signs drawn by a program, in any pose and light: synthetic, seeded, and with a gradient. Built in lesson 11.
+"""Road signs drawn by a program, in any pose and light: synthetic, seeded, and with a gradient. Built in lesson 11b.
 
 A sign is a flat texture (4, 48, 48): red, green, blue, and where it is. A camera sees it turned, tilted, shifted, in
 some light, blurred, before some background, as 24 x 24 pixels. Every step of that has a gradient, so that whoever

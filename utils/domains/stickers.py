@@ -1,9 +1,11 @@
-"""A physical attack: a square of paint on a road sign, made for every pose and light. Built in lesson 11."""
+"""A physical attack: a square of paint on a road sign, made for every pose and light; a proof against. Lesson 11b."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from utils.attacks import margin
 from utils.domains import signs
@@ -70,3 +72,46 @@ def squares(model: nn.Module, x: Tensor, y: Tensor, side: int = 5, steps: int = 
         (gradient,) = torch.autograd.grad(margin(model(x + mask * (paint - x)), y).sum(), paint)
         paint = (paint.detach() + 0.4 * gradient.sign()).clamp(0, 1)
     return x + mask * (paint - x)
+
+
+def banded(x: Tensor, start: Tensor, band: int) -> Tensor:
+    """Images (N, C, H, W) of which only `band` columns are shown, from `start` (N,) around the edge; else grey."""
+    columns = torch.arange(x.shape[-1], device=x.device)
+    shown = (columns - start[:, None]) % x.shape[-1] < band
+    return torch.where(shown[:, None, None], x, 0.5)
+
+
+class Bands(nn.Module):
+    """A vote of all bands: how many of them the model reads as each class, (N, classes).
+
+    Derandomized smoothing, Levine & Feizi 2020 (arXiv:2002.10733). `widest_proved` says what the votes prove.
+
+    model  from images of one band (N, C, H, W), as `banded` makes them, to logits; in evaluation mode
+    band   columns that are shown
+    """
+
+    def __init__(self, model, band):
+        super().__init__()
+        self.model, self.band = model, band
+
+    def answers(self, x, every=1):
+        """The model's logits for one band in `every`, (bands, N, classes)."""
+        starts = torch.arange(0, x.shape[-1], every, device=x.device)
+        return torch.stack([self.model(banded(x, start.expand(len(x)), self.band)) for start in starts])
+
+    def forward(self, x):
+        answers = self.answers(x)
+        return F.one_hot(answers.argmax(-1), answers.shape[-1]).sum(0).float()
+
+
+def widest_proved(votes: Tensor, y: Tensor, band: int) -> Tensor:
+    """The widest sticker, in columns, that cannot change a right answer, (N,) int64; -1 where the answer is wrong.
+
+    votes  (N, classes) of `Bands`
+
+    Guarantee: whatever stands in so many neighbouring columns, the vote stays right: they are in at most
+    columns + band - 1 bands, each of which can leave the right class and join another.
+    """
+    own = votes.gather(1, y[:, None])[:, 0]
+    lead = own - votes.scatter(1, y[:, None], -math.inf).max(1).values
+    return torch.where(lead > 0, (((lead - 1) // 2).long() - band + 1).clamp_min(0), -1)

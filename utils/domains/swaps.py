@@ -1,10 +1,11 @@
-"""Attacks on texts that replace words, and a certificate against them. Built in lesson 11.
+"""Attacks on texts that replace words, and a certificate against them. Built in lesson 11b.
 
 Texts are the numbers of their words (N, length) int64, 0 where there is none; `choices` (words, choices) int64 says
 which words may stand in for each, as `Texts.substitutes` does. `model` is in evaluation mode, and so it stays.
 """
 
 import math
+from itertools import combinations, product
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,37 @@ def swap_by_search(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, c
         value = margin(logits(model, tries.flatten(0, 1)), y.repeat_interleave(tries.shape[1])).view(len(x), -1)
         now = tries[each, value.argmax(1)]
     return now
+
+
+def all_swaps(x: Tensor, choices: Tensor, changes: int) -> Tensor:
+    """Every text that one text (length,) can become by at most `changes` words; x first, none twice, (n, length).
+
+    Their number grows as the power `changes` of the text's length times its words' substitutes.
+    """
+    pairs = zip(x.tolist(), choices[x].tolist(), strict=True)
+    others = [[other for other in dict.fromkeys(row) if other != word] for word, row in pairs]
+    made = [x.tolist()]
+    for count in range(1, changes + 1):
+        for places in combinations([place for place, found in enumerate(others) if found], count):
+            for words in product(*(others[place] for place in places)):
+                text = x.tolist()
+                for place, word in zip(places, words, strict=True):
+                    text[place] = word
+                made.append(text)
+    return torch.tensor(made, device=x.device)
+
+
+def swap_by_trying_all(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
+    """Of all that each text can become by at most `changes` words, the one that the model minds most.
+
+    Guarantee: that of `swap_by_gradient`; and if the model is right about the result, it is right about every text
+    that `choices` and `changes` allow: a proof for this threat, and for these substitutes alone.
+    """
+    worst = []
+    for text, label in zip(x, y, strict=True):
+        tries = all_swaps(text, choices, changes)
+        worst.append(tries[margin(logits(model, tries), label.expand(len(tries))).argmax()])
+    return torch.stack(worst)
 
 
 def keep_some(x: Tensor, keep: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Messages as numbers: words, what may stand in for each, and a small network that reads them. Built in lesson 11."""
+"""Messages as numbers: words, what may stand in for each, and a small network that reads them. Built in lesson 11b."""
 
 import csv
 import os
