@@ -928,8 +928,9 @@ print("same scores: ", torch.equal(*scores))
 # %% [markdown]
 # ## At a larger scale
 #
-# On MNIST spectral scores and clusters do find the poisons with wrong labels, as their authors say, and clean labels
-# work less often. The greedy attacker overruns the budget of the trusted filter there, too.
+# On MNIST clusters find the poisons with wrong labels, as their authors say; spectral scores do in some trainings and
+# miss them in others, and early loss does not find them. Clean labels work less often there.
+# The greedy attacker overruns the budget of the trusted filter there, too.
 
 # %%
 larger("10_poisoning", headline)

@@ -48,9 +48,7 @@ from utils.widgets.stickers import StickerExplorer
 # All know the model and the defense.
 
 # %%
-guess = widgets.ask(
-    "A road-sign reader, trained on the worst changes by eps. How many cameras read a sign under a sticker?"
-)
+guess = widgets.ask("A reader of signs, trained in the ball. What share of cameras read a sign under a sticker?")
 guess
 
 # %% [markdown]
@@ -298,7 +296,7 @@ proved_spam = {changes: Trainings(rates) for changes, rates in proved_spam.items
 board["smoothed, attacked"] = {"text": Trainings(voted["attacked"])}
 board["smoothed, proved"] = {"text": proved_spam[many]}
 measured("spam by votes", {what: Trainings(rates) for what, rates in voted.items()})
-plots.lines(proved_spam, x="words that may change", y="proved to stay spam")
+plots.lines(proved_spam, x="words that may change", y="stay spam, proved")
 
 # %% [markdown]
 # The search counts *all* texts that could be voted on (of a long message, the same 500), so that chance does not guide
@@ -501,7 +499,7 @@ board["smoothed, proved"]["signs"] = Rate(int((width >= columns).sum()), len(wid
 measured("signs read by the vote, no sticker", over_signs(voter, photos(flat, views), y_seen))
 measured("signs read by the vote, under a sticker", board["smoothed, attacked"]["signs"])
 measured("columns that a sticker covers, the median", columns.median())
-plots.lines(proved_read, x="columns that a sticker may cover", y="proved to be read")
+plots.lines(proved_read, x="columns that a sticker may cover", y="read, proved")
 
 # %% [markdown]
 # A proof for stickers exists, and it reaches a few columns of 24. The passer-by's square covers more.

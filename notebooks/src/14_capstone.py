@@ -198,10 +198,10 @@ HTML(audit.card_html(found))
 # | **bank** | somebody who sees decisions | long training: it trains each night |
 # | **clinic** | that patients are found in its model | – |
 # | **post** | faint changes all over an image, of bounded length (L2): it wants proof | – |
-# | **face lock** | a sticker (lesson 11) | – |
+# | **face lock** | a sticker (lesson 11b) | – |
 #
 # All that the course has built, on one data set. For a real client, put their data into `data`:
-# lesson 11 has shown that what holds for images need not hold for tables and texts.
+# lessons 11 and 11b have shown that what holds for images need not hold for tables and texts.
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells

@@ -1,7 +1,8 @@
 # %% [markdown]
 # # Lab 11 · Beyond images
 #
-# Five exercises, 10 points, about 90 minutes after [lesson 11](../notebooks/11_beyond_images.ipynb).
+# Five exercises, 10 points, about 90 minutes after lessons [11](../notebooks/11_beyond_images.ipynb)
+# and [11b](../notebooks/11b_words_stickers_faces.ipynb).
 #
 # Write your answer where a cell says `write me`, and run the check below it.
 # A check tells you what is missing, but it does not see everything:
