@@ -100,12 +100,14 @@ def domains(unchanged, fitted):
 
 
 def words_and_signs(unchanged, fitted, lock=0.9):
-    """Lesson 11b: the same of texts, of signs by what is gained on the same ones, and of the lock."""
+    """Lesson 11b: the same of texts, of signs also over trainings, and of the lock."""
     left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
     left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
     return {
-        "board": {name: dict.fromkeys(("text", "signs"), of(share)) for name, share in left.items()},
-        "gains": {name: share - 0.3 for name, share in left.items()},
+        "board": {name: {"text": of(share), "signs": of(share)} for name, share in left.items()},
+        "again": {
+            name: trained(left[name] - 0.01, left[name] + 0.01) for name in ("undefended", "trained on this threat")
+        },
         "locks": {n: {"impersonation kept out": of(p)} for n, p in (("undefended", 0.5), ("trained as before", lock))},
     }
 

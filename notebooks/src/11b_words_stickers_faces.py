@@ -13,7 +13,6 @@
 # %%
 import math
 from functools import partial
-from itertools import combinations, product
 
 import torch
 from scipy import stats
@@ -64,7 +63,7 @@ spam = (mail.test.y == 1).nonzero()[:150, 0]  # to be disguised
 (x, y), ham = (mail.test.x[spam], mail.test.y[spam]), mail.test.x[mail.test.y == 0]
 ham, judged = ham[::2], ham[1::2]  # one half sets the threshold, the other half tells what it does
 many = round(float((x != 0).sum(1).float().mean()) / 6)  # words that may change: one in six
-learn = partial(fit, train=tables.balanced(mail.train), lr=1e-2, updates=200)
+learn = partial(fit, train=tables.balanced(mail.train), lr=1e-2, updates=100)
 
 
 def filtered(reader, ham, look=lambda x: x, copies=1):
@@ -136,17 +135,18 @@ plots.passages([(" ".join(words), text) for words, text in zip(said, changed, st
 # %%
 def all_swaps(x, choices, changes):
     """Every text that one text (length,) can become by at most `changes` words; x first, none twice, (n, length)."""
-    pairs = zip(x.tolist(), choices[x].tolist(), strict=True)
-    others = [[other for other in dict.fromkeys(row) if other != word] for word, row in pairs]
-    made = [x.tolist()]
-    for count in range(1, changes + 1):
-        for places in combinations([place for place, found in enumerate(others) if found], count):
-            for words in product(*(others[place] for place in places)):
-                text = x.tolist()
-                for place, word in zip(places, words, strict=True):
-                    text[place] = word
-                made.append(text)
-    return torch.tensor(made, device=x.device)
+    made, last = [x[None]], x.new_full((1,), -1)  # last: the last place that was changed
+    for _ in range(changes):
+        texts, places = [made[0][:0]], [last[:0]]
+        for place, word in enumerate(x.tolist()):
+            before = made[-1][last < place]
+            for other in dict.fromkeys(choices[word].tolist()):
+                if other != word:
+                    texts.append(before.index_fill(1, x.new_tensor(place), other))
+                    places.append(x.new_full((len(before),), place))
+        made.append(torch.cat(texts))
+        last = torch.cat(places)
+    return torch.cat(made)
 
 
 def swap_by_trying_all(model, x, y, choices, *, changes):
@@ -285,7 +285,7 @@ for seed in SEEDS:
     torch.manual_seed(seed)
     voter = learn(texts.Reader(mail), transform=lambda model, x, y: keep_some(x, keep))
     voter = filtered(voter, ham, look=partial(keep_some, keep=keep), copies=50)
-    worst = swap_by_search(Hidden(voter, keep), x, y, **words)
+    worst = swap_by_search(Hidden(voter, keep, 100), x, y, **words)
     for what, given in (("no attack", x), ("attacked", worst)):
         voted[what].append(Rate(int((votes_for(voter, given, 1, keep, 200) > 100).sum()), len(y)))
     share = smoothing.clopper_pearson_below(votes_for(voter, x, 1, keep, n).cpu().numpy(), n, 0.001)
@@ -299,8 +299,8 @@ measured("spam by votes", {what: Trainings(rates) for what, rates in voted.items
 plots.lines(proved_spam, x="words that may change", y="stay spam, proved")
 
 # %% [markdown]
-# The search counts *all* texts that could be voted on (of a long message, the same 500), so that chance does not guide
-# it: scores from a few random texts choose the word that was lucky, and make the defense look better than it is.
+# The search counts the *same* 100 of the texts that could be voted on, each time, so that chance does not guide it:
+# scores from a few random texts choose the word that was lucky, and make the defense look better than it is.
 #
 # What can be *proved* by votes ends after a few words:
 # in a short message, even one changed word is often among those that are kept.
@@ -415,14 +415,13 @@ before = {"transform": attacked(road.eps, steps=2, updates=100)}
 drivers = recipes(partial(small_cnn, road), learn, before, {"transform": squares}, 0)
 mask = Quantize(6)
 drivers["masked"], stand_in = (nn.Sequential(m, drivers["undefended"]) for m in (mask, StraightThrough(mask)))
-rows, worn, read = {}, {}, {}
+rows, worn = {}, {}
 x, y = road.test.take(100)
 for name in NAMES:
     model, steep = drivers[name].requires_grad_(False), stand_in if name == "masked" else drivers[name]
     worn[name] = sticker(steep, flat, which)
     in_ball = attacks.pgd(steep, x, y, eps=road.eps, steps=10)
     rows[name] = {"no attack": accuracy(model, road.test), "in the ball": accuracy(model, (in_ball, y))}
-    read[name] = (predict(model, photos(worn[name], views)) == y_seen).view(len(flat), -1).double().mean(1)
     rows[name]["under a sticker"] = board[name]["signs"] = over_signs(model, photos(worn[name], views), y_seen)
 plots.table(rows)
 
@@ -433,6 +432,19 @@ guess.reveal(board["trained as before"]["signs"])
 # Read the last two columns together. Training in the ball helps in the ball, and little or nothing against a sticker:
 # a sticker changes few pixels by far more than `eps`, and leaves the others alone.
 # Training on squares helps against stickers, costs accuracy, and need not help in the ball.
+#
+# These are eight signs and one training of each. Is the last row luck? Two more trainings of the two that matter,
+# judged on the same signs:
+
+# %%
+again = {name: [accuracy(drivers[name], (photos(worn[name], views), y_seen))] for name in (NAMES[0], NAMES[-1])}
+for seed in (1, 2):
+    for name, transform in zip(again, (None, squares), strict=True):
+        torch.manual_seed(seed)
+        model = learn(small_cnn(road), transform=transform).requires_grad_(False)
+        again[name].append(accuracy(model, (photos(sticker(model, flat, which), views), y_seen)))
+again = {name: Trainings(rates) for name, rates in again.items()}
+plots.dots({"cameras that read the sign, under a sticker": again})
 
 # %% [markdown]
 # ## A certificate for stickers
@@ -488,9 +500,8 @@ def one_band(model, x, y):
 
 
 torch.manual_seed(0)
-voter = Bands(fit(small_cnn(road), road.train, transform=one_band, updates=300).requires_grad_(False), band).eval()
-stuck = sticker(lambda x: voter.answers(x, every=3).softmax(-1).mean(0), flat, which)
-read["smoothed, attacked"] = (predict(voter, photos(stuck, views)) == y_seen).view(len(flat), -1).double().mean(1)
+voter = Bands(fit(small_cnn(road), road.train, transform=one_band, updates=200).requires_grad_(False), band).eval()
+stuck = sticker(lambda x: voter.answers(x, every=4).softmax(-1).mean(0), flat, which)
 board["smoothed, attacked"]["signs"] = over_signs(voter, photos(stuck, views), y_seen)
 columns = (photos(stuck, views) != photos(flat, views)).any(1).any(1).sum(1)
 width = widest_proved(voter(photos(flat, views)), y_seen, band)
@@ -544,7 +555,7 @@ how = {"eps": data.eps, "steps": 20, "early_stop": False}
 
 # %%
 opened = {name: {} for name in ("undefended", "trained as before")}
-for seed in SEEDS:
+for seed in SEEDS[:3]:
     for name, transform in zip(opened, (None, attacked(data.eps, steps=3, updates=100)), strict=True):
         torch.manual_seed(seed)
         lock = Verifier(learn(small_cnn(data), transform=transform), data.train).eval()
@@ -579,15 +590,12 @@ plots.table(locks)
 # *Smoothed* means votes: over hidden words for texts, over bands for signs.
 
 # %%
-gains = {name: (shares - read["undefended"]).cpu() for name, shares in read.items() if name != "undefended"}
-gains = {name: float(stats.ttest_1samp(gain, 0).confidence_interval().low) for name, gain in gains.items()}
-measured("signs: share of cameras gained on the same signs, at least", gains)
 plots.table(board)
 
 # %% [markdown]
-# Read it by columns. For texts the intervals cover other trainings. For signs they cover other signs, of one training,
-# and the print above compares each defense with none on the same eight signs: only what was made against stickers
-# gains surely. No defense that ignores what may change lifts both columns.
+# Read it by columns. For texts the intervals cover other trainings, for signs other signs, of one training.
+# No defense that ignores what may change lifts both columns clearly. Training on stickers lifts the signs,
+# in each of three trainings; on so few messages, no row of the texts can be told from the first for sure.
 #
 # ## Play
 #
@@ -609,9 +617,11 @@ StickerExplorer(readings, road.classes)
 
 # %%
 def lifted(name):
-    """Where a defense keeps clearly more than nothing does, under attack: over trainings, or on the same signs."""
-    text = board[name]["text"].clearly_above(board["undefended"]["text"])
-    return {kind for kind, more in {"text": text, "signs": gains[name] > 0}.items() if more}
+    """Where a defense keeps clearly more than nothing does, under attack."""
+    bare, cells = board["undefended"], dict(board[name])
+    if name in again:  # of several trainings
+        bare, cells["signs"] = bare | {"signs": again["undefended"]}, again[name]
+    return {kind for kind in cells if cells[kind].clearly_above(bare[kind])}
 
 
 lock_holds = locks["trained as before"]["impersonation kept out"].clearly_above(
@@ -627,7 +637,8 @@ claim(
     because="trained as for images, under attack "
     f"{', '.join(left)}, impersonations kept out {locks['trained as before']['impersonation kept out']} "
     f"(undefended {locks['undefended']['impersonation kept out']}); trained on the threat, text "
-    f"{board['trained on this threat']['text']}, signs {board['trained on this threat']['signs']}",
+    f"{board['trained on this threat']['text']}, signs {again['trained on this threat']}, "
+    f"of three trainings (undefended {again['undefended']})",
 )
 
 # %% [markdown]

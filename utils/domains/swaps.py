@@ -5,7 +5,6 @@ which words may stand in for each, as `Texts.substitutes` does. `model` is in ev
 """
 
 import math
-from itertools import combinations, product
 
 import torch
 from torch import Tensor, nn
@@ -58,17 +57,18 @@ def all_swaps(x: Tensor, choices: Tensor, changes: int) -> Tensor:
 
     Their number grows as the power `changes` of the text's length times its words' substitutes.
     """
-    pairs = zip(x.tolist(), choices[x].tolist(), strict=True)
-    others = [[other for other in dict.fromkeys(row) if other != word] for word, row in pairs]
-    made = [x.tolist()]
-    for count in range(1, changes + 1):
-        for places in combinations([place for place, found in enumerate(others) if found], count):
-            for words in product(*(others[place] for place in places)):
-                text = x.tolist()
-                for place, word in zip(places, words, strict=True):
-                    text[place] = word
-                made.append(text)
-    return torch.tensor(made, device=x.device)
+    made, last = [x[None]], x.new_full((1,), -1)  # last: the last place that was changed
+    for _ in range(changes):
+        texts, places = [made[0][:0]], [last[:0]]
+        for place, word in enumerate(x.tolist()):
+            before = made[-1][last < place]
+            for other in dict.fromkeys(choices[word].tolist()):
+                if other != word:
+                    texts.append(before.index_fill(1, x.new_tensor(place), other))
+                    places.append(x.new_full((len(before),), place))
+        made.append(torch.cat(texts))
+        last = torch.cat(places)
+    return torch.cat(made)
 
 
 def swap_by_trying_all(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
