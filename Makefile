@@ -8,7 +8,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs site grade class larger bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade class larger bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -29,6 +29,9 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 
 site: $(MADE) ## the course as a web site in build/site; `make site PORT=8000` serves it as well
 	$(BIN)/python tools/site_build.py $(if $(filter command line,$(origin PORT)),--port $(PORT))
+
+slides: $(MADE) ## slides of each lesson in build/slides, or of one: `make slides LESSON=03`
+	$(BIN)/python tools/slides.py $(LESSON)
 
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
