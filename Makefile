@@ -8,7 +8,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs site slides grade class larger bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade gradescope class larger bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -35,6 +35,9 @@ slides: $(MADE) ## slides of each lesson in build/slides, or of one: `make slide
 
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
+
+gradescope: $(MADE) ## a lab's autograder for Gradescope: `make gradescope LAB=01 TO=autograder.zip`
+	$(BIN)/python -m grader.gradescope --lab "$(LAB)" --to "$(or $(TO),autograder.zip)"
 
 class: $(MADE) ## a sample class of five with handout, submissions and grades, to try: `make class TO=class`
 	PYTHONPATH=.:tools $(BIN)/python tools/sample_class.py "$(or $(TO),class)"
