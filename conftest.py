@@ -84,6 +84,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_grading_cluster": 20,
     "test_slides": 20,
     "test_gradescope": 50,
+    "test_doors": 30,
     "test_curtain": 15,
     "test_sample_class": 15,
     "test_earlier": 8,
