@@ -429,6 +429,24 @@ def press_all(page: Page, widget: Locator) -> int:
     return len(sliders) + len(groups) + len(lists)
 
 
+def test_a_screen_reader_finds_the_words_of_each_picture(browser, address, folder):
+    """In the browser's accessibility tree: of a figure, of a widget's picture, and of what a slider has moved."""
+    codes = [
+        f"{OURS}; from utils import plots, rate; plots.rates({{'FGSM': rate.Rate(1, 3), 'PGD': rate.Rate(0, 3)}})",
+        f"{OURS}; from test_widgets import made_budget; made_budget()",
+    ]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, folder / "words.ipynb")
+    with opened(browser, address, "words.ipynb") as page:
+        start_all(page)
+        expect(page.get_by_role("img", name="FGSM → 1/3 = 33 % [6, 79] PGD → 0/3 = 0 % [0, 56]")).to_be_visible()
+        widget = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+        expect(widget).to_have_count(1)
+        press_all(page, widget)
+        expect(widget.get_by_role("img", name=re.compile(r"^\w+ .*\w+$", re.DOTALL))).to_be_visible()
+        screenshot(page, "words")
+
+
 def test_the_field_guide_leads_to_the_cell(browser, address, folder):
     """A term opens at a click, and a link of it opens the lesson at the cell that settled the claim."""
     claim = "Adversarial training is the most valuable defense for vision"

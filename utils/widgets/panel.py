@@ -12,10 +12,11 @@ from utils.plots import SHOWN, Picture
 class Panel:
     """Widgets in a column, with a place for errors; a notebook's file keeps a picture of them.
 
-    A part sets `still`, the `Picture` that is shown where no kernel runs.
+    A part sets `still`, the `Picture` that is shown where no kernel runs, and `picture`, where `draw` shows it.
     """
 
     still: Picture
+    picture: ui.Image
 
     def __init__(self, *rows: ui.Widget):
         self.error, self.busy = ui.HTML(), False
@@ -28,6 +29,11 @@ class Panel:
         """
         if widget not in self.view.children:
             self.view.children = (*self.view.children[:-1], widget, self.error)
+
+    def draw(self, png: bytes) -> None:
+        """Put a PNG of `still` into the panel's `picture`, and its words where a screen reader finds them."""
+        self.picture.value = png
+        self.picture.tooltip = self.still.text  # from ipywidgets 8 on; before, it does nothing
 
     def guarded(self, callback: Callable[[], None]) -> Callable[..., None]:
         """`callback` for a widget's event: an error appears in the panel instead of a log that nobody opens.
