@@ -83,6 +83,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_processors": 25,
     "test_grading_cluster": 20,
     "test_slides": 20,
+    "test_reading": 20,
     "test_gradescope": 50,
     "test_doors": 30,
     "test_curtain": 15,

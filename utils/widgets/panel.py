@@ -5,6 +5,7 @@ from collections.abc import Callable
 from html import escape
 
 import ipywidgets as ui
+from traitlets import Unicode
 
 from utils.plots import SHOWN, Picture
 
@@ -64,6 +65,14 @@ class Panel:
         return data | {"application/vnd.jupyter.widget-view+json": view}, metadata
 
 
+class PictureWithWords(ui.Image):
+    """An Image that shows its `tooltip`: ipywidgets 8 asks for a `description` first, and fails where there is none."""
+
+    description = Unicode("").tag(sync=True)
+
+
 def picture_widget(value: bytes = b"") -> ui.Image:
     """A place for a PNG as wide as the course's figures, narrower in a narrow window."""
-    return ui.Image(value=value, format="png", layout=ui.Layout(width=f"{7 * SHOWN}px", max_width="100%", flex="none"))
+    return PictureWithWords(
+        value=value, format="png", layout=ui.Layout(width=f"{7 * SHOWN}px", max_width="100%", flex="none")
+    )
