@@ -78,6 +78,7 @@ def test_every_figure_is_small_complete_and_the_same_each_time(draw):
     assert data["text/plain"] == metadata["image/png"]["alt"] != ""
     png = b64decode(data["image/png"])
     image = Image.open(io.BytesIO(png))
+    assert image.convert("RGBA").getextrema()[3] == (255, 255), "it would vanish on a dark page"
     width, height = (side / inch for side, inch in zip(image.size, image.info["dpi"], strict=True))
     assert width <= 7.01 and height <= 3.01 and len(png) < 60_000
     assert abs(metadata["image/png"]["width"] - 100 * width) <= 1

@@ -83,6 +83,18 @@ def test_each_slide_is_shown_and_nothing_is_fetched(made, browser, stem):
     page.close()
 
 
+@needs_browser
+def test_a_pdf_has_a_page_for_each_slide(made, browser):
+    file, page = made / "01_one_gradient_step.html", browser.new_page()
+    page.goto(f"{file.as_uri()}?print-pdf")
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    many = count(file.read_text(encoding="utf-8"))
+    page.wait_for_function(f"document.querySelectorAll('.pdf-page').length == {many}")
+    pages = re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))
+    assert len(pages) == many
+    page.close()
+
+
 def test_links_lead_to_the_code_host():
     assert slides.address("../labs/07_x.ipynb").endswith("/blob/main/labs/07_x.ipynb")
     assert slides.address("08_y.ipynb").endswith("/blob/main/notebooks/08_y.ipynb")
