@@ -33,8 +33,9 @@ class Panel:
 
     def draw(self, png: bytes) -> None:
         """Put a PNG of `still` into the panel's `picture`, and its words where a screen reader finds them."""
-        self.picture.value = png
-        self.picture.tooltip = self.still.text  # from ipywidgets 8 on; before, it does nothing
+        with self.picture.hold_sync():  # one message: the browser loads the picture again for each
+            self.picture.value = png
+            self.picture.tooltip = self.still.text  # from ipywidgets 8 on; before, it does nothing
 
     def guarded(self, callback: Callable[[], None]) -> Callable[..., None]:
         """`callback` for a widget's event: an error appears in the panel instead of a log that nobody opens.
