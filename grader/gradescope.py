@@ -28,7 +28,7 @@ KINDS = {".py", ".csv", ".json", ".html"}
 VISIBILITY = ("after_published", "after_due_date", "visible", "hidden")
 
 
-def pack(lab: Path, target: Path, *, key: str = "", visibility: str = VISIBILITY[0]) -> None:
+def write_autograder(lab: Path, target: Path, *, key: str = "", visibility: str = VISIBILITY[0]) -> None:
     """Write the autograder's zip.
 
     lab         the instructor's notebook; it lies in the zip with its hidden checks
@@ -70,7 +70,7 @@ def grade(source: Path, submission: Path, metadata: Path, results: Path) -> None
         said = "No notebook was found: hand in the lab as a file that ends in .ipynb."
         write(results, {"score": 0, "output": said, "tests": []})
         return
-    who = owner(metadata)
+    who = handed_in_by(metadata)
     common = {"lab": lab, "key": about["key"], "limits": {}}
     theirs = {Path(str(number)): one for number, one in enumerate(submissions)}
     named = {file: type(one)(who, "", one.file, one.read) for file, one in theirs.items()}
@@ -81,7 +81,7 @@ def grade(source: Path, submission: Path, metadata: Path, results: Path) -> None
     write(results, report(best, about["visibility"], len(submissions)))
 
 
-def owner(metadata: Path) -> str:
+def handed_in_by(metadata: Path) -> str:
     """The students of a submission, by their numbers at Gradescope, which draw their hidden data."""
     users = json.loads(metadata.read_text(encoding="utf-8"))["users"]
     return " ".join(sorted(str(user["id"]) for user in users))
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             folder = given.grade
             grade(folder / "source", folder / "submission", folder / "submission_metadata.json", given.results)
         else:
-            pack(find_lab(given.lab), given.to, key=given.key, visibility=given.visibility)
+            write_autograder(find_lab(given.lab), given.to, key=given.key, visibility=given.visibility)
             print(f"{given.to}: upload it to Gradescope as the assignment's autograder, on Ubuntu 24.04")
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")
