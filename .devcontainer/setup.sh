@@ -3,7 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-make TORCH="${TORCH:-cpu}" .venv/made
+torch=${TORCH:-cpu}
+if [ "$torch" = cpu ]; then # only then: pip would take this index's build for the one with CUDA, too
+    export PIP_EXTRA_INDEX_URL=${PIP_EXTRA_INDEX_URL:-https://download.pytorch.org/whl/cpu}
+fi
+make TORCH="$torch" .venv/made
 .venv/bin/python - <<'END'
 import sys
 

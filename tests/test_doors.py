@@ -159,10 +159,30 @@ def test_the_devcontainer_names_what_is_there():
     port = re.search(r"^PORT = (\d+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     assert DEVCONTAINER["forwardPorts"] == [int(port)] and set(DEVCONTAINER["portsAttributes"]) == {port}
     assert ["EXPOSE", port] in STEPS
-    named = targets_in(DEVCONTAINER["postAttachCommand"] + script.read_text())
+    named = targets_in(f"{DEVCONTAINER['postAttachCommand']}\n{script.read_text()}")
     assert named == {"lab", ".venv/made"}
     for target in named:
         assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"), [({}, "/whl/cpu"), ({"TORCH": "cpu"}, "/whl/cpu"), ({"TORCH": "cuda"}, "")]
+)
+def test_the_index_of_cpu_builds_is_asked_for_these_alone(tmp_path, asked, index):
+    """A `make` that only tells what it was asked: the index, and the words."""
+    script, python, make = (tmp_path / name for name in (".devcontainer/setup.sh", ".venv/bin/python", "bin/make"))
+    for file in (script, python, make):
+        file.parent.mkdir(parents=True)
+        file.write_text('#!/bin/sh\necho "$PIP_EXTRA_INDEX_URL|$*"\n')
+        file.chmod(0o755)
+    shutil.copy(ROOT / ".devcontainer" / "setup.sh", script)
+    users = {name: value for name, value in os.environ.items() if name not in ("TORCH", "PIP_EXTRA_INDEX_URL")}
+    where = users | asked | {"PATH": f"{make.parent}:{os.environ['PATH']}"}
+    told = subprocess.check_output([script], env=where, text=True).splitlines()[0]
+    given, _, words = told.partition("|")
+    assert (
+        given.endswith(index) if index else given == ""
+    ) and words == f"TORCH={asked.get('TORCH', 'cpu')} .venv/made"
 
 
 def test_the_set_up_ends_with_a_check_that_can_fail(tmp_path, project_files):
