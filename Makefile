@@ -8,7 +8,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs site grade class larger bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade gradescope class larger bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -30,8 +30,14 @@ labs: $(MADE) ## the labs and solutions that are out of date, from solutions/src
 site: $(MADE) ## the course as a web site in build/site; `make site PORT=8000` serves it as well
 	$(BIN)/python tools/site_build.py $(if $(filter command line,$(origin PORT)),--port $(PORT))
 
+slides: $(MADE) ## slides of each lesson in build/slides, or of one: `make slides LESSON=03`
+	$(BIN)/python tools/slides.py $(LESSON)
+
 grade: $(MADE) ## a class: `make grade LAB=01 FROM=submissions TO=grades`, also from the zip of an LMS
 	$(BIN)/python -m grader --lab "$(LAB)" --from "$(FROM)" --to "$(TO)"
+
+gradescope: $(MADE) ## a lab's autograder for Gradescope: `make gradescope LAB=01 TO=autograder.zip`
+	$(BIN)/python -m grader.gradescope --lab "$(LAB)" --to "$(or $(TO),autograder.zip)"
 
 class: $(MADE) ## a sample class of five with handout, submissions and grades, to try: `make class TO=class`
 	PYTHONPATH=.:tools $(BIN)/python tools/sample_class.py "$(or $(TO),class)"
@@ -61,21 +67,22 @@ help: ## this list
 BEGAN := $(shell date +%s)
 TOOK = $(PYTHON) -c 'import os, time; print(f"make $@: {time.time() - $(BEGAN):.0f} s on {os.cpu_count()} cores, load", *map("{:.1f}".format, os.getloadavg()))'
 
+NO_PYTHON = There is no $(PYTHON) here. Install Python 3.11 or newer from python.org, or name yours: make PYTHON=python3.12 $(MAKECMDGOALS)
 TOO_OLD = The course needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make PYTHON=python3.12 $(MAKECMDGOALS)
 NO_VENV = $(PYTHON) cannot make environments. Install its venv module (on Debian and Ubuntu: apt install python3-venv)
 
 # `make TORCH=cpu lab` asks for torch's build without CUDA, which on Linux is most of the environment's size. Pip finds it
 # where one of its indexes has it: pytorch.org names the one to put into PIP_EXTRA_INDEX_URL.
 CPU_BUILD = $(if $(filter cpu,$(TORCH)),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+cpu)
-NO_TORCH = The environment was not built; what pip said stands above. If it found no "+cpu": pytorch.org, under "Get Started", \
-names the index of CPU builds. Put its address into PIP_EXTRA_INDEX_URL, or leave out TORCH=cpu
 
 # `make CONSTRAINTS= test` takes the newest versions instead of the exact ones.
 $(MADE): pyproject.toml $(CONSTRAINTS)
+	@command -v $(PYTHON) >/dev/null || { echo "$(NO_PYTHON)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(TOO_OLD)")'
 	@echo "Building the environment in .venv, once: 2 to 10 minutes. On Linux it takes 6 GB, most of it CUDA for torch (TORCH=cpu: without)"
-	@$(PYTHON) -m venv .venv || { echo "$(NO_VENV)"; exit 1; }
-	$(BIN)/python -m pip install $(if $(CI),--quiet) --no-compile $(addprefix -c ,$(CONSTRAINTS)) $(CPU_BUILD) -e '.[dev]' \
-		|| { echo '$(NO_TORCH)'; exit 1; }
+	@$(PYTHON) -m venv .venv >/dev/null || { echo "$(NO_VENV)"; exit 1; }
+	@rm -f .venv/pip.log
+	$(BIN)/python -m pip install $(if $(CI),--quiet) --no-compile --log .venv/pip.log $(addprefix -c ,$(CONSTRAINTS)) $(CPU_BUILD) \
+		-e '.[dev]' || { $(PYTHON) tools/pip_failed.py .venv/pip.log; exit 1; }
 	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
 	@touch $@

@@ -40,9 +40,14 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def found(told: dict) -> list[str]:
+    """axe's violations, a text for each place."""
+    return [f"{node['html'][:200]}: {node['failureSummary']}" for rule in told["violations"] for node in rule["nodes"]]
+
+
 def barriers(page: Page) -> list[str]:
     """What axe finds on the page against WCAG 2.1 AA, a text for each place. It must have measured many contrasts."""
     told = Axe().run(page, options={"runOnly": WCAG}).response
     contrasts = [rule["nodes"] for rule in told["passes"] if rule["id"] == "color-contrast"]
     assert sum(map(len, contrasts)) > 60, "axe has seen next to nothing"
-    return [f"{node['html'][:200]}: {node['failureSummary']}" for rule in told["violations"] for node in rule["nodes"]]
+    return found(told)

@@ -22,11 +22,12 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbformat import v4
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from conftest import needs_browser
-from in_browser import chromium
+from in_browser import WCAG, chromium, found
 from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
@@ -178,6 +179,34 @@ def run_all(page: Page) -> None:
     assert not failed.all_text_contents()
     folded = ""  # the first cell's, which has no number to show
     assert {re.sub(r"\d+", "1", text) for text in prompts.all_text_contents()} <= {folded, "[1]:"}
+
+
+# axe's complaints about what is not the project's to mend, by a class of the element: whose it is.
+THEIRS = {
+    "cm-content": "CodeMirror's editor of a cell, which has no name",
+    "cm-scroller": "CodeMirror's, around a long cell: keys reach the editor inside",
+    "jp-WindowedPanel-viewport": "JupyterLab's column of cells, a feed whose children are no articles",
+    "jp-collapseHeadingButton": "JupyterLab's button beside a heading, which has no name",
+    "noUi-handle": "the handle of ipywidgets' slider, which has no name; its label stands beside it",
+}
+
+
+@pytest.mark.parametrize("page", [lesson], ids=["lesson"], indirect=True)
+def test_a_lesson_has_no_barrier_that_the_project_can_mend(page):
+    """By axe in the notebook, after its run. It measures no contrast there: JupyterLab lays out each cell by itself."""
+
+    def ours() -> list[str]:
+        told = Axe().run(page, context=".jp-Notebook", options={"runOnly": WCAG}).response
+        seen = [len(rule["nodes"]) for rule in told["passes"] if rule["id"] == "image-alt"]
+        assert sum(seen) >= 7, "axe has not seen the pictures"
+        return [text for text in found(told) if not re.search(rf'class="[^"]*\b({"|".join(THEIRS)})\b', text)]
+
+    assert ours() == []
+    picture = page.locator(".jp-OutputArea-output img[alt]").first
+    words = picture.evaluate("image => { const words = image.alt; image.removeAttribute('alt'); return words }")
+    assert len(ours()) == 1, "a picture without words is not found"
+    picture = page.locator(".jp-OutputArea-output img:not([alt]):not([title])").first
+    picture.evaluate("(image, words) => { image.alt = words }", words)
 
 
 def screenshot(page: Page, name: str) -> None:
@@ -427,6 +456,25 @@ def press_all(page: Page, widget: Locator) -> int:
     for options in lists:  # the browser's own, with its own keys
         moves(lambda options=options: options.select_option(index=1))
     return len(sliders) + len(groups) + len(lists)
+
+
+def test_a_screen_reader_finds_the_words_of_each_picture(browser, address, folder):
+    """In the browser's accessibility tree: of a figure, of a widget's picture, and of what a slider has moved."""
+    codes = [
+        f"{OURS}; from utils import plots, rate; plots.rates({{'FGSM': rate.Rate(1, 3), 'PGD': rate.Rate(0, 3)}})",
+        f"{OURS}; from test_widgets import made_budget; made_budget()",
+    ]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, folder / "words.ipynb")
+    with opened(browser, address, "words.ipynb") as page:
+        start_all(page)
+        expect(page.get_by_role("img", name="FGSM → 1/3 = 33 % [6, 79] PGD → 0/3 = 0 % [0, 56]")).to_be_visible()
+        widget = page.locator(".jp-OutputArea-output > .jupyter-widgets")
+        expect(widget).to_have_count(1)
+        press_all(page, widget)
+        assert widget.get_by_text("javascript error").count() == 0
+        expect(widget.get_by_role("img", name="noise 0, clip 0.1, epochs 10, batch 64 → epsilon")).to_be_visible()
+        screenshot(page, "words")
 
 
 def test_the_field_guide_leads_to_the_cell(browser, address, folder):

@@ -149,7 +149,9 @@ def test_what_would_give_a_prediction_away_is_folded_and_the_plumbing_too(tmp_pa
     folded = [cell.source for cell in cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
     assert folded == ["1", "guess.reveal(1)"]
     assert cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
-    assert "[Open in Colab](https://colab.research.google.com/" in cells[0].source and "![" not in cells[0].source
+    assert "[Open in Colab](https://colab.research.google.com/" in cells[0].source
+    assert f"[in Kaggle](https://kaggle.com/kernels/welcome?src={REPOSITORY}/blob/main/notebooks/" in cells[0].source
+    assert "![" not in cells[0].source
 
 
 def test_the_floors_of_utils_hold_and_can_break(tmp_path):

@@ -35,7 +35,7 @@ def run(monkeypatch):
 
 def as_text(output) -> str:
     data = output.get("data", {})
-    return output.get("ename") or output.get("text") or data.get("text/html") or data["text/plain"]
+    return output.get("ename") or output.get("text") or data["text/plain"] or data.get("text/html", "")
 
 
 def test_run_all_gives_nothing_away(run):

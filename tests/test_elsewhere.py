@@ -1,15 +1,18 @@
-"""A lesson runs where we are not: on Colab, and on a machine without network."""
+"""A lesson runs where we are not: on Colab, on Kaggle, and on a machine without network."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from urllib.parse import parse_qs
 
+import nbformat
 import pytest
 
-from build import REPOSITORY
+from build import KAGGLE_INPUT, REPOSITORY, assemble
 from labs import SOLUTIONS
 from run import LESSONS, ROOT
 from small_env import COLAB, small_env
@@ -57,6 +60,50 @@ def test_on_colab(clone, tmp_path):
         command = [colab, "-I", "-S", HERE / "play.py", "colab", notebook, own, INSTALLED]
         assert "played" in play(*command, cwd=content, env={**users, **git, "HOME": str(home)})
     assert (home / REPOSITORY.rpartition("/")[2] / "notebooks" / LESSON).exists()
+
+
+def kaggle(tmp_path: Path, added: Path) -> subprocess.CompletedProcess:
+    """Run lesson 01, as the present text makes it, as on Kaggle without internet; its data sets lie in `added`."""
+    notebook, home = assemble(LESSONS / "src" / LESSON.replace("ipynb", "py")), tmp_path / "root"
+    notebook.cells[1].source = notebook.cells[1].source.replace(KAGGLE_INPUT, str(added))
+    nbformat.write(notebook, tmp_path / LESSON)
+    home.mkdir()
+    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{tmp_path}/nothing.insteadOf"}
+    git |= {"GIT_CONFIG_VALUE_0": REPOSITORY}
+    where = os.environ | git | {"HOME": str(home), "KAGGLE_KERNEL_RUN_TYPE": "Interactive"}
+    command = [sys.executable, "-I", "-S", HERE / "play.py", "kaggle", tmp_path / LESSON, INSTALLED]
+    return subprocess.run([*map(str, command)], cwd=tmp_path, env=where, capture_output=True, text=True)
+
+
+def test_on_kaggle_without_internet(clone, tmp_path):
+    """The course lies among the notebook's data sets, where nothing can be written; the first cell copies it."""
+    added = tmp_path / "input"
+    shutil.copytree(clone, added / "datasets" / "somebody" / "course")
+    run = kaggle(tmp_path, added)
+    assert run.returncode == 0 and "played" in run.stdout, run.stdout[-2000:] + run.stderr[-2000:]
+    assert (tmp_path / "root" / REPOSITORY.rpartition("/")[2] / "notebooks" / LESSON).exists()
+
+
+def test_on_kaggle_without_the_course_it_says_what_to_do(tmp_path):
+    run = kaggle(tmp_path, tmp_path / "input")
+    assert run.returncode and "On Kaggle turn on Settings > Internet" in run.stdout + run.stderr
+
+
+def test_on_a_jupyterhub(clone, tmp_path):
+    """nbgitpuller, asked by the README's link, puts the course where the link then opens lesson 00."""
+    (link,) = re.findall(r"https://YOUR-HUB/hub/user-redirect/git-pull\?(\S+)", (ROOT / "README.md").read_text())
+    asked = {name: value for name, (value,) in parse_qs(link).items()}
+    assert asked["repo"] == REPOSITORY
+    play("git", "branch", "-f", asked["branch"], cwd=clone)
+    folder = tmp_path / asked["repo"].rpartition("/")[2]  # nbgitpuller's rule
+    puller = (
+        "import sys; from nbgitpuller.pull import GitPuller as P; print(*P(*sys.argv[1:3], branch=sys.argv[3]).pull())"
+    )
+    python = small_env("hub", ("nbgitpuller>=1.2",))
+    play(python, "-c", puller, f"file://{clone}", folder, asked["branch"], cwd=tmp_path)
+    assert (tmp_path / asked["urlpath"].removeprefix("lab/tree/")).read_bytes() == (
+        LESSONS / "00_start_here.ipynb"
+    ).read_bytes()
 
 
 def cut_off() -> list[str]:

@@ -74,9 +74,11 @@ def axes_of(picture):
 def test_every_figure_is_small_complete_and_the_same_each_time(draw):
     picture = draw()
     data, metadata = picture._repr_mimebundle_()
-    assert set(data) == {"image/png", "text/plain"} and data["text/plain"] == metadata["image/png"]["alt"] != ""
+    assert set(data) == {"image/png", "text/plain", "text/html"}
+    assert data["text/plain"] == metadata["image/png"]["alt"] != ""
     png = b64decode(data["image/png"])
     image = Image.open(io.BytesIO(png))
+    assert image.convert("RGBA").getextrema()[3] == (255, 255), "it would vanish on a dark page"
     width, height = (side / inch for side, inch in zip(image.size, image.info["dpi"], strict=True))
     assert width <= 7.01 and height <= 3.01 and len(png) < 60_000
     assert abs(metadata["image/png"]["width"] - 100 * width) <= 1
@@ -84,6 +86,15 @@ def test_every_figure_is_small_complete_and_the_same_each_time(draw):
     assert again.png() == png and again.text == data["text/plain"]
     box, page = picture.figure.get_tightbbox(), picture.figure.get_size_inches()
     assert box.x0 >= -0.02 and box.y0 >= -0.02 and box.x1 <= page[0] + 0.02 and box.y1 <= page[1] + 0.02
+
+
+def test_its_words_are_in_a_learners_page_and_a_kept_file_stays_small(monkeypatch):
+    picture = plots.rates({'a "quoted" <name>': Rate(1, 3)})
+    data, _ = picture._repr_mimebundle_()
+    assert 'alt="a &quot;quoted&quot; &lt;name&gt; → 1/3 = 33 % [6, 79]"' in data["text/html"]
+    assert f'src="data:image/png;base64,{data["image/png"]}"' in data["text/html"]
+    monkeypatch.setenv("COURSE_RECORD", "record")
+    assert set(picture._repr_mimebundle_()[0]) == {"image/png", "text/plain"}
 
 
 def test_a_picture_has_as_few_colours_as_it_needs():

@@ -132,7 +132,14 @@ def test_where_links_lead(link, page, there):
 @needs_browser
 @pytest.mark.parametrize(
     "name",
-    ["index.html", LESSON, "labs/01_one_gradient_step.html", "notebooks/ledger.html", "playground/index.html"],
+    [
+        "index.html",
+        LESSON,
+        "labs/01_one_gradient_step.html",
+        "notebooks/ledger.html",
+        "notebooks/field_guide.html",
+        "playground/index.html",
+    ],
 )
 def test_in_a_browser(address, browser, name):
     """Nothing comes from another host, a page weighs at most 1 MB as a web server sends it (compressed), no script

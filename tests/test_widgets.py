@@ -560,7 +560,7 @@ def test_a_notebook_shows_each_once_alive_and_as_a_picture_without_a_warning(exe
     assert shown[0] == [] and [len(outputs) for outputs in shown[1:]] == [1, 1, 1, 1, 0, 1] * 2
     for outputs, alive in zip(shown[1:7], (True, True, True, False, None, False), strict=True):
         for output in outputs:
-            kinds = {"image/png", "text/plain"} | ({VIEW} if alive else set())
+            kinds = {"image/png", "text/plain", "text/html"} | ({VIEW} if alive else set())
             assert output.output_type in ("execute_result", "display_data") and set(output.data) == kinds
             assert Image.open(io.BytesIO(b64decode(output.data["image/png"]))).width == 1050
             assert output.metadata["image/png"]["width"] == 700
@@ -577,11 +577,11 @@ def test_what_nbval_compares_is_the_same_each_time(executed):
 
 
 def test_without_its_view_a_code_host_shows_the_picture(executed):
-    """The build takes the views out of the file: nbconvert, like a code host, then falls back on the PNG."""
+    """The build takes the views out of the file, and keeps PNG alone: nbconvert shows it, like a code host."""
     notebook = nbformat.from_dict(executed)
     notebook.cells = notebook.cells[1:4]
     for cell in notebook.cells:
-        del cell.outputs[0].data[VIEW]
+        del cell.outputs[0].data[VIEW], cell.outputs[0].data["text/html"]
     html, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
     for cell in notebook.cells:
         output = cell.outputs[0]

@@ -1,7 +1,7 @@
 """Build the notebooks from their text: `python tools/build.py [STEM ...]`.
 
-Each `notebooks/src/STEM.py` (jupytext's percent format) becomes `notebooks/STEM.ipynb`, with the Colab badge and the
-first cell stamped in, stable cell ids, and the outputs of a fresh kernel; what the run measured becomes
+Each `notebooks/src/STEM.py` (jupytext's percent format) becomes `notebooks/STEM.ipynb`, with the links to Colab and
+Kaggle and the first cell stamped in, stable cell ids, and the outputs of a fresh kernel; what the run measured becomes
 `notebooks/results/STEM.digits.json`. Without STEM, those are run whose code, or the code of `utils` that they import,
 has changed; the others keep their outputs, and only their text is brought up to date. The README's table of lessons is
 stamped too, and the two printable pages are written.
@@ -22,7 +22,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import jupytext
 import nbformat
@@ -42,14 +42,22 @@ from utils.records import RESULTS
 NAME = REPOSITORY.rpartition("/")[2]
 HEADING = re.compile(r"^#+ (?!BEGIN |END )(.+)", re.MULTILINE)  # not the marks of an answer
 
+KAGGLE_INPUT = "/kaggle/input"  # where the data sets lie that a notebook there has been given
 FIRST_CELL = f"""\
-# @title This cell finds the course: on Colab it fetches it, and elsewhere it says what is missing.
-import os, subprocess, sys
+# @title This cell finds the course: on Colab and Kaggle it fetches it, and elsewhere it says what is missing.
+import glob, os, shutil, subprocess, sys
 
 address, course = "{REPOSITORY}", os.path.expanduser("~/{NAME}")
-if "google.colab" in sys.modules:
+if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+    added = glob.glob("{KAGGLE_INPUT}/**/utils/records.py", recursive=True)  # the course as a data set of Kaggle
     if not os.path.exists(course):
-        subprocess.run(["git", "clone", "--depth", "1", address, course], check=True)
+        if added:
+            shutil.copytree(os.path.dirname(os.path.dirname(added[0])), course)  # Kaggle's folder takes no files
+        elif subprocess.run(["git", "clone", "--depth", "1", address, course]).returncode:
+            raise ImportError(
+                f"{{address}} could not be fetched. On Kaggle turn on Settings > Internet; or, without the internet, "
+                "add the course as a data set: File > Upload input, its zip. Then run this cell again"
+            )
     os.chdir(f"{{course}}/notebooks")
     sys.path.insert(0, course)
     sys.modules.pop("utils", None)  # somebody else's, if there is one
@@ -72,18 +80,29 @@ def on_colab(stem: str, folder: str = "notebooks") -> str:
     return f"{page}/blob/main/{folder}/{stem}.ipynb"
 
 
-def badge(stem: str) -> str:
-    """The same as a picture in markdown: for the README, since a notebook shows no picture of another host."""
-    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({on_colab(stem)})"
+def on_kaggle(stem: str, folder: str = "notebooks") -> str:
+    """The address that copies the built notebook to Kaggle and opens it there."""
+    return f"https://kaggle.com/kernels/welcome?src={REPOSITORY}/blob/main/{folder}/{stem}.ipynb"
+
+
+def on_hub() -> str:
+    """The link of nbgitpuller that clones the course into a user's home on a JupyterHub, and opens lesson 00."""
+    where = {"repo": REPOSITORY, "branch": "main", "urlpath": f"lab/tree/{NAME}/notebooks/00_start_here.ipynb"}
+    return f"https://YOUR-HUB/hub/user-redirect/git-pull?{urlencode(where)}"
+
+
+def badges(stem: str) -> str:
+    """Both as pictures in markdown: for the README, since a notebook shows no picture of another host."""
+    colab = f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({on_colab(stem)})"
+    return f"{colab} [![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]({on_kaggle(stem)})"
 
 
 def assemble(source: Path, folder: str = "notebooks") -> NotebookNode:
     """The notebook that a text describes, not run yet: cells with badge, first cell and ids, and its fingerprint."""
     cells = jupytext.read(source, fmt="py:percent").cells
     title, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{title}\n\n[Open in Colab]({on_colab(source.stem, folder)})\n{rest}".rstrip().replace(
-        "SECONDS", seconds(source.stem)
-    )
+    doors = f"[Open in Colab]({on_colab(source.stem, folder)}) · [in Kaggle]({on_kaggle(source.stem, folder)})"
+    cells[0].source = f"{title}\n\n{doors}\n{rest}".rstrip().replace("SECONDS", seconds(source.stem))
     cells.insert(1, new_code_cell(FIRST_CELL))
     for cell in cells:
         if cell.cell_type == "markdown" and "<!-- lessons -->" in cell.source:
@@ -258,7 +277,7 @@ def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
                 "'*About 20 minutes, after 00; the cells run in SECONDS s on …*'"
             )
         link = f"[{title[2]}]({folder}{source.stem}.ipynb)"
-        opened = f" {badge(source.stem)} |" * colab
+        opened = f" {badges(source.stem)} |" * colab
         rows.append(f"| {title[1]} | {link} | {times[2] or '–'} |{opened} {times[1]} min | {seconds(source.stem)} s |")
     return "\n".join(rows)
 
@@ -271,11 +290,12 @@ def overview() -> bytes:
 
 
 def stamp(readme: str) -> str:
-    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for `clone` and `issues`."""
+    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for `clone`, `hub` …"""
     parts = {
         "lessons": table(),
         "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```",
         "issues": f"<{REPOSITORY}/issues>",
+        "hub": f"```\n{on_hub()}\n```",
     }
     for name, text in parts.items():
         before, opened, rest = readme.partition(f"<!-- {name} -->\n")

@@ -1,10 +1,12 @@
 """The course's figures, in one style. Each function returns a `Picture`, which a notebook shows once."""
 
 import math
+import os
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from html import escape
 from io import BytesIO
 from textwrap import shorten
 
@@ -60,7 +62,8 @@ def house_style() -> AbstractContextManager:
 
 
 class Picture:
-    """A figure that a notebook shows once, as PNG and as text. pyplot does not know it: nothing has to be closed.
+    """A figure that a notebook shows once, as PNG, as text, and in a learner's run as HTML with both. pyplot does not
+    know it: nothing has to be closed.
 
     figure  the matplotlib figure, for a last touch or `figure.savefig`
     text    what the figure says, for those who cannot see it
@@ -85,7 +88,14 @@ class Picture:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         width = round(SHOWN * self.figure.get_figwidth())
-        data = {"image/png": b64encode(self.png()).decode(), "text/plain": self.text}
+        png = b64encode(self.png()).decode()
+        data = {"image/png": png, "text/plain": self.text}
+        if not os.environ.get("COURSE_RECORD"):  # a kept file stays small; its pages take the words from the metadata
+            # JupyterLab shows no words with a PNG, so a learner's own run has an element that carries them.
+            data["text/html"] = (
+                f'<img alt="{escape(self.text)}" width="{width}" style="max-width: 100%; height: auto; '
+                f'background: white" src="data:image/png;base64,{png}">'
+            )
         return data, {"image/png": {"width": width, "alt": self.text}}
 
 

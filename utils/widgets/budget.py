@@ -135,4 +135,4 @@ class PrivacyBudget(Panel):
             f"members found {outcome.found}"
         )
         self.sentence.value = f"Epsilon <b>{eps}</b> at delta {self.privacy_delta:g}."
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

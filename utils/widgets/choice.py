@@ -109,4 +109,4 @@ class ChoiceBoard(Panel):
                 said += f" Not clearly worse, and dearer: {', '.join(level[1:])}."
         self.still.text = f"fits {ARROW} {said}"
         self.sentence.value = escape(said)
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

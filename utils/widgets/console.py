@@ -105,4 +105,4 @@ class MonitorConsole(Panel):
         about = f"{drift}, {speed}, watched by {name}"
         said = self.still.show(self.streams[drift, speed], self.alarms[drift, speed, name], self.run.value - 1, about)
         self.sentence.value = said
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

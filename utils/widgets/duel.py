@@ -186,6 +186,6 @@ class Duel(Panel):
         said = self.still.show(self.sides, threat, self.certificate.value, at)
         if self.guess is not None:
             self.sentence.value = f"Measured: <b>{escape(said)}</b>."
-            self.picture.value = self.still.shot()
+            self.draw(self.still.shot())
 
     shown_norm: str | None = None

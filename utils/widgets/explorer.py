@@ -269,4 +269,4 @@ class AttackExplorer(Panel):
             self.norm_shown = norm
         caption = ", ".join([name, *([f"{count} steps"] if count else []), f"{NORMS[norm]} eps {now.eps[budget]:.2g}"])
         self.still.show(now, budget, image, self.labels[image], caption)
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

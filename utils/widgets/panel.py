@@ -5,6 +5,7 @@ from collections.abc import Callable
 from html import escape
 
 import ipywidgets as ui
+from traitlets import Unicode
 
 from utils.plots import SHOWN, Picture
 
@@ -12,10 +13,11 @@ from utils.plots import SHOWN, Picture
 class Panel:
     """Widgets in a column, with a place for errors; a notebook's file keeps a picture of them.
 
-    A part sets `still`, the `Picture` that is shown where no kernel runs.
+    A part sets `still`, the `Picture` that is shown where no kernel runs, and `picture`, where `draw` shows it.
     """
 
     still: Picture
+    picture: ui.Image
 
     def __init__(self, *rows: ui.Widget):
         self.error, self.busy = ui.HTML(), False
@@ -28,6 +30,12 @@ class Panel:
         """
         if widget not in self.view.children:
             self.view.children = (*self.view.children[:-1], widget, self.error)
+
+    def draw(self, png: bytes) -> None:
+        """Put a PNG of `still` into the panel's `picture`, and its words where a screen reader finds them."""
+        with self.picture.hold_sync():  # one message: the browser loads the picture again for each
+            self.picture.value = png
+            self.picture.tooltip = self.still.text  # from ipywidgets 8 on; before, it does nothing
 
     def guarded(self, callback: Callable[[], None]) -> Callable[..., None]:
         """`callback` for a widget's event: an error appears in the panel instead of a log that nobody opens.
@@ -58,6 +66,14 @@ class Panel:
         return data | {"application/vnd.jupyter.widget-view+json": view}, metadata
 
 
+class PictureWithWords(ui.Image):
+    """An Image that shows its `tooltip`: ipywidgets 8 asks for a `description` first, and fails where there is none."""
+
+    description = Unicode("").tag(sync=True)
+
+
 def picture_widget(value: bytes = b"") -> ui.Image:
     """A place for a PNG as wide as the course's figures, narrower in a narrow window."""
-    return ui.Image(value=value, format="png", layout=ui.Layout(width=f"{7 * SHOWN}px", max_width="100%", flex="none"))
+    return PictureWithWords(
+        value=value, format="png", layout=ui.Layout(width=f"{7 * SHOWN}px", max_width="100%", flex="none")
+    )

@@ -59,4 +59,4 @@ class PoisonExplorer(Panel):
             text.set_text(str(rate))
         told = ", ".join(f"{name} {rate}" for name, rate in now.items())
         self.still.text = f"rate {self.rate.value:g}, trigger {self.size.value} x {self.size.value} {ARROW} {told}"
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

@@ -55,4 +55,4 @@ class StickerExplorer(Panel):
         right = int((confidence[sign].argmax(-1) == sign).sum())
         who = f"{self.classes[sign]} with a sticker, {self.defense.value}"
         self.still.text = f"{who} {ARROW} read right by {right} of {len(confidence[sign])} cameras"
-        self.picture.value = self.still.shot()
+        self.draw(self.still.shot())

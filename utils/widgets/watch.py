@@ -144,7 +144,7 @@ class Watch(Panel):
         said = self.still.show(self.cases[incident][share], f"{incident}, {share} of the traffic")
         if self.guess is not None:
             self.sentence.value = f"Measured: <b>{escape(said)}</b>."
-            self.picture.value = self.still.shot()
+            self.draw(self.still.shot())
 
 
 def timeline(
