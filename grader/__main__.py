@@ -1,4 +1,4 @@
-"""`python -m grader --lab 01 --from submissions --to grades`"""
+"""`python -m grader --lab 01 --from submissions --to grades`, and `python -m grader challenge …`"""
 
 import argparse
 import sys
@@ -24,6 +24,13 @@ trust, and not as root.""",
 
 
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["challenge"]:
+        from grader.challenges.command import challenge_main  # trains models: a lab needs nothing of it
+
+        if not bubblewrap():
+            print(weaker(), file=sys.stderr)
+        return challenge_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m grader", description="Grade a lab's submissions.")
     parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
     parser.add_argument(

@@ -213,9 +213,16 @@ def grade_one(task: Task) -> Result:
 
 
 def grade_on_cores(
-    tasks: dict[Path, Submission], common: dict, jobs: int, work: Callable[[Task], Result] = grade_one
+    tasks: dict[Path, Submission],
+    common: dict,
+    jobs: int,
+    work: Callable[[Task], Result] = grade_one,
+    make: Callable[[Submission, dict], Task] = task_for,
+    lost: Callable[[Submission, dict, str], Result] = give_up,
 ) -> Results:
     """The results as they come, from processes on this machine. One crash never changes another student's grade.
+
+    work  what a process does; make: the task that it is sent; lost: the result where there is none, with the reason
 
     When a process dies, its pool breaks and does not say which submission it was grading. So all submissions that were
     being graded then are graded again, one at a time.
@@ -230,7 +237,7 @@ def grade_on_cores(
                     while queue and len(running) < at_once:
                         submission = tasks[queue[-1]]
                         try:
-                            future = pool.submit(work, task_for(submission, common))
+                            future = pool.submit(work, make(submission, common))
                         except OSError as problem:
                             yield queue.pop(), unread(submission, common, problem)
                         else:
@@ -241,7 +248,7 @@ def grade_on_cores(
                             raise problem
                         file = running.pop(future)
                         failed = f"its result did not come back ({type(problem).__name__}: {problem})"
-                        yield file, give_up(tasks[file], common, failed) if problem else future.result()
+                        yield file, lost(tasks[file], common, failed) if problem else future.result()
             except BrokenProcessPool:
                 if at_once > 1:
                     suspects += running.values()
@@ -252,7 +259,7 @@ def grade_on_cores(
                         suspects.append(file)
                     else:
                         reason = f"the process that graded it ended {MOST_DEATHS} times; grade it by hand"
-                        yield file, give_up(tasks[file], common, reason)
+                        yield file, lost(tasks[file], common, reason)
 
 
 def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str) -> Results:
