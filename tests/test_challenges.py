@@ -1,23 +1,33 @@
 """Challenges: a class of ten teams, three of them dishonest, gets the right board; and nothing hidden is reached."""
 
+import base64
 import csv
 import json
+import pickle
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
 from grader.__main__ import main
+from grader.challenges import defend_it, frame
+from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
+from grader.challenges.board import board_rows, write_board
 from grader.challenges.break_it import BREAK_IT
-from grader.challenges.entry import Played, code_entry, entry_of
-from grader.challenges.frame import judge_again
+from grader.challenges.defend_it import DEFEND_IT
+from grader.challenges.entry import Played, code_entry, entry_of, rate_of, score_of
+from grader.challenges.frame import best_of_teams, judge_again, run_challenge
 from grader.challenges.images import held_out
 from grader.challenges.oracle import Oracle
+from grader.challenges.remember_me import REMEMBER_ME
 from grader.sandbox import bubblewrap
 from tiny_lab import notebook
 from utils.attacks import pgd
 from utils.data import load
+from utils.models import small_cnn
+from utils.rate import Rate
 
 isolated = pytest.mark.skipif(not bubblewrap(), reason="needs bubblewrap: without it, isolation is weaker")
 
@@ -73,7 +83,7 @@ def board(tmp_path_factory) -> Path:
 def test_a_class_of_ten_teams_gets_the_right_board(board):
     rows = table(board / "public" / "break_it.csv")
     teams = [name for name, row in rows.items() if not row["ours"]]
-    assert len(teams) == 10 and len(rows) == 10 + len(BREAK_IT.ours)
+    assert len(teams) == 10 and len(rows) == 10 + len(BREAK_IT.ours())
     assert teams[:5] == ["anna", "ben", "chloe", "dan", "eve"]
     assert set(teams[-3:]) == set(AGAINST) == {name for name in teams if rows[name]["counts"] == "no"}
     assert {rows[name]["score"] for name in AGAINST} == {"0"}
@@ -309,10 +319,275 @@ def test_an_answer_that_is_random_beyond_its_seed_does_not_count():
 
 def untrained():
     """As the challenge hides it, with untrained networks."""
-    from utils.models import small_cnn
-
     state = small_cnn(load("digits")).cpu().state_dict()
     found = {f"{kind}.{name}": value for kind in ("usual", "hardened") for name, value in state.items()}
     for name in ("undefended", "quantised", "noisy", "saturated", "trained"):
         found[f"x.{name}"], found[f"y.{name}"] = held_out(10, 1)
     return found
+
+
+# The other challenges.
+
+
+def judged(challenge, source: str, hidden=None, given: str = "import os, torch"):
+    """The judgement of an entry with this code."""
+    return challenge.judge(code_entry(given, source), hidden or challenge.hide(4), 5)
+
+
+def ranked(challenge, names: list[str], hidden=None) -> list:
+    """The scores of some of our own entries, each of which must be honest."""
+    hidden, entries, found = hidden or challenge.hide(4), challenge.ours(), []
+    for name in names:
+        made = challenge.judge(entries[name], hidden, 5)
+        assert made["against"] == made["problems"] == []
+        found.append(rate_of(made["score"]))
+    return found
+
+
+@isolated
+def test_remember_me_finds_members_by_shadows_and_not_by_luck():
+    luck, confident, lira = ranked(REMEMBER_ME, ["luck", "confidence", "LiRA, 32 shadows"])
+    assert luck.interval[0] < 0.01 < luck.interval[1]
+    assert lira.clearly_above(confident)
+
+
+ACCUSE = "def accuse(model, x, y):\n    "
+
+
+@isolated
+@pytest.mark.parametrize(
+    "source, against, problem",
+    [
+        (
+            ACCUSE + "return torch.rand(len(x), generator=torch.Generator().manual_seed(os.getrandom(1)[0]))",
+            "again",
+            "",
+        ),
+        (ACCUSE + "try: os.listdir('/proc/1')\n    except OSError: pass\n    return torch.rand(len(x))", "/proc/1", ""),
+        (ACCUSE + "return torch.rand(5)", "", "a finite score for each"),
+        (ACCUSE + "return torch.full((len(x),), torch.nan)", "", "a finite score for each"),
+        (ACCUSE + "return [1.0] * len(x)", "", "a finite score for each"),
+        (ACCUSE + "for _ in range(30): model(x)", "", "budget of 28,000 queries"),
+        ("def acuse(model, x, y):\n    return x", "", "accuse is not defined"),
+    ],
+)
+def test_remember_me_takes_scores_and_nothing_else(source, against, problem, members):
+    made = judged(REMEMBER_ME, source, members)
+    assert against in " ".join(made["against"]) and problem in " ".join(made["problems"])
+    assert bool(against) == bool(made["against"]) and bool(problem) == bool(made["problems"])
+    assert made["score"][0] == 0 or against
+
+
+@pytest.fixture(scope="module")
+def members() -> dict:
+    return REMEMBER_ME.hide(4)
+
+
+@isolated
+def test_attack_or_drift_wants_alarms_and_names():
+    never, one, both = ranked(ATTACK_OR_DRIFT, list(ATTACK_OR_DRIFT.ours()))
+    assert both.clearly_above(one) and one.clearly_above(never)
+
+
+WATCH = "def attack_or_drift(calm, examples, streams):\n    "
+
+
+@isolated
+@pytest.mark.parametrize(
+    "source, against, problem",
+    [
+        (WATCH + "t = streams.sum(1).argmax(1)\n    return t, ['evasion'] * len(t)", "the future", ""),
+        (
+            WATCH + "late = streams[:, 3, 350:].mean(1) > 0.1\n"
+            "    return torch.full((len(late),), 100), ['evasion' if one else 'faded' for one in late]",
+            "the future",
+            "",
+        ),
+        (WATCH + "t = torch.full((len(streams),), os.getrandom(1)[0])\n    return t, ['faded'] * len(t)", "again", ""),
+        (WATCH + "return [500] * len(streams), [''] * len(streams)", "", "a time from 0 to 399"),
+        (WATCH + "return [-1], ['']", "", "a time from 0 to 399"),
+        (WATCH + "return 5", "", "a time from 0 to 399"),
+        (WATCH + "return [{}] * len(streams), [5] * len(streams)", "", "a time from 0 to 399"),
+        (WATCH + "return 1 / 0", "", "ZeroDivisionError"),
+    ],
+)
+def test_attack_or_drift_knows_no_future(source, against, problem):
+    made = judged(ATTACK_OR_DRIFT, source)
+    assert against in " ".join(made["against"]) and problem in " ".join(made["problems"])
+    assert bool(against) == bool(made["against"]) and bool(problem) == bool(made["problems"])
+
+
+def weights(network: str = "small_cnn", wrapper: str = "none", change=lambda state: state, **header) -> bytes:
+    torch.manual_seed(0)
+    state = defend_it.NETWORKS.get(network, defend_it.mlp)(load("digits")).cpu().state_dict()
+    return safetensors.torch.save(change(dict(state)), {"network": network, "wrapper": wrapper} | header)
+
+
+REFUSED = {
+    "a pickle": (pickle.dumps({"a": 1}), "no safetensors file"),
+    "nothing": (b"", "no safetensors file"),
+    "half of a file": (weights()[:500], "no safetensors file"),
+    "a header that is no JSON": ((8).to_bytes(8, "little") + b"{{{{{{{{", "no safetensors file"),
+    "no header": (safetensors.torch.save({"a": torch.zeros(3)}), "must name a network"),
+    "another network": (weights("resnet"), "must name a network"),
+    "another wrapper": (weights(wrapper="__import__('os')"), "must name a network"),
+    "other names": (weights(change=lambda state: state | {"more": torch.zeros(3)}), "not those of small_cnn"),
+    "other shapes": (weights(change=lambda s: s | {"1.bias": torch.zeros(3)}), "not those of small_cnn"),
+    "other numbers": (weights(change=lambda s: s | {"1.bias": s["1.bias"].half()}), "not those of small_cnn"),
+    "NaN": (weights(change=lambda s: s | {"1.bias": s["1.bias"] * torch.nan}), "NaN"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_defend_it_opens_safetensors_of_its_networks_and_nothing_else(what):
+    content, why = REFUSED[what]
+    made = DEFEND_IT.judge(entry_of(content, ".safetensors"), {"x": torch.rand(4, 1, 8, 8), "y": torch.arange(4)}, 5)
+    assert made["score"][0] == 0 and why in made["against"][0]
+
+
+@pytest.mark.parametrize("wrapper", defend_it.WRAPPERS)
+def test_each_wrapper_makes_a_model(wrapper):
+    model, what = defend_it.defense_of(weights(wrapper=wrapper))
+    assert model(torch.rand(3, 1, 8, 8)).shape == (3, 10) and wrapper in what
+
+
+def test_defend_it_lets_training_win_and_shows_what_masks_hide(tmp_path, monkeypatch):
+    """From files to the board, on fewer images."""
+    monkeypatch.setattr(defend_it, "EACH", 60)
+    ours = DEFEND_IT.ours()
+    files = {f"{name}/defense.safetensors": base64.b64decode(entry["weights"]) for name, entry in ours.items()}
+    del files["noise/defense.safetensors"]  # which is nearly as good, and flagged
+    source = handed_in(tmp_path / "in", files | {"gus/weights.safetensors": pickle.dumps(5), "gus/lab.ipynb": b"{}"})
+    said = run_challenge(DEFEND_IT._replace(ours=dict), source, tmp_path / "board", key="k", jobs=2)
+    rows = table(tmp_path / "board" / "public" / "defend_it.csv")
+    assert next(iter(rows)) == "adversarial training" and list(rows)[-1] == "gus" and rows["gus"]["counts"] == "no"
+    assert float(rows["adversarial training"]["low"]) > float(rows["undefended"]["high"])
+    assert "vanishing gradients" in rows["quantised"]["check-up"] and rows["undefended"]["check-up"] == "no flag"
+    assert "no safetensors file" in said and "lab.ipynb: does not end in .safetensors" in said
+
+
+# The board.
+
+
+def record(team: str, k: int, against: str = "", ours: bool = False, n: int = 100) -> dict:
+    made = {"score": score_of(Rate(k, n)), "shown": {"<b>bold</b>": "<i>x</i>"}, "against": [against] * bool(against)}
+    made |= {"problems": [], "digest": "", "isolation": []}
+    return {"team": team, "id": "", "ours": ours, "judgement": made, "failed": "", "file": "f", "seconds": 1.0}
+
+
+def test_teams_that_no_interval_tells_apart_share_a_rank():
+    records = [record(team, k) for team, k in (("a", 90), ("b", 88), ("c", 60), ("d", 58), ("e", 20))]
+    for challenge, order in ((DEFEND_IT, "abcde"), (BREAK_IT, "edcba")):
+        rows = board_rows(challenge, records, best_of_teams(records, challenge), [])
+        assert "".join(row["team"] for row in rows) == order
+    ranks = [row["rank"] for row in board_rows(DEFEND_IT, records, records, [])]
+    assert ranks == [1, 1, 3, 3, 5]
+
+
+def test_a_teams_best_entry_counts_and_one_that_does_not_count_is_none():
+    records = [record("a", 70), record("a", 99, "cheats"), record("a", 80), record("b", 99, "cheats")]
+    rows = board_rows(DEFEND_IT, records, best_of_teams(records, DEFEND_IT), [])
+    assert [(row["team"], row["rate"].k, row["counts"]) for row in rows] == [("a", 80, True), ("b", 99, False)]
+    assert not rows[1]["rank"] and rows[0]["entries"] == 3
+
+
+def test_at_the_end_the_private_part_decides_for_the_entry_that_was_best_in_public():
+    public = [record("a", 95), record("b", 70)]
+    rows = board_rows(DEFEND_IT, public, public, [record("a", 40), record("b", 71)])
+    assert [(row["team"], row["rate"].k) for row in rows] == [("b", 71), ("a", 40)]
+
+
+def test_the_page_shows_what_teams_wrote_as_text_alone(tmp_path):
+    """And says in words what else would be a colour; each cell has its heads, as a screen reader needs them."""
+    records = [record("<script>alert(1)</script>", 90), record("=1+1", 10, "cheats")]
+    (tmp_path / "private").mkdir()
+    write_board(DEFEND_IT, records, records, [], [], tmp_path)
+    page = (tmp_path / "public" / "defend_it.html").read_text()
+    assert "<script" not in page and "<b>" not in page and "<i>" not in page and "does not count" in page
+    assert 'lang="en"' in page and "<caption>" in page and page.count('scope="row"') == 2
+    assert (
+        page.count('scope="col"') == 5
+        and "<title>" in page
+        and "'=1+1" in (tmp_path / "public" / "defend_it.csv").read_text()
+    )
+
+
+def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_path, monkeypatch):
+    """And what changes the judging has all judged again, from the records."""
+    seen = []
+
+    def judge(entry, hidden, seed):
+        seen.append(entry["cells"][0])
+        return record("x", int(entry["cells"][0]))["judgement"]
+
+    challenge = BREAK_IT._replace(hide=lambda seed: {"x": torch.zeros(1)}, ours=dict, judge=judge)
+    first, second = (
+        handed_in(tmp_path / name, {"anna.ipynb": notebook([score])}) for name, score in (("1", "30"), ("2", "50"))
+    )
+    monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
+    monkeypatch.setattr(frame, "grade_on_cores", at_once)
+    run_challenge(challenge, first, tmp_path / "board", key="k")
+    run_challenge(challenge, first, tmp_path / "board", key="k")
+    assert seen == ["30"]
+    run_challenge(challenge, second, tmp_path / "board", key="k")
+    assert seen == ["30", "50"]
+    row = table(tmp_path / "board" / "public" / "break_it.csv")["anna"]
+    assert row["entries"] == "2" and row["k"] == "30", "less is better here, and the first file is gone"
+    monkeypatch.setattr(frame, "what_judges", lambda challenge: "other code")
+    run_challenge(challenge, second, tmp_path / "board", key="k")
+    assert seen[2:] == ["30", "50"]
+
+
+def at_once(tasks, common, jobs, work, make, lost):
+    """Instead of processes."""
+    for file, task in tasks.items():
+        yield file, work(make(task, common))
+
+
+def test_an_entry_that_could_not_be_judged_is_named_and_tried_again(tmp_path, monkeypatch):
+    def judge(entry, hidden, seed):
+        raise RuntimeError("our mistake")
+
+    challenge = BREAK_IT._replace(hide=lambda seed: {"x": torch.zeros(1)}, ours=dict, judge=judge)
+    monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
+    monkeypatch.setattr(frame, "grade_on_cores", at_once)
+    source = handed_in(tmp_path / "in", {"anna.ipynb": notebook(["5"]), "ben.ipynb": b"no JSON"})
+    said = run_challenge(challenge, source, tmp_path / "board", key="k")
+    assert "COULD NOT BE JUDGED" in said and "our mistake" in said and "ben.ipynb: the file is not a notebook" in said
+    better = challenge._replace(judge=lambda entry, hidden, seed: record("x", 5)["judgement"])
+    monkeypatch.setitem(frame.CHALLENGES, "break_it", better)
+    assert "anna: 5/100" in run_challenge(better, source, tmp_path / "board", key="k")
+
+
+def test_a_key_makes_all_that_is_hidden(tmp_path):
+    """Another key, part or entry draws other seeds; the key itself is made once, for its owner's eyes."""
+    hidden = [REMEMBER_ME.hide(seed)["members"] for seed in (1, 1, 2)]
+    assert torch.equal(hidden[0], hidden[1]) and not torch.equal(hidden[0], hidden[2])
+    streams = [ATTACK_OR_DRIFT.hide(seed)["begins"] for seed in (1, 1, 2)]
+    assert torch.equal(streams[0], streams[1]) and not torch.equal(streams[0], streams[2])
+    images = [DEFEND_IT.hide(seed)["x"] for seed in (1, 1, 2)]
+    assert torch.equal(images[0], images[1]) and not torch.equal(images[0], images[2])
+
+
+def test_no_image_that_is_judged_on_is_one_of_the_data():
+    x, _ = held_out(397, 3)
+    known = load("digits")
+    assert all(float((image - split.x.cpu()).abs().amax((1, 2, 3)).min()) > 0 for image in x for split in known[1:3])
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["challenge", "break_it", "--from", "FOLDER", "--to", "BOARD"], "holds no entry"),
+        (["challenge", "break_it", "--from", "NOWHERE", "--to", "BOARD"], "there is no folder or zip"),
+        (["challenge", "break_it", "--again", "NOWHERE"], "no record of a challenge"),
+        (["challenge", "break_it"], ""),
+        (["challenge", "brake_it", "--from", "FOLDER", "--to", "BOARD"], ""),
+    ],
+)
+def test_the_command_says_what_is_wrong(arguments, said, tmp_path, capsys):
+    (tmp_path / "FOLDER").mkdir()
+    places = [str(tmp_path / word) if word.isupper() else word for word in arguments]
+    with pytest.raises(SystemExit) as left:
+        main(places)
+    assert said in str(left.value) and left.value.code not in (0, None)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from grader.challenges.entry import Challenge, Entry, Judgement, Played, code_entry, digest_of, numbers_of
+from grader.challenges.entry import Challenge, Entry, Judgement, Played, code_entry, digest_of, score_of
 from grader.challenges.images import held_out
 from grader.challenges.oracle import Oracle
 from utils.adversarial import attacked
@@ -80,7 +80,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
             against.append("gave other images when it was run again with the same seed")
     total = Rate(sum(rate.k for rate in left.values()), sum(rate.n for rate in left.values()))
     return {
-        "score": numbers_of(total),
+        "score": score_of(total),
         "shown": {name: f"{left[name]!r}" for name in MODELS},
         "against": list(dict.fromkeys(against)),
         "problems": problems,
@@ -134,5 +134,5 @@ BREAK_IT = Challenge(
     takes=".ipynb",
     hide=hide_models,
     judge=judge_attack,
-    ours={name: code_entry(PREAMBLE, source) for name, source in OURS.items()},
+    ours=lambda: {name: code_entry(PREAMBLE, source) for name, source in OURS.items()},
 )

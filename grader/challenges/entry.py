@@ -52,7 +52,7 @@ class Challenge(NamedTuple):
     takes    how the file of an entry ends
     hide     hide(seed) -> what the challenge hides, as tensors: trained once, kept beside the board
     judge    judge(entry, hidden, seed) -> Judgement
-    ours     our own entries by name: what a team should beat
+    ours     ours() -> our own entries by name: what a team should beat
     """
 
     name: str
@@ -62,7 +62,7 @@ class Challenge(NamedTuple):
     takes: str
     hide: Callable[[int], dict[str, Tensor]]
     judge: Callable[[Entry, dict[str, Tensor], int], Judgement]
-    ours: dict[str, Entry]
+    ours: Callable[[], dict[str, Entry]]
 
 
 def entry_of(content: bytes, takes: str) -> Entry:
@@ -90,7 +90,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value, default=plain, sort_keys=True).encode(errors="replace")).hexdigest()[:16]
 
 
-def numbers_of(rate: Rate) -> list[float]:
+def score_of(rate: Rate) -> list[float]:
     return [rate.k, rate.n, *rate.interval]
 
 
@@ -107,9 +107,10 @@ class Played:
     function is missing, raised, or took too long.
     """
 
-    def __init__(self, entry: Entry, seed: int):
+    def __init__(self, entry: Entry, seed: int, call: float = SECONDS["call"]):
+        """call: seconds that one may take"""
         numbered = list(enumerate(entry["cells"], 1))
-        self.session = Session([], numbered, LIMITS | SECONDS, MODULES)
+        self.session = Session([], numbered, LIMITS | SECONDS | {"call": call}, MODULES)
         self.session.seed, self.problems = seed, []
 
     def __enter__(self):

@@ -16,21 +16,24 @@ import torch
 from torch import Tensor
 
 from grader.batch import grade_on_cores, installed_version, read_or_make_key
+from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import write_board
 from grader.challenges.break_it import BREAK_IT
+from grader.challenges.defend_it import DEFEND_IT
 from grader.challenges.entry import Challenge, Entry, Judgement, digest_of, entry_of
+from grader.challenges.remember_me import REMEMBER_ME
 from grader.collect import Submission, collect
 from grader.grade import seed_of
 from grader.notebook import Unreadable
 from utils.fingerprint import MATTER, fingerprint
 from utils.progress import progress
 
-CHALLENGES = {challenge.name: challenge for challenge in (BREAK_IT,)}
+CHALLENGES = {challenge.name: challenge for challenge in (BREAK_IT, DEFEND_IT, REMEMBER_ME, ATTACK_OR_DRIFT)}
 PARTS = ("public", "private")
 MOST_ENTRIES = 20  # of a team in one run
 
 
-class Record(TypedDict):
+class EntryRecord(TypedDict):
     """One judging of one entry: all that is needed to judge it again, and what it came to.
 
     team, id   whose it is; file: where it was; ours: whether it is one of our own
@@ -73,7 +76,9 @@ def run_challenge(
     found, lines = entries_of(challenge, source)
     decides = what_judges(challenge)
     known = earlier(private / challenge.name, challenge)
-    entries = {identity(*who): who for who in [*ours(challenge), *known, *found]}
+    entries = {
+        identity(*who): who for who in [*our_entries(challenge, private / challenge.name, decides), *known, *found]
+    }
     records = judged(challenge, list(entries.values()), "public", private, key, decides, jobs)
     teams = best_of_teams(records, challenge)
     finals = []
@@ -86,8 +91,12 @@ def run_challenge(
 Who = tuple[str, str, str, bool, Entry]  # team, id, file, ours, entry
 
 
-def ours(challenge: Challenge) -> list[Who]:
-    return [(name, "", "", True, entry) for name, entry in challenge.ours.items()]
+def our_entries(challenge: Challenge, folder: Path, decides: str) -> list[Who]:
+    """Our own entries. Some must be trained, so they are kept."""
+    file = folder / f"ours-{decides}.json"
+    if not file.exists():
+        file.write_text(json.dumps(challenge.ours()), encoding="utf-8")
+    return [(name, "", "", True, entry) for name, entry in json.loads(file.read_text(encoding="utf-8")).items()]
 
 
 def entries_of(challenge: Challenge, source: Path) -> tuple[list[Who], list[str]]:
@@ -122,29 +131,29 @@ def identity(team: str, id: str, file: str, is_ours: bool, entry: Entry) -> str:
 def what_judges(challenge: Challenge) -> str:
     """A hash of the code that judges, and of the installed versions of what computes."""
     code = fingerprint([f"import grader.challenges.{challenge.name}, grader.inside.pristine"])
-    return digest_of([code, versions()])
+    return digest_of([code, versions_here()])
 
 
-def versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
     return {name: installed_version(name) for name in MATTER}
 
 
 def earlier(folder: Path, challenge: Challenge) -> list[Who]:
     """The teams' entries of earlier runs, from their records: a better one may have been handed in before."""
-    records = filter(None, map(read_record, sorted(folder.glob("public-*.json"))))
+    records = filter(None, map(read_entry_record, sorted(folder.glob("public-*.json"))))
     return [(r["team"], r["id"], r["file"], False, r["entry"]) for r in records if not r["ours"]]
 
 
 def judged(
     challenge: Challenge, entries: Sequence[Who], part: str, private: Path, key: str, decides: str, jobs: int
-) -> list[Record]:
+) -> list[EntryRecord]:
     """The records of these entries on a part, those that lack made now."""
     seed = seed_of(key, part, challenge.name)
     hidden = hidden_file(challenge, private / challenge.name, part, seed, decides)
     files, tasks = [], {}
     for who in entries:
         file = private / challenge.name / f"{part}-{digest_of([decides, seed, identity(*who)])}.json"
-        kept = read_record(file)
+        kept = read_entry_record(file)
         files.append(file)
         if not kept or kept["failed"]:
             tasks[file] = new_record(challenge, part, who, seed, seed_of(key, identity(*who), part), decides)
@@ -157,8 +166,8 @@ def judged(
         lost,
     )
     for file, record in progress(run, total=len(tasks), desc="judging", delay=0.5):
-        write_record(file, record)
-    return [read_record(file) for file in files]
+        write_entry_record(file, record)
+    return [read_entry_record(file) for file in files]
 
 
 def hidden_file(challenge: Challenge, folder: Path, part: str, seed: int, decides: str) -> Path:
@@ -172,7 +181,7 @@ def hidden_file(challenge: Challenge, folder: Path, part: str, seed: int, decide
     return file
 
 
-def new_record(challenge: Challenge, part: str, who: Who, hidden: int, seed: int, decides: str) -> Record:
+def new_record(challenge: Challenge, part: str, who: Who, hidden: int, seed: int, decides: str) -> EntryRecord:
     team, id, file, is_ours, entry = who
     return {
         "challenge": challenge.name,
@@ -185,21 +194,21 @@ def new_record(challenge: Challenge, part: str, who: Who, hidden: int, seed: int
         "hidden": hidden,
         "seed": seed,
         "decides": decides,
-        "versions": versions(),
+        "versions": versions_here(),
         "judgement": None,
         "failed": "not judged yet",
         "seconds": 0.0,
     }
 
 
-def judge_one(task: tuple[Record, dict]) -> Record:
+def judge_one(task: tuple[EntryRecord, dict]) -> EntryRecord:
     """Judge one entry, in a worker. A mistake of ours becomes the reason why it could not be judged."""
     torch.set_num_threads(1)
     record, common = task
     return judge_with(record, safetensors.torch.load_file(common["hidden"]))
 
 
-def judge_with(record: Record, hidden: dict[str, Tensor]) -> Record:
+def judge_with(record: EntryRecord, hidden: dict[str, Tensor]) -> EntryRecord:
     begin = time.monotonic()
     try:
         made = CHALLENGES[record["challenge"]].judge(record["entry"], hidden, record["seed"])
@@ -209,17 +218,18 @@ def judge_with(record: Record, hidden: dict[str, Tensor]) -> Record:
     return record | about | {"seconds": round(time.monotonic() - begin, 2)}
 
 
-def lost(record: Record, common: dict, reason: str) -> Record:
+def lost(record: EntryRecord, common: dict, reason: str) -> EntryRecord:
     return record | {"failed": reason}
 
 
 def judge_again(file: Path) -> tuple[bool, str]:
     """Judge the entry of a record again, from the record alone: whether it came to the same, and in words."""
-    record = read_record(file)
+    record = read_entry_record(file)
     if not record or record["challenge"] not in CHALLENGES:
         raise ValueError(f"{file} is no record of a challenge")
     challenge = CHALLENGES[record["challenge"]]
-    again = judge_with(record, challenge.hide(record["hidden"]))
+    kept = hidden_file(challenge, file.parent, record["part"], record["hidden"], what_judges(challenge))
+    again = judge_with(record, safetensors.torch.load_file(kept))
     if again["failed"]:
         return False, again["failed"]
     if again["judgement"] == record["judgement"]:
@@ -227,38 +237,40 @@ def judge_again(file: Path) -> tuple[bool, str]:
     notes = ["another score, or other answers"]
     notes += ["the code that judges has changed since"] * (record["decides"] != what_judges(challenge))
     notes += [
-        f"{name} was {old} and is {versions()[name]}"
+        f"{name} was {old} and is {versions_here()[name]}"
         for name, old in record["versions"].items()
-        if versions().get(name) != old
+        if versions_here().get(name) != old
     ]
     return False, "; ".join(notes)
 
 
-def best_of_teams(records: Sequence[Record], challenge: Challenge) -> list[Record]:
+def best_of_teams(records: Sequence[EntryRecord], challenge: Challenge) -> list[EntryRecord]:
     """One record a team: of its entries that count the best, else any. On the public part alone."""
-    best: dict[tuple, Record] = {}
+    best: dict[tuple, EntryRecord] = {}
     for record in records:
         team = record["team"], record["id"], record["ours"]
-        if record["judgement"] and (team not in best or worth(record, challenge) > worth(best[team], challenge)):
+        if record["judgement"] and (
+            team not in best or standing_of(record, challenge) > standing_of(best[team], challenge)
+        ):
             best[team] = record
     return list(best.values())
 
 
-def worth(record: Record, challenge: Challenge) -> tuple[bool, float]:
+def standing_of(record: EntryRecord, challenge: Challenge) -> tuple[bool, float]:
     k, n, *_ = record["judgement"]["score"]
     return not record["judgement"]["against"], -k / n if challenge.lower else k / n
 
 
-def read_record(file: Path) -> Record | None:
+def read_entry_record(file: Path) -> EntryRecord | None:
     """A record from its file; None if there is none, or it is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and Record.__annotations__.keys() <= found.keys() else None
+    return found if isinstance(found, dict) and EntryRecord.__annotations__.keys() <= found.keys() else None
 
 
-def write_record(file: Path, record: Record) -> None:
+def write_entry_record(file: Path, record: EntryRecord) -> None:
     """Whole or not at all."""
     draft = file.with_suffix(f".{os.getpid()}.draft")
     draft.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")

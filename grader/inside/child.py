@@ -93,7 +93,7 @@ def serve(read: int, write: int, told: dict) -> None:
     from torch import nn
 
     from grader.inside import wire
-    from grader.inside.hidden import HiddenModel, Watch
+    from grader.inside.hidden import HiddenModel, Reaching
 
     take_limits(told)
     stand = walls.build(**told["walls"]) if told["walls"] else []
@@ -102,7 +102,7 @@ def serve(read: int, write: int, told: dict) -> None:
     state = {"flags": ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, "lost": set(), "loop": None}
     sys.path.append("")  # so that a cell can import what a cell has written
     kept: list[object] = []
-    watch = Watch()
+    watch = Reaching()
 
     def keep(value: object) -> dict:
         """What stays here, as a number by which the teacher's side can call it."""

@@ -51,7 +51,7 @@ class HiddenModel(nn.Module):
         self.ask, self.left = ask, left
 
     def forward(self, x):
-        return Asked.apply(x, self)
+        return AskedOf.apply(x, self)
 
     def told(self, question: dict) -> dict:
         """The grader's reply to a question."""
@@ -62,7 +62,7 @@ class HiddenModel(nn.Module):
         return reply
 
 
-class Asked(torch.autograd.Function):
+class AskedOf(torch.autograd.Function):
     """Forward asks for logits, backward for the gradient of the same draw, if the model draws random numbers."""
 
     @staticmethod
@@ -80,7 +80,7 @@ class Asked(torch.autograd.Function):
         return ctx.model.told(question)["gradient"].to(x.dtype), None
 
 
-class Watch:
+class Reaching:
     """Tells the grader once of each thing that the entry's own code reaches for while it is judged."""
 
     def __init__(self):
