@@ -2,10 +2,13 @@
 
 import base64
 import csv
+import importlib
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 import safetensors.torch
 import torch
@@ -17,12 +20,15 @@ from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import board_rows, write_board
 from grader.challenges.break_it import BREAK_IT
 from grader.challenges.defend_it import DEFEND_IT
-from grader.challenges.entry import Played, code_entry, entry_of, rate_of, score_of
+from grader.challenges.entry import SECONDS, Played, code_entry, entry_of, rate_of, score_of
 from grader.challenges.frame import best_of_teams, judge_again, run_challenge
 from grader.challenges.images import held_out
 from grader.challenges.oracle import Oracle
+from grader.challenges.rehearse import rehearse
 from grader.challenges.remember_me import REMEMBER_ME
 from grader.sandbox import bubblewrap
+from labs import starter
+from run import ROOT
 from tiny_lab import notebook
 from utils.attacks import pgd
 from utils.data import load
@@ -123,6 +129,72 @@ def test_the_private_part_is_another_one(board):
     assert len(hidden) == 2 and hidden[0].read_bytes() != hidden[1].read_bytes()
     rows = table(board / "public" / "break_it.csv")
     assert any(float(row["k"]) != float(row["public score"].split("/")[0]) for row in rows.values())
+
+
+# From what teams begin.
+
+STARTERS = sorted((ROOT / "challenges" / "src").glob("*.py"))
+
+
+def test_each_challenge_has_a_notebook_to_begin_with():
+    assert [file.stem for file in STARTERS] == sorted(frame.CHALLENGES)
+    for source in STARTERS:
+        built = nbformat.read(ROOT / "challenges" / f"{source.stem}.ipynb", as_version=4)
+        assert built == starter(source), "out of date: run make labs"
+
+
+RULES: dict[str, Callable] = {  # what a text says, from the judge's own settings
+    "break_it": lambda m: (f"{m.EACH} images", f"{m.QUERIES} queries", f"{SECONDS['call']} seconds"),
+    "defend_it": lambda m: (f"{m.EACH} images", f"by {load('digits').eps:g}"),
+    "remember_me": lambda m: (
+        f"{m.POOL:,}",
+        f"{m.WIDTH} units",
+        f"{m.UPDATES} updates",
+        f"{100 * m.WRONG:g} %",
+        *asks(m),
+    ),
+    "attack_or_drift": lambda m: (f"({m.CALM}, 4, {m.LENGTH})", f"({m.EXAMPLES}, 4, {m.LENGTH})", *waits(m)),
+}
+
+
+def asks(m) -> tuple[str, ...]:
+    return f"{m.QUERIES} queries", f"{m.SECONDS} seconds", f"{100 * m.FALSE:g} %"
+
+
+def waits(m) -> tuple[str, ...]:
+    return f"within {m.SOON}", f"{m.NAMED_BY} arrivals", f"{m.SECONDS} seconds"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_rules_that_teams_read_are_the_judges(name):
+    text = (ROOT / "challenges" / "src" / f"{name}.py").read_text()
+    rules = RULES[name](importlib.import_module(f"grader.challenges.{name}"))
+    assert not [rule for rule in rules if rule not in text]
+
+
+@isolated
+@pytest.mark.parametrize("name", ["remember_me", "attack_or_drift"])
+def test_a_notebook_to_begin_with_is_an_entry_as_it_stands(name):
+    """With its rehearsal, which needs what the sandbox does not show, and so is passed over."""
+    entry = entry_of((ROOT / "challenges" / f"{name}.ipynb").read_bytes(), ".ipynb")
+    challenge = frame.CHALLENGES[name]
+    made = challenge.judge(entry, challenge.hide(4), 5)
+    assert made["against"] == made["problems"] == [] and made["score"][0] > 0
+
+
+@isolated
+def test_a_rehearsal_says_what_the_judge_would(capsys):
+    source = REMEMBER_ME.ours()["confidence"]["cells"]
+    names = {}
+    exec("\n".join(source), names)
+    rehearse("remember_me", names["accuse"], seed=4)
+    said = capsys.readouterr().out
+    judged_there = REMEMBER_ME.judge(code_entry(*source), REMEMBER_ME.hide(4), 4)
+    assert repr(rate_of(judged_there["score"])) in said
+    rehearse("attack_or_drift", lambda calm, examples, streams: 1 / 0)
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="there is no challenge 'brake_it'"):
+        rehearse("brake_it", print)
 
 
 # What an entry may ask.

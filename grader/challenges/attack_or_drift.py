@@ -7,7 +7,7 @@ The score is the share of streams that are judged right: a calm one without an a
 import torch
 from torch import Tensor
 
-from grader.challenges.entry import Challenge, Entry, Judgement, Played, code_entry, digest_of, score_of
+from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
 from grader.challenges.oracle import Oracle
 from utils.rate import Rate
 
@@ -72,7 +72,7 @@ def judge_monitor(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
     random = torch.Generator().manual_seed(seed)
     oracle = Oracle()
 
-    def asked(played: Played, streams: Tensor) -> tuple[Tensor, list[str]] | None:
+    def asked(played: Played | Here, streams: Tensor) -> tuple[Tensor, list[str]] | None:
         """Times and names, or None where the answer is none."""
         examples = {kind: hidden[f"example.{kind}"] for kind in ODD}
         found = played.answer("attack_or_drift", oracle, hidden["calm"], examples, streams)
@@ -84,11 +84,11 @@ def judge_monitor(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
         return made
 
     against = []
-    with Played(entry, seed, call=SECONDS) as played:
+    with play(entry, seed, call=SECONDS) as played:
         found = asked(played, streams)
         problems, isolation = played.problems, played.isolation
     if found:
-        with Played(entry, seed, call=SECONDS) as again:
+        with play(entry, seed, call=SECONDS) as again:
             if asked(again, streams) is None or not same(found, asked(again, streams)):
                 against.append("gave another answer when it was run again with the same seed")
             elif any(knew_the_future(found, asked(again, other), t) for t, other in other_futures(streams, random)):

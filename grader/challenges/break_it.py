@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from grader.challenges.entry import Challenge, Entry, Judgement, Played, code_entry, digest_of, score_of
+from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
 from grader.challenges.images import held_out
 from grader.challenges.oracle import Oracle
 from utils.adversarial import attacked
@@ -64,7 +64,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
     eps, models = load("digits").eps, hidden_models(hidden)
     order = torch.randperm(len(MODELS), generator=torch.Generator().manual_seed(seed)).tolist()
     against, left, answers = [], {}, {}
-    with Played(entry, seed) as first:
+    with play(entry, seed) as first:
         for i in order:
             name = MODELS[i]
             found, notes = attacked_images(first, models[name], hidden[f"x.{name}"], hidden[f"y.{name}"], eps, seed + i)
@@ -73,7 +73,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
         problems, isolation = list(first.problems), first.isolation
     name = MODELS[order[0]]
     if answers[name] is not None:
-        with Played(entry, seed) as again:
+        with play(entry, seed) as again:
             x, y = hidden[f"x.{name}"], hidden[f"y.{name}"]
             found, _ = attacked_images(again, models[name], x, y, eps, seed + order[0])
         if not (isinstance(found, Tensor) and digest_of(found) == digest_of(answers[name])):
@@ -90,7 +90,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
 
 
 def attacked_images(
-    played: Played, model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int
+    played: Played | Here, model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int
 ) -> tuple[object, list[str]]:
     """What the entry makes of the images, and what it reached for meanwhile."""
     oracle = Oracle(model, tuple(x.shape[1:]), QUERIES * len(x), seed)

@@ -5,7 +5,7 @@ others are accused.
 import torch
 from torch import Tensor
 
-from grader.challenges.entry import Challenge, Entry, Judgement, Played, code_entry, digest_of, score_of
+from grader.challenges.entry import Challenge, Entry, Judgement, code_entry, digest_of, play, score_of
 from grader.challenges.oracle import Oracle
 from utils.data import load
 from utils.leakage import auc, fit_many, tpr_at
@@ -41,7 +41,7 @@ def judge_accuser(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
     model, scores, problems, against, isolation = network[0], [], [], [], []
     for _ in range(2):
         oracle = Oracle(model, tuple(x.shape[1:]), QUERIES * len(x), seed)
-        with Played(entry, seed, call=SECONDS) as played:
+        with play(entry, seed, call=SECONDS) as played:
             scores.append(played.answer("accuse", oracle, oracle, x, y))
         problems, against, isolation = played.problems, against + oracle.notes, played.isolation
         if scores[0] is None:
