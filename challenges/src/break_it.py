@@ -2,7 +2,8 @@
 # # Challenge · Break it
 #
 # Five models that you cannot see: one undefended, three behind masks
-# ([lesson 04](../notebooks/04_building_masks.ipynb)), one trained on attacked images ([lesson 03](../notebooks/03_adversarial_training.ipynb)).
+# ([lesson 04](../notebooks/04_building_masks.ipynb)), one trained on attacked images
+# ([lesson 03](../notebooks/03_adversarial_training.ipynb)).
 # **Write one attack that leaves as little of their accuracy as it can.** Lessons 02 and 05 are the tools.
 #
 # The rules:
