@@ -11,6 +11,7 @@ crosses, and no check is ever sent down.
     grade       one submission: run its cells, run the checks
     lab         the teacher's notebook: cells, checks, points
     answers     where an answer is, if not where it should be
+    alike       answers that are the same after renaming
     ipython     cells with magics, as Python
     notebook    what a student handed in
     session     a student's answers, from children that may end at any time
