@@ -11,6 +11,7 @@ crosses, and no check is ever sent down.
     grade       one submission: run its cells, run the checks
     lab         the teacher's notebook: cells, checks, points
     answers     where an answer is, if not where it should be
+    public      a lab's public checks, for a student
     alike       answers that are the same after renaming
     ipython     cells with magics, as Python
     notebook    what a student handed in
