@@ -27,7 +27,7 @@ from grader.rubric import Rubric
 from utils.fingerprint import MATTER, ROOT, fingerprint
 from utils.progress import progress
 
-OFTEN = 20  # seconds between two summaries of a class that is being graded
+SUMMARY_EVERY = 20  # seconds between two summaries of a class that is being graded
 MOST_DEATHS = 3  # of the process that grades a submission; then it is given up
 LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
 Results = Iterator[tuple[Path, Result]]  # each with the file that it is kept in
@@ -78,7 +78,7 @@ def grade_class(
     begin = told = time.monotonic()
     for count, (file, result) in enumerate(progress(run, total=len(tasks), desc="grading", delay=0.5), 1):
         kept[file] = keep_result(file, result, about, tasks[file])
-        if (now := time.monotonic()) - told > OFTEN and count < len(tasks):
+        if (now := time.monotonic()) - told > SUMMARY_EVERY and count < len(tasks):
             told = now
             first = still_grading(count, len(tasks), now - begin)
             text = reports.summary([kept[each] for each in files if each in kept], left_out, about.title)

@@ -144,8 +144,8 @@ def test_each_challenge_has_a_notebook_to_begin_with():
 
 
 RULES: dict[str, Callable] = {  # what a text says, from the judge's own settings
-    "break_it": lambda m: (f"{m.EACH} images", f"{m.QUERIES} queries", f"{SECONDS['call']} seconds"),
-    "defend_it": lambda m: (f"{m.EACH} images", f"by {load('digits').eps:g}"),
+    "break_it": lambda m: (f"{m.ATTACKED_IMAGES} images", f"{m.ATTACK_QUERIES} queries", f"{SECONDS['call']} seconds"),
+    "defend_it": lambda m: (f"{m.DEFENDED_IMAGES} images", f"by {load('digits').eps:g}"),
     "remember_me": lambda m: (
         f"{m.POOL:,}",
         f"{m.WIDTH} units",
@@ -158,11 +158,11 @@ RULES: dict[str, Callable] = {  # what a text says, from the judge's own setting
 
 
 def asks(m) -> tuple[str, ...]:
-    return f"{m.QUERIES} queries", f"{m.SECONDS} seconds", f"{100 * m.FALSE:g} %"
+    return f"{m.ACCUSE_QUERIES} queries", f"{m.ACCUSE_SECONDS} seconds", f"{100 * m.FALSE:g} %"
 
 
 def waits(m) -> tuple[str, ...]:
-    return f"within {m.SOON}", f"{m.NAMED_BY} arrivals", f"{m.SECONDS} seconds"
+    return f"within {m.SOON}", f"{m.NAMED_BY} arrivals", f"{m.WATCH_SECONDS} seconds"
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -525,7 +525,7 @@ def test_each_wrapper_makes_a_model(wrapper):
 
 def test_defend_it_lets_training_win_and_shows_what_masks_hide(tmp_path, monkeypatch):
     """From files to the board, on fewer images."""
-    monkeypatch.setattr(defend_it, "EACH", 60)
+    monkeypatch.setattr(defend_it, "DEFENDED_IMAGES", 60)
     ours = DEFEND_IT.ours()
     files = {f"{name}/defense.safetensors": base64.b64decode(entry["weights"]) for name, entry in ours.items()}
     del files["noise/defense.safetensors"]  # which is nearly as good, and flagged

@@ -12,12 +12,12 @@ from grader.challenges.oracle import Oracle
 from utils.rate import Rate
 
 LENGTH, SOON, NAMED_BY = 400, 60, 50  # arrivals; of an alarm that counts; after an alarm that its name may depend on
-CALM, EXAMPLES, EACH = (
+CALM, EXAMPLES, STREAMS_EACH = (
     100,
     20,
     40,
 )  # streams without incident to learn from; of each kind to learn from; of each to judge
-SECONDS = 10
+WATCH_SECONDS = 10
 ODD = {  # of ink, roughness and confidence: how unusual an arrival is at least; and how often the answer is wrong
     "evasion": (0.1, 0.2, 0.6, 0.9),
     "poisoning": (0.5, 0.1, 0.0, 0.9),
@@ -57,9 +57,9 @@ def hide_streams(seed: int) -> dict[str, Tensor]:
         odd = (odd + 0.1 * (2 * torch.rand(4, generator=random) - 1) * (odd > 0)).clamp(0, 0.95)
         if kind:
             made[f"example.{kind}"] = streams_of(kind, EXAMPLES, torch.full((EXAMPLES,), 200), odd, random)
-        when = torch.randint(100, 300, (EACH,), generator=random)
-        streams.append(streams_of(kind, EACH, when, odd, random))
-        kinds += [number] * EACH
+        when = torch.randint(100, 300, (STREAMS_EACH,), generator=random)
+        streams.append(streams_of(kind, STREAMS_EACH, when, odd, random))
+        kinds += [number] * STREAMS_EACH
         begins.append(when if kind else torch.full_like(when, LENGTH))
     order = torch.randperm(len(kinds), generator=random)
     made |= {"streams": torch.cat(streams)[order].contiguous(), "begins": torch.cat(begins)[order]}
@@ -84,11 +84,11 @@ def judge_monitor(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
         return made
 
     against = []
-    with play(entry, seed, call=SECONDS) as played:
+    with play(entry, seed, call=WATCH_SECONDS) as played:
         found = asked(played, streams)
         problems, isolation = played.problems, played.isolation
     if found:
-        with play(entry, seed, call=SECONDS) as again:
+        with play(entry, seed, call=WATCH_SECONDS) as again:
             if asked(again, streams) is None or not same(found, asked(again, streams)):
                 against.append("gave another answer when it was run again with the same seed")
             elif any(knew_the_future(found, asked(again, other), t) for t, other in other_futures(streams, random)):
@@ -152,7 +152,7 @@ def knew_the_future(found: tuple[Tensor, list[str]], other: tuple[Tensor, list[s
     return not torch.equal(known, known_other) or any(found[1][i] != other[1][i] for i in due)
 
 
-PREAMBLE = "import torch\nfrom utils.monitoring import cusum"
+WATCH_IMPORTS = "import torch\nfrom utils.monitoring import cusum"
 WATCH = """\
 def attack_or_drift(calm, examples, streams):
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
@@ -179,7 +179,7 @@ def attack_or_drift(calm, examples, streams):
     for stream, time in zip(streams, times.tolist()):
         said.append("" if time < 0 else NAME)
     return times, said"""
-OURS = {
+OUR_MONITORS = {
     "never an alarm": "def attack_or_drift(calm, examples, streams):\n"
     "    return [-1] * len(streams), [''] * len(streams)",
     "sums, one name for all": WATCH.replace("NAME", "names[0]"),
@@ -196,5 +196,5 @@ ATTACK_OR_DRIFT = Challenge(
     takes=".ipynb",
     hide=hide_streams,
     judge=judge_monitor,
-    ours=lambda: {name: code_entry(PREAMBLE, source) for name, source in OURS.items()},
+    ours=lambda: {name: code_entry(WATCH_IMPORTS, source) for name, source in OUR_MONITORS.items()},
 )

@@ -14,8 +14,8 @@ from utils.models import predict, small_cnn
 from utils.rate import Rate
 from utils.training import fit
 
-EACH = 60  # images for each model
-QUERIES = 300  # for each image
+ATTACKED_IMAGES = 60  # images for each model
+ATTACK_QUERIES = 300  # for each image
 MODELS = ("undefended", "quantised", "noisy", "saturated", "trained")  # as the board names them
 
 
@@ -39,7 +39,7 @@ def hide_models(seed: int) -> dict[str, Tensor]:
     found = {f"{kind}.{name}": value.cpu() for kind, network in (("usual", usual), ("hardened", hardened))
              for name, value in network.state_dict().items()}  # fmt: skip
     for i, name in enumerate(MODELS):
-        found[f"x.{name}"], found[f"y.{name}"] = held_out(EACH, seed + 100 * (i + 1))
+        found[f"x.{name}"], found[f"y.{name}"] = held_out(ATTACKED_IMAGES, seed + 100 * (i + 1))
     return found
 
 
@@ -93,7 +93,7 @@ def attacked_images(
     played: Played | Here, model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int
 ) -> tuple[object, list[str]]:
     """What the entry makes of the images, and what it reached for meanwhile."""
-    oracle = Oracle(model, tuple(x.shape[1:]), QUERIES * len(x), seed)
+    oracle = Oracle(model, tuple(x.shape[1:]), ATTACK_QUERIES * len(x), seed)
     found = played.answer("attack", oracle, oracle, x, y, eps=eps)
     return found.float() if isinstance(found, Tensor) else found, oracle.notes
 
@@ -116,14 +116,14 @@ def break_it_attack(model, x, y, *, eps):
     """A name for `check_ball` to say."""
 
 
-PREAMBLE = "import torch\nfrom utils.attacks import margin, pgd, square"
-HEAD = "def attack(model, x, y, *, eps):\n    "
-OURS = {
-    "nothing": HEAD + "return x",
-    "noise": HEAD + "return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)",
-    "PGD": HEAD + "return pgd(model, x, y, eps=eps, steps=20)",
-    "PGD on the margin": HEAD + "return pgd(model, x, y, eps=eps, steps=20, loss=margin)",
-    "Square": HEAD + "return square(model, x, y, eps=eps, queries=250)",
+ATTACK_IMPORTS = "import torch\nfrom utils.attacks import margin, pgd, square"
+ATTACK_HEAD = "def attack(model, x, y, *, eps):\n    "
+OUR_ATTACKS = {
+    "nothing": ATTACK_HEAD + "return x",
+    "noise": ATTACK_HEAD + "return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)",
+    "PGD": ATTACK_HEAD + "return pgd(model, x, y, eps=eps, steps=20)",
+    "PGD on the margin": ATTACK_HEAD + "return pgd(model, x, y, eps=eps, steps=20, loss=margin)",
+    "Square": ATTACK_HEAD + "return square(model, x, y, eps=eps, queries=250)",
 }
 
 BREAK_IT = Challenge(
@@ -134,5 +134,5 @@ BREAK_IT = Challenge(
     takes=".ipynb",
     hide=hide_models,
     judge=judge_attack,
-    ours=lambda: {name: code_entry(PREAMBLE, source) for name, source in OURS.items()},
+    ours=lambda: {name: code_entry(ATTACK_IMPORTS, source) for name, source in OUR_ATTACKS.items()},
 )

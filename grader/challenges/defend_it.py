@@ -25,7 +25,7 @@ from utils.models import mlp, small_cnn
 from utils.rate import Rate
 from utils.training import fit
 
-EACH = 200  # images
+DEFENDED_IMAGES = 200  # images
 NETWORKS = {"small_cnn": small_cnn, "mlp": mlp}
 WRAPPERS = {
     "none": lambda network: network,
@@ -46,7 +46,7 @@ class Refused(ValueError):
 
 
 def hide_images(seed: int) -> dict[str, Tensor]:
-    x, y = held_out(EACH, seed)
+    x, y = held_out(DEFENDED_IMAGES, seed)
     return {"x": x, "y": y}
 
 

@@ -13,9 +13,9 @@ from utils.leakage.membership import Networks
 
 POOL = 1400  # images, of which the model has seen half
 WIDTH, UPDATES, WRONG = 64, 600, 0.15  # of the model; the share of labels that are drawn anew
-QUERIES = 20  # for each image
+ACCUSE_QUERIES = 20  # for each image
 FALSE = 0.01  # of the others who may be accused
-SECONDS = 20  # of the call: enough to train shadows
+ACCUSE_SECONDS = 20  # of the call: enough to train shadows
 
 
 def hide_members(seed: int) -> dict[str, Tensor]:
@@ -40,8 +40,8 @@ def judge_accuser(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
     network.load_state_dict({name: hidden[name] for name in network.state_dict()})
     model, scores, problems, against, isolation = network[0], [], [], [], []
     for _ in range(2):
-        oracle = Oracle(model, tuple(x.shape[1:]), QUERIES * len(x), seed)
-        with play(entry, seed, call=SECONDS) as played:
+        oracle = Oracle(model, tuple(x.shape[1:]), ACCUSE_QUERIES * len(x), seed)
+        with play(entry, seed, call=ACCUSE_SECONDS) as played:
             scores.append(played.answer("accuse", oracle, oracle, x, y))
         problems, against, isolation = played.problems, against + oracle.notes, played.isolation
         if scores[0] is None:
@@ -64,8 +64,10 @@ def judge_accuser(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
     }
 
 
-PREAMBLE = "import torch\nfrom utils.leakage import fit_many, lira\nfrom utils.leakage.membership import confidence"
-OURS = {
+ACCUSE_IMPORTS = (
+    "import torch\nfrom utils.leakage import fit_many, lira\nfrom utils.leakage.membership import confidence"
+)
+OUR_ACCUSERS = {
     "luck": "def accuse(model, x, y):\n    return torch.rand(len(x))",
     "confidence": "def accuse(model, x, y):\n    return confidence(model(x), y)",
     "LiRA, 32 shadows": """\
@@ -83,5 +85,5 @@ REMEMBER_ME = Challenge(
     takes=".ipynb",
     hide=hide_members,
     judge=judge_accuser,
-    ours=lambda: {name: code_entry(PREAMBLE, source) for name, source in OURS.items()},
+    ours=lambda: {name: code_entry(ACCUSE_IMPORTS, source) for name, source in OUR_ACCUSERS.items()},
 )
