@@ -6,7 +6,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from grader.batch import changes, grade_class
+from grader.batch import each_change, grade_class
 from grader.sandbox import bubblewrap, tried_bubblewrap, walls_here
 
 EVERY = 2  # seconds between two looks for a change
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
             "anyway": given.anyway,
         }
         places = [lab, Path(given.source), *given.hand]
-        for _ in changes(places, partial(time.sleep, EVERY)) if given.watch else [None]:
+        for _ in each_change(places, partial(time.sleep, EVERY)) if given.watch else [None]:
             said = grade_class(lab, Path(given.source), Path(given.target), **how)
             print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
             if given.watch:

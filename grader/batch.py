@@ -105,7 +105,7 @@ def still_grading(done: int, total: int, seconds: float) -> str:
     return f"STILL GRADING: {done} of {total} done; the rest takes about {words}. Below are those that have a result."
 
 
-def changes(places: Sequence[Path], wait: Callable[[], None]) -> Iterator[None]:
+def each_change(places: Sequence[Path], wait: Callable[[], None]) -> Iterator[None]:
     """Yield at once, and then each time that a file in these places has changed, and is the same at one look more.
 
     wait  waits between two looks

@@ -438,6 +438,7 @@ ACCUSE = "def accuse(model, x, y):\n    "
         (ACCUSE + "try: os.listdir('/proc/1')\n    except OSError: pass\n    return torch.rand(len(x))", "/proc/1", ""),
         (ACCUSE + "return torch.rand(5)", "", "a finite score for each"),
         (ACCUSE + "return torch.full((len(x),), torch.nan)", "", "a finite score for each"),
+        (ACCUSE + "return {1: 5, 'a': print, (2,): [object()]}", "", "a finite score for each"),
         (ACCUSE + "return [1.0] * len(x)", "", "a finite score for each"),
         (ACCUSE + "for _ in range(30): model(x)", "", "budget of 28,000 queries"),
         ("def acuse(model, x, y):\n    return x", "", "accuse is not defined"),
@@ -480,6 +481,8 @@ WATCH = "def attack_or_drift(calm, examples, streams):\n    "
         (WATCH + "return [-1], ['']", "", "a time from 0 to 399"),
         (WATCH + "return 5", "", "a time from 0 to 399"),
         (WATCH + "return [{}] * len(streams), [5] * len(streams)", "", "a time from 0 to 399"),
+        (WATCH + "return [10 ** 30] * len(streams), [''] * len(streams)", "", "a time from 0 to 399"),
+        (WATCH + "return {1: 5, 'a': print, (2,): [object()]}", "", "a time from 0 to 399"),
         (WATCH + "return 1 / 0", "", "ZeroDivisionError"),
     ],
 )

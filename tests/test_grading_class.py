@@ -9,7 +9,7 @@ import pytest
 from grader import __main__ as commands
 from grader import batch
 from grader.alike import functions_of, shared_answers
-from grader.batch import changes, still_grading
+from grader.batch import each_change, still_grading
 from grader.lab import handed_out
 from grader.public import public_checks
 from grader.reports import summary
@@ -124,7 +124,7 @@ def test_a_change_is_reported_once_and_when_it_is_whole(tmp_path):
 
     seen = []
     with pytest.raises(KeyboardInterrupt):
-        for _ in changes([lab, folder], wait):
+        for _ in each_change([lab, folder], wait):
             seen.append(len(happened))
     assert seen == [0, 4, 7, 9]
 

@@ -87,18 +87,16 @@ def code_entry(*cells: str) -> Entry:
 
 
 def digest_of(value: object) -> str:
-    """A hash of plain data and tensors."""
+    """A hash of plain data and tensors, whatever a hostile child has put into them."""
 
     def plain(part):
         if isinstance(part, Tensor):
-            return [
-                str(part.dtype),
-                list(part.shape),
-                hashlib.sha256(part.detach().contiguous().numpy().tobytes()).hexdigest(),
-            ]
-        return repr(part)
+            return [str(part.dtype), list(part.shape), hashlib.sha256(part.detach().contiguous().numpy()).hexdigest()]
+        if isinstance(part, dict):
+            return sorted(([repr(key), plain(item)] for key, item in part.items()), key=lambda pair: pair[0])
+        return [plain(item) for item in part] if isinstance(part, (list, tuple)) else repr(part)
 
-    return hashlib.sha256(json.dumps(value, default=plain, sort_keys=True).encode(errors="replace")).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(plain(value)).encode(errors="replace")).hexdigest()[:16]
 
 
 def score_of(rate: Rate) -> list[float]:

@@ -71,7 +71,8 @@ def run_challenge(
     What was judged before by the same code is not judged again. OSError, ValueError.
     """
     private = target / "private"
-    (private / challenge.name).mkdir(parents=True, exist_ok=True)
+    private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (private / challenge.name).mkdir(exist_ok=True)
     key = key or read_or_make_key(private)
     found, lines = entries_of(challenge, source)
     decides = what_judges(challenge)
