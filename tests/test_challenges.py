@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from conftest import needs_browser
 from grader.__main__ import main
 from grader.challenges import defend_it, frame
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
@@ -27,6 +28,7 @@ from grader.challenges.oracle import Oracle
 from grader.challenges.rehearse import rehearse
 from grader.challenges.remember_me import REMEMBER_ME
 from grader.sandbox import bubblewrap
+from in_browser import barriers, chromium, served
 from labs import starter
 from run import ROOT
 from tiny_lab import notebook
@@ -666,3 +668,15 @@ def test_the_command_says_what_is_wrong(arguments, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         main(places)
     assert said in str(left.value) and left.value.code not in (0, None)
+
+
+@needs_browser
+def test_axe_finds_no_barrier_on_the_board(tmp_path):
+    """Against WCAG 2.1 AA, in Chromium; the final board, which has most columns."""
+    records = [record(f"team {i}", 30 + i, ours=i % 3 == 0) for i in range(20)]
+    (tmp_path / "private").mkdir()
+    write_board(DEFEND_IT, records, records, records, [], tmp_path)
+    with chromium() as browser, served(tmp_path / "public") as address:
+        page = browser.new_page()
+        page.goto(f"{address}defend_it.html")
+        assert barriers(page) == []
