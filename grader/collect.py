@@ -17,6 +17,7 @@ from grader.whose import read_name, students_of
 
 MOST_FILES = 20_000  # of a class's zip
 MOST_OWN, MOST_OWN_BYTES = 50, 1_000_000_000  # notebooks in a student's own zip; it may hold any number of other files
+HIDDEN_ONE = "hidden, since its name begins with a dot: if it is a submission, rename it"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # that Python can unpack
 
 
@@ -47,7 +48,7 @@ def collect(source: Path, ending: str = ".ipynb") -> tuple[list[Submission], lis
     elif zipfile.is_zipfile(source):
         found = list(_zip(_class_zip(source), left_out, ending))
     elif source.is_file():
-        if source.suffix.lower() != ending:
+        if not _is_one(source.name, ending):
             what = "notebooks" if ending == ".ipynb" else f"files that end in {ending}"
             raise ValueError(f"{source} is no zip, or a damaged one: download it again, or give a folder of {what}")
         found = [(source.name, lambda: _read_file(source))]
@@ -79,16 +80,27 @@ def _folder(root: Path, left_out: list[str], ending: str) -> Iterator[tuple[str,
             path = Path(place, name)
             shown = path.relative_to(root).as_posix()
             if _hidden(name):
+                left_out += [f"{shown}: {HIDDEN_ONE}"] * _is_hidden_one(name, ending)
                 continue
             if not stat.S_ISREG(path.lstat().st_mode):  # a link may lead to another's work, a pipe nowhere
                 left_out.append(f"{shown}: a link or special file")
-            elif name.lower().endswith(ending):
+            elif _is_one(name, ending):
                 yield shown, lambda path=path: _read_file(path)
             elif name.lower().endswith(".zip"):
                 for inner, read in _students_zip(path, left_out, shown, ending):
                     yield f"{shown}/{inner}", read
             else:
                 left_out.append(f"{shown}: {_not_one(ending)}")
+
+
+def _is_one(name: str, ending: str) -> bool:
+    """Whether a file is a submission by its name. Some browsers save a notebook as lab.ipynb.txt."""
+    return name.lower().endswith((ending, f"{ending}.txt"))
+
+
+def _is_hidden_one(name: str, ending: str) -> bool:
+    """Whether a hidden file may be somebody's submission. A Mac's own files beside others begin with "._"."""
+    return _is_one(name, ending) and not name.startswith("._")
 
 
 def _not_one(ending: str) -> str:
@@ -108,11 +120,13 @@ def _zip(
             part for part in PurePosixPath(name_in_zip(member).replace("\\", "/")).parts if part not in ("/", "..")
         ]
         if not parts or any(map(_hidden, parts)):
+            hidden_one = parts and not any(map(_hidden, parts[:-1])) and _is_hidden_one(parts[-1], ending)
+            left_out += [f"{outer} {'/'.join(parts)}: {HIDDEN_ONE}".strip()] * bool(hidden_one)
             continue
         path, name = "/".join(parts), parts[-1].lower()
         if stat.S_ISLNK(member.external_attr >> 16):
             left_out.append(f"{outer} {path}: a link".strip())
-        elif name.endswith(ending):
+        elif _is_one(name, ending):
             notebooks, size = notebooks + 1, size + min(member.file_size, MOST_BYTES)
             if outer and (notebooks > MOST_OWN or size > MOST_OWN_BYTES):
                 most = f"{MOST_OWN} notebooks, or {MOST_OWN_BYTES / 1e9:g} GB"

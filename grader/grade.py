@@ -22,7 +22,7 @@ from utils.expect import Unmet, short
 
 INSTRUCTORS = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)", re.MULTILINE)  # marks that no handed-out lab has
 FINISHED_ATTACK = re.compile(
-    r"\b(attacks|smoothing)\.|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
+    r"\b(attacks|smoothing)\.(?!margin\b)|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
 )
 
 
