@@ -95,7 +95,7 @@ class Reaching:
 
     def begin(self, tell: Callable[[dict], dict], shown: list[str]) -> None:
         """From here on. shown: folders that it may look into."""
-        self.tell, self.shown = tell, (*(place for place in shown if place != "/proc"), os.getcwd())
+        self.tell, self.shown = tell, (*(place for place in shown if not place.startswith("/proc")), os.getcwd())
 
     def end(self) -> None:
         self.tell = None
