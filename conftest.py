@@ -67,6 +67,7 @@ def group(nodeid: str) -> str:
 
 
 SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another environment, or takes long; seconds
+    "test_challenges": 200,
     "test_grading_hostile": 100,
     "test_browser": 90,
     "test_grading": 80,

@@ -1,12 +1,15 @@
-"""`python -m grader --lab 01 --from submissions --to grades`"""
+"""`python -m grader --lab 01 --from submissions --to grades`; `python -m grader check …` and `… challenge …`"""
 
 import argparse
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
-from grader.batch import grade_class
+from grader.batch import each_change, grade_class
 from grader.sandbox import bubblewrap, tried_bubblewrap, walls_here
 
+EVERY = 2  # seconds between two looks for a change
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 WEAKER = """\
 WARNING: isolation is WEAKER without bubblewrap. {why}
@@ -24,6 +27,17 @@ trust, and not as root.""",
 
 
 def main(arguments: list[str] | None = None) -> None:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["check"]:
+        from grader.public import check_main
+
+        return check_main(arguments[1:])
+    if arguments[:1] == ["challenge"]:
+        from grader.challenges.command import challenge_main  # trains models: a lab needs nothing of it
+
+        if not bubblewrap():
+            print(weaker(), file=sys.stderr)
+        return challenge_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m grader", description="Grade a lab's submissions.")
     parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
     parser.add_argument(
@@ -43,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="grade even where most notebooks have nothing of this lab"
     )
+    parser.add_argument("--watch", action="store_true", help="grade again whenever a submission or the lab changes")
     given = parser.parse_args(arguments)
     if not (given.source.strip() and given.target.strip()):  # "" would be this folder: the course itself
         parser.error("name both: make grade LAB=01 FROM=submissions.zip TO=grades")
@@ -57,8 +72,14 @@ def main(arguments: list[str] | None = None) -> None:
             "hand": given.hand,
             "anyway": given.anyway,
         }
-        said = grade_class(lab, Path(given.source), Path(given.target), **how)
-        print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+        places = [lab, Path(given.source), *given.hand]
+        for _ in each_change(places, partial(time.sleep, EVERY)) if given.watch else [None]:
+            said = grade_class(lab, Path(given.source), Path(given.target), **how)
+            print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
+            if given.watch:
+                print("Waiting for a change; Ctrl+C ends it.", flush=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")
 

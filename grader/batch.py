@@ -1,13 +1,16 @@
 """A class: each submission is graded once, in parallel; a later run grades only what is new or has changed."""
 
 import hashlib
+import math
 import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,6 +27,7 @@ from grader.rubric import Rubric
 from utils.fingerprint import MATTER, ROOT, fingerprint
 from utils.progress import progress
 
+SUMMARY_EVERY = 20  # seconds between two summaries of a class that is being graded
 MOST_DEATHS = 3  # of the process that grades a submission; then it is given up
 LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
 Results = Iterator[tuple[Path, Result]]  # each with the file that it is kept in
@@ -71,8 +75,14 @@ def grade_class(
         run = grade_on_cluster(tasks, common, scheduler)
     else:
         run = grade_on_cores(tasks, common, jobs or os.cpu_count() or 1)
-    for file, result in progress(run, total=len(tasks), desc="grading", delay=0.5):
+    begin = told = time.monotonic()
+    for count, (file, result) in enumerate(progress(run, total=len(tasks), desc="grading", delay=0.5), 1):
         kept[file] = keep_result(file, result, about, tasks[file])
+        if (now := time.monotonic()) - told > SUMMARY_EVERY and count < len(tasks):
+            told = now
+            first = still_grading(count, len(tasks), now - begin)
+            text = reports.summary([kept[each] for each in files if each in kept], left_out, about.title)
+            (target / "summary.txt").write_text(f"{first}\n\n{text}", encoding="utf-8")
     results = [kept[file] for file in files]
     missing = missing_students(target, files, results)
     problems = []
@@ -86,6 +96,43 @@ def grade_class(
         _, _, problems = by_hand.merge_rows(answers, sheet.read_table(own), missing, key)  # by the new rows' numbers
         results = by_hand.add_points_by_hand(results, about.rubrics, points)
     return reports.write_reports(results, left_out, target, about.title, problems, missing)
+
+
+def still_grading(done: int, total: int, seconds: float) -> str:
+    """For the top of a summary of a part: how many are done, and how long the rest takes if it goes on so."""
+    rest = seconds / done * (total - done)
+    words = f"{math.ceil(rest)} s" if rest < 90 else f"{math.ceil(rest / 60)} minutes"
+    return f"STILL GRADING: {done} of {total} done; the rest takes about {words}. Below are those that have a result."
+
+
+def each_change(places: Sequence[Path], wait: Callable[[], None]) -> Iterator[None]:
+    """Yield at once, and then each time that a file in these places has changed, and is the same at one look more.
+
+    wait  waits between two looks
+    """
+
+    def state() -> list[tuple]:
+        files = (file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*"))))
+        found = []
+        for file in files:
+            with suppress(OSError):  # it is being replaced
+                about = file.lstat()
+                found.append((str(file), about.st_mtime_ns, about.st_size))
+        return found
+
+    seen = state()
+    yield
+    while True:
+        wait()
+        now = state()
+        if now == seen:
+            continue
+        wait()
+        while (later := state()) != now:
+            now = later
+            wait()
+        seen = now
+        yield
 
 
 def look_first(lab: Lab, source: Path, submissions: Sequence[Submission], anyway: bool) -> list[str]:
@@ -213,9 +260,16 @@ def grade_one(task: Task) -> Result:
 
 
 def grade_on_cores(
-    tasks: dict[Path, Submission], common: dict, jobs: int, work: Callable[[Task], Result] = grade_one
+    tasks: dict[Path, Submission],
+    common: dict,
+    jobs: int,
+    work: Callable[[Task], Result] = grade_one,
+    make: Callable[[Submission, dict], Task] = task_for,
+    lost: Callable[[Submission, dict, str], Result] = give_up,
 ) -> Results:
     """The results as they come, from processes on this machine. One crash never changes another student's grade.
+
+    work  what a process does; make: the task that it is sent; lost: the result where there is none, with the reason
 
     When a process dies, its pool breaks and does not say which submission it was grading. So all submissions that were
     being graded then are graded again, one at a time.
@@ -230,7 +284,7 @@ def grade_on_cores(
                     while queue and len(running) < at_once:
                         submission = tasks[queue[-1]]
                         try:
-                            future = pool.submit(work, task_for(submission, common))
+                            future = pool.submit(work, make(submission, common))
                         except OSError as problem:
                             yield queue.pop(), unread(submission, common, problem)
                         else:
@@ -241,7 +295,7 @@ def grade_on_cores(
                             raise problem
                         file = running.pop(future)
                         failed = f"its result did not come back ({type(problem).__name__}: {problem})"
-                        yield file, give_up(tasks[file], common, failed) if problem else future.result()
+                        yield file, lost(tasks[file], common, failed) if problem else future.result()
             except BrokenProcessPool:
                 if at_once > 1:
                     suspects += running.values()
@@ -252,7 +306,7 @@ def grade_on_cores(
                         suspects.append(file)
                     else:
                         reason = f"the process that graded it ended {MOST_DEATHS} times; grade it by hand"
-                        yield file, give_up(tasks[file], common, reason)
+                        yield file, lost(tasks[file], common, reason)
 
 
 def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str) -> Results:

@@ -17,6 +17,7 @@ from grader.whose import read_name, students_of
 
 MOST_FILES = 20_000  # of a class's zip
 MOST_OWN, MOST_OWN_BYTES = 50, 1_000_000_000  # notebooks in a student's own zip; it may hold any number of other files
+HIDDEN_ONE = "hidden, since its name begins with a dot: if it is a submission, rename it"
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # that Python can unpack
 
 
@@ -31,8 +32,10 @@ class Submission:
     read: Callable[[], bytes]
 
 
-def collect(source: Path) -> tuple[list[Submission], list[str]]:
+def collect(source: Path, ending: str = ".ipynb") -> tuple[list[Submission], list[str]]:
     """The submissions in a folder, a zip or a single notebook, and what was left out and why. OSError, ValueError.
+
+    ending  of the files that are submissions: of a challenge it may be another
 
     A class's zip that cannot be unpacked as a whole is a ValueError here or when a submission is read: nobody can help
     it but the teacher.
@@ -40,13 +43,14 @@ def collect(source: Path) -> tuple[list[Submission], list[str]]:
     left_out: list[str] = []
     if source.is_dir():
         if class_zip := _only_a_zip(source):
-            return collect(class_zip)
-        found = list(_folder(source, left_out))
+            return collect(class_zip, ending)
+        found = list(_folder(source, left_out, ending))
     elif zipfile.is_zipfile(source):
-        found = list(_zip(_class_zip(source), left_out))
+        found = list(_zip(_class_zip(source), left_out, ending))
     elif source.is_file():
-        if source.suffix.lower() != ".ipynb":
-            raise ValueError(f"{source} is no zip, or a damaged one: download it again, or give a folder of notebooks")
+        if not _is_one(source.name, ending):
+            what = "notebooks" if ending == ".ipynb" else f"files that end in {ending}"
+            raise ValueError(f"{source} is no zip, or a damaged one: download it again, or give a folder of {what}")
         found = [(source.name, lambda: _read_file(source))]
     else:
         raise FileNotFoundError(f"there is no folder or zip {source}")
@@ -69,26 +73,43 @@ def _class_zip(source: Path) -> zipfile.ZipFile:
         raise ValueError(f"the zip {source} cannot be read ({problem}): download it again") from None
 
 
-def _folder(root: Path, left_out: list[str]) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _folder(root: Path, left_out: list[str], ending: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     for place, folders, names in os.walk(root, followlinks=False):
         folders[:] = sorted(folder for folder in folders if not _hidden(folder))
         for name in sorted(names):
             path = Path(place, name)
             shown = path.relative_to(root).as_posix()
             if _hidden(name):
+                left_out += [f"{shown}: {HIDDEN_ONE}"] * _is_hidden_one(name, ending)
                 continue
             if not stat.S_ISREG(path.lstat().st_mode):  # a link may lead to another's work, a pipe nowhere
                 left_out.append(f"{shown}: a link or special file")
-            elif name.lower().endswith(".ipynb"):
+            elif _is_one(name, ending):
                 yield shown, lambda path=path: _read_file(path)
             elif name.lower().endswith(".zip"):
-                for inner, read in _students_zip(path, left_out, shown):
+                for inner, read in _students_zip(path, left_out, shown, ending):
                     yield f"{shown}/{inner}", read
             else:
-                left_out.append(f"{shown}: no notebook")
+                left_out.append(f"{shown}: {_not_one(ending)}")
 
 
-def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _is_one(name: str, ending: str) -> bool:
+    """Whether a file is a submission by its name. Some browsers save a notebook as lab.ipynb.txt."""
+    return name.lower().endswith((ending, f"{ending}.txt"))
+
+
+def _is_hidden_one(name: str, ending: str) -> bool:
+    """Whether a hidden file may be somebody's submission. A Mac's own files beside others begin with "._"."""
+    return _is_one(name, ending) and not name.startswith("._")
+
+
+def _not_one(ending: str) -> str:
+    return "no notebook" if ending == ".ipynb" else f"does not end in {ending}"
+
+
+def _zip(
+    archive: zipfile.ZipFile, left_out: list[str], ending: str, outer: str = ""
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The notebooks of a class's zip, or of a student's own, called `outer`."""
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) > MOST_FILES and not outer:
@@ -99,11 +120,13 @@ def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iter
             part for part in PurePosixPath(name_in_zip(member).replace("\\", "/")).parts if part not in ("/", "..")
         ]
         if not parts or any(map(_hidden, parts)):
+            hidden_one = parts and not any(map(_hidden, parts[:-1])) and _is_hidden_one(parts[-1], ending)
+            left_out += [f"{outer} {'/'.join(parts)}: {HIDDEN_ONE}".strip()] * bool(hidden_one)
             continue
         path, name = "/".join(parts), parts[-1].lower()
         if stat.S_ISLNK(member.external_attr >> 16):
             left_out.append(f"{outer} {path}: a link".strip())
-        elif name.endswith(".ipynb"):
+        elif _is_one(name, ending):
             notebooks, size = notebooks + 1, size + min(member.file_size, MOST_BYTES)
             if outer and (notebooks > MOST_OWN or size > MOST_OWN_BYTES):
                 most = f"{MOST_OWN} notebooks, or {MOST_OWN_BYTES / 1e9:g} GB"
@@ -114,18 +137,18 @@ def _zip(archive: zipfile.ZipFile, left_out: list[str], outer: str = "") -> Iter
             yield path, lambda member=member, path=path: _unpack(archive, member, path, outer)
         elif name.endswith(".zip") and not outer:  # one zip in another, not more
             content = io.BytesIO(_unpack(archive, member, path, outer))
-            for below, read in _students_zip(content, left_out, path):
+            for below, read in _students_zip(content, left_out, path, ending):
                 yield f"{path}/{below}", read
         elif outer:
             others += 1
         else:
-            left_out.append(f"{path}: no notebook")
+            left_out.append(f"{path}: {_not_one(ending)}")
     if others:
         left_out.append(f"{outer}: {others} other file{'s' * (others > 1)}")
 
 
 def _students_zip(
-    source: Path | io.BytesIO, left_out: list[str], outer: str
+    source: Path | io.BytesIO, left_out: list[str], outer: str, ending: str
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """The notebooks of a student's own zip. If it cannot be read, that is said, and the class goes on."""
     try:
@@ -133,7 +156,7 @@ def _students_zip(
     except Exception:  # whatever a damaged or hostile zip can cause
         left_out.append(f"{outer}: a zip that cannot be read")
         return
-    yield from _zip(archive, left_out, outer)
+    yield from _zip(archive, left_out, ending, outer)
 
 
 def name_in_zip(member: zipfile.ZipInfo) -> str:

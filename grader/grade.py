@@ -10,8 +10,9 @@ from typing import TypedDict
 
 import torch
 
+from grader.alike import answers_without_names
 from grader.answers import defined_again, where_else
-from grader.lab import Check, Lab, cells_to_run, given_cells_needed, modules_imported, read_lab
+from grader.lab import Check, Lab, asked_names, cells_to_run, given_cells_needed, modules_imported, read_lab
 from grader.notebook import Unreadable, read_cells
 from grader.result import CheckResult, Result, check_result, make_result, text_for_file
 from grader.rubric import find_written
@@ -21,7 +22,7 @@ from utils.expect import Unmet, short
 
 INSTRUCTORS = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)", re.MULTILINE)  # marks that no handed-out lab has
 FINISHED_ATTACK = re.compile(
-    r"\b(attacks|smoothing)\.|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
+    r"\b(attacks|smoothing)\.(?!margin\b)|from utils\.(attacks|smoothing)|torchattacks|autoattack|foolbox|art\.attacks"
 )
 
 
@@ -47,7 +48,7 @@ class Task(TypedDict):
 def grade_submission(task: Task) -> Result:
     """Run a submission's cells and the lab's checks. It raises nothing that a submission can cause."""
     begin = time.monotonic()
-    lab, look, output, written, isolation = load_lab(task["lab"]), [], "", {}, []
+    lab, look, output, written, isolation, shapes = load_lab(task["lab"]), [], "", {}, [], {}
     try:
         cells, look = read_cells(task["content"])
     except Unreadable as problem:
@@ -66,6 +67,7 @@ def grade_submission(task: Task) -> Result:
         finally:
             session.close()
         output, isolation = session.output, session.isolation
+        shapes = answers_without_names(task["lab"], frozenset(asked_names(lab)), [source for _, source in chosen])
         look += reasons_to_look(session, checks, cells)
         look += explain(lab, checks, cells, chosen)
     return make_result(
@@ -76,6 +78,7 @@ def grade_submission(task: Task) -> Result:
         file=task["file"],
         written=written,
         look=look,
+        shapes=shapes,
         output=output,
         isolation=isolation,
         seconds=time.monotonic() - begin,

@@ -23,5 +23,5 @@ PAGES.filters |= {"clean": clean, "points": "{:g}".format}
 
 
 def fill_page(template: str, **values: object) -> str:
-    """The page of a template, `feedback.html` or `by_hand.html`, with these values."""
+    """The page of a template beside this file, with these values."""
     return PAGES.get_template(template).render(values)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from grader.alike import shared_answers
 from grader.page import clean, fill_page
 from grader.result import Result
 from grader.sheet import safe_text
@@ -168,10 +169,22 @@ def summary(
         reasons += [f"{c['name']}: {c['message']}" for c in result["checks"] if c["state"] == "raised"]
         for reason in reasons[:6]:
             lines.append(f"  {clean(result['student'], 60)}: {' '.join(clean(reason, 200).split())}")
+    lines += same_answers(one_each)
     lines += ["", "Left out:", *(f"  {clean(line, 200)}" for line in left_out)] if left_out else []
     ways = Counter(", ".join(result["isolation"]) for result in results if result["isolation"])
     lines += [""] * bool(ways) + [f"Kept apart by {way}: {count} of {len(results)}" for way, count in ways.items()]
     return "\n".join(lines) + "\n"
+
+
+def same_answers(results: Sequence[Result]) -> list[str]:
+    """Lines about answers that few students have in common but for their names."""
+    shapes = {" ".join(clean(f"{r['student']} {r['id']}".strip(), 60).split()): r["shapes"] for r in results}
+    found = [f"  {name}: {', '.join(students)}" for name, students in shared_answers(shapes)]
+    if not found:
+        return []
+    more = [f"  and {len(found) - NAMED} more"] * (len(found) > NAMED)
+    head = "The same but for names and comments (a lesson, a hint or work together may be why; nobody is accused):"
+    return ["", head, *found[:NAMED], *more]
 
 
 def doubts_about_students(results: list[Result], missing: Sequence[tuple[str, str]]) -> list[str]:

@@ -62,6 +62,7 @@ class Result(TypedDict):
     written            {exercise: what the student has written}
     by_hand            points that people gave; added after grading, not kept with the result
     look               why a teacher should look at it: sentences
+    shapes             {exercise's function: a hash of the answer without names}, as in `grader.alike`
     output             what its cells printed, the beginning
     isolation          what kept its code apart from all else, by name; empty if none of it ran
     failed             the submission could not be graded: the next run tries again
@@ -76,6 +77,7 @@ class Result(TypedDict):
     written: dict[str, Written]
     by_hand: list[PointsByHand]
     look: list[str]
+    shapes: dict[str, str]
     output: str
     isolation: list[str]
     seconds: float
@@ -120,6 +122,7 @@ def make_result(
     file: str = "",
     written: Mapping[str, Written] | None = None,
     look: Iterable[object] = (),
+    shapes: Mapping[str, str] | None = None,
     output: object = "",
     isolation: Iterable[str] = (),
     seconds: float = 0.0,
@@ -137,6 +140,7 @@ def make_result(
         "written": dict(written or {}),
         "by_hand": [],
         "look": [text_for_file(sentence) for sentence in look],
+        "shapes": {text_for_file(name): shape for name, shape in (shapes or {}).items()},
         "output": text_for_file(output, 10 * LONGEST),
         "isolation": [text_for_file(name) for name in isolation],
         "seconds": round(float(seconds), 2),

@@ -3,7 +3,7 @@ exercise costs only its own points.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grader.inside import wire
 from grader.result import text_for_file
@@ -25,6 +25,7 @@ class Session:
 
     given, cells   sources that come first, and the student's as (number, source)
     modules        what these sources may import, for children to have at once
+    oracle         of a challenge: what answers questions during a call; as an argument it is a hidden model there
     problems       {cell's number: what went wrong}; a problem of a cell costs nothing by itself
     isolation      what keeps the children apart from all else, by name
     """
@@ -39,6 +40,7 @@ class Session:
         self.given, self.cells, self.limits, self.modules = given, cells, limits, modules
         self.child: Child | None = None
         self.life, self.seed = 0, 0
+        self.oracle: Callable[[object], dict] | None = None
         self.problems: dict[int, str] = {}
         self.ending: set[int] = set()  # cells that end their child
         self.isolation: list[str] = []
@@ -81,7 +83,7 @@ class Session:
         self.life += 1
         self.child = Child(self.limits, pristine(self.modules))
         try:
-            reply = self.child.ask({"do": "start"}, seconds)
+            reply = self.child.ask({"do": "start", "watched": self.oracle is not None}, seconds)
             self.isolation = [*(["bubblewrap"] if bubblewrap() else []), *reply["ok"]["walls"]] or ["limits only"]
             for source in self.given:
                 reply = self.child.ask(run_request(source, "given"), seconds)
@@ -128,6 +130,7 @@ class Session:
 
     def call(self, function: "Function", args: tuple, kwargs: dict) -> object:
         request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": self.seed}
+        request["watched"] = self.oracle is not None
         reply = self._ask(request, function.name, function)
         if "error" in reply:
             raise Raised(f"{function.name} raised {error_in_words(reply)}")
@@ -145,7 +148,7 @@ class Session:
                     for value in (*request["args"], *request["kwargs"].values()):
                         if isinstance(value, Function):
                             self._number(value)
-                return child.ask(request, self.seconds("call"), down=self._down, up=self._up)
+                return child.ask(request, self.seconds("call"), down=self._down, up=self._up, oracle=self.oracle)
             except TypeError as problem:  # an argument that cannot be sent: a mistake of the check
                 raise LabError(f"{name}: {problem}") from problem
             except Ended as end:
@@ -167,6 +170,8 @@ class Session:
         return function.number
 
     def _down(self, value: object) -> dict:
+        if self.oracle is not None and value is self.oracle:
+            return {"hidden": self.oracle.left}
         if not isinstance(value, Function):
             return wire.describe(value)
         if value.life != self.life:

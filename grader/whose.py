@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 NUMBER = r"[1-9]\d{2,39}"  # as a site gives them; 1 or 12 is a student's own number for an exercise
 ATTEMPT = "attempt|poging|versuch|intento|tentative|tentativa|tentativo|försök|forsøk|forsøg|deneme"  # by the site
-ENDINGS = re.compile(r"(\.zip|\.ipynb)+$", re.IGNORECASE)
+ENDINGS = re.compile(r"(\.zip|\.ipynb(\.txt)?|\.safetensors)+$", re.IGNORECASE)
 LISTED = 5  # of the notebooks of a folder, in a sentence
 
 

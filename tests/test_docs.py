@@ -7,7 +7,7 @@ import pytest
 from run import ROOT
 
 each_page = pytest.mark.parametrize("page", ["README.md", "TEACHING.md", "CONTRIBUTING.md", "tests/pinned/README.md"])
-IN_GIT = ("notebooks", "labs", "solutions", "utils", "grader", "tests", "tools", "findings")
+IN_GIT = ("notebooks", "labs", "challenges", "solutions", "utils", "grader", "tests", "tools", "findings")
 
 
 @each_page

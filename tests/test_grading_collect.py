@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import stat
 import unicodedata
@@ -10,7 +11,9 @@ import zipfile
 import pytest
 
 from grader import batch, collect, reports
+from grader.grade import FINISHED_ATTACK
 from grader.whose import read_name, students_of
+from run import ROOT
 from tiny_lab import LAB, result_of
 
 ZOE, BEN = "Zoë O'Neil_771_assignsubmission_file", "Ben Doe_772_assignsubmission_file"
@@ -422,3 +425,39 @@ def test_a_class_in_a_damaged_zip_is_told(tmp_path):
 def test_what_is_not_there_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder or zip"):
         collect.collect(tmp_path / "nothing")
+
+
+def test_a_notebook_that_a_browser_saved_as_text_is_one(tmp_path):
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "anna" / "lab.ipynb.txt").write_bytes(b"anna")
+    (tmp_path / "ben.IPYNB.TXT").write_bytes(b"ben")
+    (tmp_path / "notes.txt").write_bytes(b"none")
+    found, left_out = collect.collect(tmp_path)
+    assert [(each.student, each.read()) for each in found] == [("anna", b"anna"), ("ben", b"ben")]
+    assert left_out == ["notes.txt: no notebook"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_hidden_notebook_is_named_and_a_systems_own_files_are_not(tmp_path, packed):
+    names = ["ann.ipynb", "..dots.ipynb", "ben/.lab.ipynb", "._ann.ipynb", ".DS_Store", "__MACOSX/._ann.ipynb"]
+    names += [".ipynb_checkpoints/ann-checkpoint.ipynb", "ben/.ipynb_checkpoints/lab-checkpoint.ipynb"]
+    source = tmp_path / "in"
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"{}")
+    if packed:
+        with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+            for name in names:
+                archive.write(source / name, name)
+    found, left_out = collect.collect(tmp_path / "in.zip" if packed else source)
+    assert [each.student for each in found] == ["ann"]
+    assert sorted(left_out) == [f"..dots.ipynb: {collect.HIDDEN_ONE}", f"ben/.lab.ipynb: {collect.HIDDEN_ONE}"]
+
+
+@pytest.mark.parametrize("solution", sorted((ROOT / "solutions").glob("*.ipynb")), ids=lambda file: file.stem)
+def test_no_answer_of_ours_is_taken_for_a_finished_attack(solution):
+    cells = ["".join(cell["source"]) for cell in json.loads(solution.read_text(encoding="utf-8"))["cells"]]
+    assert not [cell for cell in cells if "### BEGIN SOLUTION" in cell and FINISHED_ATTACK.search(cell)]
+    assert FINISHED_ATTACK.search("attacks.pgd(model, x, y)") and FINISHED_ATTACK.search(
+        "from utils.attacks import pgd"
+    )

@@ -276,7 +276,7 @@ def test_the_child_sees_what_it_needs_and_not_one_file_more(monkeypatch):
     wanted = {
         str(file.relative_to(ROOT)) for file in (ROOT / "utils").rglob("*") if file.suffix in (".py", ".csv", ".json")
     }
-    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "pristine", "walls", "wire")}
+    wanted |= {f"grader/inside/{name}.py" for name in ("__init__", "child", "hidden", "pristine", "walls", "wire")}
     assert seen_in_the_sandbox() == wanted
     monkeypatch.setattr(sandbox, "MOUNTED", (*sandbox.MOUNTED, "grader/lab.py"))
     assert seen_in_the_sandbox() - wanted == {"grader/lab.py"}, "this test sees a file too many"

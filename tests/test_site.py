@@ -66,8 +66,8 @@ def pages(site: Path) -> dict[str, Page]:
     }
 
 
-def test_each_lesson_and_lab_has_its_page(site):
-    for folder in ("notebooks", "labs"):
+def test_each_lesson_lab_and_challenge_has_its_page(site):
+    for folder in ("notebooks", "labs", "challenges"):
         for notebook in (ROOT / folder).glob("*.ipynb"):
             assert (site / folder / f"{notebook.stem}.html").exists()
 

@@ -3,6 +3,8 @@
 Each `solutions/src/STEM.py` (jupytext's percent format, marked as `grader.lab` says) becomes
 `solutions/STEM.ipynb`, the instructor's, executed; and `labs/STEM.ipynb`, the student's, with stubs in place of the
 solutions, without hidden tests, not executed. Both carry nbgrader's metadata, schema 3.
+
+Without STEM, each `challenges/src/NAME.py` becomes `challenges/NAME.ipynb` as well, from which a team begins.
 """
 
 import re
@@ -18,6 +20,7 @@ from grader import rubric
 from grader.lab import bound, handed_out, is_check, is_exercise, read_lab
 from utils.fingerprint import ROOT, fingerprint
 
+CHALLENGES = ROOT / "challenges"
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
 
 
@@ -81,5 +84,19 @@ def tries(stem: str) -> list[tuple[str, str, str, str]]:
     return list(zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True))
 
 
+def starter(source: Path) -> NotebookNode:
+    """The notebook from which a team begins, not executed."""
+    notebook = assemble(source, "challenges")
+    del notebook.metadata["fingerprint"], notebook.metadata["appearance"]
+    return notebook
+
+
+def build_starters() -> None:
+    for source in sorted(CHALLENGES.glob("src/*.py")):
+        (CHALLENGES / f"{source.stem}.ipynb").write_text(nbformat.writes(starter(source)) + "\n")
+
+
 if __name__ == "__main__":
     side_by_side(build, asked_for(SOURCES, sys.argv[1:]))
+    if not sys.argv[1:]:
+        build_starters()

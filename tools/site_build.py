@@ -24,7 +24,7 @@ def build(to: Path) -> int:
     """Write the site into folder `to`. Returns Sphinx's exit status: a warning counts as an error."""
     sources = to.with_name(to.name + "-sources")
     shutil.rmtree(sources, ignore_errors=True)
-    for folder in ("notebooks", "labs"):
+    for folder in ("notebooks", "labs", "challenges"):
         (sources / folder).mkdir(parents=True)
         for notebook in sorted((ROOT / folder).glob("*.ipynb")):
             shutil.copy(notebook, sources / folder)

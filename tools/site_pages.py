@@ -29,7 +29,7 @@ def address(link: str, page: str) -> str:
     path, _, anchor = link.partition("#")
     file = path.removeprefix(BLOB) if path.startswith(BLOB) else posixpath.normpath(f"{posixpath.dirname(page)}/{path}")
     file = file.lstrip("/")
-    if file in TEXTS or re.fullmatch(r"(notebooks|labs|playground)/\w+\.(ipynb|html)", file):
+    if file in TEXTS or re.fullmatch(r"(notebooks|labs|challenges|playground)/\w+\.(ipynb|html)", file):
         there = re.sub(r"\.(ipynb|md)$", ".html", file)
         if file.endswith(".ipynb"):  # a cell, or a heading as JupyterLab and GitHub name it
             anchor = slug(unquote(anchor.removeprefix("cell-id=")))
@@ -67,7 +67,7 @@ def lessons_table() -> str:
 
 
 def on_source_read(app, name: str, content: list[str]) -> None:
-    if name.startswith(("notebooks/", "labs/")):
+    if name.startswith(("notebooks/", "labs/", "challenges/")):
         content[0] = json.dumps(as_page(json.loads(content[0]), f"{name}.ipynb"))
     else:
         content[0] = relinked(content[0].replace("<!-- lessons -->", lessons_table()), f"{name}.md")

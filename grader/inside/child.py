@@ -17,6 +17,7 @@ import inspect
 import json
 import linecache
 import os
+import random
 import resource
 import sys
 import traceback
@@ -71,7 +72,7 @@ def imports(*modules: str) -> None:
     import torch
 
     import utils
-    from grader.inside import wire  # noqa: F401
+    from grader.inside import hidden, wire  # noqa: F401
 
     for name in modules:
         with contextlib.suppress(Exception):  # a cell that imports it will be told why it cannot be
@@ -87,10 +88,12 @@ def serve(read: int, write: int, told: dict) -> None:
 
     told  what the grader wants of this process: its limits, and the arguments of `walls.build`, if it shall
     """
+    import numpy as np
     import torch
     from torch import nn
 
     from grader.inside import wire
+    from grader.inside.hidden import HiddenModel, Reaching
 
     take_limits(told)
     stand = walls.build(**told["walls"]) if told["walls"] else []
@@ -99,6 +102,7 @@ def serve(read: int, write: int, told: dict) -> None:
     state = {"flags": ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, "lost": set(), "loop": None}
     sys.path.append("")  # so that a cell can import what a cell has written
     kept: list[object] = []
+    watch = Reaching()
 
     def keep(value: object) -> dict:
         """What stays here, as a number by which the teacher's side can call it."""
@@ -109,11 +113,20 @@ def serve(read: int, write: int, told: dict) -> None:
         return {"handle": [len(kept) - 1, kind, type(value).__name__]}
 
     def restore(kind: str, details: object) -> object:
+        if kind == "hidden":
+            return HiddenModel(ask, details)
         return kept[details] if kind == "handle" else wire.rebuild(kind, details)
+
+    def ask(question: dict) -> dict:
+        """The grader's reply to a question of a challenge, in the middle of a call."""
+        wire.send(write, wire.pack({"asks": question}))
+        return wire.unpack(*wire.receive(read))
 
     def answer(request: dict) -> object:
         do = request["do"]
         if do == "start":
+            if request.get("watched"):
+                watch.install()
             return {"walls": stand}  # and all that is slow has been imported
         if do == "run":
             return {"missed": run_cell(request["source"], request["name"], namespace, state)}
@@ -124,7 +137,14 @@ def serve(read: int, write: int, told: dict) -> None:
         args, kwargs = request["args"], request["kwargs"]
         before = [snapshot(value) for value in args]
         torch.manual_seed(request["seed"])
-        value = kept[request["handle"]](*args, **kwargs)
+        if request.get("watched"):  # an entry of a challenge, which is judged twice with the same seed
+            random.seed(request["seed"])
+            np.random.seed(request["seed"])
+            watch.begin(ask, (told["walls"] or {}).get("readable", []))
+        try:
+            value = kept[request["handle"]](*args, **kwargs)
+        finally:
+            watch.end()
         return {"value": value, "changed": [snapshot(value) for value in args] != before}
 
     while True:

@@ -1,0 +1,55 @@
+# %% [markdown]
+# # Challenge · Defend it
+#
+# **Hand in a network that is right where others are attacked.** Your file holds weights, and no code of yours is run.
+#
+# The rules:
+#
+# - The network is `small_cnn` or `mlp` of `utils.models`, for the digits. The wrapper is one of those listed below.
+# - 200 images that nobody has seen: digits, a little turned and moved. The attacker may change each pixel by 0.15.
+# - Three figures are taken: the clean accuracy, what the **worst case** over all attacks of the course leaves,
+#   and what the **check-up's adaptive attack** leaves.
+#   The lower of the last two is your score, and the flags are shown on the board.
+#
+# So a wrapper that hides gradients is measured by attacks that do not follow them.
+
+# %%
+import torch
+from safetensors.torch import save_file
+
+from utils.adversarial import attacked, trades
+from utils.data import load
+from utils.models import mlp, small_cnn
+from utils.training import fit
+
+data = load("digits")
+
+# %%
+from grader.challenges.defend_it import WRAPPERS
+
+print(*WRAPPERS, sep=", ")
+
+# %% [markdown]
+# ## Your defense
+
+# %%
+torch.manual_seed(0)
+model = fit(small_cnn(data), data.train)  # how else could it learn?
+
+about = {"network": "small_cnn", "wrapper": "none"}
+save_file({name: value.cpu().contiguous() for name, value in model.state_dict().items()}, "defense.safetensors", about)
+
+# %% [markdown]
+# ## Rehearse
+#
+# The judge, on images of another seed than your class's.
+
+# %%
+from grader.challenges.rehearse import rehearse
+
+rehearse("defend_it", "defense.safetensors")
+
+# %% [markdown]
+# What do you pay in clean accuracy for what is left under attack? What does the check-up say of each wrapper?
+#
+# Hand in `defense.safetensors`, under a name with your team in it or in your team's folder.

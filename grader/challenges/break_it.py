@@ -1,0 +1,138 @@
+"""Break it: an attack against five models that it cannot see. The score is what it leaves of their accuracy."""
+
+import torch
+from torch import Tensor, nn
+
+from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
+from grader.challenges.images import held_out
+from grader.challenges.oracle import Oracle
+from utils.adversarial import attacked
+from utils.attacks.ensemble import check_ball
+from utils.data import load
+from utils.masking import Noise, Quantize, Saturate
+from utils.models import predict, small_cnn
+from utils.rate import Rate
+from utils.training import fit
+
+ATTACKED_IMAGES = 60  # images for each model
+ATTACK_QUERIES = 300  # for each image
+MODELS = ("undefended", "quantised", "noisy", "saturated", "trained")  # as the board names them
+
+
+def worn(name: str, network: nn.Module) -> nn.Module:
+    """A network with its mask, if it has one."""
+    masks = {
+        "quantised": lambda: nn.Sequential(Quantize(), network),
+        "noisy": lambda: nn.Sequential(Noise(0.15), network),
+        "saturated": lambda: nn.Sequential(network, Saturate()),
+    }
+    return masks.get(name, lambda: network)().eval().requires_grad_(False)
+
+
+def hide_models(seed: int) -> dict[str, Tensor]:
+    """The weights of two networks, one trained as usual and one on attacked images, and images for each model."""
+    data = load("digits")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        usual = fit(small_cnn(data), data.train)
+        hardened = fit(small_cnn(data), data.train, transform=attacked(data.eps))
+    found = {f"{kind}.{name}": value.cpu() for kind, network in (("usual", usual), ("hardened", hardened))
+             for name, value in network.state_dict().items()}  # fmt: skip
+    for i, name in enumerate(MODELS):
+        found[f"x.{name}"], found[f"y.{name}"] = held_out(ATTACKED_IMAGES, seed + 100 * (i + 1))
+    return found
+
+
+def hidden_models(hidden: dict[str, Tensor]) -> dict[str, nn.Module]:
+    """The five models by name."""
+    made = {}
+    for name in MODELS:
+        network, kind = small_cnn(load("digits")).cpu(), "hardened" if name == "trained" else "usual"
+        network.load_state_dict(
+            {key.removeprefix(f"{kind}."): value for key, value in hidden.items() if key.startswith(f"{kind}.")}
+        )
+        made[name] = worn(name, network)
+    return made
+
+
+def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgement:
+    """Run `attack(model, x, y, eps=eps)` against each model, and one of them again in a process of its own.
+
+    The order of the models is drawn from the seed. What leaves the ball, cannot be repeated, or reaches for a clock or
+    for files does not count.
+    """
+    eps, models = load("digits").eps, hidden_models(hidden)
+    order = torch.randperm(len(MODELS), generator=torch.Generator().manual_seed(seed)).tolist()
+    against, left, answers = [], {}, {}
+    with play(entry, seed) as first:
+        for i in order:
+            name = MODELS[i]
+            found, notes = attacked_images(first, models[name], hidden[f"x.{name}"], hidden[f"y.{name}"], eps, seed + i)
+            answers[name], against = found, against + notes
+            left[name] = standing(models[name], found, hidden[f"x.{name}"], hidden[f"y.{name}"], eps, against, seed + i)
+        problems, isolation = list(first.problems), first.isolation
+    name = MODELS[order[0]]
+    if answers[name] is not None:
+        with play(entry, seed) as again:
+            x, y = hidden[f"x.{name}"], hidden[f"y.{name}"]
+            found, _ = attacked_images(again, models[name], x, y, eps, seed + order[0])
+        if not (isinstance(found, Tensor) and digest_of(found) == digest_of(answers[name])):
+            against.append("gave other images when it was run again with the same seed")
+    total = Rate(sum(rate.k for rate in left.values()), sum(rate.n for rate in left.values()))
+    return {
+        "score": score_of(total),
+        "shown": {name: f"{left[name]!r}" for name in MODELS},
+        "against": list(dict.fromkeys(against)),
+        "problems": problems,
+        "digest": digest_of(answers),
+        "isolation": isolation,
+    }
+
+
+def attacked_images(
+    played: Played | Here, model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int
+) -> tuple[object, list[str]]:
+    """What the entry makes of the images, and what it reached for meanwhile."""
+    oracle = Oracle(model, tuple(x.shape[1:]), ATTACK_QUERIES * len(x), seed)
+    found = played.answer("attack", oracle, oracle, x, y, eps=eps)
+    return found.float() if isinstance(found, Tensor) else found, oracle.notes
+
+
+def standing(model: nn.Module, found: object, x: Tensor, y: Tensor, eps: float, against: list[str], seed: int) -> Rate:
+    """The rate of images that the model still gets right. An answer that is none leaves all as they were."""
+    if not (isinstance(found, Tensor) and found.shape == x.shape):
+        found = x
+    try:
+        check_ball(break_it_attack, found, x, eps, "linf")
+    except ValueError as problem:
+        against.append(str(problem).replace("attacks: break_it_attack", "its attack"))
+        found = x
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Rate(int((predict(model, found) == y).sum()), len(y))
+
+
+def break_it_attack(model, x, y, *, eps):
+    """A name for `check_ball` to say."""
+
+
+ATTACK_IMPORTS = "import torch\nfrom utils.attacks import margin, pgd, square"
+ATTACK_HEAD = "def attack(model, x, y, *, eps):\n    "
+OUR_ATTACKS = {
+    "nothing": ATTACK_HEAD + "return x",
+    "noise": ATTACK_HEAD + "return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)",
+    "PGD": ATTACK_HEAD + "return pgd(model, x, y, eps=eps, steps=20)",
+    "PGD on the margin": ATTACK_HEAD + "return pgd(model, x, y, eps=eps, steps=20, loss=margin)",
+    "Square": ATTACK_HEAD + "return square(model, x, y, eps=eps, queries=250)",
+}
+
+BREAK_IT = Challenge(
+    name="break_it",
+    title="Break it",
+    score="accuracy that the attack leaves",
+    lower=True,
+    takes=".ipynb",
+    hide=hide_models,
+    judge=judge_attack,
+    ours=lambda: {name: code_entry(ATTACK_IMPORTS, source) for name, source in OUR_ATTACKS.items()},
+)
