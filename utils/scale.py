@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -103,6 +104,22 @@ def as_they_are(model: nn.Module, x: torch.Tensor, y: torch.Tensor, *, eps: floa
     return x
 
 
+def arguments(recipe: Recipe, data: Dataset) -> dict[str, object]:
+    """What a recipe hands to `fit`."""
+    inner = {name: getattr(recipe, name) for name in ("steps", "reach", "start", "project")}
+    return {
+        "transform": quickly_attacked(data.eps, **inner),
+        "batch_size": recipe.batch_size,
+        "lr": recipe.lr,
+        "augment": partial(crop_and_flip, pad=recipe.pad, flip=recipe.flip),
+        "optimizer": partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay),
+        "schedule": partial(OneCycleLR, anneal_strategy="linear", cycle_momentum=False),
+        "average": recipe.average,
+        "precision": fastest_type(data.train.x.device),
+        "channels_last": True,
+    }
+
+
 def train(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0) -> tuple[nn.Module, list[Epoch]]:
     """Train by a recipe, and say how it went. What is in `folder` is taken up: a checkpoint, and the epochs so far."""
     began = [clock() for clock in CLOCKS]
@@ -122,24 +139,8 @@ def train(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0) -> tupl
         return rates[1]
 
     torch.manual_seed(seed)
-    model = fit(
-        resnet(data, recipe.width, recipe.blocks),
-        learning,
-        transform=quickly_attacked(
-            data.eps, steps=recipe.steps, reach=recipe.reach, start=recipe.start, project=recipe.project
-        ),
-        updates=recipe.epochs * an_epoch,
-        batch_size=recipe.batch_size,
-        lr=recipe.lr,
-        augment=partial(crop_and_flip, pad=recipe.pad, flip=recipe.flip),
-        optimizer=partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay),
-        schedule=partial(OneCycleLR, anneal_strategy="linear", cycle_momentum=False),
-        average=recipe.average,
-        precision=fastest_type(data.train.x.device),
-        channels_last=True,
-        watch=watch,
-        checkpoint=checkpoint,
-    )
+    how = arguments(recipe, data) | {"updates": recipe.epochs * an_epoch}
+    model = fit(resnet(data, recipe.width, recipe.blocks), learning, watch=watch, checkpoint=checkpoint, **how)
     return model, epochs
 
 
@@ -189,22 +190,18 @@ def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--folder", type=Path, default=Path("build/scale"), help="where checkpoints and weights lie")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-n", type=int, default=1000, help="test images for worst_case")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args(words)
     folder = given.folder / f"{given.recipe}.{given.dataset}.{given.seed}"
-    try:
-        connect()
+    connect()
+    with ends_clearly(folder):
         found = run(RECIPES[given.recipe], load(given.dataset), folder, seed=given.seed, n=given.n)
-    except (RuntimeError, Stopped) as problem:
-        if number_of_ranks() == 1:
-            raise
-        sys.exit(stopped(problem, folder))
     if not rank():
         for name in ("right", "left by PGD", "left by worst_case"):
             print(f"{name}: {found[name]}")
@@ -230,15 +227,20 @@ def end_this_rank(*_: object) -> None:
     raise Stopped("another rank died")
 
 
-def stopped(problem: Exception, folder: Path) -> str:
-    """What to say, and do, when a rank ends before its time."""
-    file = folder / "checkpoint.safetensors"
-    epochs = len(read_epochs(folder))
-    kept = f"{file} has all up to the end of epoch {epochs}: the same command goes on from there"
-    return (
-        f"rank {rank()} of {number_of_ranks()} stopped, and the run with it: {str(problem).splitlines()[0]}. "
-        f"{kept if file.exists() else 'No epoch was complete: the same command begins anew'}"
-    )
+@contextmanager
+def ends_clearly(folder: Path) -> Iterator[None]:
+    """If a rank must end before its time, it says so in a sentence, with what is kept in `folder`."""
+    try:
+        yield
+    except (RuntimeError, Stopped) as problem:
+        if number_of_ranks() == 1:
+            raise
+        file, epochs = folder / "checkpoint.safetensors", len(read_epochs(folder))
+        kept = f"{file} has all up to the end of epoch {epochs}: the same command goes on from there"
+        sys.exit(
+            f"rank {rank()} of {number_of_ranks()} stopped, and the run with it: {str(problem).splitlines()[0]}. "
+            f"{kept if file.exists() else 'No epoch was complete: the same command begins anew'}"
+        )
 
 
 if __name__ == "__main__":

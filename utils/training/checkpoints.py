@@ -45,11 +45,12 @@ def write_checkpoint(file: Path, state: dict) -> None:
 def read_checkpoint(file: Path) -> dict:
     """What `write_checkpoint` wrote, on the CPU. ValueError, which says what to do, for another file."""
     from safetensors import safe_open
+    from safetensors.torch import load_file
 
     try:
         with safe_open(file, framework="pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118: no dict
-            return put_together(json.loads(opened.metadata()["structure"]), tensors)
+            structure = json.loads(opened.metadata()["structure"])
+        return put_together(structure, load_file(file))
     except Exception as problem:  # whatever a damaged or foreign file can cause
         raise ValueError(
             f"{file} is no checkpoint of a training ({problem}): delete it, or name another file"

@@ -118,9 +118,9 @@ def fit(
     def end_of_epoch(update: int) -> None:
         if watch is not None:
             network = as_returned()
-            choose(best, watch(network), network, update)
+            keep_best(best, watch(network), network, update)
         if checkpoint is not None and update < updates:
-            keep(checkpoint, settings, parts, update, best, x.device)
+            save_training(checkpoint, settings, parts, update, best, x.device)
 
     model.train()
     order = iter(())
@@ -152,7 +152,7 @@ def fit(
     return model
 
 
-def choose(best: dict, now: Rate, network: nn.Module, update: int) -> None:
+def keep_best(best: dict, now: Rate, network: nn.Module, update: int) -> None:
     """Keep the weights in `best` if none were better, and warn, once in a training, if they are clearly worse."""
     highest = Rate(*best["rate"]) if best else None
     if highest is None or now >= highest:
@@ -166,7 +166,7 @@ def choose(best: dict, now: Rate, network: nn.Module, update: int) -> None:
         )
 
 
-def keep(file: str | Path, settings: dict, parts: dict, update: int, best: dict, device: torch.device) -> None:
+def save_training(file: str | Path, settings: dict, parts: dict, update: int, best: dict, device: torch.device) -> None:
     """Write all that a training needs to go on after this update; one rank does, for all hold the same."""
     average_buffers(parts["model"])
     if rank():
