@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,44 @@ def test_a_run_that_is_done_is_judged_again_and_not_trained_again(taste):
     before = (folder / "model.safetensors").read_bytes()
     again = scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
     assert again == found and (folder / "model.safetensors").read_bytes() == before
+
+
+class Power(Exception):
+    """It went off."""
+
+
+def test_a_run_that_was_stopped_between_its_two_files_tells_each_epoch_once(taste, tmp_path, monkeypatch):
+    """An epoch is written down before its checkpoint is complete."""
+    (whole, found), recipe = taste, scale.RECIPES["taste"]
+    rates = iter([Rate(1, 2)] * 5)  # as they are, and by PGD: two an epoch
+    monkeypatch.setattr(scale, "left", lambda *_, **__: next(rates, None) or went_off())
+
+    def went_off():
+        raise Power
+
+    with pytest.raises(Power):
+        scale.run(recipe, load("digits"), tmp_path)
+    monkeypatch.undo()
+    scale.write_epochs(tmp_path, [*scale.read_epochs(tmp_path), scale.Epoch(3, 0.0, 0.0, Rate(0, 1), Rate(0, 1))])
+    again = scale.run(recipe, load("digits"), tmp_path, n=50)
+    assert [epoch.epoch for epoch in again["epochs"]] == [1, 2, 3, 4]
+    assert again["epochs"][2][3:] == found["epochs"][2][3:] and again["epochs"][2].seconds > again["epochs"][1].seconds
+    one, other = (load_file(folder / "model.safetensors") for folder in (whole, tmp_path))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_torchrun_ending_a_rank_is_told_as_what_it_is(tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(scale.dist, "init_process_group", lambda backend: None)
+    monkeypatch.setattr(scale, "number_of_ranks", lambda: 2)
+    try:
+        scale.connect()
+        told = "rank 0 of 2 stopped, and the run with it: another rank died. No epoch was complete"
+        with pytest.raises(SystemExit, match=told), scale.ends_clearly(tmp_path):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # The tool that keeps records.
