@@ -47,6 +47,7 @@ bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench_privacy.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
+	PYTHONPATH=. $(BIN)/python tests/bench_scale.py
 
 peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: minutes
 	PYTHONPATH=.:tools $(BIN)/python tests/pin.py $(PEERS)

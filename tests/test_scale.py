@@ -128,7 +128,7 @@ class Power(Exception):
 def test_a_run_that_was_stopped_between_its_two_files_tells_each_epoch_once(taste, tmp_path, monkeypatch):
     """An epoch is written down before its checkpoint is complete."""
     (whole, found), recipe = taste, scale.RECIPES["taste"]
-    rates = iter([Rate(1, 2)] * 5)  # as they are, and by PGD: two an epoch
+    rates = iter([Rate(0, 2)] * 5)  # as they are, and by PGD: two an epoch
     monkeypatch.setattr(scale, "left", lambda *_, **__: next(rates, None) or went_off())
 
     def went_off():
