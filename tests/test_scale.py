@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import ranks_at_work
 import scale as scale_tool
-from run import ROOT, environment
+from run import ROOT, environment, save
 from utils import records, scale
 from utils.data import Split, load
 from utils.evaluation import accuracy
@@ -203,3 +203,19 @@ def test_without_a_name_it_runs_what_this_kind_of_machine_has_not_measured(monke
 def test_each_kind_of_machine_has_recipes_and_they_are_there():
     assert {"cpu", "cuda"} <= set(scale_tool.FOR)
     assert {name for names in scale_tool.FOR.values() for name in names} <= set(scale.RECIPES)
+
+
+def test_the_readme_says_not_yet_as_long_as_a_record_is_missing(tmp_path):
+    """And no longer: what it says follows from the records alone."""
+    said = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- scale -->")[2].partition("<!-- /")[0]
+    for kind, names in (("CPU", scale_tool.FOR["cpu"]), ("GPU", scale_tool.FOR["cuda"])):
+        for name in names:
+            missing = records.read(name, "cifar10", scale_tool.KEPT) is None
+            assert (f"`{name}` was not measured on a {kind} yet." in said) == missing
+    assert said.strip() == scale_tool.at_scale()
+    found = {"epochs": [scale.Epoch(1, 9.0, 8.0, Rate(1, 2), Rate(1, 2))], "right": Rate(3, 4)}
+    found |= {"left by PGD": Rate(1, 2), "left by worst_case": Rate(1, 4)}
+    save(scale_tool.record_of("resnet18", "cifar10", 0, "in a test", found), tmp_path)
+    later = scale_tool.at_scale(tmp_path)
+    assert "`ten_minutes` was not measured on a CPU yet." in later and "GPU yet" not in later
+    assert "| 3/4 = 75 % [30, 95] | 1/4 = 25 % [5, 70] | 9 s | in a test |" in later

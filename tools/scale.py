@@ -20,12 +20,13 @@ from utils import scale
 from utils.data import Dataset, device, load
 from utils.fingerprint import fingerprint, versions
 from utils.models import logits
-from utils.records import RESULTS, Record, read, shown, value_of
+from utils.records import RESULTS, Record, find, read, shown, value_of
 from utils.training import fit
 from utils.training.ranks import number_of_ranks, rank
 
 KEPT = RESULTS / "scale"
 FOR = {"cpu": ("ten_minutes", "sixty_minutes"), "cuda": ("resnet18",)}  # what is measured on which device
+SHOWN = [("right",), ("left by worst_case",), ("training", "seconds"), ("note",)]  # in the README, of each record
 CODE = ["import utils.scale"]  # a record's fingerprint is that of all that this imports
 
 
@@ -91,6 +92,20 @@ def record_of(name: str, dataset: str, seed: int, note: str, found: dict) -> Rec
         "headline": {name: {row: value_of(rows[row][""]) for row in ("right", "left by worst_case")}},
         "figures": figures,
     }
+
+
+def at_scale(kept: Path = KEPT) -> str:
+    """The README's part: what was measured on CIFAR-10, a row for each recipe, and what was not yet."""
+    rows = ["| recipe | on | as they are | worst case | training | note |", "|---|---|---|---|---|---|"]
+    missing = []
+    for kind, names in FOR.items():
+        for name in names:
+            if not (record := read(name, "cifar10", kept)):
+                missing.append(f"`{name}` was not measured on a {'GPU' if kind == 'cuda' else 'CPU'} yet.")
+                continue
+            figures = [find(record, *place)["value"] for place in SHOWN]
+            rows.append(f"| {name} | {record['machine']} | {' | '.join(map(shown, figures))} |")
+    return "\n".join([*(rows if len(rows) > 2 else []), *([""] if len(rows) > 2 and missing else []), *missing])
 
 
 def in_words(record: Record) -> str:
