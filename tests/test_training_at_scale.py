@@ -245,16 +245,10 @@ def test_an_update_that_overflows_in_float16_is_left_out(digits):
 
 
 def test_the_fastest_type_is_what_the_hardware_multiplies(monkeypatch):
-    asked = []
-
-    def supported(including_emulation=True):
-        asked.append(including_emulation)
-        return including_emulation  # a T4
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
-    assert fastest_type("cuda") == torch.float16 and asked == [False]
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
-    assert fastest_type("cuda") == torch.bfloat16
+    cards = {(7, 0): torch.float16, (7, 5): torch.float16, (8, 0): torch.bfloat16}  # V100, T4, A100
+    for capability, wanted in cards.items():
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, found=capability: found)
+        assert fastest_type("cuda") == wanted
     for known, wanted in (({"avx512_bf16": True}, torch.bfloat16), ({"avx512_bf16": False}, None), ({}, None)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda known=known: known, raising=False)
         assert fastest_type("cpu") == wanted
