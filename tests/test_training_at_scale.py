@@ -211,6 +211,17 @@ def test_the_quick_attack_stays_where_it_may_be(digits, how):
     assert not torch.equal(x_adv, quickly_attacked(0.1, **how)(model, x, y)), "another start"
 
 
+def test_a_gradient_too_small_for_float16_still_has_its_sign():
+    """Of an image that is right by far: 0.0001 times 0.00005 is 0 in float16."""
+    linear, x, y = nn.Linear(64, 2), torch.full((4, 64), 0.5), torch.zeros(4, dtype=torch.int64)
+    with torch.no_grad():
+        linear.weight.copy_(1e-4 * torch.tensor([[1.0], [-1.0]]).expand(2, 64))
+        linear.bias.copy_(torch.tensor([10.0, 0.0]))
+    with torch.autocast("cpu", torch.float16):
+        x_adv = quickly_attacked(0.1, start=0.0, reach=1.0)(linear, x, y)
+    assert torch.allclose(x_adv, torch.full_like(x, 0.4))
+
+
 # Precision and memory format.
 
 
