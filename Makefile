@@ -8,7 +8,7 @@ MADE = .venv/made
 HEADLESS = $(if $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin,$(shell uname)),,--no-browser)
 FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-.PHONY: lab test quick notebooks labs site slides grade gradescope class larger bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade gradescope class larger scale bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -45,12 +45,16 @@ class: $(MADE) ## a sample class of five with handout, submissions and grades, t
 larger: $(MADE) ## the records on MNIST and larger data that are out of date: minutes each
 	$(BIN)/python tools/build.py --larger
 
+scale: $(MADE) ## adversarial training on CIFAR-10, or `make scale RECIPES=ten_minutes`: says first for how long
+	PYTHONPATH=. $(BIN)/python tools/scale.py $(RECIPES)
+
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_privacy.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 	PYTHONPATH=. $(BIN)/python tests/bench_challenges.py
+	PYTHONPATH=. $(BIN)/python tests/bench_scale.py
 
 peers: $(MADE) ## ask the other libraries again, or PEERS="foolbox art", and pin their answers: minutes
 	PYTHONPATH=.:tools $(BIN)/python tests/pin.py $(PEERS)

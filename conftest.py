@@ -82,6 +82,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_widgets_colab": 30,
     "test_playground": 30,
     "test_processors": 25,
+    "test_scale": 40,
     "test_grading_cluster": 20,
     "test_slides": 20,
     "test_reading": 20,

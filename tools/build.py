@@ -32,6 +32,7 @@ from nbformat.v4 import new_code_cell
 import pages
 from pages import REPOSITORY
 from run import LESSONS, execute, given, record_of, save, values_of
+from scale import at_scale
 from utils import records
 from utils.evidence import Evidence, settled, verdicts
 from utils.fingerprint import ROOT, appearance, digest, fingerprint
@@ -290,12 +291,13 @@ def overview() -> bytes:
 
 
 def stamp(readme: str) -> str:
-    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for `clone`, `hub` …"""
+    """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for the other parts."""
     parts = {
         "lessons": table(),
         "clone": f"```\ngit clone {REPOSITORY}\ncd {NAME}\n```",
         "issues": f"<{REPOSITORY}/issues>",
         "hub": f"```\n{on_hub()}\n```",
+        "scale": at_scale(),
     }
     for name, text in parts.items():
         before, opened, rest = readme.partition(f"<!-- {name} -->\n")

@@ -17,6 +17,7 @@
     leakage       who was in the training data, and what gradients give away
     monitoring    drift, alarms, incidents, and when to retrain
     domains       payments, messages, road signs and faces
+    scale         adversarial training of residual networks, on one processor or several
     evaluation    rates with intervals, robust accuracy
     adversarial   training on attacked images
     masking       gradient masks, and the stand-ins that see through them

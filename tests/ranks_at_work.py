@@ -1,0 +1,82 @@
+"""What `torchrun` starts in tests/test_scale.py: `train FOLDER` and `count FOLDER` write what two ranks found.
+
+`go FOLDER` is a run of the course's own, and in `die FOLDER` its rank 1 dies on the way.
+"""
+
+import json
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import save_file
+
+from utils import scale
+from utils.adversarial import quickly_attacked
+from utils.data import load
+from utils.models import small_cnn
+from utils.training import crop_and_flip, fit
+from utils.training.ranks import my_rows, rank
+
+
+def trained() -> dict[str, torch.Tensor]:
+    """Weights in float64 of a training with all that draws random numbers, but for BatchNorm."""
+    data = load("digits")
+    torch.manual_seed(5)
+    model = fit(
+        small_cnn(data).double(),
+        (data.train.x.double(), data.train.y),
+        updates=60,
+        batch_size=66,
+        lr=0.05,
+        transform=quickly_attacked(0.1),
+        augment=partial(crop_and_flip, pad=1),
+        optimizer=partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        average=0.9,
+    )
+    return model.state_dict()
+
+
+def counted() -> dict[str, list[int]]:
+    """The images of this rank, and a rate over all ranks."""
+    data = load("digits")
+    torch.manual_seed(0)
+    rate = scale.left(small_cnn(data), data.test, scale.as_they_are, eps=0.1)
+    few = scale.left(small_cnn(data), data.test.take(1), scale.as_they_are, eps=0.1)
+    return {"mine": my_rows(torch.arange(397)).tolist(), "rate": [rate.k, rate.n], "one": [few.k, few.n]}
+
+
+def dies_in_the_third_epoch() -> None:
+    """Rank 1 is killed in the middle of it, as by a machine without memory."""
+    whole = scale.quickly_attacked
+
+    def counting(*given, **how):
+        transform, calls = whole(*given, **how), []
+
+        def dying(*batch):
+            calls.append(0)
+            if len(calls) == 100 and rank() == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return transform(*batch)
+
+        return dying
+
+    scale.quickly_attacked = counting
+
+
+if __name__ == "__main__":
+    what, folder = sys.argv[1], Path(sys.argv[2])
+    if what in ("die", "go"):
+        if what == "die":
+            dies_in_the_third_epoch()
+        scale.main(["taste", "--dataset", "digits", "--folder", str(folder), "-n", "20"])
+    else:
+        scale.connect()
+        if what == "train":
+            save_file(trained(), folder / f"{rank()}.safetensors")
+        else:
+            (folder / f"{rank()}.json").write_text(json.dumps(counted()))
+        dist.destroy_process_group()

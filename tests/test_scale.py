@@ -1,0 +1,221 @@
+"""Trainings at scale: two processes compute what one computes, count each image once, and survive a death."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import ranks_at_work
+import scale as scale_tool
+from run import ROOT, environment, save
+from utils import records, scale
+from utils.data import Split, load
+from utils.evaluation import accuracy
+from utils.models import small_cnn
+from utils.rate import Rate
+from utils.training import fit, ranks
+
+
+def torchrun(what: str, folder: Path) -> subprocess.CompletedProcess:
+    """Two processes of `ranks_at_work`, connected on this machine's loopback."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    fresh = environment(str(folder)) | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"}
+    command += [str(ROOT / "tests" / "ranks_at_work.py"), what, str(folder)]
+    return subprocess.run(command, cwd=ROOT, env=fresh, capture_output=True, text=True, timeout=300)
+
+
+def test_two_ranks_have_the_weights_of_one_process_with_the_joined_batch(tmp_path):
+    done = torchrun("train", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    alone = ranks_at_work.trained()
+    for name, weight in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        assert (first[name] - weight).abs().max() < 1e-5, name
+
+
+def test_every_image_is_counted_once_where_two_ranks_cannot_halve_them(tmp_path):
+    done = torchrun("count", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    assert sorted(first["mine"] + second["mine"]) == list(range(397)) and len(first["mine"]) == 199
+    data = load("digits")
+    torch.manual_seed(0)
+    alone = accuracy(small_cnn(data), data.test)
+    assert first["rate"] == second["rate"] == [alone.k, 397]
+    assert first["one"][1] == second["one"][1] == 1, "a rank without an image counts none"
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused(monkeypatch):
+    monkeypatch.setattr("utils.training.loop.number_of_ranks", lambda: 3)
+    data = load("digits")
+    with pytest.raises(ValueError, match="batches of 64 cannot be shared by 3 ranks: take a multiple"):
+        fit(small_cnn(data), data.train)
+
+
+def test_alone_there_is_one_rank_and_it_has_all():
+    assert (ranks.number_of_ranks(), ranks.rank(), ranks.summed(3, 4)) == (1, 0, (3, 4))
+    assert ranks.my_rows(torch.arange(5)).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_dead_rank_ends_the_run_and_the_run_goes_on_from_its_checkpoint(tmp_path):
+    through = torchrun("go", tmp_path / "through")
+    assert through.returncode == 0, through.stderr
+    died = torchrun("die", tmp_path / "died")
+    folder = tmp_path / "died" / "taste.digits.0"
+    assert died.returncode != 0
+    assert "rank 0 of 2 stopped, and the run with it" in died.stderr
+    assert f"{folder}/checkpoint.safetensors has all up to the end of epoch 2: the same command goes on" in died.stderr
+    assert not (folder / "model.safetensors").exists()
+    again = torchrun("go", tmp_path / "died")
+    assert again.returncode == 0, again.stderr
+    assert "epoch 3 of 4" in again.stdout and "epoch 2 of 4" not in again.stdout
+    assert again.stdout.splitlines()[-3:] == through.stdout.splitlines()[-3:], "the same rates"
+    one, other = (load_file(tmp_path / name / "taste.digits.0" / "model.safetensors") for name in ("through", "died"))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+# One process.
+
+
+def test_the_images_kept_aside_are_no_images_to_learn_from():
+    x = torch.arange(50.0).view(50, 1)
+    learning, held = scale.parted(Split(x, torch.arange(50)), 7)
+    assert sorted(learning.y.tolist() + held.y.tolist()) == list(range(50)) and len(held.y) == 7
+    assert torch.equal(learning.x[:, 0].long(), learning.y) and held.y.tolist() == [0, 8, 16, 24, 33, 41, 49]
+
+
+def test_the_epochs_of_a_run_come_back_as_they_were_written(tmp_path):
+    epochs = [scale.Epoch(i, 1.5 * i, 1.2 * i, Rate(i, 10), Rate(1, 10)) for i in (1, 2)]
+    scale.write_epochs(tmp_path, epochs)
+    assert scale.read_epochs(tmp_path) == epochs and scale.read_epochs(tmp_path / "nowhere") == []
+
+
+@pytest.fixture(scope="module")
+def taste(tmp_path_factory):
+    """A small run on the digits: its folder, and what it found."""
+    folder = tmp_path_factory.mktemp("taste")
+    return folder, scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
+
+
+def test_a_run_trains_a_robust_network_and_says_how(taste):
+    _, found = taste
+    assert [epoch.epoch for epoch in found["epochs"]] == [1, 2, 3, 4]
+    seconds = [epoch.processor for epoch in found["epochs"]]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+    assert found["right"].n == 397 and found["right"] > 0.6
+    assert found["left by worst_case"].n == 50 and found["left by worst_case"] <= found["left by PGD"]
+    assert found["left by worst_case"] > 0.1
+
+
+def test_a_run_that_is_done_is_judged_again_and_not_trained_again(taste):
+    folder, found = taste
+    before = (folder / "model.safetensors").read_bytes()
+    again = scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
+    assert again == found and (folder / "model.safetensors").read_bytes() == before
+
+
+class Power(Exception):
+    """It went off."""
+
+
+def test_a_run_that_was_stopped_between_its_two_files_tells_each_epoch_once(taste, tmp_path, monkeypatch):
+    """An epoch is written down before its checkpoint is complete."""
+    (whole, found), recipe = taste, scale.RECIPES["taste"]
+    rates = iter([Rate(0, 2)] * 5)  # as they are, and by PGD: two an epoch
+    monkeypatch.setattr(scale, "left", lambda *_, **__: next(rates, None) or went_off())
+
+    def went_off():
+        raise Power
+
+    with pytest.raises(Power):
+        scale.run(recipe, load("digits"), tmp_path)
+    monkeypatch.undo()
+    scale.write_epochs(tmp_path, [*scale.read_epochs(tmp_path), scale.Epoch(3, 0.0, 0.0, Rate(0, 1), Rate(0, 1))])
+    again = scale.run(recipe, load("digits"), tmp_path, n=50)
+    assert [epoch.epoch for epoch in again["epochs"]] == [1, 2, 3, 4]
+    assert again["epochs"][2][3:] == found["epochs"][2][3:] and again["epochs"][2].seconds > again["epochs"][1].seconds
+    one, other = (load_file(folder / "model.safetensors") for folder in (whole, tmp_path))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_torchrun_ending_a_rank_is_told_as_what_it_is(tmp_path, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(scale.dist, "init_process_group", lambda backend: None)
+    monkeypatch.setattr(scale, "number_of_ranks", lambda: 2)
+    try:
+        scale.connect()
+        told = "rank 0 of 2 stopped, and the run with it: another rank died. No epoch was complete"
+        with pytest.raises(SystemExit, match=told), scale.ends_clearly(tmp_path):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# The tool that keeps records.
+
+
+def test_a_run_leaves_a_record_and_says_first_what_it_will_do(taste, tmp_path, capsys):
+    how = ["taste", "--dataset", "digits", "-n", "50", "--note", "a test", "--folder", str(tmp_path / "work")]
+    scale_tool.main([*how, "--kept", str(tmp_path)])
+    said = capsys.readouterr().out.splitlines()
+    assert re.match(r"taste: .* width 8 .* 4 epochs of digits, 80 updates: about \d+ seconds here, then", said[0])
+    record = records.read("taste", "digits", tmp_path)
+    _, found = taste
+    for row, column, value in (
+        ("right", "", found["right"]),
+        ("left by worst_case", "", found["left by worst_case"]),
+        ("epoch 4", "left", found["epochs"][3].left),
+        ("seed", "", 0),
+        ("note", "", "a test"),
+    ):
+        assert records.find(record, row, column)["value"] == records.value_of(value)
+    assert records.find(record, "training", "processor seconds")["value"]["number"] == record["seconds"] > 0
+    assert said[-1] == scale_tool.in_words(record) and "older" not in said[-1]
+    assert "measured by older code" in scale_tool.in_words(record | {"fingerprint": "another"})
+
+
+def test_without_a_name_it_runs_what_this_kind_of_machine_has_not_measured(monkeypatch, tmp_path, capsys):
+    run = []
+    monkeypatch.setattr(scale_tool, "FOR", {scale_tool.device().type: ("taste", "ten_minutes")})
+    monkeypatch.setattr(scale_tool, "seconds_an_update", lambda recipe, data: 3.0)
+    found = {"epochs": [scale.Epoch(1, 9, 8, Rate(1, 2), Rate(1, 2))], "right": Rate(1, 2)}
+    found |= {"left by PGD": Rate(1, 2), "left by worst_case": Rate(1, 2)}
+    monkeypatch.setattr(scale, "run", lambda recipe, *_, **__: run.append(recipe) or found)
+    words = ["--dataset", "digits", "--folder", str(tmp_path / "work"), "--kept", str(tmp_path)]
+    scale_tool.main([*words, "taste"])
+    scale_tool.main(words)
+    assert run == [scale.RECIPES["taste"], scale.RECIPES["ten_minutes"]]
+    assert "kept: taste on digits" in capsys.readouterr().out
+    scale_tool.main(words)
+    assert len(run) == 2, "all is kept"
+    with pytest.raises(SystemExit, match="there is no recipe nonsense: name one of taste"):
+        scale_tool.main(["nonsense"])
+
+
+def test_each_kind_of_machine_has_recipes_and_they_are_there():
+    assert {"cpu", "cuda"} <= set(scale_tool.FOR)
+    assert {name for names in scale_tool.FOR.values() for name in names} <= set(scale.RECIPES)
+
+
+def test_the_readme_says_not_yet_as_long_as_a_record_is_missing(tmp_path):
+    """And no longer: what it says follows from the records alone."""
+    said = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- scale -->")[2].partition("<!-- /")[0]
+    for kind, names in (("CPU", scale_tool.FOR["cpu"]), ("GPU", scale_tool.FOR["cuda"])):
+        for name in names:
+            missing = records.read(name, "cifar10", scale_tool.KEPT) is None
+            assert (f"`{name}` was not measured on a {kind} yet." in said) == missing
+    assert said.strip() == scale_tool.at_scale()
+    found = {"epochs": [scale.Epoch(1, 9.0, 8.0, Rate(1, 2), Rate(1, 2))], "right": Rate(3, 4)}
+    found |= {"left by PGD": Rate(1, 2), "left by worst_case": Rate(1, 4)}
+    save(scale_tool.record_of("resnet18", "cifar10", 0, "in a test", found), tmp_path)
+    later = scale_tool.at_scale(tmp_path)
+    assert "`ten_minutes` was not measured on a CPU yet." in later and "GPU yet" not in later
+    assert "| 3/4 = 75 % [30, 95] | 1/4 = 25 % [5, 70] | 9 s | in a test |" in later
