@@ -169,7 +169,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
 def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 1000) -> dict:
     """Train, or take up what was trained in `folder`, and judge by `worst_case`: what the record of the run keeps.
 
-    n  how many test images, evenly spaced
+    n  how many test images: evenly spaced, and others than those of `take(n)`, on which recipes were compared
     """
     weights = folder / "model.safetensors"
     if weights.exists():
@@ -181,7 +181,7 @@ def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 
         model, epochs = train(recipe, data, folder, seed=seed)
         if not rank():
             save_model(model, str(weights))
-    test = data.test.take(n)
+    test = parted(data.test, n)[0].take(n)
     return {
         "epochs": epochs,
         "right": left(model, data.test, as_they_are, eps=data.eps),
