@@ -23,8 +23,8 @@ from utils.fingerprint import ROOT
 
 HERE = Path(__file__).with_name("templates") / "gradescope"
 SCRIPTS = ("setup.sh", "run_autograder")
-COURSE = ("pyproject.toml", "constraints.txt", "setup.py", "README.md")  # and all of `utils` and `grader`
-KINDS = {".py", ".csv", ".json", ".html"}
+BESIDE = ("pyproject.toml", "constraints.txt", "setup.py", "README.md")  # and all of `utils` and `grader`
+SENT = {".py", ".csv", ".json", ".html"}
 VISIBILITY = ("after_published", "after_due_date", "visible", "hidden")
 
 
@@ -37,7 +37,7 @@ def write_autograder(lab: Path, target: Path, *, key: str = "", visibility: str 
     """
     load_lab(lab.read_text(encoding="utf-8"))  # a ValueError now, not on Gradescope
     about = {"lab": "lab.ipynb", "key": key or secrets.token_hex(16), "visibility": visibility}
-    course = [ROOT / name for name in COURSE]
+    course = [ROOT / name for name in BESIDE]
     course += [file for folder in ("utils", "grader") for file in sorted((ROOT / folder).rglob("*"))]
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
         for name in SCRIPTS:
@@ -45,7 +45,7 @@ def write_autograder(lab: Path, target: Path, *, key: str = "", visibility: str 
             entry.external_attr = 0o755 << 16  # to be run
             packed.writestr(entry, (HERE / name).read_bytes())
         for file in course:
-            if file.suffix in KINDS or file.name in COURSE or file.parent == HERE:
+            if file.suffix in SENT or file.name in BESIDE or file.parent == HERE:
                 packed.write(file, file.relative_to(ROOT))
         packed.write(lab, about["lab"])
         packed.writestr("gradescope.json", json.dumps(about))
@@ -126,7 +126,7 @@ def write(file: Path, results: dict) -> None:
     file.write_text(json.dumps(results, allow_nan=False), encoding="utf-8")
 
 
-def main(arguments: list[str] | None = None) -> None:
+def gradescope_main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m grader.gradescope", description=__doc__.partition(":")[0])
     parser.add_argument("--lab", help="01, or the path of an instructor's notebook")
     parser.add_argument("--to", type=Path, default=Path("autograder.zip"), help="the zip to write")
@@ -150,4 +150,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    main()
+    gradescope_main()

@@ -34,7 +34,7 @@ def packed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
     (folder / "lab.ipynb").write_text(LAB)
     target = folder / "autograder.zip"
-    gradescope.main(["--lab", str(folder / "lab.ipynb"), "--to", str(target), "--key", "secret-key"])
+    gradescope.gradescope_main(["--lab", str(folder / "lab.ipynb"), "--to", str(target), "--key", "secret-key"])
     return target
 
 
@@ -95,7 +95,7 @@ def test_a_lab_that_cannot_grade_costs_nobody_points(packed, tmp_path):
     lab = json.loads(LAB)
     lab["cells"][1]["source"] += "\nraise RuntimeError('the teacher is wrong')"
     (tmp_path / "lab.ipynb").write_text(json.dumps(lab))
-    gradescope.main(["--lab", str(tmp_path / "lab.ipynb"), "--to", str(broken)])
+    gradescope.gradescope_main(["--lab", str(tmp_path / "lab.ipynb"), "--to", str(broken)])
     results, run = graded(broken, tmp_path / "autograder", {"lab.ipynb": RIGHT})
     assert results is None and run.returncode != 0 and "could not be graded" in run.stderr
 
@@ -131,7 +131,7 @@ def test_the_zip_has_what_gradescope_asks_for_and_no_other_solution(packed):
 
 def test_a_lab_that_is_not_there_is_said(capsys):
     with pytest.raises(SystemExit, match="no lab is called '99'"):
-        gradescope.main(["--lab", "99"])
+        gradescope.gradescope_main(["--lab", "99"])
     with pytest.raises(SystemExit):
-        gradescope.main([])
+        gradescope.gradescope_main([])
     assert "name a lab" in capsys.readouterr().err
