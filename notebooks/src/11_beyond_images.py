@@ -348,7 +348,7 @@ needed = tumors.eps * math.sqrt(x.shape[1])  # the L2 ball that contains the box
 how = {"steps": 10, "loss": margin, "early_stop": False}
 for seed in SEEDS:
     made = recipes(tumor_net, learn, {"transform": before}, {"transform": fitted}, seed)
-    voter, made["trained on this threat"] = made["trained on this threat"], made["trained as before"]
+    voter = made.pop("trained on this threat")
     made["masked"], stand_in = (nn.Sequential(m, made["undefended"]) for m in (mask, StraightThrough(mask)))
     for name, model in made.items():
         seen_through = steep(stand_in if name == "masked" else model, x, y, eps=tumors.eps)
@@ -359,6 +359,7 @@ for seed in SEEDS:
     each["smoothed, attacked"].append(Rate(int((answer == y).sum()), len(y)))
     proof = smoothing.certify(voter, x, sigma=sigma["diagnosis"])
     each["smoothed, proved"].append(Rate(int(((proof.label == y) & (proof.radius >= needed)).sum()), len(y)))
+each["trained on this threat"] = each["trained as before"]  # the threat is a box: one model
 for name, rates in each.items():
     board[name]["diagnosis"] = Trainings(rates)
 measured("needed", needed)
