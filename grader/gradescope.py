@@ -18,7 +18,7 @@ from grader.collect import collect
 from grader.grade import load_lab
 from grader.page import clean
 from grader.reports import worth
-from grader.result import Result
+from grader.result import Result, details
 from utils.fingerprint import ROOT
 
 HERE = Path(__file__).with_name("templates") / "gradescope"
@@ -118,8 +118,7 @@ def found(check: dict) -> str:
     """What a check found, in lines, as the page of feedback says it."""
     if check["state"] == "passed":
         return "well done"
-    parts = [("", "message"), ("expected: ", "expected"), ("your value: ", "got"), ("", "note")]
-    return "\n".join(before + check[name] for before, name in parts if check[name])
+    return "\n".join(details(*(check[name] for name in ("message", "expected", "got", "note"))))
 
 
 def write(file: Path, results: dict) -> None:

@@ -14,6 +14,7 @@ from grader.inside.child import NoShell
 from grader.ipython import as_python
 from grader.lab import is_check
 from grader.notebook import read_cells
+from grader.result import details
 from utils.expect import Unmet
 
 LABS = Path(__file__).resolve().parents[1] / "labs"
@@ -60,8 +61,7 @@ def ran(source: str, name: str, namespace: dict) -> str:
     try:
         exec(compile(source, name, "exec"), namespace)
     except Unmet as unmet:
-        parts = [str(unmet), unmet.expected and f"expected: {unmet.expected}", unmet.got and f"your value: {unmet.got}"]
-        return "; ".join(filter(None, parts))
+        return "; ".join(details(str(unmet), unmet.expected, unmet.got))
     except Exception as problem:
         return f"{type(problem).__name__}: {problem}"
     return ""

@@ -160,10 +160,21 @@ def write_result(file: Path, result: Result) -> Result:
     plain = json.loads(text)
     if missing := _missing(plain):
         raise ValueError(f"the result has no {', '.join(sorted(missing))}")
+    write_whole(file, text)
+    return plain
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file such that no reader, and no run that was killed, meets half of it."""
     draft = file.with_suffix(f".{os.getpid()}.draft")
     draft.write_text(text, encoding="utf-8")
     draft.replace(file)
-    return plain
+
+
+def details(message: str, expected: str, got: str, note: str = "") -> list[str]:
+    """What a check found, in lines, as the page of feedback says it."""
+    parts = [("", message), ("expected: ", expected), ("your value: ", got), ("", note)]
+    return [before + text for before, text in parts if text]
 
 
 def read_result(file: Path) -> Result | None:

@@ -16,7 +16,7 @@ from torch import nn
 
 from conftest import needs_browser
 from grader.__main__ import main
-from grader.challenges import defend_it, frame
+from grader.challenges import defend_it, frame, networks
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import board_rows, write_board
 from grader.challenges.break_it import BREAK_IT
@@ -522,7 +522,7 @@ def test_defend_it_opens_safetensors_of_its_networks_and_nothing_else(what):
     assert made["score"][0] == 0 and why in made["against"][0]
 
 
-@pytest.mark.parametrize("wrapper", defend_it.WRAPPERS)
+@pytest.mark.parametrize("wrapper", networks.WRAPPERS)
 def test_each_wrapper_makes_a_model(wrapper):
     model, what = defend_it.defense_of(weights(wrapper=wrapper))
     assert model(torch.rand(3, 1, 8, 8)).shape == (3, 10) and wrapper in what

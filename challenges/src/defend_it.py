@@ -25,7 +25,7 @@ from utils.training import fit
 data = load("digits")
 
 # %%
-from grader.challenges.defend_it import WRAPPERS
+from grader.challenges.networks import WRAPPERS
 
 print(*WRAPPERS, sep=", ")
 

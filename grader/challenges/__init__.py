@@ -11,6 +11,7 @@ Each challenge is a module, and data for the frame that all share.
     remember_me      who was in a hidden model's training data
     attack_or_drift  streams: when did something begin, and what
     images           what entries are judged on
+    networks         two trained networks, and the masks that a network may wear
     entry            what a team hands in, what a judge says of it, and how its function is called
     oracle           the grader's end of a hidden model: it answers, and counts
 """

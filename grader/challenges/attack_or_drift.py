@@ -12,11 +12,7 @@ from grader.challenges.oracle import Oracle
 from utils.rate import Rate
 
 LENGTH, SOON, NAMED_BY = 400, 60, 50  # arrivals; of an alarm that counts; after an alarm that its name may depend on
-CALM, EXAMPLES, STREAMS_EACH = (
-    100,
-    20,
-    40,
-)  # streams without incident to learn from; of each kind to learn from; of each to judge
+CALM, EXAMPLES, STREAMS_EACH = 100, 20, 40  # streams: calm ones to learn from; of each kind to learn from, to judge
 WATCH_SECONDS = 10
 ODD = {  # of ink, roughness and confidence: how unusual an arrival is at least; and how often the answer is wrong
     "evasion": (0.1, 0.2, 0.6, 0.9),
@@ -89,7 +85,7 @@ def judge_monitor(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgeme
         problems, isolation = played.problems, played.isolation
     if found:
         with play(entry, seed, call=WATCH_SECONDS) as again:
-            if asked(again, streams) is None or not same(found, asked(again, streams)):
+            if not same(found, asked(again, streams)):
                 against.append("gave another answer when it was run again with the same seed")
             elif any(knew_the_future(found, asked(again, other), t) for t, other in other_futures(streams, random)):
                 against.append("its alarms or names changed with what comes later: it knew the future")
@@ -152,7 +148,7 @@ def knew_the_future(found: tuple[Tensor, list[str]], other: tuple[Tensor, list[s
     return not torch.equal(known, known_other) or any(found[1][i] != other[1][i] for i in due)
 
 
-WATCH_IMPORTS = "import torch\nfrom utils.monitoring import cusum"
+WATCH_IMPORTS = "import torch"
 WATCH = """\
 def attack_or_drift(calm, examples, streams):
     mean, std = calm.mean((0, 2)), calm.std((0, 2))

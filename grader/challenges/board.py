@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grader.challenges.entry import Challenge, rate_of
@@ -43,12 +43,13 @@ def write_board(
     return text
 
 
+def team_of(record: Mapping) -> tuple[str, str, bool]:
+    """Whose an entry is: a name, a number if there is one, and whether it is one of ours."""
+    return record["team"], record["id"], record["ours"]
+
+
 def board_rows(challenge: Challenge, records: Sequence, teams: Sequence, finals: Sequence) -> list[dict]:
     """A row for each team, the best first. Teams that no interval tells apart have one rank."""
-
-    def team_of(record):
-        return record["team"], record["id"], record["ours"]
-
     decides = {team_of(record): record for record in finals or teams if record["judgement"]}
     entries = Counter(map(team_of, records))
     names = Counter(record["team"] for record in teams if not record["ours"])

@@ -5,39 +5,24 @@ from torch import Tensor, nn
 
 from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
 from grader.challenges.images import held_out
+from grader.challenges.networks import WRAPPERS, trained_networks
 from grader.challenges.oracle import Oracle
-from utils.adversarial import attacked
 from utils.attacks.ensemble import check_ball
 from utils.data import load
-from utils.masking import Noise, Quantize, Saturate
 from utils.models import predict, small_cnn
 from utils.rate import Rate
-from utils.training import fit
 
 ATTACKED_IMAGES = 60  # images for each model
 ATTACK_QUERIES = 300  # for each image
-MODELS = ("undefended", "quantised", "noisy", "saturated", "trained")  # as the board names them
-
-
-def worn(name: str, network: nn.Module) -> nn.Module:
-    """A network with its mask, if it has one."""
-    masks = {
-        "quantised": lambda: nn.Sequential(Quantize(), network),
-        "noisy": lambda: nn.Sequential(Noise(0.15), network),
-        "saturated": lambda: nn.Sequential(network, Saturate()),
-    }
-    return masks.get(name, lambda: network)().eval().requires_grad_(False)
+# As the board names them, and the mask that each wears.
+MODELS = {"undefended": "none", "quantised": "quantised", "noisy": "noise", "saturated": "saturated", "trained": "none"}
 
 
 def hide_models(seed: int) -> dict[str, Tensor]:
     """The weights of two networks, one trained as usual and one on attacked images, and images for each model."""
-    data = load("digits")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        usual = fit(small_cnn(data), data.train)
-        hardened = fit(small_cnn(data), data.train, transform=attacked(data.eps))
-    found = {f"{kind}.{name}": value.cpu() for kind, network in (("usual", usual), ("hardened", hardened))
-             for name, value in network.state_dict().items()}  # fmt: skip
+    found = {}
+    for kind, network in zip(("usual", "hardened"), trained_networks(seed), strict=True):
+        found |= {f"{kind}.{name}": value for name, value in network.state_dict().items()}
     for i, name in enumerate(MODELS):
         found[f"x.{name}"], found[f"y.{name}"] = held_out(ATTACKED_IMAGES, seed + 100 * (i + 1))
     return found
@@ -46,12 +31,12 @@ def hide_models(seed: int) -> dict[str, Tensor]:
 def hidden_models(hidden: dict[str, Tensor]) -> dict[str, nn.Module]:
     """The five models by name."""
     made = {}
-    for name in MODELS:
+    for name, mask in MODELS.items():
         network, kind = small_cnn(load("digits")).cpu(), "hardened" if name == "trained" else "usual"
         network.load_state_dict(
             {key.removeprefix(f"{kind}."): value for key, value in hidden.items() if key.startswith(f"{kind}.")}
         )
-        made[name] = worn(name, network)
+        made[name] = WRAPPERS[mask](network).eval().requires_grad_(False)
     return made
 
 
@@ -61,17 +46,17 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
     The order of the models is drawn from the seed. What leaves the ball, cannot be repeated, or reaches for a clock or
     for files does not count.
     """
-    eps, models = load("digits").eps, hidden_models(hidden)
+    eps, models, names = load("digits").eps, hidden_models(hidden), list(MODELS)
     order = torch.randperm(len(MODELS), generator=torch.Generator().manual_seed(seed)).tolist()
     against, left, answers = [], {}, {}
     with play(entry, seed) as first:
         for i in order:
-            name = MODELS[i]
+            name = names[i]
             found, notes = attacked_images(first, models[name], hidden[f"x.{name}"], hidden[f"y.{name}"], eps, seed + i)
             answers[name], against = found, against + notes
             left[name] = standing(models[name], found, hidden[f"x.{name}"], hidden[f"y.{name}"], eps, against, seed + i)
         problems, isolation = list(first.problems), first.isolation
-    name = MODELS[order[0]]
+    name = names[order[0]]
     if answers[name] is not None:
         with play(entry, seed) as again:
             x, y = hidden[f"x.{name}"], hidden[f"y.{name}"]

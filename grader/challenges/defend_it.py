@@ -14,31 +14,17 @@ from torch import Tensor, nn
 
 from grader.challenges.entry import Challenge, Entry, Judgement, digest_of, score_of
 from grader.challenges.images import held_out
+from grader.challenges.networks import WRAPPERS, trained_networks
 from grader.result import text_for_file
-from utils.adversarial import attacked
 from utils.attacks import worst_case
 from utils.checkup import examine
 from utils.data import load
 from utils.evaluation import accuracy
-from utils.masking import JPEG, Averaged, Median, Noise, Quantize, ResizeAndPad, Saturate, Scramble, k_winners
 from utils.models import mlp, small_cnn
 from utils.rate import Rate
-from utils.training import fit
 
 DEFENDED_IMAGES = 200  # images
 NETWORKS = {"small_cnn": small_cnn, "mlp": mlp}
-WRAPPERS = {
-    "none": lambda network: network,
-    "quantised": lambda network: nn.Sequential(Quantize(), network),
-    "median": lambda network: nn.Sequential(Median(), network),
-    "JPEG": lambda network: nn.Sequential(JPEG(), network),
-    "noise": lambda network: nn.Sequential(Noise(0.15), network),
-    "noise, averaged": lambda network: Averaged(nn.Sequential(Noise(0.15), network), 8),
-    "resized": lambda network: nn.Sequential(ResizeAndPad(), network),
-    "saturated": lambda network: nn.Sequential(network, Saturate()),
-    "k winners": k_winners,
-    "scrambled": lambda network: nn.Sequential(Scramble(), network),
-}
 
 
 class Refused(ValueError):
@@ -120,11 +106,7 @@ def weights_entry(model: nn.Module, network: str, wrapper: str) -> Entry:
 
 def our_defenses() -> dict[str, Entry]:
     """An undefended network, two masks on it, and one trained on attacked images."""
-    data = load("digits")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        usual = fit(small_cnn(data), data.train).cpu()
-        hardened = fit(small_cnn(data), data.train, transform=attacked(data.eps)).cpu()
+    usual, hardened = trained_networks(0)
     return {
         "undefended": weights_entry(usual, "small_cnn", "none"),
         "quantised": weights_entry(usual, "small_cnn", "quantised"),

@@ -3,12 +3,9 @@
 import base64
 import hashlib
 import json
-import random
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple, TypedDict
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from grader.inside.hidden import HiddenModel
@@ -16,6 +13,7 @@ from grader.ipython import as_python
 from grader.notebook import Unreadable, read_cells
 from grader.sandbox import LIMITS
 from grader.session import Raised, Session
+from utils.guard import own_numbers
 from utils.rate import Rate, RateWithin
 
 SECONDS = {"cell": 10, "call": 5, "all": 90, "cpu": 90}  # of an entry: a cell, a call, everything
@@ -166,11 +164,9 @@ class Here:
     def answer(self, name: str, oracle, *args, **kwargs) -> object:
         """What the function returns, or None if it raised."""
         model = HiddenModel(oracle, oracle.left)
-        random.seed(self.seed)
-        np.random.seed(self.seed)
-        torch.manual_seed(self.seed)
         try:
-            return self.function(*(model if arg is oracle else arg for arg in args), **kwargs)
+            with own_numbers([], self.seed, None):
+                return self.function(*(model if arg is oracle else arg for arg in args), **kwargs)
         except Exception as problem:
             self.problems.append(f"{name} raised {type(problem).__name__}: {problem}")
             return None

@@ -17,14 +17,15 @@ from torch import Tensor
 
 from grader.batch import grade_on_cores, installed_version, read_or_make_key
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
-from grader.challenges.board import write_board
+from grader.challenges.board import team_of, write_board
 from grader.challenges.break_it import BREAK_IT
 from grader.challenges.defend_it import DEFEND_IT
 from grader.challenges.entry import Challenge, Entry, Judgement, digest_of, entry_of
 from grader.challenges.remember_me import REMEMBER_ME
-from grader.collect import Submission, collect
+from grader.collect import collect
 from grader.grade import seed_of
 from grader.notebook import Unreadable
+from grader.result import write_whole
 from utils.fingerprint import MATTER, fingerprint
 from utils.progress import progress
 
@@ -110,7 +111,7 @@ def entries_of(challenge: Challenge, source: Path) -> tuple[list[Who], list[str]
             lines.append(f"{submission.file}: more than {MOST_ENTRIES} entries of one team")
             continue
         try:
-            entry = entry_of(read_entry(submission), challenge.takes)
+            entry = entry_of(submission.read(), challenge.takes)
         except (Unreadable, OSError) as problem:
             lines.append(f"{submission.file}: {problem}")
             continue
@@ -118,10 +119,6 @@ def entries_of(challenge: Challenge, source: Path) -> tuple[list[Who], list[str]
     if not submissions:
         raise ValueError(f"{source} holds no entry (a file that ends in {challenge.takes}): nobody was judged")
     return found, lines
-
-
-def read_entry(submission: Submission) -> bytes:
-    return submission.read()
 
 
 def identity(team: str, id: str, file: str, is_ours: bool, entry: Entry) -> str:
@@ -249,7 +246,7 @@ def best_of_teams(records: Sequence[EntryRecord], challenge: Challenge) -> list[
     """One record a team: of its entries that count the best, else any. On the public part alone."""
     best: dict[tuple, EntryRecord] = {}
     for record in records:
-        team = record["team"], record["id"], record["ours"]
+        team = team_of(record)
         if record["judgement"] and (
             team not in best or standing_of(record, challenge) > standing_of(best[team], challenge)
         ):
@@ -273,6 +270,4 @@ def read_entry_record(file: Path) -> EntryRecord | None:
 
 def write_entry_record(file: Path, record: EntryRecord) -> None:
     """Whole or not at all."""
-    draft = file.with_suffix(f".{os.getpid()}.draft")
-    draft.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
-    draft.replace(file)
+    write_whole(file, json.dumps(record, allow_nan=False))
