@@ -5,10 +5,12 @@ import csv
 import importlib
 import json
 import pickle
+import random
 from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import numpy
 import pytest
 import safetensors.torch
 import torch
@@ -16,7 +18,7 @@ from torch import nn
 
 from conftest import needs_browser
 from grader.__main__ import main
-from grader.challenges import defend_it, frame, networks
+from grader.challenges import break_it, defend_it, entry, frame, networks
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import board_rows, write_board
 from grader.challenges.break_it import BREAK_IT
@@ -34,6 +36,7 @@ from run import ROOT
 from tiny_lab import notebook
 from utils.attacks import pgd
 from utils.data import load
+from utils.masking import Noise, Quantize, Saturate
 from utils.models import small_cnn
 from utils.rate import Rate
 
@@ -197,6 +200,29 @@ def test_a_rehearsal_says_what_the_judge_would(capsys):
     assert "ZeroDivisionError" in capsys.readouterr().out
     with pytest.raises(ValueError, match="there is no challenge 'brake_it'"):
         rehearse("brake_it", print)
+
+
+def test_a_rehearsal_begins_at_its_seed_and_leaves_the_teams_random_numbers_alone():
+    def draws(model):
+        return torch.rand(3).tolist() + numpy.random.rand(3).tolist() + [random.random()]
+
+    before, oracle = torch.get_rng_state(), Oracle()
+    first, again, other = (entry.play(draws, seed).answer("draws", oracle, oracle) for seed in (3, 3, 4))
+    assert first == again != other and torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", break_it.MODELS)
+def test_each_model_of_the_board_wears_the_mask_that_it_is_named_by(name):
+    model = break_it.hidden_models(untrained_hidden())[name]
+    worn = {"quantised": Quantize, "noisy": Noise, "saturated": Saturate}
+    assert {mask for mask, kind in worn.items() if any(isinstance(m, kind) for m in model.modules())} == {name} & set(
+        worn
+    )
+
+
+def untrained_hidden() -> dict[str, torch.Tensor]:
+    weights = small_cnn(load("digits")).state_dict().items()
+    return {f"{kind}.{name}": value for kind in ("usual", "hardened") for name, value in weights}
 
 
 # What an entry may ask.
@@ -550,6 +576,12 @@ def record(team: str, k: int, against: str = "", ours: bool = False, n: int = 10
     made = {"score": score_of(Rate(k, n)), "shown": {"<b>bold</b>": "<i>x</i>"}, "against": [against] * bool(against)}
     made |= {"problems": [], "digest": "", "isolation": []}
     return {"team": team, "id": "", "ours": ours, "judgement": made, "failed": "", "file": "f", "seconds": 1.0}
+
+
+def test_two_teams_of_one_name_are_two():
+    records = [record("anna", 90) | {"id": "7"}, record("anna", 60) | {"id": "9"}, record("anna", 50) | {"id": "9"}]
+    rows = board_rows(DEFEND_IT, records, best_of_teams(records, DEFEND_IT), [])
+    assert [(row["team"], row["rate"].k, row["entries"]) for row in rows] == [("anna (7)", 90, 1), ("anna (9)", 60, 2)]
 
 
 def test_teams_that_no_interval_tells_apart_share_a_rank():

@@ -423,6 +423,7 @@ def test_the_vote_of_bands_proves_no_more_than_the_worst_sticker_leaves(band):
             assert columns > wide or right.all()
             gave_way += columns == wide + 1 and not right.all()
     assert gave_way, "the proof is tight for some image"
+    assert (stickers.widest_proved(torch.tensor([[3.0, 3.0]] * 2), torch.tensor([0, 1]), band) == -1).all(), "a tie"
 
 
 def test_painted_squares_change_one_square_of_each_image():

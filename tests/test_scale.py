@@ -121,6 +121,14 @@ def test_a_run_that_is_done_is_judged_again_and_not_trained_again(taste):
     assert again == found and (folder / "model.safetensors").read_bytes() == before
 
 
+def test_a_recipe_is_judged_on_other_images_than_those_it_was_chosen_on(taste, monkeypatch):
+    (folder, _), judged = taste, []
+    monkeypatch.setattr(scale, "worst_case", lambda model, x, y, *, eps: judged.append(x) or x)
+    scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
+    compared = set(map(bytes, load("digits").test.take(50).x.cpu().numpy()))
+    assert len(judged[0]) == 50 and not compared & set(map(bytes, judged[0].cpu().numpy()))
+
+
 class Power(Exception):
     """It went off."""
 

@@ -105,7 +105,7 @@ class Bands(nn.Module):
 
 
 def widest_proved(votes: Tensor, y: Tensor, band: int) -> Tensor:
-    """The widest sticker, in columns, that cannot change a right answer, (N,) int64; -1 where the answer is wrong.
+    """The widest sticker, in columns, that cannot change a right answer, (N,) int64; -1 where it is wrong or tied.
 
     votes  (N, classes) of `Bands`
 
