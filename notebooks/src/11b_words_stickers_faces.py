@@ -449,7 +449,8 @@ plots.dots({"cameras that read the sign, under a sticker": again})
 # %% [markdown]
 # ## A certificate for stickers
 #
-# Noise is no help: a sticker is a long step in $L_2$. But hiding works, as it did for words.
+# Noise proves short steps in $L_2$ (lesson 07); a sticker changes its pixels by as much as they can change.
+# But hiding works, as it did for words.
 # Show the model only a *band* of $b$ neighbouring columns, all else grey; let all $W$ bands vote.
 # A sticker that covers $m$ columns of the image touches at most $m + b - 1$ bands:
 #
