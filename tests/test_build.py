@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from build import FIRST_CELL, NAME, REPOSITORY, assemble, build
-from run import ROOT
+from build import FIRST_CELL, NAME, REPOSITORY, assemble, build, kept_records
+from run import LESSONS, ROOT
 from utils import records
 
 LESSON = """\
@@ -176,3 +176,9 @@ def test_the_small_notebook_has_stable_ids(tmp_path):
         "twice-again-1",
         "twice-again-2",
     ]
+
+
+def test_each_lesson_that_reads_images_of_ones_choice_is_kept_on_mnist():
+    stems = {source.stem for source in LESSONS.glob("src/*.py")}
+    others = stems - {stem for stem, dataset in kept_records() if dataset == "mnist"}
+    assert others == {"11_beyond_images"}, "payments and diagnoses, which are no images"

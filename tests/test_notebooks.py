@@ -196,11 +196,6 @@ def test_the_record_at_a_larger_scale_is_of_the_present_code(stem, dataset):
         assert current, "out of date: run make larger"
 
 
-def test_each_lesson_that_reads_images_of_ones_choice_is_kept_on_mnist():
-    others = [stem for stem in STEMS if (stem, "mnist") not in kept_records()]
-    assert others == ["11_beyond_images"], "payments and diagnoses, which are no images"
-
-
 @pytest.mark.parametrize("stem", [stem for stem, dataset in kept_records() if dataset == "mnist"])
 def test_every_verdict_is_the_same_on_mnist(stem):
     assert verdicts(records.read(stem, "mnist")) == verdicts(records.read(stem))
