@@ -354,7 +354,16 @@ HARMLESS = {
 def test_what_honest_attacks_do_is_not_held_against_them(what):
     """Nor a clock in a cell that only tries something out."""
     found, oracle, problems = play(HARMLESS[what], before="begin = time.time()\nprint(time.time() - begin)")
-    assert isinstance(found, torch.Tensor) and oracle.notes == [] and problems == []
+    assert (problems, oracle.notes) == ([], []) and isinstance(found, torch.Tensor)
+
+
+@isolated
+def test_a_call_that_trains_waits_for_no_imports():
+    """What torch loads at the first step takes a second or more, of the few that a call has."""
+    begin, end = "import sys\nbefore = set(sys.modules)", "return torch.tensor(float(len(set(sys.modules) - before)))"
+    trains = HARMLESS["training"].removesuffix("return x")
+    found, _, problems = play("\n".join([begin, trains + end]))
+    assert problems == [] and found < 20
 
 
 STEALS = """
