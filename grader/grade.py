@@ -125,12 +125,12 @@ def run_check(check: Check, session, given: dict, seed: int) -> CheckResult:
     except LabError:
         raise
     except Exception as problem:
-        if f"NotImplementedError: {STUB[0]}" in f"{type(problem).__name__}: {problem}":
+        text = f"{type(problem).__name__}: {text_for_file(problem)}"
+        if f"NotImplementedError: {STUB[0]}" in text:
             return check_result(check, "not answered", "not answered yet", "an answer in place of the stub")
         if isinstance(problem, Raised):
             return check_result(check, "raised", problem, got=first_problem(session))
-        text = f"this answer cannot be judged ({type(problem).__name__}: {short(text_for_file(problem))})"
-        return check_result(check, "cannot be judged", text)  # the check did not foresee it
+        return check_result(check, "cannot be judged", f"this answer cannot be judged ({short(text)})")
     return check_result(check, "passed", earned=check.points)
 
 
