@@ -241,9 +241,9 @@ class AttackExplorer(Panel):
         self.budget = ui.SelectionSlider(options=range(7), index=3, description="Budget eps", **size)
         self.image = ui.IntSlider(value=1, min=1, max=images, description="Image", **size)
         self.picture = picture_widget()
-        asked = [self.norm] * (len(used) > 1) + [self.steps] * any(key[2] for key in self.grid)
-        rows = [self.attack, *asked], [self.budget, self.image]
-        super().__init__(*(ui.HBox(row, layout=ui.Layout(flex_flow="row wrap")) for row in rows), self.picture)
+        asked = [self.attack] * (len(attacks) > 1) + [self.norm] * (len(used) > 1)  # one of a kind is no choice
+        rows = [*asked, *[self.steps] * any(key[2] for key in self.grid)], [self.budget, self.image]
+        super().__init__(*(ui.HBox(row, layout=ui.Layout(flex_flow="row wrap")) for row in rows if row), self.picture)
 
         every = torch.cat([one.logits.flatten() for one in self.grid.values()])
         self.still = Scene(torch.zeros_like(chosen.x[0]), data.classes, every.min().item(), every.max().item())
