@@ -97,6 +97,11 @@ def test_any_bytes_are_a_value_or_garbled(header, body):
         '{"tensor": ["object", [1]]}',
         '{"tensor": ["__class__", [1]]}',
         '{"tensor": 5}',
+        '{"numbers": ["float32", [4]]}',
+        '{"numbers": ["bool", [1099511627775, 0]]}',
+        '{"numbers": [[1], [1]]}',
+        '{"tuple": 5}',
+        '{"set": [[1]]}',
         '{"module": {"class": "os:system"}}',
         '{"import": "os:system"}',
         '{"dict": [[[1], 2]]}',
@@ -109,6 +114,17 @@ def test_any_bytes_are_a_value_or_garbled(header, body):
 def test_a_forged_frame_is_garbled(header):
     with pytest.raises(wire.Garbled):
         wire.unpack(header.encode(), b"", None)
+
+
+@pytest.mark.parametrize("shape", [[5_000_001], [1_000_000, 1, 1, 1, 1, 1]])
+def test_a_list_of_numbers_cannot_fill_the_teachers_memory(shape):
+    """A number of one byte becomes an object of many; nor can several lists."""
+    header = json.dumps([{"numbers": ["bool", shape]}])
+    with pytest.raises(wire.Garbled, match="too many numbers in lists"):
+        wire.unpack(header.encode(), bytes(shape[0]))
+    several = json.dumps([{"numbers": ["bool", [2_000_000]]}] * 3)
+    with pytest.raises(wire.Garbled, match="too many numbers in lists"):
+        wire.unpack(several.encode(), bytes(6_000_000))
 
 
 def test_a_mask_in_front_of_a_network_of_networks_goes_down():
