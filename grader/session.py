@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from grader.inside import wire
+from grader.lab import bound
 from grader.result import text_for_file
 from grader.sandbox import LIMITS, Child, Ended, bubblewrap, pristine
 
@@ -92,14 +93,17 @@ class Session:
         except Ended as end:
             self._lost()
             raise LabError(f"the sandbox does not start: {end}\n{self.output}") from None
-        again = []
+        lacked, names = set(), set()
         for number, source in self.cells:
             if number not in self.ending and self._cell(number, source) == "NameError":
-                again.append((number, source))
+                lacked.add(number)
             if not self.child:
                 return
-        for number, source in again:  # cells may have been moved: what they lacked may be there by now
-            self._cell(number, source)
+        for number, source in self.cells:  # may have been moved: what these cells lacked may be there by now
+            binds = set(bound(source))
+            if number in lacked or number not in self.ending and names & binds:  # the last definition still wins
+                names |= binds
+                self._cell(number, source)
             if not self.child:
                 return
 

@@ -178,6 +178,10 @@ LUCKLESS = {
     "moved above what it needs": answers(
         before=["half = factor / 2", "factor = 4"], double=function("return half * x")
     ),
+    "an older, wrong version above, in a cell that fails": answers(before=[WRONG + "\nprint(no_such_name)"]),
+    "an older version that needs what comes later": answers(
+        before=[WRONG + "\ncolour = factor", "factor = 4\n" + WRONG.replace("3", "4")]
+    ),
     "other cells fail": answers(
         before=[
             *(
