@@ -5,6 +5,7 @@ import math
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -152,7 +153,7 @@ def look_first(lab: Lab, source: Path, submissions: Sequence[Submission], anyway
 def may_be(lab: Lab, submission: Submission) -> bool:
     """Whether a notebook has this lab's title, or no lab's and a name that this lab asks for; True if unreadable."""
     try:
-        cells, _ = read_cells(submission.read())
+        cells, _, _ = read_cells(submission.read())
     except (Unreadable, OSError):
         return True  # its result will say what is wrong
     titles = {line.strip("# ") for cell in cells if cell["kind"] == "text" for line in cell["source"].splitlines()}
@@ -167,18 +168,23 @@ def what_decides(lab: str, root: Path = ROOT) -> str:
 
     It covers the text of the lab's cells, where marks and points stand in comments; the grader's code, and all of
     `utils` that the lab's cells and checks import, without comments and docstrings; and the installed versions of the
-    packages that compute.
+    packages that compute, and Python's.
     """
     about = load_lab(lab)
     checks = [check.source for check in about.checks]
     code = [*about.given, *checks, "import grader.grade, grader.inside.pristine"]
-    installed = [(name, installed_version(name)) for name in MATTER]
-    return hashlib.sha256(repr((about_text(about), fingerprint(code, root), installed)).encode()).hexdigest()
+    return hashlib.sha256(repr((about_text(about), fingerprint(code, root), versions_here())).encode()).hexdigest()
 
 
 def about_text(lab: Lab) -> str:
     """All that the grader has read of a lab, always in the same order."""
     return repr((lab.title, lab.given, sorted(lab.shown), sorted(lab.stubs.items()), lab.checks, sorted(lab.texts)))
+
+
+def versions_here() -> dict[str, str]:
+    """The versions of what computes: of Python, which also decides what a cell may be, and of the packages."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return {"Python": python} | {name: installed_version(name) for name in MATTER}
 
 
 def installed_version(package: str) -> str:

@@ -101,7 +101,7 @@ class Session:
                 return
         for number, source in self.cells:  # may have been moved: what these cells lacked may be there by now
             binds = set(bound(source))
-            if number in lacked or number not in self.ending and names & binds:  # the last definition still wins
+            if number in lacked or (number not in self.ending and names & binds):  # the last definition still wins
                 names |= binds
                 self._cell(number, source)
             if not self.child:

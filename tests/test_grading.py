@@ -383,6 +383,8 @@ def test_code_that_decides_on_points_grades_a_class_anew(tmp_path, graded_at_onc
     assert not change("utils/privacy/dpsgd.py", "import", "import os\nimport"), "lab 02 does not import it"
     monkeypatch.setattr(batch, "installed_version", lambda name: "another")
     assert graded_anew()
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    assert graded_anew(), "another Python reads other cells"
 
 
 def test_a_mark_in_a_comment_of_the_lab_decides():

@@ -76,7 +76,7 @@ def entry_of(content: bytes, takes: str) -> Entry:
         if len(content) > MOST_WEIGHTS:
             raise Unreadable(f"the weights are larger than {MOST_WEIGHTS // 1_000_000} MB")
         return {"cells": [], "weights": base64.b64encode(content).decode()}
-    cells, _ = read_cells(content)
+    cells, _, _ = read_cells(content)
     return code_entry(*as_python([cell["source"] for cell in cells if cell["kind"] == "code"]))
 
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from grader.batch import grade_on_cores, installed_version, read_or_make_key
+from grader.batch import grade_on_cores, read_or_make_key, versions_here
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import team_of, write_board
 from grader.challenges.break_it import BREAK_IT
@@ -26,7 +26,7 @@ from grader.collect import collect
 from grader.grade import seed_of
 from grader.notebook import Unreadable
 from grader.result import write_whole
-from utils.fingerprint import MATTER, fingerprint
+from utils.fingerprint import fingerprint
 from utils.progress import progress
 
 CHALLENGES = {challenge.name: challenge for challenge in (BREAK_IT, DEFEND_IT, REMEMBER_ME, ATTACK_OR_DRIFT)}
@@ -39,7 +39,7 @@ class EntryRecord(TypedDict):
 
     team, id   whose it is; file: where it was; ours: whether it is one of our own
     hidden     the seed of what the challenge hid; seed: of the judging
-    decides    a hash of the code that judges; versions: of the packages that compute
+    decides    a hash of the code that judges; versions: of what computes
     judgement  None where it could not be judged, and `failed` says why: the next run tries again
     """
 
@@ -130,10 +130,6 @@ def what_judges(challenge: Challenge) -> str:
     """A hash of the code that judges, and of the installed versions of what computes."""
     code = fingerprint([f"import grader.challenges.{challenge.name}, grader.inside.pristine"])
     return digest_of([code, versions_here()])
-
-
-def versions_here() -> dict[str, str]:
-    return {name: installed_version(name) for name in MATTER}
 
 
 def earlier(folder: Path, challenge: Challenge) -> list[Who]:
