@@ -313,6 +313,23 @@ def test_the_courses_attacks_meet_a_hidden_model_as_any_other():
     assert 8 * 10 <= oracle.asked <= 2 * 8 * 12
 
 
+@isolated
+def test_torch_func_meets_a_hidden_model_too():
+    """In the sandbox; and in a rehearsal, where the judge's own gradient is taken inside of the team's."""
+    body = "return torch.func.grad(lambda x: model(x).square().sum())(x)"
+    found, oracle, problems = play(body)
+    start = shown()[0].requires_grad_()
+    (wanted,) = torch.autograd.grad(network()(start).square().sum(), start)
+    assert problems == [] and torch.allclose(found, wanted, atol=1e-5) and oracle.asked == 2 * 8
+
+    def attack(model, x, y, *, eps):
+        return torch.func.grad(lambda x: model(x).square().sum())(x)
+
+    oracle = Oracle(network(), (1, 8, 8), 100)
+    found = entry.play(attack, 0).answer("attack", oracle, oracle, *shown(), eps=0.15)
+    assert torch.allclose(found, wanted, atol=1e-5) and oracle.asked == 2 * 8
+
+
 REACHES = {
     "clock": "time.time()\nreturn x",
     "clock taken before": "perf()\nreturn x",
