@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from grader.grade import load_lab
 from grader.lab import cells_to_run, given_cells_needed, handed_out
@@ -26,7 +27,7 @@ from tiny_lab import (
     points,
     said,
 )
-from utils import expect
+from utils import expect, masking
 
 STUB = handed_out(DOUBLE)
 
@@ -161,6 +162,18 @@ def test_a_list_of_numbers_is_not_rounded():
         session.close()
     for answer in answers:
         assert expect.tensor(answer, like=torch.ones(2, dtype=torch.float64)).tolist() == [1 / 3] * 2
+
+
+def test_torch_func_takes_the_courses_masks():
+    """A model that a check sends, with a mask that has a backward pass of its own."""
+    source = "import torch\ndef slope(model, x): return torch.func.grad(lambda x: model(x).sum())(x)"
+    model, x = nn.Sequential(masking.Scramble(), nn.Flatten(), nn.Linear(16, 3)), torch.rand(2, 1, 4, 4)
+    session = Session([], [(1, source)])
+    try:
+        found = session.get("slope")["value"](model, x)
+    finally:
+        session.close()
+    assert torch.equal(found, torch.autograd.grad(model(x.requires_grad_()).sum(), x)[0])
 
 
 # What happens to a whole notebook.
