@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import torch
@@ -265,6 +265,16 @@ def grade_one(task: Task) -> Result:
         return could_not_grade(load_lab(task["lab"]), reason, **who)
 
 
+def end_with_the_grader() -> None:
+    """In a worker: end when the process that started it has ended, also if that was killed and could say nothing."""
+
+    def watch():
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def grade_on_cores(
     tasks: dict[Path, Submission],
     common: dict,
@@ -284,7 +294,9 @@ def grade_on_cores(
     while waiting or suspects:
         queue, at_once = (suspects, 1) if suspects else (waiting, 2 * jobs)
         running = {}
-        with ProcessPoolExecutor(min(jobs, at_once), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            min(jobs, at_once), mp_context=get_context("spawn"), initializer=end_with_the_grader
+        ) as pool:
             try:
                 while queue or running:
                     while queue and len(running) < at_once:

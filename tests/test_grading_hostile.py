@@ -602,6 +602,30 @@ def test_all_end_with_what_has_started_them(killed):
         grader.kill()
 
 
+CLASS = """
+import sys, time
+from grader.batch import grade_on_cores
+def stay(task):
+    print("begun", flush=True)
+    time.sleep(99)
+if __name__ == "__main__":
+    list(grade_on_cores({"ann": 5}, {}, 1, stay, lambda task, common: task))
+"""
+
+
+def test_a_killed_grader_leaves_no_worker_behind(tmp_path):
+    """Killed, as for want of memory, it tells its workers nothing, and each keeps the pipe open that it waits for."""
+    (tmp_path / "run.py").write_text(CLASS)
+    about = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "cwd": tmp_path, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "run.py"], **about) as grader:
+        assert grader.stdout.readline() == b"begun\n"
+        ends = [os.pidfd_open(process) for process in descendants(grader.pid)]
+        grader.kill()
+        for end in ends:
+            assert select.select([end], [], [], 20)[0], "it lives on"
+            os.close(end)
+
+
 @forked
 def test_a_pristine_process_that_has_ended_is_replaced():
     before = pristine()
