@@ -6,6 +6,7 @@ crosses, and no check is ever sent down.
 
     challenges  a class attacks and defends: hidden models, entries, boards
     batch       a class: in parallel, on a cluster, and only what a run before has not graded
+    worker      a process that grades for another one
     collect     submissions from folders and zips of an LMS
     whose       which student a notebook belongs to, by its path
     grade       one submission: run its cells, run the checks

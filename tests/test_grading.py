@@ -27,7 +27,7 @@ from grader import batch, collect, reports, sandbox, sheet
 from grader.__main__ import find_lab, main
 from grader.grade import reasons_to_look, run_check, seed_of
 from grader.inside import wire
-from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, modules_imported, read_lab
+from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, read_lab
 from grader.notebook import read_cells
 from grader.result import make_result, read_result, write_result
 from grader.session import LabError, Raised, Session
@@ -38,6 +38,7 @@ from tiny_lab import (
     GIVEN,
     LAB,
     LIMITS,
+    MODULES,
     WRONG,
     answers,
     function,
@@ -175,7 +176,7 @@ def test_what_cannot_cross_stays_and_can_be_called():
         (2, "def make(k):\n    return lambda x: k * x\ndef model():\n    return torch.nn.Linear(2, 2)"),
         (3, "def end():\n    os._exit(0)\nthing = object()"),
     ]
-    session = Session([], cells)
+    session = Session([], cells, modules=MODULES)
     try:
         double, twice, make, model, end = (
             session.get(name)["value"] for name in ("double", "twice", "make", "model", "end")
@@ -320,7 +321,7 @@ def graded_at_once(monkeypatch):
     """Submissions are graded without a sandbox: all points, and for `odd` a result that no file takes. Who it was."""
     asked = []
 
-    def grade_at_once(tasks, common, jobs):
+    def grade_at_once(tasks, common, jobs, work):
         for file, submission in tasks.items():
             asked.append(submission.student)
             made = result_of(submission.student, lab=common["lab"])
@@ -517,7 +518,10 @@ def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):
     (source / "gone.ipynb").unlink()
     tasks = {tmp_path / submission.student: submission for submission in found}
     about = {"lab": LAB, "key": str(tmp_path), "limits": {}}
-    done = {file.name: result for file, result in batch.grade_on_cores(tasks, about, 2, dying.grade)}
+    done = {
+        file.name: result
+        for file, result in batch.grade_on_cores(tasks, about, 2, batch.GRADING._replace(do=dying.grade))
+    }
     assert {name: result["failed"] for name, result in done.items()} == {name: name in failed for name in students}
     for name, reason in failed.items():
         assert reason in done[name]["checks"][0]["message"]
@@ -642,5 +646,5 @@ def test_children_leave_nothing_behind():
     assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
     assert len(os.listdir("/proc/self/fd")) == before
     started = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside"], capture_output=True, text=True)
-    ours = sandbox.pristine(modules_imported(read_lab(LAB).given))
+    ours = sandbox.pristine(MODULES)
     assert started.stdout.split() == ([str(ours.process.pid)] if ours else []), "but for what forks the next one"

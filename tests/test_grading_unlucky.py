@@ -19,6 +19,7 @@ from tiny_lab import (
     GIVEN,
     LAB,
     LOST,
+    MODULES,
     WRONG,
     answers,
     function,
@@ -145,7 +146,8 @@ VALUES = {
 def test_values_of_every_kind_are_seen_as_they_are():
     given = "import numpy as np, torch\nfrom array import array\nfrom collections import deque\n"
     given += "from decimal import Decimal\nfrom fractions import Fraction"
-    session = Session([], [(1, given), (2, "\n".join(f"v{i} = {source}" for i, source in enumerate(VALUES)))])
+    values = "\n".join(f"v{i} = {source}" for i, source in enumerate(VALUES))
+    session = Session([], [(1, given), (2, values)], modules=MODULES)
     try:
         seen = {source: session.get(f"v{i}").get("value") for i, source in enumerate(VALUES)}
     finally:
@@ -155,7 +157,7 @@ def test_values_of_every_kind_are_seen_as_they_are():
 
 def test_a_list_of_numbers_is_not_rounded():
     """Neither on the way nor by the check, which in a student's own notebook is the same."""
-    session = Session([], [(1, "def third(n): return [1 / 3] * n")])
+    session = Session([], [(1, "def third(n): return [1 / 3] * n")], modules=MODULES)
     try:
         answers = session.get("third")["value"](2), [1 / 3] * 2
     finally:
@@ -168,7 +170,7 @@ def test_torch_func_takes_the_courses_masks():
     """A model that a check sends, with a mask that has a backward pass of its own."""
     source = "import torch\ndef slope(model, x): return torch.func.grad(lambda x: model(x).sum())(x)"
     model, x = nn.Sequential(masking.Scramble(), nn.Flatten(), nn.Linear(16, 3)), torch.rand(2, 1, 4, 4)
-    session = Session([], [(1, source)])
+    session = Session([], [(1, source)], modules=MODULES)
     try:
         found = session.get("slope")["value"](model, x)
     finally:
