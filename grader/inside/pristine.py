@@ -183,7 +183,10 @@ def run_pristine() -> None:
         system_call("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
         child.become(user)
         system_call("prctl", SET_DUMPABLE, 1, 0, 0, 0)  # else its files in /proc are root's
+    environment = dict(os.environ)
     child.imports(*OFTEN, *modules)
+    os.environ.clear()  # some of these leave variables, which a new process would not have
+    os.environ.update(environment)
     child.serve(*fork_on_request(control))
 
 
