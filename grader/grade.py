@@ -19,6 +19,7 @@ from grader.rubric import find_written
 from grader.sandbox import LIMITS
 from grader.session import LabError, Raised, Session
 from utils.expect import Unmet, short
+from utils.unanswered import STUB
 
 INSTRUCTORS = re.compile(r"^\s*### BEGIN (SOLUTION|HIDDEN TESTS)", re.MULTILINE)  # marks that no handed-out lab has
 FINISHED_ATTACK = re.compile(
@@ -121,15 +122,15 @@ def run_check(check: Check, session, given: dict, seed: int) -> CheckResult:
             exec(compile(check.source, f"<check {check.name}>", "exec"), namespace)
     except Unmet as unmet:
         return check_result(check, "not met", unmet, unmet.expected, unmet.got)
-    except Raised as problem:
-        if "NotImplementedError: write me" in str(problem):
-            return check_result(check, "not answered", "not answered yet", "an answer in place of the stub")
-        return check_result(check, "raised", problem, got=first_problem(session))
     except LabError:
         raise
-    except Exception as problem:  # an answer that the check did not foresee
-        text = f"this answer cannot be judged ({type(problem).__name__}: {short(text_for_file(problem))})"
-        return check_result(check, "cannot be judged", text)
+    except Exception as problem:
+        text = f"{type(problem).__name__}: {text_for_file(problem)}"
+        if f"NotImplementedError: {STUB[0]}" in text:
+            return check_result(check, "not answered", "not answered yet", "an answer in place of the stub")
+        if isinstance(problem, Raised):
+            return check_result(check, "raised", problem, got=first_problem(session))
+        return check_result(check, "cannot be judged", f"this answer cannot be judged ({short(text)})")
     return check_result(check, "passed", earned=check.points)
 
 

@@ -332,6 +332,7 @@ def child_environment(course: str, home: str) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": f"{home}/matplotlib",
+        "TORCHINDUCTOR_CACHE_DIR": f"{home}/torchinductor",  # torch sets it at the first optimizer, if nobody has
         "TQDM_DISABLE": "1",
     }
 

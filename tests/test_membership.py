@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from utils import records
 from utils.data import load
 from utils.evaluation import Rate
-from utils.leakage import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
+from utils.leakage import Networks, auc, confidence, fit_many, lira, rmia, roc_curve, tpr_at
 from utils.leakage.membership import plan
 from utils.models import logits
+from utils.widgets.membership import ShadowExplorer
 
 
 def pool(n: int = 40, features: int = 6, networks: int = 5, seed: int = 0):
@@ -302,6 +303,55 @@ def test_a_figure_shows_the_interval_that_it_was_given():
     rate = tpr_at(scores, members, 0.05)
     assert records.shown(records.value_of(rate)) == repr(rate) and "[" in repr(rate)
     assert repr(rate) != repr(Rate(rate.k, rate.n)) and rate == Rate(rate.k, rate.n)
+
+
+def test_rmia_counts_whom_an_example_outdoes():
+    random = torch.Generator().manual_seed(0)
+    target, shadows = torch.randn(7, generator=random), torch.randn(3, 7, generator=random)
+    shadows[:, 1], target[1] = shadows[:, 2], target[2]  # equals outdo each other
+    target_z, shadows_z = torch.randn(5, generator=random), torch.randn(3, 5, generator=random)
+
+    def ratios(target, shadows):
+        return [
+            float(1 / (1 + np.exp(-t)) / (1 / (1 + np.exp(-s))).mean()) for t, s in zip(target, shadows, strict=True)
+        ]
+
+    ours, theirs = (
+        ratios(t.double().numpy(), s.double().T.numpy()) for t, s in ((target, shadows), (target_z, shadows_z))
+    )
+    for found, others in ((rmia(target, shadows), ours), (rmia(target, shadows, target_z, shadows_z), theirs)):
+        assert found.tolist() == pytest.approx([np.mean([r + 1e-12 >= other for other in others]) for r in ours])
+    for wrong in (
+        (target, shadows[:, 1:]),
+        (target, shadows[0]),
+        (target, shadows, target_z),
+        (target, shadows, target, shadows_z),
+    ):
+        with pytest.raises(ValueError, match=r"^(shadows|target_z)"):
+            rmia(*wrong)
+
+
+def test_the_explorer_shows_the_score_and_who_was_there():
+    random = torch.Generator().manual_seed(0)
+    inside = torch.rand(20, 3, generator=random).argsort(0) < 10
+    odds = torch.randn(20, 3, generator=random) + 3 * inside
+    scores = torch.stack([lira(odds[k], odds[torch.arange(20) != k], inside[torch.arange(20) != k]) for k in range(2)])
+    explorer = ShadowExplorer(torch.rand(3, 1, 8, 8), torch.tensor([4, 0, 9]), odds, inside, scores, 0.5)
+    texts, pictures = set(), set()
+    for example, target in itertools.product((1, 2, 3), (1, 2)):
+        explorer.example.value, explorer.target.value = example, target
+        i, k = example - 1, target - 1
+        was = "trained on it" if inside[k, i] else "not trained on it"
+        says = "accused" if scores[k, i] > 0.5 else "not accused"
+        assert (
+            f"network {target}: {was} " in explorer.still.text
+            and f" {scores[k, i]:.1f}, {says} " in explorer.still.text
+        )
+        heights = [sum(bar.get_height() for bar in explorer.bars[saw]) for saw in (True, False)]
+        assert heights == pytest.approx([1, 1]) and explorer.here.get_xdata()[0] == pytest.approx(float(odds[k, i]))
+        texts.add(explorer.still.text)
+        pictures.add(explorer.picture.value)
+    assert explorer.error.value == "" and len(texts) == len(pictures) == 6
 
 
 # The lesson in small.

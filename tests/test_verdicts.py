@@ -49,13 +49,12 @@ def asked(scores, labels):
 
 def leaks(found):
     """Lesson 08: how many members are found at 1 % false accusations."""
-    exposed = dict.fromkeys(("as it is", "behind a mask"), of(found))
+    exposed = dict.fromkeys(("as it is", "behind a mask"), trained(0.9 * found, found, 1.1 * found))
     others = {"a_member": of(0), "agrees": of(0.9), "read_as": of(0.9), "elsewhere": [0]}
     others |= {"unread": of(0.05), "not_a_member": of(0.02)}  # what likeness gives, with no gradient and no member
     return {
-        "members": torch.ones(4, 200),
         "exposed": exposed,
-        "accused": of(0.01),
+        "accused": trained(0.01, 0.01, 0.01),
         "curves": {"probabilities": {1: of(0.9)}},
     } | others
 

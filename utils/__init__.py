@@ -38,11 +38,13 @@
     rate          k out of n, with its interval
     arguments     numbers as people have them
     classifiers   those that are no modules of torch, as arrays in and arrays out
+    unanswered    a calm line for an exercise without an answer
     earlier       after a restart, where a name comes from
 
 Their order is that of the floors in `pyproject.toml`, the highest first.
 """
 
-from utils import earlier
+from utils import earlier, unanswered
 
 earlier.look_after()
+unanswered.stay_calm()

@@ -17,9 +17,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def look_after() -> None:
     """Begin, if this is a notebook of the course."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if hasattr(shell, "kernel") and (ROOT / "notebooks").is_dir():
+    shell = shell_of_notebook()
+    if shell and (ROOT / "notebooks").is_dir():
         shell.events.register("post_run_cell", lambda result: advise(shell, result))
+
+
+def shell_of_notebook():
+    """The IPython shell of this notebook's kernel; None where there is no kernel."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell if hasattr(shell, "kernel") else None
 
 
 def advise(shell, result) -> None:

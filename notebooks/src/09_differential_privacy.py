@@ -392,7 +392,7 @@ def dp_fit_many(x, y, inside, *, clip, noise_multiplier, batch, updates, lr=1.0)
 # So a tenth of the pool gets one, and we look at these and at the others.
 # Three attacks judge each network by the seven others: LiRA (lesson 08) needs two distributions an example. A
 # *centred* score needs only a mean: is the network surer of the label than the others are?
-# RMIA (Zarifzadeh et al. 2024) asks by how much, beside other examples.
+# RMIA (lesson 08) asks by how much, beside other examples.
 
 # %%
 chance, size, K = torch.Generator().manual_seed(0), 1000, 8
@@ -411,10 +411,9 @@ def lira(logits):
 
 
 def rmia(logits):
-    """The share of the pool that an example outdoes in probability here over mean probability elsewhere, (K, N)."""
-    p = logits.double().softmax(-1)[:, torch.arange(size), y_pool]
-    ratio = p * (K - 1) / (p.sum(0) - p)
-    return torch.searchsorted(ratio.sort(1).values, ratio, right=True) / size
+    """Each network's scores (K, N) by the seven others, beside the rest of the pool."""
+    sure, others = leakage.confidence(logits, y_pool), ~torch.eye(K, dtype=torch.bool, device=logits.device)
+    return torch.stack([leakage.rmia(s, sure[o]) for s, o in zip(sure, others, strict=True)])
 
 
 def centred(logits):

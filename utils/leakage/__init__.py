@@ -1,6 +1,6 @@
 """What leaks from a model: who was in its training set, what its gradients and answers show, and the model itself.
 
-membership   who was trained on: many networks at once, the likelihood-ratio attack, rates of accusers
+membership   who was trained on: many networks at once, attacks by shadows, rates of accusers
 inversion    images from gradients, and what a class looks like
 aggregation  a sum of updates that hides each of them
 extraction   a copy of a model from its answers
@@ -21,7 +21,7 @@ from utils.leakage.inversion import (
     psnr,
     roughness,
 )
-from utils.leakage.membership import Networks, auc, confidence, fit_many, lira, roc_curve, tpr_at
+from utils.leakage.membership import Networks, auc, confidence, fit_many, lira, rmia, roc_curve, tpr_at
 
 __all__ = [
     "FIELD",
@@ -44,6 +44,7 @@ __all__ = [
     "portraits",
     "psnr",
     "query",
+    "rmia",
     "roc_curve",
     "roughness",
     "steal",

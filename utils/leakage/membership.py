@@ -2,7 +2,7 @@
 
 Many networks of one shape, each trained on its own random half of a pool, show a network's confidence in an example
 that it has seen, and in one that it has not. A target is judged against both: LiRA, Carlini et al. 2022
-(arXiv:2112.03570).
+(arXiv:2112.03570), and RMIA, Zarifzadeh et al. 2024, for few networks.
 """
 
 import math
@@ -159,6 +159,32 @@ def lira(target: Tensor, shadows: Tensor, inside: Tensor, *, pooled: bool = Fals
         return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
 
     return log_density(inside) - log_density(~inside)
+
+
+def rmia(target: Tensor, shadows: Tensor, target_z: Tensor | None = None, shadows_z: Tensor | None = None) -> Tensor:
+    """The share of examples z that an example outdoes in p(target) / mean p(shadows), each p that of its label, (N,).
+
+    It fits nothing, so two shadows will do. Zarifzadeh et al. 2024 (arXiv:2312.03262), with gamma = 1.
+
+    target, shadows      confidences of the target, (N,), and of K networks that do not include it, (K, N)
+    target_z, shadows_z  the same of M examples in nobody's training set, (M,) and (K, M); None: the examples themselves
+
+    Raises ValueError if shapes do not fit, or one of the last two is missing.
+    """
+
+    if (target_z is None) != (shadows_z is None):
+        raise ValueError("target_z and shadows_z come together: confidences of the target, and of the shadows")
+
+    def ratio(target, shadows):
+        if shadows.dim() != 2 or shadows.shape[1:] != target.shape:
+            raise ValueError(
+                f"shadows must be (K, N) where target is (N,): got {tuple(shadows.shape)}, {tuple(target.shape)}"
+            )
+        return target.double().sigmoid() / shadows.double().sigmoid().mean(0)
+
+    ours = ratio(target, shadows)
+    theirs = ours if target_z is None else ratio(target_z, shadows_z)
+    return torch.searchsorted(theirs.sort().values, ours, right=True) / len(theirs)
 
 
 def check_shadows(target: Tensor, shadows: Tensor, inside: Tensor) -> None:
