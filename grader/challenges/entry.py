@@ -20,7 +20,16 @@ SECONDS = {"cell": 10, "call": 5, "all": 90, "cpu": 90}  # of an entry: a cell, 
 MOST_WEIGHTS = 20_000_000  # bytes
 
 
-MODULES = ("utils.attacks", "utils.data", "utils.models", "utils.training", "utils.leakage", "utils.monitoring")
+# What entries import. What torch itself loads at the first step of an optimizer takes a second and 150 MB.
+MODULES = (
+    "torch._dynamo",
+    "utils.attacks",
+    "utils.data",
+    "utils.models",
+    "utils.training",
+    "utils.leakage",
+    "utils.monitoring",
+)
 
 
 class Entry(TypedDict):

@@ -36,9 +36,7 @@ SET_DEATH_SIGNAL, SET_DUMPABLE, DROP_FROM_BOUNDS = 1, 4, 24  # of prctl
 KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250}.get(os.uname().machine, 219), 1
 UP, SET_FLAGS = 1, 0x8914  # of a network interface
 ENDS = 4  # descriptors of a request: what the child reads and writes, its output, and the keeper's socket
-# Many cells use them. Pyplot takes half a second; what torch loads at the first step of an optimizer takes a whole one,
-# and on a busy machine all that a call may take.
-OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot", "torch._dynamo")
+OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot")  # many cells use them; pyplot takes half a second
 
 
 def system_call(name: str, *args) -> int:
@@ -183,10 +181,7 @@ def run_pristine() -> None:
         system_call("mount", "proc", "/proc", "proc", NOSUID | NODEV | NOEXEC, None)
         child.become(user)
         system_call("prctl", SET_DUMPABLE, 1, 0, 0, 0)  # else its files in /proc are root's
-    environment = dict(os.environ)
     child.imports(*OFTEN, *modules)
-    os.environ.clear()  # some of these leave variables, which a new process would not have
-    os.environ.update(environment)
     child.serve(*fork_on_request(control))
 
 
