@@ -27,9 +27,9 @@ from grader.challenges.defend_it import DEFEND_IT
 from grader.challenges.entry import SECONDS, Played, code_entry, entry_of, rate_of, score_of
 from grader.challenges.frame import best_of_teams, judge_again, run_challenge
 from grader.challenges.images import held_out
-from grader.challenges.oracle import Oracle
 from grader.challenges.rehearse import rehearse
 from grader.challenges.remember_me import REMEMBER_ME
+from grader.oracle import Oracle
 from grader.sandbox import bubblewrap
 from in_browser import barriers, chromium, served
 from labs import starter

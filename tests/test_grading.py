@@ -200,6 +200,60 @@ def test_what_cannot_cross_stays_and_can_be_called():
         session.close()
 
 
+class Own(nn.Module):
+    """A model as a check makes one: random, and it counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.weight = 0, nn.Parameter(torch.rand(3))
+
+    def forward(self, x):
+        self.asked += len(x)
+        return (x * self.weight + torch.rand(len(x), 1)) ** 2
+
+
+ASKS = """
+import torch
+def mean(model, x, n): return torch.stack([model(x) for _ in range(n)]).mean(0)
+def slope(pair, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad((pair(x) - x).sum(), x)[0]
+def wrong(model, x): return model(x[:, :2])
+def weights(model, x): return [p.tolist() for p in model.parameters()] + list(model.state_dict())
+def forged(model, x):
+    for number in (7, -1, "0", None): model.ask({"do": "logits", "x": x, "model": number})
+def later(x): return kept(x)
+def keep(model, x):
+    global kept
+    kept = model
+"""
+
+
+def test_a_model_of_a_checks_own_class_stays_here_and_is_asked():
+    """Also inside of another model. Its code and its weights are in no process of a student's."""
+    session, model, x = Session([], [(1, ASKS)], modules=MODULES), Own(), torch.rand(4, 3)
+    ask = {
+        name: session.get(name)["value"] for name in ("mean", "slope", "wrong", "weights", "forged", "keep", "later")
+    }
+    try:
+        found = ask["mean"](model, x, 500)
+        assert model.asked == 2000 and found.std(1).min() > 0
+        assert torch.allclose(found, ((x * model.weight + 0.5) ** 2 + 1 / 12).detach(), atol=0.1)
+        slope = ask["slope"](nn.Sequential(nn.Identity(), model), x) + 1
+        assert ((slope / model.weight / 2 - x * model.weight)[:, :1] > 0).all(), "of the numbers that were drawn"
+        with pytest.raises(Raised, match="ValueError: The size of tensor"):
+            ask["wrong"](model, x)
+        assert ask["weights"](model, x) == []
+        assert ask["keep"](model, x) is None
+        with pytest.raises(Raised, match="cannot be read: a question to no model"):
+            ask["later"](x)
+        with pytest.raises(Raised, match="cannot be read: a question to no model"):
+            ask["forged"](model, x)
+        assert torch.equal(ask["mean"](nn.ReLU(), x, 1), x), "the notebook is there again"
+    finally:
+        session.close()
+
+
 def test_each_student_has_a_seed_of_their_own():
     seeds = {seed_of(key, student, lab) for key in ("a", "b") for student in ("x", "y") for lab in ("1", "2")}
     assert len(seeds) == 8

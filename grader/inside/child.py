@@ -114,7 +114,7 @@ def serve(read: int, write: int, told: dict) -> None:
 
     def restore(kind: str, details: object) -> object:
         if kind == "hidden":
-            return HiddenModel(ask, details)
+            return HiddenModel(ask, *details)
         return kept[details] if kind == "handle" else wire.rebuild(kind, details)
 
     def ask(question: dict) -> dict:

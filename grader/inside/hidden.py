@@ -46,9 +46,10 @@ class HiddenModel(nn.Module):
     these the call raises `BudgetSpent`. It has no parameters here, and no other methods that ask.
     """
 
-    def __init__(self, ask: Callable[[dict], dict], left: int):
+    def __init__(self, ask: Callable[[dict], dict], left: int, number: int = 0):
+        """number: of this model among those of the call"""
         super().__init__()
-        self.ask, self.left = ask, left
+        self.ask, self.left, self.number = ask, left, number
         self.draw = 0  # the number of the last answer
 
     def forward(self, x):
@@ -56,7 +57,7 @@ class HiddenModel(nn.Module):
 
     def told(self, question: dict) -> dict:
         """The grader's reply to a question."""
-        reply = self.ask(question)
+        reply = self.ask(question | {"model": self.number})
         self.left = reply.get("left", self.left)
         if "refused" in reply:
             raise BudgetSpent(reply["refused"]) if self.left == 0 else ValueError(reply["refused"])
