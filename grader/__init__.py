@@ -6,6 +6,7 @@ crosses, and no check is ever sent down.
 
     challenges  a class attacks and defends: hidden models, entries, boards
     batch       a class: in parallel, on a cluster, and only what a run before has not graded
+    worker      a process that grades for another one
     collect     submissions from folders and zips of an LMS
     whose       which student a notebook belongs to, by its path
     grade       one submission: run its cells, run the checks
@@ -16,6 +17,7 @@ crosses, and no check is ever sent down.
     ipython     cells with magics, as Python
     notebook    what a student handed in
     session     a student's answers, from children that may end at any time
+    oracle      a model that stays in the grader, and is asked
     sandbox     one child: its limits, what it can see, how it ends
     inside      the part that runs in the child; students can read it
     result      the result of one submission, as plain data, and its file

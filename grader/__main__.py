@@ -7,23 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from grader.batch import each_change, grade_class
-from grader.sandbox import bubblewrap, tried_bubblewrap, walls_here
+from grader.sandbox import bubblewrap, weaker
 
 EVERY = 2  # seconds between two looks for a change
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
-WEAKER = """\
-WARNING: isolation is WEAKER without bubblewrap. {why}
-Each submission still runs with limits, in an empty folder and in a process of its own. {walls}
-"""
-OTHER_WALLS = {
-    True: """\
-The kernel's own walls stand ({walls}): of your files it can read Python and what students may see, it can change none,
-and it cannot use the network. But it has your user, can ask whether a file exists and, on a kernel older than 6.12, end
-your processes. Do not grade as root.""",
-    False: """\
-But it could read your files, change those that you may change, and use the network. Grade only notebooks that you
-trust, and not as root.""",
-}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,8 +22,6 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments[:1] == ["challenge"]:
         from grader.challenges.command import challenge_main  # trains models: a lab needs nothing of it
 
-        if not bubblewrap():
-            print(weaker(), file=sys.stderr)
         return challenge_main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m grader", description="Grade a lab's submissions.")
     parser.add_argument("--lab", required=True, help="01, or the path of an instructor's notebook")
@@ -82,13 +67,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(130)
     except (OSError, ValueError) as problem:
         sys.exit(f"{problem}")
-
-
-def weaker() -> str:
-    """What to tell a teacher who has no bubblewrap that works: why, and what is left."""
-    walls = walls_here()
-    left = OTHER_WALLS[walls == ["Landlock", "seccomp"]].format(walls=" and ".join(walls))
-    return WEAKER.format(why=tried_bubblewrap()[1], walls=left)
 
 
 def find_lab(lab: str) -> Path:

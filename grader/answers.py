@@ -2,9 +2,11 @@
 
 import ast
 import re
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from grader.ipython import is_python
 from grader.lab import Lab, asked_names, bound, tidy
 from grader.rubric import squeezed
 
@@ -19,6 +21,18 @@ def defined_again(name: str, chosen: Sequence[tuple[int, str]]) -> str:
         return ""
     numbers = [str(number) for number in places]
     return f"{name} is defined in the code cells {', '.join(numbers[:-1])} and {numbers[-1]}: the last one counts"
+
+
+def too_new_for_us(name: str, chosen: Sequence[tuple[int, str]], python: str) -> str:
+    """That the grader's Python cannot read a cell with this name, but the notebook's, such as "3.12", may; or ""."""
+    ours = sys.version_info[:2]
+    number = next((number for number, source in chosen if name in source and not is_python(source)), 0)
+    if not number or not python or tuple(map(int, python.split("."))) <= ours:
+        return ""
+    return (
+        f"Python {ours[0]}.{ours[1]}, with which this was graded, cannot read code cell {number}. It was written with "
+        f"Python {python}, which may: grade it with that one"
+    )
 
 
 def where_else(name: str, lab: Lab, cells: Sequence[dict], chosen: Sequence[tuple[int, str]]) -> str:

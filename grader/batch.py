@@ -5,6 +5,7 @@ import math
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -24,13 +26,14 @@ from grader.lab import Lab, asked_names, bound
 from grader.notebook import Unreadable, read_cells
 from grader.result import Result, could_not_grade, read_result, write_result
 from grader.rubric import Rubric
+from grader.worker import end_with_the_grader
 from utils.fingerprint import MATTER, ROOT, fingerprint
 from utils.progress import progress
 
 SUMMARY_EVERY = 20  # seconds between two summaries of a class that is being graded
 MOST_DEATHS = 3  # of the process that grades a submission; then it is given up
 LOCK = threading.Lock()  # a cluster's worker may have several threads, and checks share torch's random numbers
-Results = Iterator[tuple[Path, Result]]  # each with the file that it is kept in
+Results = Iterator[tuple[Path, Result]]  # each with the file that it is kept in; of a challenge its `EntryRecord`
 
 
 def grade_class(
@@ -71,10 +74,7 @@ def grade_class(
     kept = {file: result for file in files if (result := read_result(file)) and not result["failed"]}
     tasks = {file: each for file, each in zip(files, submissions, strict=True) if file not in kept}
     common = {"lab": content, "key": key, "limits": limits or {}}
-    if scheduler:
-        run = grade_on_cluster(tasks, common, scheduler)
-    else:
-        run = grade_on_cores(tasks, common, jobs or os.cpu_count() or 1)
+    run = results_of(tasks, common, GRADING, jobs, scheduler)
     begin = told = time.monotonic()
     for count, (file, result) in enumerate(progress(run, total=len(tasks), desc="grading", delay=0.5), 1):
         kept[file] = keep_result(file, result, about, tasks[file])
@@ -152,7 +152,7 @@ def look_first(lab: Lab, source: Path, submissions: Sequence[Submission], anyway
 def may_be(lab: Lab, submission: Submission) -> bool:
     """Whether a notebook has this lab's title, or no lab's and a name that this lab asks for; True if unreadable."""
     try:
-        cells, _ = read_cells(submission.read())
+        cells, _, _ = read_cells(submission.read())
     except (Unreadable, OSError):
         return True  # its result will say what is wrong
     titles = {line.strip("# ") for cell in cells if cell["kind"] == "text" for line in cell["source"].splitlines()}
@@ -167,18 +167,23 @@ def what_decides(lab: str, root: Path = ROOT) -> str:
 
     It covers the text of the lab's cells, where marks and points stand in comments; the grader's code, and all of
     `utils` that the lab's cells and checks import, without comments and docstrings; and the installed versions of the
-    packages that compute.
+    packages that compute, and Python's.
     """
     about = load_lab(lab)
     checks = [check.source for check in about.checks]
     code = [*about.given, *checks, "import grader.grade, grader.inside.pristine"]
-    installed = [(name, installed_version(name)) for name in MATTER]
-    return hashlib.sha256(repr((about_text(about), fingerprint(code, root), installed)).encode()).hexdigest()
+    return hashlib.sha256(repr((about_text(about), fingerprint(code, root), versions_here())).encode()).hexdigest()
 
 
 def about_text(lab: Lab) -> str:
     """All that the grader has read of a lab, always in the same order."""
     return repr((lab.title, lab.given, sorted(lab.shown), sorted(lab.stubs.items()), lab.checks, sorted(lab.texts)))
+
+
+def versions_here() -> dict[str, str]:
+    """The versions of what computes: of Python, which also decides what a cell may be, and of the packages."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    return {"Python": python} | {name: installed_version(name) for name in MATTER}
 
 
 def installed_version(package: str) -> str:
@@ -243,33 +248,50 @@ def give_up(submission: Submission, common: dict, reason: str) -> Result:
     return could_not_grade(load_lab(common["lab"]), reason, **owner(submission))
 
 
-def unread(submission: Submission, common: dict, problem: Exception) -> Result:
-    return give_up(submission, common, f"its file could not be read ({type(problem).__name__}: {problem})")
+def unread(problem: Exception) -> str:
+    return f"its file could not be read ({type(problem).__name__}: {problem})"
 
 
 def grade_one(task: Task) -> Result:
     """Grade one submission, in a worker. A mistake of the lab or of the machine becomes the result's reason."""
     torch.set_num_threads(1)
     try:
-        with LOCK:
-            return grade_submission(task)
+        return grade_submission(task)
     except Exception as problem:
         reason = f"the grader failed ({type(problem).__name__}: {problem})"
         who = {name: task[name] for name in ("student", "id", "file")}
         return could_not_grade(load_lab(task["lab"]), reason, **who)
 
 
-def grade_on_cores(
-    tasks: dict[Path, Submission],
-    common: dict,
-    jobs: int,
-    work: Callable[[Task], Result] = grade_one,
-    make: Callable[[Submission, dict], Task] = task_for,
-    lost: Callable[[Submission, dict, str], Result] = give_up,
-) -> Results:
-    """The results as they come, from processes on this machine. One crash never changes another student's grade.
+class Work(NamedTuple):
+    """What is done in parallel, the same for all of a class: grading here, and judging a challenge's entries.
 
-    work  what a process does; make: the task that it is sent; lost: the result where there is none, with the reason
+    do    do(made) -> result, in a worker
+    make  make(task, common): what the worker is sent; OSError if it cannot be read
+    lost  lost(task, common, reason): the result where there is none
+    """
+
+    do: Callable
+    make: Callable
+    lost: Callable
+
+
+GRADING = Work(grade_one, task_for, give_up)
+
+
+def results_of(tasks: dict, common: dict, work: Work, jobs: int = 0, scheduler: str = "") -> Results:
+    """The results as they come, each with its key in `tasks`, in no order; an interruption loses only those at work.
+
+    jobs       tasks at a time, on this machine; 0: one for each core
+    scheduler  address of a Dask scheduler whose workers shall do it instead; "": this machine
+    """
+    if scheduler:
+        return grade_on_cluster(tasks, common, scheduler, work)
+    return grade_on_cores(tasks, common, jobs or os.cpu_count() or 1, work)
+
+
+def grade_on_cores(tasks: dict, common: dict, jobs: int, work: Work = GRADING) -> Results:
+    """The results as they come, from processes on this machine. One crash never changes another student's grade.
 
     When a process dies, its pool breaks and does not say which submission it was grading. So all submissions that were
     being graded then are graded again, one at a time.
@@ -278,15 +300,17 @@ def grade_on_cores(
     while waiting or suspects:
         queue, at_once = (suspects, 1) if suspects else (waiting, 2 * jobs)
         running = {}
-        with ProcessPoolExecutor(min(jobs, at_once), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            min(jobs, at_once), mp_context=get_context("spawn"), initializer=end_with_the_grader
+        ) as pool:
             try:
                 while queue or running:
                     while queue and len(running) < at_once:
                         submission = tasks[queue[-1]]
                         try:
-                            future = pool.submit(work, make(submission, common))
+                            future = pool.submit(work.do, work.make(submission, common))
                         except OSError as problem:
-                            yield queue.pop(), unread(submission, common, problem)
+                            yield queue.pop(), work.lost(submission, common, unread(problem))
                         else:
                             running[future] = queue.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
@@ -295,7 +319,7 @@ def grade_on_cores(
                             raise problem
                         file = running.pop(future)
                         failed = f"its result did not come back ({type(problem).__name__}: {problem})"
-                        yield file, lost(tasks[file], common, failed) if problem else future.result()
+                        yield file, work.lost(tasks[file], common, failed) if problem else future.result()
             except BrokenProcessPool:
                 if at_once > 1:
                     suspects += running.values()
@@ -306,10 +330,16 @@ def grade_on_cores(
                         suspects.append(file)
                     else:
                         reason = f"the process that graded it ended {MOST_DEATHS} times; grade it by hand"
-                        yield file, lost(tasks[file], common, reason)
+                        yield file, work.lost(tasks[file], common, reason)
 
 
-def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str) -> Results:
+def one_at_a_time(do: Callable, made: object) -> object:
+    """Work of a cluster's worker."""
+    with LOCK:
+        return do(made)
+
+
+def grade_on_cluster(tasks: dict, common: dict, scheduler: str, work: Work = GRADING) -> Results:
     """The results as they come, from the workers of a Dask cluster, which have the course installed.
 
     If a worker dies, another one grades its submission. Each submission is graded once. They are sent a few at a time,
@@ -327,11 +357,12 @@ def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str
             while waiting and running.count() < many:
                 file = waiting.pop()
                 try:
-                    task = task_for(tasks[file], common)
+                    made = work.make(tasks[file], common)
                 except OSError as problem:
-                    yield file, unread(tasks[file], common, problem)
+                    yield file, work.lost(tasks[file], common, unread(problem))
                     continue
-                future = client.submit(grade_one, task, key=f"grade-{file.stem}", pure=False, retries=2)
+                key = f"grade-{file.stem}"
+                future = client.submit(one_at_a_time, work.do, made, key=key, pure=False, retries=2)
                 files[future.key] = file
                 running.add(future)
 
@@ -342,6 +373,6 @@ def grade_on_cluster(tasks: dict[Path, Submission], common: dict, scheduler: str
                 result = future.result()
             except Exception as problem:
                 reason = f"the cluster did not grade it ({type(problem).__name__}: {problem})"
-                result = give_up(tasks[file], common, reason)
+                result = work.lost(tasks[file], common, reason)
             yield file, result
             yield from send()

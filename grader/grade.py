@@ -11,7 +11,7 @@ from typing import TypedDict
 import torch
 
 from grader.alike import answers_without_names
-from grader.answers import defined_again, where_else
+from grader.answers import defined_again, too_new_for_us, where_else
 from grader.lab import Check, Lab, asked_names, cells_to_run, given_cells_needed, modules_imported, read_lab
 from grader.notebook import Unreadable, read_cells
 from grader.result import CheckResult, Result, check_result, make_result, text_for_file
@@ -51,7 +51,7 @@ def grade_submission(task: Task) -> Result:
     begin = time.monotonic()
     lab, look, output, written, isolation, shapes = load_lab(task["lab"]), [], "", {}, [], {}
     try:
-        cells, look = read_cells(task["content"])
+        cells, look, python = read_cells(task["content"])
     except Unreadable as problem:
         checks = [check_result(check, "unreadable", problem) for check in lab.checks]
         look = [problem]
@@ -70,7 +70,7 @@ def grade_submission(task: Task) -> Result:
         output, isolation = session.output, session.isolation
         shapes = answers_without_names(task["lab"], frozenset(asked_names(lab)), [source for _, source in chosen])
         look += reasons_to_look(session, checks, cells)
-        look += explain(lab, checks, cells, chosen)
+        look += explain(lab, checks, cells, chosen, python)
     return make_result(
         lab,
         checks,
@@ -134,14 +134,17 @@ def run_check(check: Check, session, given: dict, seed: int) -> CheckResult:
     return check_result(check, "passed", earned=check.points)
 
 
-def explain(lab: Lab, checks: list[CheckResult], cells: list[dict], chosen: list[tuple[int, str]]) -> list[str]:
+def explain(
+    lab: Lab, checks: list[CheckResult], cells: list[dict], chosen: list[tuple[int, str]], python: str = ""
+) -> list[str]:
     """Note for the student what may explain a lost point, and say what a teacher should look at."""
     sentences = []
     for check, result in zip(lab.checks, checks, strict=True):
         if result["state"] != "passed":
-            twice = [said for name in check.names if (said := defined_again(name, chosen))]
-            result["note"] = "; ".join(twice)
-            sentences += twice
+            notes = [said for name in check.names if (said := defined_again(name, chosen))]
+            notes += [said for name in check.names if (said := too_new_for_us(name, chosen, python))]
+            result["note"] = "; ".join(notes)
+            sentences += notes
         if result["state"] in ("missing", "not answered"):
             sentences += [said for name in check.names if (said := where_else(name, lab, cells, chosen))]
     return list(dict.fromkeys(sentences))

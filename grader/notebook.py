@@ -16,8 +16,9 @@ class Unreadable(ValueError):
     """No notebook, and why, in words for the student."""
 
 
-def read_cells(content: bytes) -> tuple[list[dict], list[str]]:
-    """The cells of a notebook, and what a teacher should know of the file. Raises `Unreadable`.
+def read_cells(content: bytes) -> tuple[list[dict], list[str], str]:
+    """The cells of a notebook, what a teacher should know of the file, and with which Python it was written, as "3.12"
+    or "" where it does not say. Raises `Unreadable`.
 
     A cell is {"kind": "code" or "text", "source", "grade_id": nbgrader's name for it, or ""}.
     """
@@ -34,7 +35,7 @@ def read_cells(content: bytes) -> tuple[list[dict], list[str]]:
     found = json.loads(done.stdout)
     if "unreadable" in found:
         raise Unreadable(found["unreadable"])
-    return found["cells"], [*found["notes"], f"the file has {len(content) // 1_000_000} MB"]
+    return found["cells"], [*found["notes"], f"the file has {len(content) // 1_000_000} MB"], found["python"]
 
 
 def _bounded() -> None:
@@ -42,7 +43,7 @@ def _bounded() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 
 
-def _parse(content: bytes) -> tuple[list[str], list[str]]:
+def _parse(content: bytes) -> tuple[list[dict], list[str], str]:
     text, notes = decode(content)
     try:
         notebook = json.loads(text)
@@ -76,7 +77,15 @@ def _parse(content: bytes) -> tuple[list[str], list[str]]:
         for kind, count in counts.items()
         if count > MOST_CELLS
     ]
-    return sources, notes
+    return sources, notes, _python(notebook)
+
+
+def _python(notebook: dict) -> str:
+    about = notebook.get("metadata")
+    about = about.get("language_info") if isinstance(about, dict) else None
+    version = about.get("version") if isinstance(about, dict) else None
+    found = re.match(r"3\.\d{1,3}", version) if isinstance(version, str) else None
+    return found[0] if found else ""
 
 
 def _grade_id(cell: dict) -> str:
@@ -97,7 +106,7 @@ def decode(content: bytes) -> tuple[str, list[str]]:
 
 if __name__ == "__main__":
     try:
-        cells, notes = _parse(sys.stdin.buffer.read())
-        print(json.dumps({"cells": cells, "notes": notes}))
+        cells, notes, python = _parse(sys.stdin.buffer.read())
+        print(json.dumps({"cells": cells, "notes": notes, "python": python}))
     except Unreadable as problem:
         print(json.dumps({"unreadable": str(problem)}))

@@ -49,6 +49,19 @@ OPENED = (
     ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
     ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
 )
+WEAKER = """\
+WARNING: isolation is WEAKER without bubblewrap. {why}
+Each submission still runs with limits, in an empty folder and in a process of its own. {walls}
+"""
+OTHER_WALLS = {
+    True: """\
+The kernel's own walls stand ({walls}): of your files it can read Python and what students may see, it can change none,
+and it cannot use the network. But it has your user, can ask whether a file exists and, on a kernel older than 6.12, end
+your processes. Do not grade as root.""",
+    False: """\
+But it could read your files, change those that you may change, and use the network. Grade only notebooks that you
+trust, and not as root.""",
+}
 ONE_AT_A_TIME = threading.RLock()  # a cluster's worker may have several threads
 
 
@@ -405,3 +418,10 @@ def setting_is(setting: str, value: str) -> bool:
     """Whether a setting of the kernel, a file in /proc/sys, has this value."""
     file = Path("/proc/sys", setting)
     return file.exists() and file.read_text().strip() == value
+
+
+def weaker() -> str:
+    """What to tell a teacher who has no bubblewrap that works: why, and what is left."""
+    walls = walls_here()
+    left = OTHER_WALLS[walls == ["Landlock", "seccomp"]].format(walls=" and ".join(walls))
+    return WEAKER.format(why=tried_bubblewrap()[1], walls=left)

@@ -5,10 +5,16 @@ exercise costs only its own points.
 import time
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import nn
+
 from grader.inside import wire
+from grader.lab import bound
+from grader.oracle import Oracle
 from grader.result import text_for_file
 from grader.sandbox import LIMITS, Child, Ended, bubblewrap, pristine
 
+MOST_ASKED = 1_000_000  # images that a call may ask of a check's own model
 MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
 
 
@@ -41,6 +47,7 @@ class Session:
         self.child: Child | None = None
         self.life, self.seed = 0, 0
         self.oracle: Callable[[object], dict] | None = None
+        self.models: list[Oracle] = []  # of this call: models of a class that a check has made
         self.problems: dict[int, str] = {}
         self.ending: set[int] = set()  # cells that end their child
         self.isolation: list[str] = []
@@ -92,14 +99,17 @@ class Session:
         except Ended as end:
             self._lost()
             raise LabError(f"the sandbox does not start: {end}\n{self.output}") from None
-        again = []
+        lacked, names = set(), set()
         for number, source in self.cells:
             if number not in self.ending and self._cell(number, source) == "NameError":
-                again.append((number, source))
+                lacked.add(number)
             if not self.child:
                 return
-        for number, source in again:  # cells may have been moved: what they lacked may be there by now
-            self._cell(number, source)
+        for number, source in self.cells:  # may have been moved: what these cells lacked may be there by now
+            binds = set(bound(source))
+            if number in lacked or (number not in self.ending and names & binds):  # the last definition still wins
+                names |= binds
+                self._cell(number, source)
             if not self.child:
                 return
 
@@ -131,6 +141,7 @@ class Session:
     def call(self, function: "Function", args: tuple, kwargs: dict) -> object:
         request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": self.seed}
         request["watched"] = self.oracle is not None
+        self.models.clear()
         reply = self._ask(request, function.name, function)
         if "error" in reply:
             raise Raised(f"{function.name} raised {error_in_words(reply)}")
@@ -148,7 +159,9 @@ class Session:
                     for value in (*request["args"], *request["kwargs"].values()):
                         if isinstance(value, Function):
                             self._number(value)
-                return child.ask(request, self.seconds("call"), down=self._down, up=self._up, oracle=self.oracle)
+                return child.ask(
+                    request, self.seconds("call"), down=self._down, up=self._up, oracle=self.oracle or self._told
+                )
             except TypeError as problem:  # an argument that cannot be sent: a mistake of the check
                 raise LabError(f"{name}: {problem}") from problem
             except Ended as end:
@@ -171,12 +184,34 @@ class Session:
 
     def _down(self, value: object) -> dict:
         if self.oracle is not None and value is self.oracle:
-            return {"hidden": self.oracle.left}
+            return {"hidden": [self.oracle.left, 0]}
+        if isinstance(value, nn.Module):
+            return self._module_down(value)
         if not isinstance(value, Function):
             return wire.describe(value)
         if value.life != self.life:
             raise TypeError("a student's function can be an argument, but not be inside of one")
         return {"handle": value.number}
+
+    def _module_down(self, model: nn.Module) -> dict:
+        """A copy of the model goes down; but one of a class that a check has made stays here, and is asked."""
+        try:
+            return wire.describe(model)
+        except TypeError:
+            number = next((i for i, other in enumerate(self.models) if other.model is model), len(self.models))
+            if number == len(self.models):
+                self.models.append(Oracle(model, None, MOST_ASKED, int(torch.randint(2**31, ()))))
+            return {"hidden": [self.models[number].left, number]}
+
+    def _told(self, question: object) -> dict:
+        """What a model of a check answers. A hostile child may have asked anything, of any model."""
+        number = question.get("model") if isinstance(question, dict) else None
+        if type(number) is not int or not 0 <= number < len(self.models):
+            raise wire.Garbled("a question to no model")
+        try:
+            return self.models[number](question)
+        except Exception as problem:  # as the model itself would raise it there
+            return self.models[number].refused(text_for_file(problem, 300))
 
     def _up(self, kind: str, details: object) -> object:
         if kind != "handle" or not (isinstance(details, list) and len(details) == 3 and type(details[0]) is int):

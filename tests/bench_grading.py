@@ -9,6 +9,7 @@ functions of one process without a sandbox.
 """
 
 import argparse
+import io
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,7 +101,7 @@ def work(stem: str, count: int = 9) -> None:
         cells = [cell["source"] for cell in read_cells(content)[0] if cell["kind"] == "code"]
         namespace = dict(given)
         for _, source in cells_to_run(lab, cells):
-            with suppress(Exception):
+            with suppress(Exception), redirect_stdout(io.StringIO()):
                 exec(source, namespace)
         session = SimpleNamespace(get=lambda name: {"value": namespace[name]} if name in namespace else {})  # noqa: B023
         for check in lab.checks:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from conftest import needs_browser
+from grader import batch
 from grader.__main__ import main
 from grader.challenges import break_it, defend_it, entry, frame, networks
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
@@ -26,9 +27,9 @@ from grader.challenges.defend_it import DEFEND_IT
 from grader.challenges.entry import SECONDS, Played, code_entry, entry_of, rate_of, score_of
 from grader.challenges.frame import best_of_teams, judge_again, run_challenge
 from grader.challenges.images import held_out
-from grader.challenges.oracle import Oracle
 from grader.challenges.rehearse import rehearse
 from grader.challenges.remember_me import REMEMBER_ME
+from grader.oracle import Oracle
 from grader.sandbox import bubblewrap
 from in_browser import barriers, chromium, served
 from labs import starter
@@ -311,6 +312,23 @@ def test_the_courses_attacks_meet_a_hidden_model_as_any_other():
     assert problems == [] and oracle.notes == []
     assert torch.allclose(found, pgd(network(), x, y, eps=0.15, steps=10, early_stop=False), atol=1e-6)
     assert 8 * 10 <= oracle.asked <= 2 * 8 * 12
+
+
+@isolated
+def test_torch_func_meets_a_hidden_model_too():
+    """In the sandbox; and in a rehearsal, where the judge's own gradient is taken inside of the team's."""
+    body = "return torch.func.grad(lambda x: model(x).square().sum())(x)"
+    found, oracle, problems = play(body)
+    start = shown()[0].requires_grad_()
+    (wanted,) = torch.autograd.grad(network()(start).square().sum(), start)
+    assert problems == [] and torch.allclose(found, wanted, atol=1e-5) and oracle.asked == 2 * 8
+
+    def attack(model, x, y, *, eps):
+        return torch.func.grad(lambda x: model(x).square().sum())(x)
+
+    oracle = Oracle(network(), (1, 8, 8), 100)
+    found = entry.play(attack, 0).answer("attack", oracle, oracle, *shown(), eps=0.15)
+    assert torch.allclose(found, wanted, atol=1e-5) and oracle.asked == 2 * 8
 
 
 REACHES = {
@@ -643,7 +661,7 @@ def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_p
         handed_in(tmp_path / name, {"anna.ipynb": notebook([score])}) for name, score in (("1", "30"), ("2", "50"))
     )
     monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
-    monkeypatch.setattr(frame, "grade_on_cores", at_once)
+    monkeypatch.setattr(batch, "grade_on_cores", at_once)
     run_challenge(challenge, first, tmp_path / "board", key="k")
     run_challenge(challenge, first, tmp_path / "board", key="k")
     assert seen == ["30"]
@@ -656,10 +674,10 @@ def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_p
     assert sorted(seen[2:]) == ["30", "50"]
 
 
-def at_once(tasks, common, jobs, work, make, lost):
+def at_once(tasks, common, jobs, work):
     """Instead of processes."""
     for file, task in tasks.items():
-        yield file, work(make(task, common))
+        yield file, work.do(work.make(task, common))
 
 
 def test_an_entry_that_could_not_be_judged_is_named_and_tried_again(tmp_path, monkeypatch):
@@ -668,7 +686,7 @@ def test_an_entry_that_could_not_be_judged_is_named_and_tried_again(tmp_path, mo
 
     challenge = BREAK_IT._replace(hide=lambda seed: {"x": torch.zeros(1)}, ours=dict, judge=judge)
     monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
-    monkeypatch.setattr(frame, "grade_on_cores", at_once)
+    monkeypatch.setattr(batch, "grade_on_cores", at_once)
     source = handed_in(tmp_path / "in", {"anna.ipynb": notebook(["5"]), "ben.ipynb": b"no JSON"})
     said = run_challenge(challenge, source, tmp_path / "board", key="k")
     assert "COULD NOT BE JUDGED" in said and "our mistake" in said and "ben.ipynb: the file is not a notebook" in said

@@ -27,7 +27,7 @@ from grader import batch, collect, reports, sandbox, sheet
 from grader.__main__ import find_lab, main
 from grader.grade import reasons_to_look, run_check, seed_of
 from grader.inside import wire
-from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, modules_imported, read_lab
+from grader.lab import Check, bound, cells_to_run, given_cells_needed, handed_out, read_lab
 from grader.notebook import read_cells
 from grader.result import make_result, read_result, write_result
 from grader.session import LabError, Raised, Session
@@ -38,6 +38,7 @@ from tiny_lab import (
     GIVEN,
     LAB,
     LIMITS,
+    MODULES,
     WRONG,
     answers,
     function,
@@ -97,6 +98,11 @@ def test_any_bytes_are_a_value_or_garbled(header, body):
         '{"tensor": ["object", [1]]}',
         '{"tensor": ["__class__", [1]]}',
         '{"tensor": 5}',
+        '{"numbers": ["float32", [4]]}',
+        '{"numbers": ["bool", [1099511627775, 0]]}',
+        '{"numbers": [[1], [1]]}',
+        '{"tuple": 5}',
+        '{"set": [[1]]}',
         '{"module": {"class": "os:system"}}',
         '{"import": "os:system"}',
         '{"dict": [[[1], 2]]}',
@@ -109,6 +115,17 @@ def test_any_bytes_are_a_value_or_garbled(header, body):
 def test_a_forged_frame_is_garbled(header):
     with pytest.raises(wire.Garbled):
         wire.unpack(header.encode(), b"", None)
+
+
+@pytest.mark.parametrize("shape", [[5_000_001], [1_000_000, 1, 1, 1, 1, 1]])
+def test_a_list_of_numbers_cannot_fill_the_teachers_memory(shape):
+    """A number of one byte becomes an object of many; nor can several lists."""
+    header = json.dumps([{"numbers": ["bool", shape]}])
+    with pytest.raises(wire.Garbled, match="too many numbers in lists"):
+        wire.unpack(header.encode(), bytes(shape[0]))
+    several = json.dumps([{"numbers": ["bool", [2_000_000]]}] * 3)
+    with pytest.raises(wire.Garbled, match="too many numbers in lists"):
+        wire.unpack(several.encode(), bytes(6_000_000))
 
 
 def test_a_mask_in_front_of_a_network_of_networks_goes_down():
@@ -159,7 +176,7 @@ def test_what_cannot_cross_stays_and_can_be_called():
         (2, "def make(k):\n    return lambda x: k * x\ndef model():\n    return torch.nn.Linear(2, 2)"),
         (3, "def end():\n    os._exit(0)\nthing = object()"),
     ]
-    session = Session([], cells)
+    session = Session([], cells, modules=MODULES)
     try:
         double, twice, make, model, end = (
             session.get(name)["value"] for name in ("double", "twice", "make", "model", "end")
@@ -179,6 +196,60 @@ def test_what_cannot_cross_stays_and_can_be_called():
         for unknown in (lambda x: x, torch.zeros_like):  # the second says that it lives where nobody finds it
             with pytest.raises(LabError, match="cannot be sent"):
                 double(unknown)
+    finally:
+        session.close()
+
+
+class Own(nn.Module):
+    """A model as a check makes one: random, and it counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.weight = 0, nn.Parameter(torch.rand(3))
+
+    def forward(self, x):
+        self.asked += len(x)
+        return (x * self.weight + torch.rand(len(x), 1)) ** 2
+
+
+ASKS = """
+import torch
+def mean(model, x, n): return torch.stack([model(x) for _ in range(n)]).mean(0)
+def slope(pair, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad((pair(x) - x).sum(), x)[0]
+def wrong(model, x): return model(x[:, :2])
+def weights(model, x): return [p.tolist() for p in model.parameters()] + list(model.state_dict())
+def forged(model, x):
+    for number in (7, -1, "0", None): model.ask({"do": "logits", "x": x, "model": number})
+def later(x): return kept(x)
+def keep(model, x):
+    global kept
+    kept = model
+"""
+
+
+def test_a_model_of_a_checks_own_class_stays_here_and_is_asked():
+    """Also inside of another model. Its code and its weights are in no process of a student's."""
+    session, model, x = Session([], [(1, ASKS)], modules=MODULES), Own(), torch.rand(4, 3)
+    ask = {
+        name: session.get(name)["value"] for name in ("mean", "slope", "wrong", "weights", "forged", "keep", "later")
+    }
+    try:
+        found = ask["mean"](model, x, 500)
+        assert model.asked == 2000 and found.std(1).min() > 0
+        assert torch.allclose(found, ((x * model.weight + 0.5) ** 2 + 1 / 12).detach(), atol=0.1)
+        slope = ask["slope"](nn.Sequential(nn.Identity(), model), x) + 1
+        assert ((slope / model.weight / 2 - x * model.weight)[:, :1] > 0).all(), "of the numbers that were drawn"
+        with pytest.raises(Raised, match="ValueError: The size of tensor"):
+            ask["wrong"](model, x)
+        assert ask["weights"](model, x) == []
+        assert ask["keep"](model, x) is None
+        with pytest.raises(Raised, match="cannot be read: a question to no model"):
+            ask["later"](x)
+        with pytest.raises(Raised, match="cannot be read: a question to no model"):
+            ask["forged"](model, x)
+        assert torch.equal(ask["mean"](nn.ReLU(), x, 1), x), "the notebook is there again"
     finally:
         session.close()
 
@@ -304,7 +375,7 @@ def graded_at_once(monkeypatch):
     """Submissions are graded without a sandbox: all points, and for `odd` a result that no file takes. Who it was."""
     asked = []
 
-    def grade_at_once(tasks, common, jobs):
+    def grade_at_once(tasks, common, jobs, work):
         for file, submission in tasks.items():
             asked.append(submission.student)
             made = result_of(submission.student, lab=common["lab"])
@@ -367,6 +438,8 @@ def test_code_that_decides_on_points_grades_a_class_anew(tmp_path, graded_at_onc
     assert not change("utils/privacy/dpsgd.py", "import", "import os\nimport"), "lab 02 does not import it"
     monkeypatch.setattr(batch, "installed_version", lambda name: "another")
     assert graded_anew()
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    assert graded_anew(), "another Python reads other cells"
 
 
 def test_a_mark_in_a_comment_of_the_lab_decides():
@@ -499,7 +572,10 @@ def test_a_grading_process_that_dies_costs_nobody_else(tmp_path):
     (source / "gone.ipynb").unlink()
     tasks = {tmp_path / submission.student: submission for submission in found}
     about = {"lab": LAB, "key": str(tmp_path), "limits": {}}
-    done = {file.name: result for file, result in batch.grade_on_cores(tasks, about, 2, dying.grade)}
+    done = {
+        file.name: result
+        for file, result in batch.grade_on_cores(tasks, about, 2, batch.GRADING._replace(do=dying.grade))
+    }
     assert {name: result["failed"] for name, result in done.items()} == {name: name in failed for name in students}
     for name, reason in failed.items():
         assert reason in done[name]["checks"][0]["message"]
@@ -624,5 +700,5 @@ def test_children_leave_nothing_behind():
     assert points(graded(notebook(answers(double="import os\ndef double(x):\n    os._exit(1)")))) == ALL | {"double": 0}
     assert len(os.listdir("/proc/self/fd")) == before
     started = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "grader.inside"], capture_output=True, text=True)
-    ours = sandbox.pristine(modules_imported(read_lab(LAB).given))
+    ours = sandbox.pristine(MODULES)
     assert started.stdout.split() == ([str(ours.process.pid)] if ours else []), "but for what forks the next one"

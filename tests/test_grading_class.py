@@ -170,7 +170,7 @@ def test_a_long_run_says_so_in_its_summary(tmp_path, monkeypatch):
         (tmp_path / "in" / f"{name}.ipynb").write_bytes(notebook(answers()))
     clock, read = itertools.count(0, 60), []
 
-    def slowly(tasks, common, jobs):
+    def slowly(tasks, common, jobs, work):
         for file, submission in tasks.items():
             summary_now = tmp_path / "out" / "summary.txt"
             read.append(summary_now.read_text().splitlines()[0] if summary_now.exists() else "")

@@ -284,13 +284,13 @@ def test_a_students_own_zip_that_cannot_be_unpacked_is_no_zero(why, in_a_zip, tm
         for name, content in members.items():
             (source / name).write_bytes(content)
 
-    def grade_at_once(tasks, common, jobs):
+    def grade_at_once(tasks, common, jobs, work):
         for file, submission in tasks.items():
             try:
                 submission.read()
                 yield file, result_of(submission.student, id=submission.id, lab=LAB)
             except OSError as problem:
-                yield file, batch.unread(submission, common, problem)
+                yield file, work.lost(submission, common, batch.unread(problem))
 
     monkeypatch.setattr(batch, "grade_on_cores", grade_at_once)
     (tmp_path / "99_tiny.ipynb").write_text(LAB)

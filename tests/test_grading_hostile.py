@@ -33,6 +33,7 @@ from tiny_lab import (
     GIVEN,
     LAB,
     LOST,
+    MODULES,
     NONE,
     WRONG,
     answers,
@@ -361,7 +362,7 @@ def test_all_of_a_submission_is_bounded():
 
 @pytest.fixture
 def can_fork():
-    if not pristine():
+    if not pristine(MODULES):
         pytest.skip("needs bubblewrap, and user namespaces inside of it")
 
 
@@ -371,7 +372,7 @@ forked = pytest.mark.usefixtures("can_fork")
 @contextmanager
 def students(count: int = 2):
     """Children of one pristine process that live at the same time."""
-    children = [Child(sandbox.LIMITS, pristine()) for _ in range(count)]
+    children = [Child(sandbox.LIMITS, pristine(MODULES)) for _ in range(count)]
     try:
         yield children
     finally:
@@ -481,7 +482,7 @@ def test_no_student_finds_what_is_another_students(what, spaces_alone):
     leave, look = LEFT[what]
     if what == "keys":  # with a keyring that goes down to all that this process starts, as after a login
         inside_pristine.system_call("syscall", inside_pristine.KEYCTL, inside_pristine.JOIN_SESSION_KEYRING, None)
-        pristine().close()
+        pristine(MODULES).close()
     with students() as (one, other):
         found(one, leave)
         assert found(other, look) == []
@@ -519,7 +520,7 @@ found = {name: str(value) for name, value in found.items()}
 @forked
 def test_a_forked_child_is_like_a_new_one(spaces_alone):
     """What its cells see, with the same limits. It has given up more: all capabilities, in every set."""
-    children = [Child(sandbox.LIMITS, pristine()), Child(sandbox.LIMITS)]
+    children = [Child(sandbox.LIMITS, pristine(MODULES)), Child(sandbox.LIMITS)]
     try:
         one, other = (found(child, ABOUT) for child in children)
     finally:
@@ -567,7 +568,7 @@ def test_nothing_lives_on_after_its_submission():
     """However detached it is: all of it has ended when `kill` returns."""
     with students(1) as (child,):
         found(child, STAY)
-        _, inner, _, *own = sorted(descendants(pristine().process.pid))
+        _, inner, _, *own = sorted(descendants(pristine(MODULES).process.pid))
         assert len(own) >= 2 + 5
     assert not [process for process in own if Path(f"/proc/{process}").exists()]
     assert Path(f"/proc/{inner}").exists()
@@ -602,13 +603,37 @@ def test_all_end_with_what_has_started_them(killed):
         grader.kill()
 
 
+CLASS = """
+import sys, time
+from grader.batch import GRADING, grade_on_cores
+def stay(task):
+    print("begun", flush=True)
+    time.sleep(99)
+if __name__ == "__main__":
+    list(grade_on_cores({"ann": 5}, {}, 1, GRADING._replace(do=stay, make=lambda task, common: task)))
+"""
+
+
+def test_a_killed_grader_leaves_no_worker_behind(tmp_path):
+    """Killed, as for want of memory, it tells its workers nothing, and each keeps the pipe open that it waits for."""
+    (tmp_path / "run.py").write_text(CLASS)
+    about = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "cwd": tmp_path, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "run.py"], **about) as grader:
+        assert grader.stdout.readline() == b"begun\n"
+        ends = [os.pidfd_open(process) for process in descendants(grader.pid)]
+        grader.kill()
+        for end in ends:
+            assert select.select([end], [], [], 20)[0], "it lives on"
+            os.close(end)
+
+
 @forked
 def test_a_pristine_process_that_has_ended_is_replaced():
-    before = pristine()
+    before = pristine(MODULES)
     before.process.kill()
     before.process.wait()
     with students(1) as (child,):
-        assert found(child, "found = 5") == 5 and pristine() is not before
+        assert found(child, "found = 5") == 5 and pristine(MODULES) is not before
 
 
 # The second wall, alone: without bubblewrap, or beside it.

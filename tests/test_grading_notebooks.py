@@ -1,5 +1,6 @@
 """What the grader makes of a notebook before and after it runs: cells as Python, where answers are, what is told."""
 
+import sys
 import time
 
 import pytest
@@ -115,6 +116,18 @@ def test_an_answer_that_is_not_where_it_should_be_leaves_a_trace():
     cells = read_cells(notebook([DOCUMENTED.format("other", "values")]))[0]
     chosen = [(1, cells[1]["source"])]
     assert lab != LAB and where_else("double", load_lab(lab), cells, chosen).endswith("renamed to other?")
+
+
+@pytest.mark.parametrize(("python", "told"), [("3.99.1", True), ("3.9.2", False), ("", False), (None, False)])
+def test_a_cell_that_only_a_newer_python_reads_is_named_with_both(python, told):
+    """No Python reads it here. It costs its own points, and the teacher learns what to grade with."""
+    ours = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+    cells = answers(double=function("return 2 ** the new syntax x"))
+    result = graded(notebook(cells, metadata={"language_info": {"name": "python", "version": python}}))
+    assert points(result) == LOST and f"read by {ours}" in result["checks"][0]["got"]
+    sentence = f"{ours}, with which this was graded, cannot read code cell 2. It was written with Python 3.99"
+    assert (sentence in " ".join(result["look"])) == (sentence in result["checks"][0]["note"]) == told
+    assert "cannot read" not in " ".join(check["note"] for check in result["checks"][1:])
 
 
 def test_several_definitions_are_named_if_they_differ():

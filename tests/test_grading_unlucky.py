@@ -3,11 +3,15 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from grader.grade import load_lab
 from grader.lab import cells_to_run, given_cells_needed, handed_out
 from grader.notebook import read_cells
+from grader.session import Session
 from tiny_lab import (
     ALL,
     CHECK_DOUBLE,
@@ -15,6 +19,7 @@ from tiny_lab import (
     GIVEN,
     LAB,
     LOST,
+    MODULES,
     WRONG,
     answers,
     function,
@@ -23,6 +28,7 @@ from tiny_lab import (
     points,
     said,
 )
+from utils import expect, masking
 
 STUB = handed_out(DOUBLE)
 
@@ -40,6 +46,10 @@ RIGHT = {
     "float64": function("return 2 * x.to(torch.float64)"),
     "numpy": function("return 2 * x.numpy()"),
     "list": function("return (2 * x).tolist()"),
+    "list of arrays": function("return [2 * part.numpy() for part in x]"),
+    "list of tensors": function("return [2 * part for part in x]"),
+    "an array that is read backwards": function("return (2 * x.numpy()[::-1])[::-1]"),
+    "another order of bytes": function("return 2 * x.numpy().astype('>f8')"),
     "not contiguous": function("return torch.stack([2 * x, x], -1)[..., 0]"),
     "wants a gradient": function("return 2 * x.clone().requires_grad_()"),
     "a method": "class A:\n    def run(self, x):\n        return 2 * x\ndouble = A().run",
@@ -100,6 +110,74 @@ def test_right_answers_in_every_form_have_all_points():
     assert not [line for line in result["look"] if "raised" in line or "ended" in line], "no cell has failed"
 
 
+# Values of a notebook, and what the checks see of each.
+VALUES = {
+    "[[bool(i * k % 3) for i in range(1000)] for k in range(1000)]": [
+        [bool(i * k % 3) for i in range(1000)] for k in range(1000)
+    ],
+    "Fraction(1, 3)": 1 / 3,
+    "[Fraction(1, 2), Decimal('0.1')]": [0.5, 0.1],
+    "Decimal('0.1')": 0.1,
+    "np.uint64(2**64 - 1)": 2**64 - 1,
+    "np.longdouble(0.5)": 0.5,
+    "[np.uint64(5), np.uint64(6)]": [5, 6],
+    "np.arange(3, dtype=np.uint64)": torch.arange(3),
+    "torch.arange(3).to(torch.uint16)": torch.arange(3),
+    "np.array([2**64 - 1], np.uint64)": [2**64 - 1],
+    "np.ones(2, np.longdouble)": torch.ones(2, dtype=torch.float64),
+    "np.array(['a', 'b'])": ["a", "b"],
+    "np.array([Fraction(1, 2), None])": [0.5, None],
+    "[0.1, 0.2]": [0.1, 0.2],
+    "[np.float32(0.1)]": [float(np.float32(0.1))],
+    "[1, 2.5, True, None]": [1, 2.5, True, None],
+    "[[1, 2], [3]]": [[1, 2], [3]],
+    "[2**70]": [2**70],
+    "[[], []]": [[], []],
+    "[1j]": [1j],
+    "range(3)": [0, 1, 2],
+    "deque([1.5, 2.5])": [1.5, 2.5],
+    "array('d', [1, 2])": [1.0, 2.0],
+    "memoryview(bytearray(b'ab'))": [97, 98],
+    "{(1, 2)}": {(1, 2)},
+    "(0.5, 'a', [np.ones(1)])": (0.5, "a", [torch.ones(1, dtype=torch.float64)]),
+}
+
+
+def test_values_of_every_kind_are_seen_as_they_are():
+    given = "import numpy as np, torch\nfrom array import array\nfrom collections import deque\n"
+    given += "from decimal import Decimal\nfrom fractions import Fraction"
+    values = "\n".join(f"v{i} = {source}" for i, source in enumerate(VALUES))
+    session = Session([], [(1, given), (2, values)], modules=MODULES)
+    try:
+        seen = {source: session.get(f"v{i}").get("value") for i, source in enumerate(VALUES)}
+    finally:
+        session.close()
+    assert not {s: expect.short(seen[s]) for s, wanted in VALUES.items() if repr(seen[s]) != repr(wanted)}
+
+
+def test_a_list_of_numbers_is_not_rounded():
+    """Neither on the way nor by the check, which in a student's own notebook is the same."""
+    session = Session([], [(1, "def third(n): return [1 / 3] * n")], modules=MODULES)
+    try:
+        answers = session.get("third")["value"](2), [1 / 3] * 2
+    finally:
+        session.close()
+    for answer in answers:
+        assert expect.tensor(answer, like=torch.ones(2, dtype=torch.float64)).tolist() == [1 / 3] * 2
+
+
+def test_torch_func_takes_the_courses_masks():
+    """A model that a check sends, with a mask that has a backward pass of its own."""
+    source = "import torch\ndef slope(model, x): return torch.func.grad(lambda x: model(x).sum())(x)"
+    model, x = nn.Sequential(masking.Scramble(), nn.Flatten(), nn.Linear(16, 3)), torch.rand(2, 1, 4, 4)
+    session = Session([], [(1, source)], modules=MODULES)
+    try:
+        found = session.get("slope")["value"](model, x)
+    finally:
+        session.close()
+    assert torch.equal(found, torch.autograd.grad(model(x.requires_grad_()).sum(), x)[0])
+
+
 # What happens to a whole notebook.
 LUCKLESS = {
     "as it is": answers(),
@@ -114,6 +192,10 @@ LUCKLESS = {
     "in another order": answers()[::-1],
     "moved above what it needs": answers(
         before=["half = factor / 2", "factor = 4"], double=function("return half * x")
+    ),
+    "an older, wrong version above, in a cell that fails": answers(before=[WRONG + "\nprint(no_such_name)"]),
+    "an older version that needs what comes later": answers(
+        before=[WRONG + "\ncolour = factor", "factor = 4\n" + WRONG.replace("3", "4")]
     ),
     "other cells fail": answers(
         before=[

@@ -182,6 +182,17 @@ def test_scrambling_is_the_identity_forward_and_a_signed_permutation_backward(mo
     assert turned.max() < 0.5 and turned.mean() < 0.25  # but elsewhere
 
 
+@pytest.mark.parametrize("mask", ALL, ids=lambda mask: mask.__name__)
+def test_torch_func_takes_the_gradient_that_autograd_takes(mask, model):
+    """Also through a mask that has a backward pass of its own."""
+    x, masked = images(), nn.Sequential(mask(), model)
+    start = x.clone().requires_grad_()
+    torch.manual_seed(0)
+    (wanted,) = torch.autograd.grad(masked(start).square().sum(), start)
+    torch.manual_seed(0)
+    assert torch.equal(torch.func.grad(lambda x: masked(x).square().sum())(x), wanted)
+
+
 def test_scrambling_leaves_the_callers_random_numbers_alone():
     torch.manual_seed(3)
     want = torch.rand(2)

@@ -3,6 +3,7 @@
 import json
 
 from grader.grade import grade_submission, load_lab
+from grader.lab import modules_imported
 from grader.result import Result, check_result, make_result
 
 GIVEN = "import torch\n\nfrom utils import expect\n\nseed = 0"
@@ -54,6 +55,7 @@ def notebook(cells: list[str | dict], **more) -> bytes:
 
 
 LAB = notebook(CELLS).decode()
+MODULES = modules_imported(load_lab(LAB).given)  # of the process that forks; with the same, tests have one in common
 
 
 def answers(double: str = DOUBLE, total: str = TOTAL, colour: str = COLOUR, *, before=(), after=()) -> list[str]:

@@ -6,6 +6,7 @@ The same lines run in the student's kernel on plain functions, and in the grader
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,7 +58,8 @@ def that(condition: object, message: str, *, expected: str = "", got: object = N
 def tensor(value: object, *, like: Tensor, what: str = "the result") -> Tensor:
     """The answer as a detached tensor with the shape, dtype and device of `like`.
 
-    Another floating dtype, a NumPy array or a list of numbers will do. NaN will not; infinity will.
+    Another dtype will do, and all of which NumPy makes an array of numbers: a list of numbers or of arrays. They keep
+    their precision until they take the dtype of `like`. NaN will not do; infinity will.
     """
     shape = tuple(like.shape)
     words = f"a tensor of shape {shape}, {str(like.dtype)[6:]}"
@@ -65,7 +67,7 @@ def tensor(value: object, *, like: Tensor, what: str = "the result") -> Tensor:
         raise Unmet(f"{what} is None: is there a return?", expected=words)
     if not isinstance(value, Tensor):
         try:
-            value = torch.as_tensor(value)
+            value = torch.as_tensor(np.array(value, order="C"))  # else a reversed array would be refused
         except Exception:  # whatever a list of anything can cause
             raise Unmet(f"{what} is no tensor", expected=words, got=value) from None
     value = value.detach()

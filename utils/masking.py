@@ -110,8 +110,12 @@ class ScrambledGradient(torch.autograd.Function):
     """Forward: nothing. Backward: the gradient's entries change places and signs."""
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(x):
         return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):  # nothing to keep; with it torch.func takes the mask too
+        pass
 
     @staticmethod
     def backward(ctx, gradient):

@@ -13,5 +13,4 @@ Each challenge is a module, and data for the frame that all share.
     images           what entries are judged on
     networks         two trained networks, and the masks that a network may wear
     entry            what a team hands in, what a judge says of it, and how its function is called
-    oracle           the grader's end of a hidden model: it answers, and counts
 """

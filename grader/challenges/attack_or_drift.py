@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
-from grader.challenges.oracle import Oracle
+from grader.oracle import Oracle
 from utils.rate import Rate
 
 LENGTH, SOON, NAMED_BY = 400, 60, 50  # arrivals; of an alarm that counts; after an alarm that its name may depend on

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from grader.challenges.entry import Challenge, Entry, Here, Judgement, Played, code_entry, digest_of, play, score_of
 from grader.challenges.images import held_out
 from grader.challenges.networks import WRAPPERS, trained_networks
-from grader.challenges.oracle import Oracle
+from grader.oracle import Oracle
 from utils.attacks.ensemble import check_ball
 from utils.data import load
 from utils.models import predict, small_cnn

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from grader.challenges.frame import CHALLENGES, judge_again, run_challenge
+from grader.sandbox import bubblewrap, weaker
 
 
 def challenge_main(arguments: list[str]) -> None:
@@ -15,6 +16,7 @@ def challenge_main(arguments: list[str]) -> None:
     parser.add_argument("--to", dest="target", help="the folder for the board")
     parser.add_argument("--final", action="store_true", help="draw the private part, which then decides")
     parser.add_argument("--jobs", type=int, default=0, help="entries at a time; default: one for each core")
+    parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, e.g. tcp://10.0.0.1:8786")
     parser.add_argument(
         "--key", default="", help="secret from which all that is hidden is drawn; default: one made for TO"
     )
@@ -22,12 +24,14 @@ def challenge_main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if not given.again and not (given.source and given.target):
         parser.error("name both: --from submissions --to board; or a record: --again board/private/…/public-….json")
+    if not (bubblewrap() or given.scheduler):
+        print(weaker(), file=sys.stderr)
     try:
         if given.again:
             same, words = judge_again(given.again)
             print(words)
             sys.exit(not same)
-        how = {"final": given.final, "jobs": given.jobs, "key": given.key}
+        how = {"final": given.final, "jobs": given.jobs, "scheduler": given.scheduler, "key": given.key}
         said = run_challenge(CHALLENGES[given.name], Path(given.source), Path(given.target), **how)
         print(said.encode(sys.stdout.encoding or "utf-8", "replace").decode(sys.stdout.encoding or "utf-8"))
     except (OSError, ValueError) as problem:

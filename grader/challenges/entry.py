@@ -20,7 +20,16 @@ SECONDS = {"cell": 10, "call": 5, "all": 90, "cpu": 90}  # of an entry: a cell, 
 MOST_WEIGHTS = 20_000_000  # bytes
 
 
-MODULES = ("utils.attacks", "utils.data", "utils.models", "utils.training", "utils.leakage", "utils.monitoring")
+# What entries import. What torch itself loads at the first step of an optimizer takes a second and 150 MB.
+MODULES = (
+    "torch._dynamo",
+    "utils.attacks",
+    "utils.data",
+    "utils.models",
+    "utils.training",
+    "utils.leakage",
+    "utils.monitoring",
+)
 
 
 class Entry(TypedDict):
@@ -76,7 +85,7 @@ def entry_of(content: bytes, takes: str) -> Entry:
         if len(content) > MOST_WEIGHTS:
             raise Unreadable(f"the weights are larger than {MOST_WEIGHTS // 1_000_000} MB")
         return {"cells": [], "weights": base64.b64encode(content).decode()}
-    cells, _ = read_cells(content)
+    cells, _, _ = read_cells(content)
     return code_entry(*as_python([cell["source"] for cell in cells if cell["kind"] == "code"]))
 
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from grader.batch import grade_on_cores, installed_version, read_or_make_key
+from grader.batch import Work, read_or_make_key, results_of, versions_here
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
 from grader.challenges.board import team_of, write_board
 from grader.challenges.break_it import BREAK_IT
@@ -26,7 +26,7 @@ from grader.collect import collect
 from grader.grade import seed_of
 from grader.notebook import Unreadable
 from grader.result import write_whole
-from utils.fingerprint import MATTER, fingerprint
+from utils.fingerprint import fingerprint
 from utils.progress import progress
 
 CHALLENGES = {challenge.name: challenge for challenge in (BREAK_IT, DEFEND_IT, REMEMBER_ME, ATTACK_OR_DRIFT)}
@@ -39,7 +39,7 @@ class EntryRecord(TypedDict):
 
     team, id   whose it is; file: where it was; ours: whether it is one of our own
     hidden     the seed of what the challenge hid; seed: of the judging
-    decides    a hash of the code that judges; versions: of the packages that compute
+    decides    a hash of the code that judges; versions: of what computes
     judgement  None where it could not be judged, and `failed` says why: the next run tries again
     """
 
@@ -60,14 +60,22 @@ class EntryRecord(TypedDict):
 
 
 def run_challenge(
-    challenge: Challenge, source: Path, target: Path, *, final: bool = False, jobs: int = 0, key: str = ""
+    challenge: Challenge,
+    source: Path,
+    target: Path,
+    *,
+    final: bool = False,
+    jobs: int = 0,
+    scheduler: str = "",
+    key: str = "",
 ) -> str:
     """Judge what teams handed in, write the board to `target`, and return the lines for the teacher.
 
-    source  a folder or zip of entries, as for a lab. A folder is a team; all in it are its entries
-    final   judge each team's best entry on the private part too, which then decides
-    jobs    entries at a time; 0: one for each core
-    key     the secret that everything hidden is drawn from; "": the one in `target`, made once
+    source     a folder or zip of entries, as for a lab. A folder is a team; all in it are its entries
+    final      judge each team's best entry on the private part too, which then decides
+    jobs       entries at a time; 0: one for each core
+    scheduler  address of a Dask scheduler whose workers shall judge
+    key        the secret that everything hidden is drawn from; "": the one in `target`, made once
 
     What was judged before by the same code is not judged again. OSError, ValueError.
     """
@@ -81,12 +89,13 @@ def run_challenge(
     entries = {
         identity(*who): who for who in [*our_entries(challenge, private / challenge.name, decides), *known, *found]
     }
-    records = judged(challenge, list(entries.values()), "public", private, key, decides, jobs)
+    how = {"private": private, "key": key, "decides": decides, "jobs": jobs, "scheduler": scheduler}
+    records = judged(challenge, list(entries.values()), "public", **how)
     teams = best_of_teams(records, challenge)
     finals = []
     if final:
         chosen = [(r["team"], r["id"], r["file"], r["ours"], r["entry"]) for r in teams]
-        finals = judged(challenge, chosen, "private", private, key, decides, jobs)
+        finals = judged(challenge, chosen, "private", **how)
     return write_board(challenge, records, teams, finals, lines, target)
 
 
@@ -132,10 +141,6 @@ def what_judges(challenge: Challenge) -> str:
     return digest_of([code, versions_here()])
 
 
-def versions_here() -> dict[str, str]:
-    return {name: installed_version(name) for name in MATTER}
-
-
 def earlier(folder: Path, challenge: Challenge) -> list[Who]:
     """The teams' entries of earlier runs, from their records: a better one may have been handed in before."""
     records = filter(None, map(read_entry_record, sorted(folder.glob("public-*.json"))))
@@ -143,7 +148,15 @@ def earlier(folder: Path, challenge: Challenge) -> list[Who]:
 
 
 def judged(
-    challenge: Challenge, entries: Sequence[Who], part: str, private: Path, key: str, decides: str, jobs: int
+    challenge: Challenge,
+    entries: Sequence[Who],
+    part: str,
+    *,
+    private: Path,
+    key: str,
+    decides: str,
+    jobs: int,
+    scheduler: str,
 ) -> list[EntryRecord]:
     """The records of these entries on a part, those that lack made now."""
     seed = seed_of(key, part, challenge.name)
@@ -155,14 +168,7 @@ def judged(
         files.append(file)
         if not kept or kept["failed"]:
             tasks[file] = new_record(challenge, part, who, seed, seed_of(key, identity(*who), part), decides)
-    run = grade_on_cores(
-        tasks,
-        {"hidden": str(hidden)},
-        jobs or os.cpu_count() or 1,
-        judge_one,
-        lambda record, common: (record, common),
-        lost,
-    )
+    run = results_of(tasks, {"hidden": hidden.read_bytes()}, JUDGING, jobs, scheduler)
     for file, record in progress(run, total=len(tasks), desc="judging", delay=0.5):
         write_entry_record(file, record)
     return [read_entry_record(file) for file in files]
@@ -203,7 +209,7 @@ def judge_one(task: tuple[EntryRecord, dict]) -> EntryRecord:
     """Judge one entry, in a worker. A mistake of ours becomes the reason why it could not be judged."""
     torch.set_num_threads(1)
     record, common = task
-    return judge_with(record, safetensors.torch.load_file(common["hidden"]))
+    return judge_with(record, safetensors.torch.load(common["hidden"]))
 
 
 def judge_with(record: EntryRecord, hidden: dict[str, Tensor]) -> EntryRecord:
@@ -216,8 +222,16 @@ def judge_with(record: EntryRecord, hidden: dict[str, Tensor]) -> EntryRecord:
     return record | about | {"seconds": round(time.monotonic() - begin, 2)}
 
 
+def with_what_is_hidden(record: EntryRecord, common: dict) -> tuple[EntryRecord, dict]:
+    """What a worker is sent, on this machine or another, where the file with it is not."""
+    return record, common
+
+
 def lost(record: EntryRecord, common: dict, reason: str) -> EntryRecord:
     return record | {"failed": reason}
+
+
+JUDGING = Work(judge_one, with_what_is_hidden, lost)
 
 
 def judge_again(file: Path) -> tuple[bool, str]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from grader.challenges.entry import Challenge, Entry, Judgement, code_entry, digest_of, play, score_of
-from grader.challenges.oracle import Oracle
+from grader.oracle import Oracle
 from utils.data import load
 from utils.leakage import auc, fit_many, tpr_at
 from utils.leakage.membership import Networks

@@ -114,7 +114,7 @@ def serve(read: int, write: int, told: dict) -> None:
 
     def restore(kind: str, details: object) -> object:
         if kind == "hidden":
-            return HiddenModel(ask, details)
+            return HiddenModel(ask, *details)
         return kept[details] if kind == "handle" else wire.rebuild(kind, details)
 
     def ask(question: dict) -> dict:
@@ -268,7 +268,8 @@ def error_reply(problem: BaseException) -> dict:
         where = f"{own[-1].filename}, line {own[-1].lineno}: {own[-1].line}" if own else ""
         message = str(problem)
         if isinstance(problem, SyntaxError):
-            message = f"{problem.msg} (line {problem.lineno})"
+            python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+            message = f"{problem.msg} (line {problem.lineno}, read by {python})"
     except BaseException:  # an exception may be the student's own class
         message, where = "", ""
     return {"error": type(problem).__name__[:100], "message": message[:1000], "where": where[:300]}

@@ -46,16 +46,18 @@ class HiddenModel(nn.Module):
     these the call raises `BudgetSpent`. It has no parameters here, and no other methods that ask.
     """
 
-    def __init__(self, ask: Callable[[dict], dict], left: int):
+    def __init__(self, ask: Callable[[dict], dict], left: int, number: int = 0):
+        """number: of this model among those of the call"""
         super().__init__()
-        self.ask, self.left = ask, left
+        self.ask, self.left, self.number = ask, left, number
+        self.draw = 0  # the number of the last answer
 
     def forward(self, x):
         return AskedOf.apply(x, self)
 
     def told(self, question: dict) -> dict:
         """The grader's reply to a question."""
-        reply = self.ask(question)
+        reply = self.ask(question | {"model": self.number})
         self.left = reply.get("left", self.left)
         if "refused" in reply:
             raise BudgetSpent(reply["refused"]) if self.left == 0 else ValueError(reply["refused"])
@@ -63,21 +65,43 @@ class HiddenModel(nn.Module):
 
 
 class AskedOf(torch.autograd.Function):
-    """Forward asks for logits, backward for the gradient of the same draw, if the model draws random numbers."""
+    """Forward asks for logits, backward for the gradient of the same draw, if the model draws random numbers.
+
+    What is kept for backward is apart from `forward`, so that `torch.func` takes it too.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, model: HiddenModel):
+    def forward(x: Tensor, model: HiddenModel):
         reply = model.told({"do": "logits", "x": x.detach().float()})
-        ctx.model, ctx.draw = model, reply["draw"]
-        ctx.save_for_backward(x)
+        model.draw = reply["draw"]
         return reply["logits"].to(x.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    def setup_context(ctx, inputs: tuple[Tensor, HiddenModel], output: Tensor):
+        x, ctx.model = inputs
+        ctx.draw = ctx.model.draw
+        ctx.save_for_backward(x)
+
+    @staticmethod
     def backward(ctx, by: Tensor):
-        (x,) = ctx.saved_tensors
-        question = {"do": "gradient", "x": x.detach().float(), "by": by.detach().float(), "draw": ctx.draw}
-        return ctx.model.told(question)["gradient"].to(x.dtype), None
+        return GradientOf.apply(*ctx.saved_tensors, by, ctx.model, ctx.draw), None
+
+
+class GradientOf(torch.autograd.Function):
+    """Asks for a gradient. A function of its own, since only its `forward` meets plain tensors below `torch.func`."""
+
+    @staticmethod
+    def forward(x: Tensor, by: Tensor, model: HiddenModel, draw: int):
+        question = {"do": "gradient", "x": x.detach().float(), "by": by.detach().float(), "draw": draw}
+        return model.told(question)["gradient"].to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple, output: Tensor):
+        pass
+
+    @staticmethod
+    def backward(ctx, by: Tensor):
+        raise RuntimeError("a hidden model tells its gradient, and not the gradient of that")
 
 
 class Reaching:

@@ -36,9 +36,7 @@ SET_DEATH_SIGNAL, SET_DUMPABLE, DROP_FROM_BOUNDS = 1, 4, 24  # of prctl
 KEYCTL, JOIN_SESSION_KEYRING = {"x86_64": 250}.get(os.uname().machine, 219), 1
 UP, SET_FLAGS = 1, 0x8914  # of a network interface
 ENDS = 4  # descriptors of a request: what the child reads and writes, its output, and the keeper's socket
-# Many cells use them. Pyplot takes half a second; what torch loads at the first step of an optimizer takes a whole one,
-# and on a busy machine all that a call may take.
-OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot", "torch._dynamo")
+OFTEN = ("numpy.random", "utils.expect", "matplotlib.pyplot")  # many cells use them; pyplot takes half a second
 
 
 def system_call(name: str, *args) -> int:

@@ -2,7 +2,9 @@
 believes the sizes that the other states.
 
 A frame is b"MD01", the lengths of header (4 bytes) and body (8 bytes), the header (JSON) and the body (arrays, one
-after another). A tensor in the header is {"tensor": [dtype, shape]}, and its numbers are next in the body.
+after another). A tensor in the header is {"tensor": [dtype, shape]}, and its numbers are next in the body; a list of
+numbers of one type, nested or not, is {"numbers": [dtype, shape]}. None of them is rounded.
+Of a student's answer all is plain that `torch.as_tensor(np.asarray(answer))` takes, and what `float` makes of a number.
 Down to the child go models and functions too: {"module": …} from torch or utils, and {"import": "package:name"}.
 What the child cannot send stays there, and {"handle": number} stands for it.
 """
@@ -15,7 +17,10 @@ import os
 import select
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
+from numbers import Integral, Number
+from operator import mul
 
 import numpy as np
 import torch
@@ -23,6 +28,7 @@ from torch import Tensor, nn
 
 MAGIC, HEAD = b"MD01", struct.Struct(">4sIQ")
 HEADER_LIMIT, BODY_LIMIT, DEPTH = 4_000_000, 100_000_000, 60  # a module in a module is six deeper
+MOST_OBJECTS = 5_000_000  # numbers and lists that the lists of numbers of a frame become; 72 bytes each, at most
 DTYPES = (
     "bool",
     "uint8",
@@ -64,13 +70,13 @@ def pack(message: object, foreign: Callable[[object], dict] | None = None) -> by
 def unpack(header: bytes, body: bytes, foreign: Callable[[str, object], object] | None = None) -> object:
     """The value of a frame; arrays become tensors. `foreign(kind, description)` makes what is not plain."""
     try:
-        left = memoryview(body)
-        value, left = _decode(json.loads(header), left, foreign, 0)
+        left = Left(memoryview(body))
+        value = _decode(json.loads(header), left, foreign, 0)
     except Garbled:
         raise
     except Exception as problem:  # whatever hostile bytes can cause
         raise Garbled(f"the answer is not in the format: {type(problem).__name__}") from None
-    if len(left):
+    if left.body:
         raise Garbled("the answer is longer than it says")
     return value
 
@@ -81,21 +87,30 @@ def _encode(value, arrays, foreign, depth):
     if value is None or isinstance(value, (bool, int, float, str)):
         return value if type(value) in (type(None), bool, int, float, str) else _plain(value)
     if isinstance(value, list):
+        numbers = _numbers(value)
+        if numbers is not None:
+            return {"numbers": _array(numbers, arrays)["tensor"]}
         return [_encode(item, arrays, foreign, depth + 1) for item in value]
     if isinstance(value, tuple):
-        return {"tuple": [_encode(item, arrays, foreign, depth + 1) for item in value]}
+        return {"tuple": _encode(list(value), arrays, foreign, depth + 1)}
+    if isinstance(value, (set, frozenset)):
+        return {"set": [_encode(item, arrays, foreign, depth + 1) for item in value]}
     if isinstance(value, dict):
         pairs = [[_encode(part, arrays, foreign, depth + 1) for part in pair] for pair in value.items()]
         return {"dict": pairs}
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value, np.longdouble):
         return _encode(value.item(), arrays, foreign, depth + 1)
-    if isinstance(value, np.ndarray) and str(value.dtype) in DTYPES:
-        return _array(value, arrays)
+    if isinstance(value, Number) and not isinstance(value, complex):  # a fraction, a decimal
+        return int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, Tensor) and not value.is_sparse:
         plain = value.detach().cpu()
         plain = plain.float() if plain.dtype == torch.bfloat16 else plain
-        if str(plain.dtype)[6:] in DTYPES:
-            return _array(plain.resolve_neg().resolve_conj().numpy(), arrays)
+        return _encode_array(plain.resolve_neg().resolve_conj().numpy(), arrays, foreign, depth)
+    array_like = any(hasattr(type(value), name) for name in ("__array__", "__array_interface__"))
+    if array_like and not isinstance(value, Tensor):
+        return _encode_array(np.asarray(value), arrays, foreign, depth)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return _encode(list(value), arrays, foreign, depth + 1)
     if foreign is None:
         raise TypeError(f"{type(value).__name__} cannot be sent")
     return _encode_parts(foreign(value), arrays, foreign, depth + 1)
@@ -114,6 +129,39 @@ def _plain(value):
             return kind.__str__(value) if kind is str else kind(value)
 
 
+def _numbers(value):
+    """A list of numbers of one type as an array, also if it is nested; None if it is another list."""
+    shape, items = [len(value)], value
+    while items and type(items[0]) is list:
+        widths = {len(item) if type(item) is list else -1 for item in items}
+        if len(widths) > 1 or len(shape) == 8:
+            return None
+        shape += widths
+        items = list(chain.from_iterable(items))
+    kinds = set(map(type, items))
+    if len(kinds) != 1 or _objects(shape) > MOST_OBJECTS or str(np.dtype(kind := kinds.pop())) not in DTYPES:
+        return None
+    try:
+        return np.array(items, kind).reshape(shape)
+    except OverflowError:  # an integer of more than 64 bits
+        return None
+
+
+def _objects(shape):
+    """How many numbers and lists a list of this shape is made of."""
+    return sum(accumulate(shape, mul))
+
+
+def _encode_array(value, arrays, foreign, depth):
+    """An array of any type: as the nearest that a tensor has, or else as a list."""
+    if value.dtype == np.longdouble:
+        value = value.astype(np.float64)
+    elif value.dtype.kind == "u" and value.dtype.itemsize > 1 and (value <= np.iinfo(np.int64).max).all():
+        value = value.astype(np.int64)  # torch computes little with wider unsigned integers
+    value = value.astype(value.dtype.newbyteorder("="), copy=False)
+    return _array(value, arrays) if str(value.dtype) in DTYPES else _encode(value.tolist(), arrays, foreign, depth + 1)
+
+
 def _array(value, arrays):
     if value.nbytes + sum(map(len, arrays)) > BODY_LIMIT:  # before anything is copied
         raise Garbled(f"the value is too large: an array of {value.nbytes:,} bytes")
@@ -121,28 +169,31 @@ def _array(value, arrays):
     return {"tensor": [str(value.dtype), [int(n) for n in value.shape]]}
 
 
+class Left:
+    """What is left of a frame while it is read: of its body, and of the objects that lists of numbers may become."""
+
+    def __init__(self, body: memoryview):
+        self.body, self.objects = body, MOST_OBJECTS
+
+
 def _decode(node, left, foreign, depth):
     if depth > DEPTH:
         raise Garbled(f"nested more than {DEPTH} deep")
     if node is None or isinstance(node, (bool, int, float, str)):
-        return node, left
+        return node
     if isinstance(node, list):
-        items = []
-        for item in node:
-            value, left = _decode(item, left, foreign, depth + 1)
-            items.append(value)
-        return items, left
+        return [_decode(item, left, foreign, depth + 1) for item in node]
     ((kind, details),) = node.items()
     if kind == "tensor":
         return _tensor(*details, left)
-    value, left = _decode(details, left, foreign, depth + 1)
-    if kind == "tuple":
-        return tuple(value), left
-    if kind == "dict":
-        return dict(value), left
+    if kind == "numbers":
+        return _list(*details, left)
+    value = _decode(details, left, foreign, depth + 1)
+    if kind in ("tuple", "dict", "set"):
+        return {"tuple": tuple, "dict": dict, "set": set}[kind](value)
     if foreign is None:
         raise Garbled(f"an unknown kind of value: {kind!r:.20}")
-    return foreign(kind, value), left
+    return foreign(kind, value)
 
 
 def _tensor(dtype, shape, left):
@@ -150,13 +201,21 @@ def _tensor(dtype, shape, left):
         raise Garbled("an impossible array")
     count, kind = math.prod(shape), getattr(torch, dtype)
     size = count * kind.itemsize
-    if size > len(left):
+    if size > len(left.body):
         raise Garbled("an array that is longer than the answer")
-    raw = bytearray(left[:size])
+    raw, left.body = bytearray(left.body[:size]), left.body[size:]
     if dtype == "bool":  # torch trusts each byte to be 0 or 1
         raw = bytearray(np.frombuffer(raw, np.uint8).astype(bool).tobytes())
     flat = torch.frombuffer(raw, dtype=kind) if count else torch.empty(0, dtype=kind)
-    return flat.reshape(shape), left[size:]
+    return flat.reshape(shape)
+
+
+def _list(dtype, shape, left):
+    array = _tensor(dtype, shape, left)
+    left.objects -= _objects(shape)
+    if left.objects < 0:
+        raise Garbled("too many numbers in lists")
+    return array.tolist()
 
 
 # Pipes: whoever waits, waits until a deadline.

@@ -1,4 +1,4 @@
-"""The grader's end of a hidden model: it answers, counts, and hears what an entry reaches for."""
+"""The grader's end of a model that stays here: it answers, counts, and hears what a challenge's entry reaches for."""
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,14 @@ class Oracle:
     """Answers the questions of one call. Whatever a hostile child asks, it gets a sentence or plain numbers.
 
     model   the hidden model; None: there is none, and questions are refused
-    shape   of one input
+    shape   of one input; None: any
     budget  queries: each image of an answer, and each image of a gradient, is one
     seed    where a model that draws random numbers begins: an entry that is judged again meets the same draws
     """
 
-    def __init__(self, model: nn.Module | None = None, shape: tuple[int, ...] = (), budget: int = 0, seed: int = 0):
+    def __init__(
+        self, model: nn.Module | None = None, shape: tuple[int, ...] | None = (), budget: int = 0, seed: int = 0
+    ):
         self.model, self.shape, self.left, self.seed = model, shape, budget, seed
         self.budget, self.draws = budget, 0
         self.notes: list[str] = []
@@ -39,14 +41,16 @@ class Oracle:
             return self.spend(len(about["x"])) or self.logits(about["x"])
         if do == "gradient" and self.fits(about.get("x")) and self.fits_answer(about):
             return self.spend(len(about["x"])) or self.gradient(about["x"], about["by"], about["draw"])
-        return self.refused(f"the model takes float32 inputs (N, {', '.join(map(str, self.shape))})")
+        shape = "…" if self.shape is None else ", ".join(map(str, self.shape))
+        return self.refused(f"the model takes float32 inputs (N, {shape})")
 
     def fits(self, x: object) -> bool:
         return (
             self.model is not None
             and isinstance(x, Tensor)
             and x.dtype == torch.float32
-            and x.shape[1:] == self.shape
+            and x.dim() > 0
+            and self.shape in (None, tuple(x.shape[1:]))
             and 0 < len(x) <= MOST_AT_ONCE
         )
 
@@ -74,11 +78,9 @@ class Oracle:
 
     def gradient(self, x: Tensor, by: Tensor, draw: int) -> dict:
         """Of the answer that was given at that draw, times `by`, summed."""
-        x = x.clone().requires_grad_()
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(self.seed + draw)
-            answer = self.model(x)
+            answer, back = torch.func.vjp(self.model, x)  # which a rehearsal may call inside of another torch.func
             if answer.shape != by.shape:
                 return self.refused(f"a gradient is asked by {tuple(answer.shape)} numbers")
-            (found,) = torch.autograd.grad(answer, x, by, allow_unused=True) if answer.requires_grad else (None,)
-        return {"gradient": torch.zeros_like(x) if found is None else found, "left": self.left}
+            return {"gradient": back(by)[0].detach(), "left": self.left}
