@@ -583,7 +583,7 @@ expect.that(
 times = expect.tensor(detect(before, mistakes(300, 0.2, seed + 22)), like=torch.zeros(300).long(), what=what)
 late = delays(times, changes(300, seed + 22))
 expect.that(
-    len(late) > 210 and late.median() <= 62,  # tests/luck.py says how much chance may add
+    len(late) > 210 and late.median() <= 62,  # tests/test_luck.py says how much chance may add
     "on new streams the alarms come too late",
     expected="a median delay of 50, and up to 62 by chance",
     got=late.median() if len(late) else "no alarm after the change",
