@@ -3,7 +3,8 @@ exercise costs only its own points.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 import torch
 from torch import nn
@@ -31,6 +32,8 @@ class Session:
 
     given, cells   sources that come first, and the student's as (number, source)
     modules        what these sources may import, for children to have at once
+    seeds          of torch's random numbers, one for each call in turn: draws that are the same in two calls say that a
+                   function seeds itself
     oracle         of a challenge: what answers questions during a call; as an argument it is a hidden model there
     problems       {cell's number: what went wrong}; a problem of a cell costs nothing by itself
     isolation      what keeps the children apart from all else, by name
@@ -45,7 +48,8 @@ class Session:
     ):
         self.given, self.cells, self.limits, self.modules = given, cells, limits, modules
         self.child: Child | None = None
-        self.life, self.seed = 0, 0
+        self.life = 0
+        self.seeds: Iterator[int] = repeat(0)
         self.oracle: Callable[[object], dict] | None = None
         self.models: list[Oracle] = []  # of this call: models of a class that a check has made
         self.problems: dict[int, str] = {}
@@ -139,7 +143,7 @@ class Session:
         return {"value": Function(self, name) if isinstance(value, Function) else value}
 
     def call(self, function: "Function", args: tuple, kwargs: dict) -> object:
-        request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": self.seed}
+        request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": next(self.seeds)}
         request["watched"] = self.oracle is not None
         self.models.clear()
         reply = self._ask(request, function.name, function)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import zipfile
 from functools import partial
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -258,6 +259,24 @@ def test_each_student_has_a_seed_of_their_own():
     seeds = {seed_of(key, student, lab) for key in ("a", "b") for student in ("x", "y") for lab in ("1", "2")}
     assert len(seeds) == 8
     assert seed_of("a", "x", "1") == seed_of("a", "x", "1")
+
+
+def two_draws() -> tuple[float, float]:
+    """What two calls of a student's function draw, graded with seed 5."""
+    session = Session([], [(1, "import torch\ndef drawn():\n    return torch.rand(1).item()")], modules=MODULES)
+    session.seeds = count(5)
+    try:
+        drawn = session.get("drawn")["value"]
+        return drawn(), drawn()
+    finally:
+        session.close()
+
+
+def test_each_call_draws_numbers_of_its_own():
+    """Draws that are the same in two calls say that a function seeds itself; another grading draws the same again."""
+    first, again = two_draws()
+    assert first != again
+    assert two_draws() == (first, again)
 
 
 def test_checks_draw_from_the_students_seed():

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import ClassVar, NamedTuple, TypedDict
 
 from torch import Tensor
@@ -127,7 +128,7 @@ class Played:
         """call: seconds that one may take"""
         numbered = list(enumerate(entry["cells"], 1))
         self.session = Session([], numbered, LIMITS | SECONDS | {"call": call}, MODULES)
-        self.session.seed, self.problems = seed, []
+        self.session.seeds, self.problems = repeat(seed), []
 
     def __enter__(self):
         return self

@@ -617,3 +617,17 @@ def wake(model, x, y, *, eps):
         (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
         x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
+
+
+# WRONG verdict: the mask before the threat model -> the first in the list counts
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""

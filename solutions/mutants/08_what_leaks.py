@@ -333,7 +333,7 @@ def input_of(weight, bias):
     return (weight / bias[:, None]).mean(0)
 
 
-# WRONG input_of: the largest number, not in size -> largest in size
+# WRONG input_of: the largest number, not in size -> least loss|negative
 def input_of(weight, bias):
     row = int(bias.argmax())
     return weight[row] / bias[row]
@@ -349,7 +349,7 @@ def input_of(weight, bias):
     return weight[int(bias.abs().argmax())]
 
 
-# WRONG input_of: any row that is not 0 -> largest in size
+# WRONG input_of: any row that is not 0 -> least loss
 def input_of(weight, bias):
     row = int((bias != 0).nonzero()[0])
     return weight[row] / bias[row]
@@ -540,3 +540,22 @@ def read_back(model, observed, label, shape):
         x.grad = torch.autograd.grad(angle, x)[0].sign()
         optimizer.step()
     return x.detach()
+
+
+# WRONG found_at: rounds to the nearest number of accused -> may be accused at most|found too many|lowest threshold
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    allowed = round(fpr * len(others))
+    return 1.0 if allowed == len(others) else float((scores[members] > others[allowed]).double().mean())
+
+
+# WRONG input_of: takes for granted that an input is not negative -> need not be an image
+def input_of(weight, bias):
+    row = int(bias.abs().argmax())
+    return (weight[row] / bias[row]).clamp_min(0)
+
+
+# WRONG masks: sums in float32 -> whole numbers of 64 bits
+def masks(secrets, field):
+    upper = secrets.float() * torch.ones(len(secrets), len(secrets)).triu(1)[..., None]
+    return ((upper.sum(1) - upper.sum(0)) % field).long()

@@ -515,3 +515,65 @@ def plan():
 # WRONG plan: a thousand updates -> at most 400
 def plan():
     return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.1, "updates": 1000, "lr": 1.0, "momentum": 0.0}
+
+
+# WRONG draws: seeds itself -> sets a seed
+def draws(n, rate, updates):
+    torch.manual_seed(0)
+    return torch.rand(updates, n) < rate
+
+
+# WRONG private_mean: the same noise in each call -> the same noise
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1) @ gradients
+    noise = torch.randn(total.shape, generator=torch.Generator().manual_seed(0))
+    return (total + noise_multiplier * clip * noise) / size
+
+
+# WRONG private_mean: the data choose the noise -> the same noise
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1) @ gradients
+    torch.manual_seed(int(abs(float(gradients.sum())) * 1e6))
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: cuts the noise at three standard deviations -> the noise is cut
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1) @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total).clamp(-3, 3)) / size
+
+
+# WRONG lower_bound: the numbers of runs exchanged -> have changed places
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    n_in, n_out = n_out, n_in
+
+    def least(k, n):
+        return float(special.betaincinv(k, n - k + 1, failure_prob / 2)) if k else 0.0
+
+    hit, alarm = least(hits, n_in), 1 - least(n_out - alarms, n_out)
+    return math.log(max((hit - privacy_delta) / alarm, 1.0))
+
+
+# WRONG verdict: the scale before the audit -> the first in the list counts
+def verdict(report):
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    rate = report["batch"] / report["examples"]
+    eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: the epsilon before the sampling -> the first in the list counts
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    rate = report["batch"] / report["examples"]
+    if privacy_eps(report["noise"], rate, report["updates"], report["delta"]) > report["claimed"]:
+        return "overclaims"
+    return "unproved" if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"] else "sound"

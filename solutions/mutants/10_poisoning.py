@@ -651,3 +651,44 @@ def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     x[which] = poisoning.add_trigger(x[which])
     return x, y
+
+
+# WRONG backdoor: cut, not rounded -> rounded otherwise
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: int(rate * len(y) + 1e-9)]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: rounded up -> rounded otherwise|another number of places
+def backdoor(x, y, *, rate, target, trigger):
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: math.ceil(rate * len(y) - 1e-9)]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG backdoor: seeds itself -> sets a seed
+def backdoor(x, y, *, rate, target, trigger):
+    torch.manual_seed(0)
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+# WRONG verdict: the difference before the true places -> the first in the list counts|who knows where the poisons are
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    n = report["images"]
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    return "works" if now.interval[1] <= promise else "weaker only"

@@ -83,7 +83,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: the divergence of one from the other -> another number
+# WRONG psi: the divergence of one from the other -> its factor is q - p
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -217,7 +217,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: halves, whatever the sizes -> keep their sizes|small too often|large too often
+# WRONG permutation_p: halves, whatever the sizes -> halves of the pile|small too often|large too often
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
     half = len(pile) // 2
@@ -551,3 +551,112 @@ def detect(calm, streams):
         heights.append(up)
     there = torch.stack(heights, 1) > 3.5
     return torch.where(there.any(1), 500 - there.int().argmax(1), -1)
+
+
+# RIGHT permutation_p: choice without replacement by NumPy
+def permutation_p(a, b, permutations):
+    pile, n = torch.cat([a, b]).double().numpy(), len(a)
+    import numpy as np
+
+    draw = np.random.default_rng()
+    observed = abs(pile[:n].mean() - pile[n:].mean())
+    d = [draw.permutation(pile) for _ in range(permutations)]
+    return (1 + sum(abs(x[:n].mean() - x[n:].mean()) >= observed - 1e-9 for x in d)) / (1 + permutations)
+
+
+# WRONG permutation_p: bootstrap of the pile -> with replacement
+def permutation_p(a, b, permutations):
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        s = pile[torch.randint(len(pile), (len(pile),))]
+        count += abs(float(s[: len(a)].mean() - s[len(a) :].mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# RIGHT permutation_p: Student's t
+def permutation_p(a, b, permutations):
+    def t(u, v):
+        n, m = len(u), len(v)
+        s = (((u - u.mean()) ** 2).sum() + ((v - v.mean()) ** 2).sum()) / (n + m - 2)
+        return abs(float((u.mean() - v.mean()) / (s * (1 / n + 1 / m) + 1e-12).sqrt()))
+
+    pile, observed, count = torch.cat([a, b]), t(a, b), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += t(pile[: len(a)], pile[len(a) :]) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: Welch's t -> what each drawn group varies
+def permutation_p(a, b, permutations):
+    def t(u, v):
+        return abs(float((u.mean() - v.mean()) / (u.var() / len(u) + v.var() / len(v) + 1e-12).sqrt()))
+
+    pile, observed, count = torch.cat([a, b]), t(a, b), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += t(pile[: len(a)], pile[len(a) :]) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: medians -> a distance of the medians
+def permutation_p(a, b, permutations):
+    t = lambda u, v: abs(float(u.median() - v.median()))
+    pile, observed, count = torch.cat([a, b]), t(a, b), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += t(pile[: len(a)], pile[len(a) :]) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG permutation_p: seeds itself -> the function sets a seed
+def permutation_p(a, b, permutations):
+    torch.manual_seed(0)
+    pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
+    for _ in range(permutations):
+        pile = pile[torch.randperm(len(pile))]
+        count += abs(float(pile[: len(a)].mean() - pile[len(a) :].mean())) >= observed - 1e-6
+    return count / (1 + permutations)
+
+
+# WRONG psi: a histogram that drops outliers -> beyond all of the reference's
+def psi(reference, now, bins):
+    import numpy as np
+
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)).numpy()
+    p, q = (torch.tensor(np.histogram(s.numpy(), cuts)[0]).float() + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: value at cut lies above -> equal a cut lie above
+def psi(reference, now, bins):
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] >= cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG alarms: Šidák's limits, for independent tests -> no formula for independent
+def alarms(p, level):
+    ordered, order = p.sort()
+    k = len(p)
+    passes = (ordered <= 1 - (1 - level) ** (1 / torch.arange(k, 0, -1))).int().cumprod(0).bool()
+    answer = torch.zeros(k, dtype=torch.bool)
+    answer[order] = passes
+    return answer
+
+
+# WRONG detect: begins at a time at which it expects the change -> its time is drawn
+def detect(calm, streams):
+    out = []
+    for s in streams:
+        u, t0 = 0.0, -1
+        for t, v in enumerate(s.tolist()):
+            if t < 250:
+                continue
+            u = max(0, u + v - float(calm.mean()) - 0.06)
+            if u > 2.0 and t0 < 0:
+                t0 = t
+        out.append(t0)
+    return torch.tensor(out)

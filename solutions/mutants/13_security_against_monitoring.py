@@ -734,3 +734,17 @@ def attack_or_drift(calm, examples, streams):
 def attack_or_drift(calm, examples, streams):
     there = streams[:, :3].mean(1) > 0.9
     return torch.where(there.any(1), there.int().argmax(1), -1), ["evasion"] * len(streams)
+
+
+# WRONG judged: an alarm at the last arrival is none -> at the last arrival
+def judged(alarms, changes, length):
+    false = int((alarms < changes).sum())
+    caught = (alarms >= changes) & (alarms < length - 1)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return false, int(caught.sum()), delay
+
+
+# WRONG first_look: Šidák's limit, for independent tests -> no formula for independent tests
+def first_look(p, level):
+    there = (p <= 1 - (1 - level) ** (1 / p.numel())).any(0)
+    return int(there.int().argmax()) if there.any() else -1

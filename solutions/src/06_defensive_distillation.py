@@ -520,7 +520,22 @@ for kind, (word, entry, question) in [*kinds.items()] * 3:
     expect.that(fits, "return a verdict and the entry that shows it", expected="two texts", got=found)
     expect.that(found[0] == word, f"another verdict is due: {question}", expected=f"a verdict on {told}", got=found)
     expect.that(
-        found[1] == entry, f"{word} it is, but another entry shows it: {question}", expected=f"for {told}", got=found
+        found[1] == entry,
+        f"the verdict fits, but another entry shows it: {question}",
+        expected=f"for {told}",
+        got=found,
+    )
+for eps_differ, above, sleeps in ((1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (0, 0, 1)):  # each overclaims as well
+    plain = {"eps": 0.1, "loss": "cross-entropy", "divided by": 1, "asleep": 0, "clean": 950, "left": 300}
+    hot = plain | {"asleep": 80 * sleeps, "left": 290} | ({"eps": 0.05} if eps_differ else {})
+    plain |= {"left": 980} if above else {}
+    word, entry = ("invalid", "eps") if eps_differ else ("invalid", "left") if above else ("masked", "asleep")
+    found = verdict({"undefended": plain, "distilled": hot, "images": 1000, "claim": "more robust"})
+    expect.that(
+        isinstance(found, (tuple, list)) and found[0] == word and (found[1] == entry or word == "invalid"),
+        "another verdict is due: of several that are true the first in the list counts",
+        expected=f"a verdict on undefended {plain}, distilled {hot}, claim: more robust",
+        got=found,
     )
 ### END HIDDEN TESTS
 

@@ -146,6 +146,16 @@ for levels, share in itertools.product((2, 5, 20), (0.0, 0.07, 0.29, 0.58, 1.0))
             expected=f"{wanted:.4f} at {share:.0%} of {n // 2} non-members, {levels} different scores",
             got=f"{found:.4f}",
         )
+others, members = torch.arange(10.0), torch.arange(20) < 10
+for share in (0.05, 0.16, 0.19, 0.38, 0.77):
+    found = expect.number(found_at(torch.cat([others + 0.5, others]), members, share))
+    wanted = int(share * 10 + 1e-9) / 10
+    expect.that(
+        abs(found - wanted - 0.1) < 1e-6,
+        f"{share:.0%} of 10 non-members is {share * 10:g}: how many of them may be accused at most?",
+        expected=f"{wanted + 0.1:.1f}",
+        got=found,
+    )
 others, members = torch.arange(100.0), torch.arange(200) < 100
 scores = torch.cat([torch.arange(100.0) + 0.5, others])
 for share in (0.07, 0.14, 0.29, 0.57, 0.58):
@@ -401,13 +411,19 @@ for features, classes, dead in ((1, 2, 0), (30, 10, 5), (500, 4, 10), (64, 10, 1
         atol=1e-4,
     )
 torch.manual_seed(seed)
+image, delta = torch.randn(20), torch.tensor([0.2, -0.7, 0.0, 0.4])
+found = expect.tensor(input_of(delta[:, None] * image, delta), like=image)
+expect.equal(
+    found, image, "not the input where some of its numbers are negative: an input need not be an image", atol=1e-4
+)
+torch.manual_seed(seed)
 image, delta = torch.rand(50), torch.tensor([1e-7, -3.0, 1e-6, 0.0, 2e-7])
 rounded = (delta[:, None] * image + 1e-8 * torch.randn(5, 50)).float()  # small rows carry more rounding
 found = expect.tensor(input_of(rounded, delta), like=image)
 expect.equal(
     found,
     image,
-    "not the input: rounding spoils small rows. Take the row whose number is largest in size, negative or not",
+    "not the input: rounding spoils small rows. Which row can be divided with the least loss, negative or not?",
     expected="what went in, to 0.0001",
     atol=1e-4,
 )
@@ -464,6 +480,15 @@ for n, field in ((2, 7), (3, 3), (3, 4), (4, 2)):
             expected=f"each of {field ** (n - 1)} outcomes equally often, over all secrets",
             got=f"{len(counts)} outcomes",
         )
+field = 2**31 - 1  # the sizes of real fields: sums of such numbers need int64, and no float holds them
+drawn = torch.randint(field, (5, 5, 7), generator=torch.Generator().manual_seed(seed))
+found = expect.tensor(masks(drawn, field), like=torch.zeros(5, 7, dtype=torch.int64))
+expect.that(
+    (found.sum(0) % field == 0).all() and found.min() >= 0 and found.max() < field,
+    "in a field of 2**31 - 1 the masks do not cancel: are the sums whole numbers of 64 bits?",
+    expected=f"sums of 0 modulo {field}",
+    got=found.sum(0) % field,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]

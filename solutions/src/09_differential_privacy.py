@@ -11,6 +11,7 @@
 # `utils.privacy` has a finished version of most of this: it is for afterwards, not an answer to 1, 2 and 3.
 
 # %%
+import itertools
 import math
 import random
 
@@ -53,6 +54,7 @@ print(f"{len(gradients)} gradients; length, median: {lengths.median():.2f}, mean
 # - the sum is divided by `size`, the *expected* number of examples.
 #
 # The batch may be empty: then only noise is left. The gradients stay as they were.
+# Each call of both functions draws anew: set no seed.
 #
 # <details><summary>Hint 1</summary>How many examples a batch has is itself random.
 # The accountant counts on that.</details>
@@ -137,6 +139,11 @@ for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (1
         "every example is in too nearly the same number of batches: do rounds or epochs hand them out in turn?",
         expected="numbers that differ as independent draws do",
         got=found.sum(0)[:10],
+    )
+    second = expect.tensor(draws(n, rate, updates), like=found)
+    expect.that(
+        not torch.equal(second, found),
+        "two calls drew the same batches: the function sets a seed, and each call should draw anew",
     )
     again = (found[1:] * found[:-1]).mean()
     expect.that(
@@ -225,6 +232,20 @@ for batch, clip, noise, size in ((1, 0.1, 1.0, 1), (50, 0.1, 1.0, 1), (8, 3.0, 0
         "the noise is not Gaussian around 0",
         expected="mean 0, and fourth moment 3",
         got=f"{float(first.mean()) / wanted:.3f}, and {float((first**4).mean()) / wanted**4:.2f}",
+    )
+    expect.that(
+        first.abs().max() > 3.3 * wanted,
+        "the noise is cut: of 40,000 Gaussian numbers some lie beyond 3.3 standard deviations",
+        expected=f"a largest of about {4.3 * wanted:.3g}",
+        got=float(first.abs().max()),
+    )
+    second = private_mean(wide, clip=clip, noise_multiplier=noise, size=size)
+    second = expect.tensor(second, like=wide[0]) - plain
+    expect.that(
+        abs(float((first * second).mean())) / wanted**2 < 0.05,
+        "two calls add the same noise: whoever sees both can take it off. Set no seed, and let no data choose it",
+        expected="no correlation between the noise of two calls",
+        got=float((first * second).mean()) / wanted**2,
     )
     together = float((first[1:] * first[:-1]).mean()) / wanted**2
     expect.that(
@@ -442,6 +463,17 @@ expect.that(
     found > 1.9, "refutes less than these counts do", expected="about 2.26 for 90 hits and 3 alarms of 100", got=found
 )
 ### BEGIN HIDDEN TESTS
+turned, straight = (
+    math.log(stats.binomtest(30, n).proportion_ci(0.95).low / stats.binomtest(1, m).proportion_ci(0.95).high)
+    for n, m in ((200, 60), (60, 200))
+)
+found = expect.number(lower_bound(30, 60, 1, 200, 0.0, 0.05))
+expect.that(
+    abs(found - max(turned, 0.0)) > 1e-3,
+    "the two numbers of runs have changed places: hits are counted in n_in runs, alarms in n_out",
+    expected=f"{straight:.4f} for 30 hits of 60 and 1 alarm of 200",
+    got=found,
+)
 draw = np.random.default_rng(seed)
 for n_in, n_out, delta, a in (
     (100, 100, 1e-5, 0.05),
@@ -580,6 +612,7 @@ for name, report in reports.items():
     seen.add(found)
 expect.that(len(seen) == 3, "the three reports deserve three different words", got=sorted(seen))
 ### BEGIN HIDDEN TESTS
+words_in_order = ("refuted", "leaks", "unproved", "overclaims")
 chance = random.Random(seed)
 questions = {
     "sound": "the numbers carry the claim, and an audit below it refutes nothing",
@@ -622,6 +655,20 @@ for kind, question in questions.items():
             report["delta"] = 1e-9
     found = verdict(report)
     expect.that(found == word, f"another word is due: {question}", got=f"{found} for {report}")
+for true in itertools.product((True, False), repeat=4):  # which of the first four words are true
+    report = {"noise": 1.0, "batch": 128, "examples": 10_000, "updates": 400, "delta": 1e-5}
+    eps = privacy_eps(1.0, 0.0128, 400, 1e-5)
+    report["claimed"] = round(eps * (0.8 if true[3] else 1.2), 3)
+    report["audited"] = round(report["claimed"] * (1.2 if true[0] else 0.5), 3)
+    report["scale"] = "mean of the data" if true[1] else "constants"
+    report["sampling"] = "shuffled" if true[2] else "Poisson"
+    word = next((w for w, is_true in zip(words_in_order, true, strict=True) if is_true), "sound")
+    found = verdict(report)
+    expect.that(
+        found == word,
+        f"another word is due: of several that are true ({sum(true)} here) the first in the list counts",
+        got=f"{found} for {report}",
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -693,15 +740,18 @@ expect.that(
 network, _ = trained(how, seed)
 found = accuracy(network, data.test)
 expect.that(
-    found >= 0.88, "private, and not accurate enough yet", expected="at least 88 % of the test images", got=found
+    found >= 0.83,  # a plan that reaches 88 % on average falls below in 1 of 10,000 trainings
+    "private, and not accurate enough yet",
+    expected="at least 88 % of the test images on average, 83 % in each training",
+    got=found,
 )
 ### BEGIN HIDDEN TESTS
-left = [accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2)]
+left = [found, *(accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2))]
 mean = Rate(sum(rate.k for rate in left), sum(rate.n for rate in left))
 expect.that(
-    mean >= 0.87,
-    "private, and with other draws of batches and noise not accurate enough: it was luck",
-    expected="at least 87 % on average of two other trainings",
+    mean >= 0.853,  # 4 standard deviations below 88 %, of 1.2 % in each training
+    "private, and on average of three draws of batches and noise not accurate enough",
+    expected="at least 88 %, less 2.7 % for chance",
     got=mean,
 )
 ### END HIDDEN TESTS

@@ -43,6 +43,7 @@ def learn(x, y, seed=0):
 # Of the images that are *not* of class `target`, draw at random as many as `rate` says: `round(rate * N)`
 # for N images in all, no image twice. They get the trigger, `trigger(images)`, and the label `target`.
 # Return three things: the new images, the new labels, and which places (K,) were poisoned.
+# Each call draws anew: set no seed.
 # The caller's `x` and `y` stay as they were.
 #
 # **`success`** returns two whole numbers: on how many images the trigger works,
@@ -169,6 +170,15 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
             expected="all others as they were",
             got=f"{len(changed)} examples changed, {len(which)} places returned",
         )
+for n, rate in ((30, 0.09), (30, 0.12), (47, 0.2), (47, 0.25)):  # 2.7, 3.6, 9.4 and 11.75 images
+    some, names = torch.rand(n, 1, 3, 3), torch.arange(n) % 4
+    found = backdoor(some, names, rate=rate, target=0, trigger=poisoning.add_trigger)
+    expect.that(
+        len(three(found, some, names)[2]) == round(rate * n),
+        f"the number of places is rounded otherwise than by round(rate * N): rate * N is {rate * n:g} here",
+        expected=f"{round(rate * n)} places",
+        got=len(three(found, some, names)[2]),
+    )
 many, names = torch.rand(3000, 1, 3, 3), torch.arange(3000) % 4
 which = three(backdoor(many, names, rate=0.25, target=0, trigger=poisoning.add_trigger), many, names)[2]
 early = int((which < 1500).sum())
@@ -184,6 +194,12 @@ expect.that(
     "the drawn places are too even: draw at random",
     expected="neighbours here, gaps there",
     got=f"gaps from {int(gaps.min())} to {int(gaps.max())}",
+)
+twice = torch.rand(400, 1, 3, 3), torch.arange(400) % 4
+drawn = [three(backdoor(*twice, rate=0.25, target=0, trigger=poisoning.add_trigger), *twice)[2] for _ in range(2)]
+expect.that(
+    set(drawn[0].tolist()) != set(drawn[1].tolist()),
+    "two calls drew the same images: the function sets a seed, and each call should draw anew",
 )
 ### END HIDDEN TESTS
 
@@ -504,7 +520,7 @@ for _ in range(12):
     )
     expect.that(
         near(wanted),
-        f"another bound: each change multiplies by exp(eps) and adds delta, one after the other ({about})",
+        f"another bound: what does each change make of p, and what does the next make of that? ({about})",
         expected=f"{wanted:.6f}",
         got=found,
     )
@@ -558,6 +574,23 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
     found = verdict(dict(report), promise)
     about = f"a verdict on {report}, promised {promise:g}"
     expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
+for counted, threshold, before, after in (
+    ("all classes", "all poisons caught", 300, 10),
+    ("all classes", "chosen before", 300, 300),
+    ("all classes", "all poisons caught", 300, 250),
+    ("other classes", "all poisons caught", 300, 300),
+    ("other classes", "all poisons caught", 300, 250),
+    ("other classes", "chosen before", 300, 290),
+):
+    report = {"counted": counted, "threshold": threshold, "hits": after, "images": 360, "hits before": before}
+    wanted = "counts its own" if counted == "all classes" else "not shown"
+    wanted = "knows the poison" if counted != "all classes" and threshold != "chosen before" else wanted
+    expect.that(
+        verdict(dict(report), 0.1) == wanted,
+        "another verdict is due: of several that are true the first in the list counts",
+        expected=f"a verdict on {report}, promised 0.1",
+        got=verdict(dict(report), 0.1),
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -75,6 +75,7 @@ cases = (
     ([200, 200], [100, 150], (0, 0, math.inf), "a stream without an alarm is neither false nor caught"),
     ([10, 20, 190], [100, 100, 100], (2, 1, 90), "an early alarm is false, not a change caught before it happened"),
     ([110, 200, 200], [100, 90, 80], (0, 1, 10), "a stream without an alarm has no delay: it is no part of the median"),
+    ([199], [190], (0, 1, 9), "an alarm at the last arrival, at length - 1, is one: only `length` means none"),
     ([101, 103, 199], [100, 100, 100], (0, 3, 3), "the median delay is the middle one, not the mean"),
     ([60, 150, 190], [50, 100, 180], (0, 3, 10), "each stream has a change of its own to count from"),
 )
@@ -159,6 +160,11 @@ cases = (
     (with_values(2, 50, {(0, 0): 0.0009}), -1, "the first look may take no more of the level than the others"),
     (with_values(3, 20, {(0, 5): 1e-4, (1, 9): 1e-9}), 5, "the first alarm was asked, not the clearest or the last"),
     (with_values(3, 20, {(2, 5): 1e-4, (0, 9): 1e-4}), 5, "the time was asked, not which signal it was"),
+    (
+        with_values(2, 50, {(0, 3): 0.00051}),
+        -1,
+        "0.00051 is a little above the same part of the level for each: no formula for independent tests",
+    ),
     (with_values(4, 8, {(1, 6): 0.25 / 32}), 6, "a p-value that equals its limit raises an alarm"),
     (
         with_values(2, 50, {(0, 3): 0.00055, (0, 9): 1e-9}),
