@@ -5,6 +5,7 @@ It lies in build/site; `make site PORT=8000` serves it as well.
 
 import argparse
 import functools
+import gzip
 import http.server
 import re
 import shutil
@@ -36,6 +37,9 @@ def build(to: Path) -> int:
     for page in ("field_guide.html", "ledger.html"):
         text = (ROOT / "notebooks" / page).read_text(encoding="utf-8")
         (to / "notebooks" / page).write_text(relinked(text, f"notebooks/{page}"), encoding="utf-8")
+    (to / "notebooks" / "grids").mkdir(exist_ok=True)
+    for packed in (ROOT / "notebooks" / "grids").glob("*.json.gz"):  # a web server packs what it sends
+        (to / "notebooks" / "grids" / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
     shutil.copytree(ROOT / "site" / "playground", to / "playground", dirs_exist_ok=True)
     for page in to.rglob("*.html"):  # the theme ships its icons twice: as fonts, and as a script of 1.5 MB
         text = page.read_text(encoding="utf-8")

@@ -135,7 +135,7 @@ class Reveal(Panel):
         if p.guess is not None or p.curtain.is_open:
             said = f"Measured: {in_words(self.measured, p.unit)}."
             self.sentence.value = escape(said if p.guess is None else how_close(p.guess, self.measured, p.unit))
-            self.draw(self.still.png())
+            self.draw(self.still.png)
             self.open(self.picture)
 
 
