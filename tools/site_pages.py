@@ -53,8 +53,11 @@ def as_page(notebook: dict, page: str) -> dict:
         else:
             anchor = {"cell_type": "markdown", "metadata": {}, "source": f'<span id="{cell["id"]}"></span>'}
             cells.append(anchor | {"id": f"at-{cell['id']}"})
-            if cell["metadata"].get("jupyter", {}).get("source_hidden"):
+            hidden = cell["metadata"].get("jupyter", {})
+            if hidden.get("source_hidden"):
                 cell["metadata"]["tags"] = ["remove-input"]
+            if hidden.get("outputs_hidden") and kept:  # until the reader has guessed, or opens it
+                cell["metadata"]["tags"] = ["hide-output"]
         for output in cell.get("outputs", []):
             if html := output.get("data", {}).get("text/html"):
                 output["data"]["text/html"] = relinked("".join(html), page)

@@ -60,9 +60,53 @@ function widget(place, grid) {
   place.dataset.ready = "yes"
 }
 
+// A question, to be answered before the folded outputs below it are opened; `answers` are the places that compare.
+function question(place, { question, guess }, answers) {
+  const input = slider(guess), value = made("span", { className: "value" })
+  const lock = made("button", { type: "button", textContent: "Lock" })
+  const skip = made("button", { type: "button", textContent: "Show without a guess" })
+  const words = made("p", { className: "words", role: "status" })
+  const show = () => {
+    value.textContent = guess.options[input.value]
+    input.setAttribute("aria-valuetext", value.textContent)
+  }
+  const open = (at) => {
+    skip.disabled = true
+    for (const fold of document.querySelectorAll("details.hide")) {
+      const below = place.compareDocumentPosition(fold) & Node.DOCUMENT_POSITION_FOLLOWING
+      const last = answers.at(-1).place
+      if (below && (fold.contains(last) || fold.compareDocumentPosition(last) & Node.DOCUMENT_POSITION_FOLLOWING)) fold.open = true
+    }
+    const told = answers.map(({ grid }) => (at === undefined ? grid.unsaid : grid.said[at]))
+    answers.forEach(({ place, picture }, i) => place.replaceChildren(made("p", { className: "words", textContent: told[i] }), picture))
+    words.textContent = told.join("\n")
+  }
+  input.oninput = show
+  lock.onclick = () => {
+    input.disabled = lock.disabled = true
+    open(input.value)
+  }
+  skip.onclick = () => open()
+  const label = made("label", {}, made("span", { textContent: guess.label }), input, value)
+  place.replaceChildren(made("p", {}, made("b", { textContent: question })), made("div", { className: "controls" }, label, lock, skip), words)
+  for (const answer of answers) {
+    answer.picture = answer.place.firstElementChild
+    answer.place.replaceChildren(made("p", { textContent: "Lock a prediction above to compare." }))
+  }
+  show()
+  place.dataset.ready = "yes"
+}
+
 addEventListener("DOMContentLoaded", async () => {
   const places = [...document.querySelectorAll(".widget[data-grids]")]
   if (!places.length) return
   const { cells } = await (await fetch(places[0].dataset.grids)).json()
-  for (const place of places) widget(place, cells[place.dataset.cell])
+  const all = places.map((place) => ({ place, grid: cells[place.dataset.cell] }))
+  all.forEach(({ place, grid }, i) => {
+    if (grid.states) widget(place, grid)
+    if (!grid.question) return
+    const next = all.findIndex((one, j) => j > i && one.grid.question)
+    question(place, grid, all.slice(i + 1, next < 0 ? undefined : next).filter((one) => one.grid.said))
+  })
 })
+addEventListener("beforeprint", () => document.querySelectorAll("details.hide").forEach((fold) => (fold.open = true)))

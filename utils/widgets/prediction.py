@@ -94,6 +94,16 @@ class Prediction(Panel):
         self.curtain = Curtain()
         self.still = question_picture(question, unit, low, high)
 
+    def guesses(self) -> list[float]:
+        """All that the slider can say."""
+        return [self.low + i * self.slider.step for i in range(101)]
+
+    def every(self) -> dict:
+        places = int(self.slider.readout_format[1:-1])
+        options = [f"{guess:.{places}f}" for guess in self.guesses()]
+        slider = {"label": self.slider.description, "kind": "slider", "options": options, "start": 50}
+        return {"question": self.question, "guess": slider}
+
     def lock(self) -> None:
         """Keep the slider's value as the guess, for good, and show it in every `reveal`."""
         if self.guess is None:
@@ -128,6 +138,11 @@ class Reveal(Panel):
         self.picture = picture_widget()
         super().__init__(self.sentence)
         self.update()
+
+    def every(self) -> dict:
+        p = self.prediction
+        said = [how_close(round(guess, 10), self.measured, p.unit) for guess in p.guesses()]
+        return {"said": said, "unsaid": f"Measured: {in_words(self.measured, p.unit)}."}
 
     def update(self) -> None:
         p = self.prediction
