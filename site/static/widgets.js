@@ -23,6 +23,9 @@ function widget(place, grid) {
   const values = grid.controls.map((control) => made("span", { className: "value" }))
   const rows = grid.controls.map((control, i) =>
     made("label", {}, made("span", { textContent: control.label }), inputs[i], ...(control.kind === "slider" ? [values[i]] : [])))
+  rows.forEach((row, i) => { // what never applies is left out
+    row.hidden = grid.controls[i].options.length < 2 || grid.states.every((state) => state.off.includes(i))
+  })
   const picture = made("div", { className: "drawing", ariaHidden: "true" }) // the words say what it shows
   const words = made("p", { className: "words", role: "status" })
   let locked = !grid.guess, said = ""
@@ -33,7 +36,7 @@ function widget(place, grid) {
     inputs.forEach((input, i) => {
       input.disabled = state.off.includes(i)
       values[i].textContent = state.labels[i]
-      input.setAttribute("aria-valuetext", state.labels[i])
+      if (input.type === "range") input.setAttribute("aria-valuetext", state.labels[i])
     })
     if (!locked) return
     const [width, height] = grid.size

@@ -22,7 +22,7 @@ class Panel:
 
     still: Picture
     picture: ui.Image
-    controls: dict[ui.Widget, list[int] | None] = {}  # and which options of each a page offers, None: all
+    controls: dict[ui.Widget, list[int] | None]  # and which options of each a page offers, None: all
 
     def __init__(self, *rows: ui.Widget):
         self.error, self.busy = ui.HTML(), False
@@ -30,7 +30,7 @@ class Panel:
 
     def follow(self, *controls: ui.Widget) -> None:
         """Call `update` whenever one of these is moved."""
-        self.controls = dict.fromkeys(controls)
+        self.controls = dict.fromkeys(controls, None)
         for control in controls:
             control.observe(self.guarded(self.update), "value")
 
