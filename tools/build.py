@@ -20,7 +20,6 @@ import re
 import subprocess
 import sys
 import time
-from base64 import b64decode
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -304,13 +303,6 @@ def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
     return "\n".join(rows)
 
 
-def overview() -> bytes:
-    """The README's one picture: the last that lesson 00 shows."""
-    cells = nbformat.read(LESSONS / "00_start_here.ipynb", as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return b64decode([output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})][-1])
-
-
 def stamp(readme: str) -> str:
     """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for the other parts."""
     parts = {
@@ -362,7 +354,6 @@ def build_all(names: list[str]) -> None:
     for source, _ in asked:
         if "<!-- lessons -->" in source.read_text(encoding="utf-8"):  # its table has the seconds of all
             write(assemble(source), LESSONS / f"{source.stem}.ipynb", run=False)
-    (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))
     for name, text in printable().items():
