@@ -370,9 +370,9 @@ def test_the_page_counts_what_pytorch_counts(browser, address, digits, networks)
 @needs_browser
 def test_the_readmes_picture_shows_what_its_words_say(page):
     """Three clicks from README: its picture leads to the playground, a digit, an attack."""
-    readme = (playground.ROOT / "README.md").read_text(encoding="utf-8")
+    readme = (SITE.parents[1] / "README.md").read_text(encoding="utf-8")
     words, picture, link = re.search(r"\[!\[(The playground: [^\]]+)\]\((\S+)\)\]\((\S+)\)", readme).groups()
-    assert (playground.ROOT / picture).stat().st_size < 60_000 and link.endswith("/playground/index.html")
+    assert (SITE.parents[1] / picture).stat().st_size < 60_000 and link.endswith("/playground/index.html")
     page.reload()
     page.wait_for_selector("body[data-ready]")
     page.get_by_role("button", name="a test digit 3").click()

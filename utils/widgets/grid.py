@@ -152,13 +152,13 @@ def grid(panel) -> Grid:
                 choose(control, some[place])
             panel.update()
             off = [i for i, control in enumerate(kept) if control.disabled]
-            same = tuple(0 if i in off else place for i, place in enumerate(places))
-            if same not in seen:
-                seen[same] = len(found["states"])
-                labels = [label_of(control) for control in kept]
-                parts = pen.drawn(panel.still)
-                found["states"].append({"parts": parts, "words": panel.still.text, "off": off, "labels": labels})
-            found["at"].append(seen[same])
+            labels, words = [label_of(control) for control in kept], panel.still.text
+            state = {"parts": pen.drawn(panel.still), "words": words, "off": off, "labels": labels}
+            key = repr(state)  # one that is off may still count: a duel's table keeps its attacker beside a proof
+            if key not in seen:
+                seen[key] = len(seen)
+                found["states"].append(state)
+            found["at"].append(seen[key])
         for control, place in zip(kept, start, strict=True):
             choose(control, place)
         panel.update()
