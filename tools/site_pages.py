@@ -62,7 +62,9 @@ def as_page(notebook: dict, page: str) -> dict:
             if html := output.get("data", {}).get("text/html"):
                 output["data"]["text/html"] = relinked("".join(html), page)
             if cell["id"] in kept and "image/png" in output.get("data", {}):
-                output["data"]["text/html"] = widget(output, cell["id"], page)
+                output["data"]["text/html"] = widget(
+                    output, cell["id"], page, "states" if "states" in kept[cell["id"]] else "words"
+                )
         cells.append(cell)
     return notebook | {"cells": cells}
 
@@ -73,12 +75,12 @@ def grids(page: str) -> dict:
     return json.loads(gzip.decompress(file.read_bytes()))["cells"] if file.exists() else {}
 
 
-def widget(output: dict, cell: str, page: str) -> str:
+def widget(output: dict, cell: str, page: str, kind: str) -> str:
     """A place that `site/static/widgets.js` fills. Without scripts it has the notebook's picture."""
     words = escape(output["metadata"]["image/png"]["alt"])
     picture = f'<img alt="{words}" src="data:image/png;base64,{"".join(output["data"]["image/png"]).strip()}">'
-    kept = f"grids/{posixpath.basename(page).removesuffix('.ipynb')}.json"
-    return f'<div class="widget" data-grids="{kept}" data-cell="{cell}">{picture}</div>'
+    kept = f"grids/{posixpath.basename(page).removesuffix('.ipynb')}/{cell}.json"
+    return f'<div class="widget" data-grid="{kept}" data-kind="{kind}" data-cell="{cell}">{picture}</div>'
 
 
 def lessons_table() -> str:

@@ -100,16 +100,24 @@ function question(place, { question, guess }, answers) {
   place.dataset.ready = "yes"
 }
 
+// Large grids come when the reader is near them: a page stays light.
+const near = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    if (!isIntersecting) continue
+    near.unobserve(target)
+    load(target).then((grid) => widget(target, grid))
+  }
+}, { rootMargin: "600px" })
+const load = async (place) => (await fetch(place.dataset.grid)).json()
+
 addEventListener("DOMContentLoaded", async () => {
-  const places = [...document.querySelectorAll(".widget[data-grids]")]
-  if (!places.length) return
-  const { cells } = await (await fetch(places[0].dataset.grids)).json()
-  const all = places.map((place) => ({ place, grid: cells[place.dataset.cell] }))
+  document.querySelectorAll(".widget[data-kind=states]").forEach((place) => near.observe(place))
+  const places = [...document.querySelectorAll(".widget:not([data-kind=states])")]
+  const all = await Promise.all(places.map(async (place) => ({ place, grid: await load(place) })))
   all.forEach(({ place, grid }, i) => {
-    if (grid.states) widget(place, grid)
     if (!grid.question) return
     const next = all.findIndex((one, j) => j > i && one.grid.question)
-    question(place, grid, all.slice(i + 1, next < 0 ? undefined : next).filter((one) => one.grid.said))
+    question(place, grid, all.slice(i + 1, next < 0 ? undefined : next))
   })
 })
 addEventListener("beforeprint", () => document.querySelectorAll("details.hide").forEach((fold) => (fold.open = true)))

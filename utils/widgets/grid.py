@@ -70,7 +70,9 @@ class Pen:
         self.out.truncate()
         self.shared.update(DEFINED.findall(text))
         text = re.sub(r"<!--.*?-->", "", DEFINED.sub("", text))
-        short = partial(re.compile(r"-?\d+\.\d{4,}").sub, lambda number: f"{float(number[0]):.3f}")
+        short = partial(
+            re.compile(r"-?\d+\.\d{4,}").sub, lambda number: f"{float(number[0]):.{1 if float(number[0]) > 10 else 3}f}"
+        )
         text = TAG.sub(lambda tag: short(re.sub(r' id="[^"]*"', "", tag[0])), text)
         return re.sub(r"\s*\n\s*", "\n", text).strip()
 
