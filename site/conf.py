@@ -15,6 +15,7 @@ myst_all_links_external = True  # they are rewritten in site_pages; a test follo
 html_theme = "sphinx_book_theme"
 html_static_path = [str(ROOT / "site" / "static")]
 html_css_files = ["course.css"]
+html_js_files = ["widgets.js"]
 html_theme_options = {
     "repository_url": REPOSITORY,
     "repository_branch": "main",

@@ -51,3 +51,10 @@ def barriers(page: Page) -> list[str]:
     contrasts = [rule["nodes"] for rule in told["passes"] if rule["id"] == "color-contrast"]
     assert sum(map(len, contrasts)) > 60, "axe has seen next to nothing"
     return found(told)
+
+
+def barriers_within(page: Page, selector: str) -> list[str]:
+    """What axe finds in parts of a page against WCAG 2.1 AA. It must have passed something there."""
+    told = Axe().run(page, context=selector, options={"runOnly": WCAG}).response
+    assert told["passes"], "axe has seen nothing"
+    return found(told)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from build import REPOSITORY, assemble, kept_records, overview, stamp
+from build import REPOSITORY, assemble, kept_records, stamp
 from run import LESSONS, ROOT
 from utils import records
 from utils.data import load
@@ -205,10 +205,6 @@ def test_the_table_of_lessons_is_up_to_date():
     readme = (ROOT / "README.md").read_text()
     assert "<!-- lessons -->" in readme
     assert stamp(readme) == readme, "out of date: run make notebooks"
-
-
-def test_the_readmes_picture_is_up_to_date():
-    assert (LESSONS / "overview.png").read_bytes() == overview(), "out of date: run make notebooks"
 
 
 def test_the_address_of_the_repository_stands_in_one_place(project_files):

@@ -365,3 +365,19 @@ def test_the_page_counts_what_pytorch_counts(browser, address, digits, networks)
             assert abs(one - remains(fgsm, model, x, y, eps=data.eps)) <= 1
             assert abs(many - remains(pgd, model, x, y, eps=data.eps, steps=20, start=False)) <= 1
             assert sure == int(bounds.proved(model, x, y, eps=data.eps, by="intervals").sum())
+
+
+@needs_browser
+def test_the_readmes_picture_shows_what_its_words_say(page):
+    """Three clicks from README: its picture leads to the playground, a digit, an attack."""
+    readme = (SITE.parents[1] / "README.md").read_text(encoding="utf-8")
+    words, picture, link = re.search(r"\[!\[(The playground: [^\]]+)\]\((\S+)\)\]\((\S+)\)", readme).groups()
+    assert (SITE.parents[1] / picture).stat().st_size < 60_000 and link.endswith("/playground/index.html")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.get_by_role("button", name="a test digit 3").click()
+    page.get_by_role("button", name="PGD, many steps").click()
+    expect(card(page, "undefended")).to_contain_text("wrong")
+    now = [re.search(r"After: (\d)", card(page, name).inner_text().replace("\n", " "))[1] for name in NETWORKS]
+    told = re.search(r"undefended .*? reads (\d), the adv.*? still (\d), .*? noise (\d), .*? intervals (\d)", words)
+    assert now == list(told.groups())

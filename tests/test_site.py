@@ -1,6 +1,9 @@
 """The web site: built from the committed notebooks, every link followed, and looked at in a real browser."""
 
 import gzip
+import html
+import json
+import math
 import re
 import subprocess
 import sys
@@ -13,7 +16,7 @@ import pytest
 
 import site_pages
 from conftest import needs_browser
-from in_browser import barriers, chromium, served
+from in_browser import barriers, barriers_within, chromium, served
 
 ROOT = Path(__file__).parents[1]
 MB = 1_000_000
@@ -163,3 +166,76 @@ def test_in_a_browser(address, browser, name):
         page.wait_for_load_state("networkidle")
         assert barriers(page) == []
     page.close()
+
+
+# Widgets: what a page shows is what the lesson's run kept.
+
+KEPT = {page: site_pages.grids(page) for page in (f"notebooks/{n.name}" for n in (ROOT / "notebooks").glob("*.ipynb"))}
+SHOWS_A_WIDGET = re.compile(
+    r"widgets\.(?:ask|AttackExplorer|Duel)\(|^guess\.reveal\(|^\w*(?:Board|Console|Budget|Explorer|Watch)\(", re.M
+)
+
+
+@pytest.mark.parametrize("page", sorted(KEPT))
+def test_each_widget_of_a_lesson_is_kept_for_the_site(page):
+    """At every setting, and of the present code."""
+    notebook = json.loads((ROOT / page).read_text(encoding="utf-8"))
+    code = {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"}
+    shown = {cell for cell, source in code.items() if SHOWS_A_WIDGET.search(source)}
+    assert KEPT[page].keys() == shown, "run make notebooks"
+    for grid in KEPT[page].values():
+        if "states" in grid:
+            assert len(grid["at"]) == math.prod(len(control["options"]) for control in grid["controls"])
+            assert set(grid["at"]) == set(range(len(grid["states"])))
+
+
+@needs_browser
+@pytest.mark.parametrize("page", sorted(page for page, kept in KEPT.items() if kept))
+def test_the_widgets_of_a_page_answer(address, browser, page):
+    """By keys alone: each control changes the setting, and picture and words are those that the run kept for it. The
+    page stays below 1 MB, asks no other host, and axe finds nothing in a widget."""
+    shown, came = browser.new_page(), {}
+    shown.on("response", lambda response: came.setdefault(response.url, response))
+    failed = []
+    shown.on("pageerror", lambda error: failed.append(str(error)))
+    shown.goto(address + page.replace(".ipynb", ".html"))
+    shown.wait_for_load_state("networkidle")
+    assert sum(len(gzip.compress(response.body())) for response in came.values()) < MB  # a large grid comes when needed
+    for cell, grid in KEPT[page].items():
+        place = shown.locator(f'.widget[data-cell="{cell}"]')
+        if "question" in grid:
+            slider = place.get_by_role("slider")
+            slider.focus()
+            slider.press("ArrowRight")
+            slider.press("Tab")
+            shown.keyboard.press("Enter")
+            assert slider.is_disabled()
+            said = next(other["said"] for other in KEPT[page].values() if "said" in other)
+            assert place.get_by_role("status").inner_text() == said[grid["guess"]["start"] + 1]
+            assert shown.locator("details.hide:not([open])").count() == 0
+        if "states" not in grid:
+            continue
+        place.scroll_into_view_if_needed()
+        shown.locator(f'.widget[data-ready][data-cell="{cell}"]').wait_for()
+        if "guess" in grid:
+            assert place.locator("svg").count() == 0
+            place.get_by_role("button", name="Lock").press("Enter")
+        controls, rows = grid["controls"], place.locator(".controls label")
+        for i, control in enumerate(controls):
+            moved, forward = rows.nth(i).locator("input, select"), control["start"] < len(control["options"]) - 1
+            if not moved.is_visible() or moved.is_disabled():
+                continue
+            moved.press("ArrowUp" if forward == (control["kind"] == "slider") else "ArrowDown")
+            values = [int(rows.nth(j).locator("input, select").input_value()) for j in range(len(controls))]
+            at = 0
+            for other, value in zip(controls, values, strict=True):
+                at = at * len(other["options"]) + value
+            state = grid["states"][grid["at"][at]]
+            assert values[i] == control["start"] + (1 if forward else -1), control["label"]
+            assert place.get_by_role("status").text_content().endswith(state["words"])
+            drawn = "".join(grid["parts"][i] for i in state["parts"])
+            texts = [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawn)]
+            assert place.locator("svg text").all_text_contents() == texts
+    assert failed == [] and [url for url in came if not url.startswith((address, "data:"))] == []
+    assert barriers_within(shown, ".widget") == []
+    shown.close()

@@ -34,6 +34,7 @@ from utils.widgets import AttackExplorer, Duel, ask
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
+from utils.widgets.grid import choose, grid
 from utils.widgets.watch import Case, Watch, less_harm, timeline
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -662,3 +663,33 @@ def test_the_budget_is_quick_and_a_small_picture(budget):
     assert VIEW in data and len(b64decode(data["image/png"])) < 60_000
     width, height = budget.still.figure.get_size_inches()
     assert width <= 7 and height <= 3
+
+
+# For pages without a kernel.
+
+
+@pytest.mark.parametrize("made", [made_duel, made_console, made_watch, made_budget])
+def test_a_grid_says_at_each_setting_what_the_widget_says(made):
+    """Also where a control is off; asked for twice it is the same, and the widget is where it was."""
+    panel = made()
+    before = panel.still.text, panel.still.png()
+    kept = grid(panel)
+    assert (panel.still.text, panel.still.png()) == before and panel.error.value == ""
+    assert grid(panel) == kept
+    places = itertools.product(*(range(len(control["options"])) for control in kept["controls"]))
+    for at, where in zip(kept["at"], places, strict=True):
+        for control, index in zip(panel.controls, where, strict=True):
+            choose(control, index)
+        state = kept["states"][at]
+        assert state["words"] == panel.still.text
+        assert state["off"] == [i for i, control in enumerate(panel.controls) if control.disabled]
+    assert len({tuple(state["parts"]) for state in kept["states"]}) > 1
+
+
+def test_a_prediction_keeps_what_it_says_to_each_guess():
+    asked = ask("How many?")
+    kept, said = asked.every(), asked.reveal(Rate(60, 100)).every()
+    assert kept["guess"]["options"] == [str(i) for i in range(101)]
+    for at in (0, 60, 100):
+        assert said["said"][at].startswith(f"You said {at} %; measured 60/100")
+    assert "right, as far as" in said["said"][60] and "60 points too low" in said["said"][0]

@@ -12,13 +12,14 @@ stamped too, and the two printable pages are written.
 
 import argparse
 import ast
+import gzip
+import json
 import math
 import os
 import re
 import subprocess
 import sys
 import time
-from base64 import b64decode
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -31,7 +32,7 @@ from nbformat.v4 import new_code_cell
 
 import pages
 from pages import REPOSITORY
-from run import LESSONS, execute, given, record_of, save, values_of
+from run import LESSONS, execute, given, grids_of, record_of, save, values_of
 from scale import at_scale
 from utils import records
 from utils.evidence import Evidence, settled, verdicts
@@ -180,6 +181,7 @@ def build(source: Path, target: Path, run: bool) -> None:
     lines = write(notebook, target, run=run or stale)
     if lines is not None:
         save(record_of(notebook, lines, source.stem, "digits"), results)
+        save_grids(target, notebook, grids_of(lines))
         write(assemble(source), target, run=False)  # with the seconds that it took
 
 
@@ -195,13 +197,31 @@ def write(notebook: NotebookNode, target: Path, *, run: bool) -> list[dict] | No
     lines = None
     if run or len(done) != len(code) or any(old.metadata.get(name) != notebook.metadata[name] for name in hashes):
         print(f"running {target.stem}", flush=True)
-        lines = execute(notebook)
+        lines = execute(notebook, COURSE_GRIDS="yes")
     else:
         for cell, before in zip(code, done, strict=True):
             cell.outputs, cell.execution_count = before.outputs, before.execution_count
     nbformat.validate(notebook)
     target.write_text(nbformat.writes(notebook) + "\n")
     return lines
+
+
+def save_grids(target: Path, notebook: NotebookNode, cells: dict[str, dict]) -> None:
+    """What the widgets of a lesson show at every setting, beside its notebook in `grids/STEM.json.gz`, for the site.
+
+    It is packed, since it lies in the repository: SVG repeats itself. A lesson without such widgets has none.
+    """
+    file = grids_file(target)
+    file.unlink(missing_ok=True)
+    if cells:
+        file.parent.mkdir(exist_ok=True)
+        of = {name: notebook.metadata[name] for name in ("fingerprint", "appearance")}
+        text = json.dumps(of | {"cells": cells}, ensure_ascii=False, separators=(",", ":"))
+        file.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def grids_file(target: Path) -> Path:
+    return target.parent / "grids" / f"{target.stem}.json.gz"
 
 
 def kept_records() -> list[tuple[str, str]]:
@@ -283,13 +303,6 @@ def table(folder: str = "notebooks/", *, colab: bool = True) -> str:
     return "\n".join(rows)
 
 
-def overview() -> bytes:
-    """The README's one picture: the last that lesson 00 shows."""
-    cells = nbformat.read(LESSONS / "00_start_here.ipynb", as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    return b64decode([output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})][-1])
-
-
 def stamp(readme: str) -> str:
     """The README, up to date between `<!-- lessons -->` and `<!-- /lessons -->`; the same for the other parts."""
     parts = {
@@ -341,7 +354,6 @@ def build_all(names: list[str]) -> None:
     for source, _ in asked:
         if "<!-- lessons -->" in source.read_text(encoding="utf-8"):  # its table has the seconds of all
             write(assemble(source), LESSONS / f"{source.stem}.ipynb", run=False)
-    (LESSONS / "overview.png").write_bytes(overview())
     readme = ROOT / "README.md"
     readme.write_text(stamp(readme.read_text()))
     for name, text in printable().items():

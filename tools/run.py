@@ -84,6 +84,7 @@ def record_of(notebook: Mapping, lines: list[dict], stem: str, dataset: str) -> 
             claims[line["text"]] = {"cell": cell} | line
         if "row" in line:
             figures[cell, line["row"], line["column"]] = {"cell": cell} | line
+    aside = sum(entry.get("grid_seconds", 0.0) for entry in lines)  # no learner waits for these
     named = {entry["cell"] for entry in (*claims.values(), *figures.values())}
     return {
         "lesson": stem,
@@ -91,12 +92,22 @@ def record_of(notebook: Mapping, lines: list[dict], stem: str, dataset: str) -> 
         "fingerprint": fingerprint([cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]),
         "versions": versions() | {"torch": torch.__version__},
         "machine": machine(),
-        "seconds": round(max((entry["seconds"] for entry in lines if "seconds" in entry), default=0.0), 1),
+        "seconds": round(max((entry["seconds"] for entry in lines if "seconds" in entry), default=0.0) - aside, 1),
         "sections": {cell: section for cell, section in sections.items() if cell in named},
         "claims": list(claims.values()),
         "headline": next((entry["headline"] for entry in reversed(lines) if "headline" in entry), {}),
         "figures": list(figures.values()),
     }
+
+
+def grids_of(lines: list[dict]) -> dict[str, dict]:
+    """{cell id: what its widget shows at every setting}, from the lines that a run with COURSE_GRIDS entered."""
+    grids, cell = {}, ""
+    for line in lines:
+        cell = line.get("cell", cell)
+        if "grid" in line:
+            grids[cell] = line["grid"]
+    return grids
 
 
 def values_of(record: Record) -> str:

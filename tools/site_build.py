@@ -6,6 +6,7 @@ It lies in build/site; `make site PORT=8000` serves it as well.
 import argparse
 import functools
 import http.server
+import json
 import re
 import shutil
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from sphinx.cmd.build import main as sphinx
 
 from pages import ROOT
-from site_pages import TEXTS, relinked
+from site_pages import TEXTS, grids, relinked
 
 SITE = ROOT / "build" / "site"
 
@@ -36,6 +37,11 @@ def build(to: Path) -> int:
     for page in ("field_guide.html", "ledger.html"):
         text = (ROOT / "notebooks" / page).read_text(encoding="utf-8")
         (to / "notebooks" / page).write_text(relinked(text, f"notebooks/{page}"), encoding="utf-8")
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell, grid in grids(f"notebooks/{notebook.name}").items():  # a web server packs what it sends
+            file = to / "notebooks" / "grids" / notebook.stem / f"{cell}.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(grid, ensure_ascii=False), encoding="utf-8")
     shutil.copytree(ROOT / "site" / "playground", to / "playground", dirs_exist_ok=True)
     for page in to.rglob("*.html"):  # the theme ships its icons twice: as fonts, and as a script of 1.5 MB
         text = page.read_text(encoding="utf-8")

@@ -3,9 +3,11 @@
 The files themselves stay as they are, so that what a page offers for download is the committed notebook.
 """
 
+import gzip
 import json
 import posixpath
 import re
+from html import escape
 from urllib.parse import unquote
 
 from myst_nb.core.render import NbElementRenderer
@@ -42,21 +44,43 @@ def relinked(text: str, page: str) -> str:
 
 
 def as_page(notebook: dict, page: str) -> dict:
-    """A notebook whose links lead to pages, each code cell with its id as an anchor, plumbing without its source."""
-    cells = []
+    """A notebook whose links lead to pages, each code cell with its id as an anchor, plumbing without its source, and
+    widgets that answer from what the lesson's run kept of them."""
+    cells, kept = [], grids(page)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = relinked("".join(cell["source"]), page)
         else:
             anchor = {"cell_type": "markdown", "metadata": {}, "source": f'<span id="{cell["id"]}"></span>'}
             cells.append(anchor | {"id": f"at-{cell['id']}"})
-            if cell["metadata"].get("jupyter", {}).get("source_hidden"):
+            hidden = cell["metadata"].get("jupyter", {})
+            if hidden.get("source_hidden"):
                 cell["metadata"]["tags"] = ["remove-input"]
+            if hidden.get("outputs_hidden") and kept:  # until the reader has guessed, or opens it
+                cell["metadata"]["tags"] = ["hide-output"]
         for output in cell.get("outputs", []):
             if html := output.get("data", {}).get("text/html"):
                 output["data"]["text/html"] = relinked("".join(html), page)
+            if cell["id"] in kept and "image/png" in output.get("data", {}):
+                output["data"]["text/html"] = widget(
+                    output, cell["id"], page, "states" if "states" in kept[cell["id"]] else "words"
+                )
         cells.append(cell)
     return notebook | {"cells": cells}
+
+
+def grids(page: str) -> dict:
+    """What the widgets of a notebook show at every setting, {cell id: grid}."""
+    file = ROOT / posixpath.dirname(page) / "grids" / f"{posixpath.basename(page).removesuffix('.ipynb')}.json.gz"
+    return json.loads(gzip.decompress(file.read_bytes()))["cells"] if file.exists() else {}
+
+
+def widget(output: dict, cell: str, page: str, kind: str) -> str:
+    """A place that `site/static/widgets.js` fills. Without scripts it has the notebook's picture."""
+    words = escape(output["metadata"]["image/png"]["alt"])
+    picture = f'<img alt="{words}" src="data:image/png;base64,{"".join(output["data"]["image/png"]).strip()}">'
+    kept = f"grids/{posixpath.basename(page).removesuffix('.ipynb')}/{cell}.json"
+    return f'<div class="widget" data-grid="{kept}" data-kind="{kind}" data-cell="{cell}">{picture}</div>'
 
 
 def lessons_table() -> str:

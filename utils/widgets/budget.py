@@ -112,8 +112,7 @@ class PrivacyBudget(Panel):
         super().__init__(ui.HBox(first, layout=wrap), ui.HBox(second, layout=wrap), self.sentence, self.picture)
         self.still = Plane(self.grid, fpr)
         self.update()
-        for slider in self.sliders.values():
-            slider.observe(self.guarded(self.update), "value")
+        self.follow(*self.sliders.values())
 
     @property
     def setting(self) -> Setting:
@@ -135,4 +134,4 @@ class PrivacyBudget(Panel):
             f"members found {outcome.found}"
         )
         self.sentence.value = f"Epsilon <b>{eps}</b> at delta {self.privacy_delta:g}."
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

@@ -73,8 +73,9 @@ class ChoiceBoard(Panel):
         super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.picture, self.sentence)
         self.still = Board(list(self.offers))
         self.update()
-        for control in (self.goal, self.norm, self.knows, *sliders):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.goal, self.norm, self.knows, *sliders)
+        limits = {self.accuracy: [0, 3], self.training: [1, 4], self.answer: [1, 3], self.privacy: [2, 4]}
+        self.controls |= limits  # every setting of all would be 36,000
 
     @staticmethod
     def slider(name: str, options: list, index: int) -> ui.SelectionSlider:
@@ -109,4 +110,4 @@ class ChoiceBoard(Panel):
                 said += f" Not clearly worse, and dearer: {', '.join(level[1:])}."
         self.still.text = f"fits {ARROW} {said}"
         self.sentence.value = escape(said)
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

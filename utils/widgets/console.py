@@ -96,8 +96,7 @@ class MonitorConsole(Panel):
         super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.picture, self.sentence)
         self.still = Timeline(length, runs, change, watched)
         self.update()
-        for control in (self.drift, self.speed, self.detector, self.run):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.drift, self.speed, self.detector, self.run)
 
     def update(self) -> None:
         """Look up what the controls ask for, and draw it."""
@@ -105,4 +104,4 @@ class MonitorConsole(Panel):
         about = f"{drift}, {speed}, watched by {name}"
         said = self.still.show(self.streams[drift, speed], self.alarms[drift, speed, name], self.run.value - 1, about)
         self.sentence.value = said
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

@@ -154,8 +154,7 @@ class Duel(Panel):
         rows = [self.norm, self.knows, self.adapts], [self.certificate, self.budget], [self.pick, self.button]
         super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.sentence)
         self.update()
-        for control in (self.norm, self.knows, self.adapts, self.certificate, self.budget):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.norm, self.knows, self.adapts, self.certificate, self.budget)
         self.button.on_click(self.guarded(self.lock))
 
     @property
@@ -186,6 +185,6 @@ class Duel(Panel):
         said = self.still.show(self.sides, threat, self.certificate.value, at)
         if self.guess is not None:
             self.sentence.value = f"Measured: <b>{escape(said)}</b>."
-            self.draw(self.still.shot())
+            self.draw(self.still.shot)
 
     shown_norm: str | None = None

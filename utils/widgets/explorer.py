@@ -249,8 +249,7 @@ class AttackExplorer(Panel):
         self.still = Scene(torch.zeros_like(chosen.x[0]), data.classes, every.min().item(), every.max().item())
         self.norm_shown = None
         self.update()
-        for control in (self.attack, self.norm, self.steps, self.budget, self.image):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.attack, self.norm, self.steps, self.budget, self.image)
 
     def update(self) -> None:
         """Look up what the controls ask for, and draw it."""
@@ -269,4 +268,4 @@ class AttackExplorer(Panel):
             self.norm_shown = norm
         caption = ", ".join([name, *([f"{count} steps"] if count else []), f"{NORMS[norm]} eps {now.eps[budget]:.2g}"])
         self.still.show(now, budget, image, self.labels[image], caption)
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

@@ -47,8 +47,7 @@ class PoisonExplorer(Panel):
         stage.settle()
         room.remove()
         self.update()
-        for control in (self.rate, self.size):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.rate, self.size)
 
     def update(self) -> None:
         """Look up what the controls ask for, and draw it."""
@@ -59,4 +58,4 @@ class PoisonExplorer(Panel):
             text.set_text(str(rate))
         told = ", ".join(f"{name} {rate}" for name, rate in now.items())
         self.still.text = f"rate {self.rate.value:g}, trigger {self.size.value} x {self.size.value} {ARROW} {told}"
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

@@ -94,6 +94,16 @@ class Prediction(Panel):
         self.curtain = Curtain()
         self.still = question_picture(question, unit, low, high)
 
+    def guesses(self) -> list[float]:
+        """All that the slider can say."""
+        return [self.low + i * self.slider.step for i in range(101)]
+
+    def every(self) -> dict:
+        places = int(self.slider.readout_format[1:-1])
+        options = [f"{guess:.{places}f}" for guess in self.guesses()]
+        slider = {"label": self.slider.description, "kind": "slider", "options": options, "start": 50}
+        return {"question": self.question, "guess": slider}
+
     def lock(self) -> None:
         """Keep the slider's value as the guess, for good, and show it in every `reveal`."""
         if self.guess is None:
@@ -129,13 +139,18 @@ class Reveal(Panel):
         super().__init__(self.sentence)
         self.update()
 
+    def every(self) -> dict:
+        p = self.prediction
+        said = [how_close(round(guess, 10), self.measured, p.unit) for guess in p.guesses()]
+        return {"said": said, "unsaid": f"Measured: {in_words(self.measured, p.unit)}."}
+
     def update(self) -> None:
         p = self.prediction
         self.still = question_picture(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
         if p.guess is not None or p.curtain.is_open:
             said = f"Measured: {in_words(self.measured, p.unit)}."
             self.sentence.value = escape(said if p.guess is None else how_close(p.guess, self.measured, p.unit))
-            self.draw(self.still.png())
+            self.draw(self.still.png)
             self.open(self.picture)
 
 

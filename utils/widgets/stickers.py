@@ -42,8 +42,7 @@ class StickerExplorer(Panel):
         stage.moving = [self.image, *self.bars]
         stage.settle()
         self.update()
-        for control in (self.defense, self.sign, self.camera):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.defense, self.sign, self.camera)
 
     def update(self) -> None:
         """Look up what the controls ask for, and draw it."""
@@ -55,4 +54,4 @@ class StickerExplorer(Panel):
         right = int((confidence[sign].argmax(-1) == sign).sum())
         who = f"{self.classes[sign]} with a sticker, {self.defense.value}"
         self.still.text = f"{who} {ARROW} read right by {right} of {len(confidence[sign])} cameras"
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)

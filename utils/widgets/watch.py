@@ -124,8 +124,7 @@ class Watch(Panel):
         super().__init__(*(ui.HBox(row, layout=wrap) for row in rows), self.sentence)
         self.still = Balance(change, length)
         self.update()
-        for control in (self.incident, self.share):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.incident, self.share)
         self.button.on_click(self.guarded(self.lock))
 
     def lock(self) -> None:
@@ -144,7 +143,7 @@ class Watch(Panel):
         said = self.still.show(self.cases[incident][share], f"{incident}, {share} of the traffic")
         if self.guess is not None:
             self.sentence.value = f"Measured: <b>{escape(said)}</b>."
-            self.draw(self.still.shot())
+            self.draw(self.still.shot)
 
 
 def timeline(
