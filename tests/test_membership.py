@@ -347,7 +347,7 @@ def test_the_explorer_shows_the_score_and_who_was_there():
             f"network {target}: {was} " in explorer.still.text
             and f" {scores[k, i]:.1f}, {says} " in explorer.still.text
         )
-        heights = [sum(bar.get_height() for bar in explorer.bars[saw]) for saw in (True, False)]
+        heights = [explorer.shares[saw].get_data().values.sum() for saw in (True, False)]
         assert heights == pytest.approx([1, 1]) and explorer.here.get_xdata()[0] == pytest.approx(float(odds[k, i]))
         texts.add(explorer.still.text)
         pictures.add(explorer.picture.value)

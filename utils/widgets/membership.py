@@ -42,20 +42,18 @@ class ShadowExplorer(Panel):
         with house_style():
             image, axes = stage.figure.subplots(1, 2, width_ratios=(1, 3.6))
             self.image = show_image(image, examples[0])
-            width = self.edges[1] - self.edges[0]
-            self.bars, self.normals = {}, {}
+            self.shares, self.normals = {}, {}
             for saw, (name, color) in {True: ("trained on it", RED), False: ("not trained on it", BLUE)}.items():
-                self.bars[saw] = axes.bar(self.edges[:-1], [0.0] * BINS, width, align="edge", color=color, alpha=0.35)
+                self.shares[saw] = axes.stairs([0.0] * BINS, self.edges, fill=True, color=color, alpha=0.35)
                 (self.normals[saw],) = axes.plot([], [], color=color, marker="", label=name)
             self.here = axes.axvline(low, color="black", label="the network that is asked")
             axes.legend(loc="upper left")
             axes.set(xlim=(low, high), ylim=(0, 1), yticks=[], xlabel="confidence in the label (log-odds)")
             axes.spines["left"].set_visible(False)
-        stage.moving = [self.image, *self.bars[True], *self.bars[False], *self.normals.values(), self.here]
+        stage.moving = [self.image, *self.shares.values(), *self.normals.values(), self.here]
         stage.settle()
         self.update()
-        for control in (self.example, self.target):
-            control.observe(self.guarded(self.update), "value")
+        self.follow(self.example, self.target)
 
     def update(self) -> None:
         """Show what the target's score is made of."""
@@ -64,9 +62,7 @@ class ShadowExplorer(Panel):
         self.image.set_data(pixels(self.examples[i]))
         for saw in (True, False):
             seen = self.confidences[others & (self.inside[:, i] == saw), i]
-            shares = np.histogram(seen, self.edges)[0] / len(seen)
-            for bar, share in zip(self.bars[saw], shares, strict=True):
-                bar.set_height(share)
+            self.shares[saw].set_data(np.histogram(seen, self.edges)[0] / len(seen))
             mean, deviation = seen.mean(), seen.std(ddof=1)
             density = np.exp(-(((self.fine - mean) / deviation) ** 2) / 2) / (deviation * math.sqrt(2 * math.pi))
             self.normals[saw].set_data(self.fine, density * (self.edges[1] - self.edges[0]))
@@ -77,4 +73,4 @@ class ShadowExplorer(Panel):
             f"image {i + 1}, class {int(self.labels[i])}, network {k + 1}: {was} {ARROW} score {score:.1f}, {says} "
             f"(above {self.threshold:.1f})"
         )
-        self.draw(self.still.shot())
+        self.draw(self.still.shot)
