@@ -181,7 +181,7 @@ def build(source: Path, target: Path, run: bool) -> None:
     lines = write(notebook, target, run=run or stale)
     if lines is not None:
         save(record_of(notebook, lines, source.stem, "digits"), results)
-        save_grids(target, notebook, grids_of(lines))
+        save_grids(target, grids_of(lines))
         write(assemble(source), target, run=False)  # with the seconds that it took
 
 
@@ -206,22 +206,18 @@ def write(notebook: NotebookNode, target: Path, *, run: bool) -> list[dict] | No
     return lines
 
 
-def save_grids(target: Path, notebook: NotebookNode, cells: dict[str, dict]) -> None:
-    """What the widgets of a lesson show at every setting, beside its notebook in `grids/STEM.json.gz`, for the site.
+def save_grids(target: Path, cells: dict[str, dict]) -> None:
+    """What the widgets of a lesson show at every setting, {cell id: grid}, in `grids/STEM.json.gz`, for the site.
 
-    It is packed, since it lies in the repository: SVG repeats itself. A lesson without such widgets has none.
+    It is packed, since it lies in the repository: SVG repeats itself. It bears no stamp, so that a run that shows the
+    same leaves the same file. A lesson without widgets has none.
     """
-    file = grids_file(target)
+    file = target.parent / "grids" / f"{target.stem}.json.gz"
     file.unlink(missing_ok=True)
     if cells:
         file.parent.mkdir(exist_ok=True)
-        of = {name: notebook.metadata[name] for name in ("fingerprint", "appearance")}
-        text = json.dumps(of | {"cells": cells}, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(cells, ensure_ascii=False, separators=(",", ":"))
         file.write_bytes(gzip.compress(text.encode(), mtime=0))
-
-
-def grids_file(target: Path) -> Path:
-    return target.parent / "grids" / f"{target.stem}.json.gz"
 
 
 def kept_records() -> list[tuple[str, str]]:

@@ -72,7 +72,7 @@ def as_page(notebook: dict, page: str) -> dict:
 def grids(page: str) -> dict:
     """What the widgets of a notebook show at every setting, {cell id: grid}."""
     file = ROOT / posixpath.dirname(page) / "grids" / f"{posixpath.basename(page).removesuffix('.ipynb')}.json.gz"
-    return json.loads(gzip.decompress(file.read_bytes()))["cells"] if file.exists() else {}
+    return json.loads(gzip.decompress(file.read_bytes())) if file.exists() else {}
 
 
 def widget(output: dict, cell: str, page: str, kind: str) -> str:
