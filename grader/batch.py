@@ -333,7 +333,7 @@ def grade_on_cores(tasks: dict, common: dict, jobs: int, work: Work = GRADING) -
                         yield file, work.lost(tasks[file], common, reason)
 
 
-def one_at_a_time(do: Callable, made: object) -> object:
+def one_by_one(do: Callable, made: object) -> object:
     """Work of a cluster's worker."""
     with LOCK:
         return do(made)
@@ -362,7 +362,7 @@ def grade_on_cluster(tasks: dict, common: dict, scheduler: str, work: Work = GRA
                     yield file, work.lost(tasks[file], common, unread(problem))
                     continue
                 key = f"grade-{file.stem}"
-                future = client.submit(one_at_a_time, work.do, made, key=key, pure=False, retries=2)
+                future = client.submit(one_by_one, work.do, made, key=key, pure=False, retries=2)
                 files[future.key] = file
                 running.add(future)
 

@@ -34,7 +34,7 @@ from utils.widgets import AttackExplorer, Duel, ask
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
-from utils.widgets.grid import choose, grid
+from utils.widgets.grid import grid, set_to
 from utils.widgets.watch import Case, Watch, less_harm, timeline
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -679,7 +679,7 @@ def test_a_grid_says_at_each_setting_what_the_widget_says(made):
     places = itertools.product(*(range(len(control["options"])) for control in kept["controls"]))
     for at, where in zip(kept["at"], places, strict=True):
         for control, index in zip(panel.controls, where, strict=True):
-            choose(control, index)
+            set_to(control, index)
         state = kept["states"][at]
         assert state["words"] == panel.still.text
         assert state["off"] == [i for i, control in enumerate(panel.controls) if control.disabled]

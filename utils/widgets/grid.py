@@ -107,7 +107,7 @@ def options(control: ui.Widget) -> list[tuple[str, Any]]:
     return [(str(o[0]), o[1]) if isinstance(o, tuple) else (str(o), o) for o in control.options]
 
 
-def described(control: ui.Widget, kept: list[int]) -> Control:
+def as_control(control: ui.Widget, kept: list[int]) -> Control:
     pairs = options(control)
     place = [value for _, value in pairs].index(control.value)
     return {
@@ -122,7 +122,7 @@ def label_of(control: ui.Widget) -> str:
     return next(label for label, value in options(control) if value == control.value)
 
 
-def choose(control: ui.Widget, index: int) -> None:
+def set_to(control: ui.Widget, index: int) -> None:
     """Choose an option by its place: its label may differ from setting to setting."""
     if isinstance(control, ui.IntSlider):
         control.value = control.min + index
@@ -138,20 +138,20 @@ def grid(panel) -> Grid:
     kept = {c: list(range(len(options(c)))) if some is None else some for c, some in panel.controls.items()}
     start = [[value for _, value in options(control)].index(control.value) for control in kept]
     found: Grid = {
-        "controls": [described(control, some) for control, some in kept.items()],
+        "controls": [as_control(control, some) for control, some in kept.items()],
         "thinned": any(some is not None for some in panel.controls.values()),
         "size": [INCH * float(inches) for inches in panel.still.figure.get_size_inches()],
         "states": [],
         "at": [],
     }
     if pick := getattr(panel, "pick", None):
-        found["guess"] = described(pick, list(range(len(options(pick)))))
+        found["guess"] = as_control(pick, list(range(len(options(pick)))))
     pen, seen = Pen(*panel.still.figure.get_size_inches()), {}
     draw, panel.draw, panel.busy = panel.draw, lambda png: None, True  # the words and drawings are enough
     with house_style(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "grid"}):
         for places in itertools.product(*map(range, map(len, kept.values()))):
             for control, some, place in zip(kept, kept.values(), places, strict=True):
-                choose(control, some[place])
+                set_to(control, some[place])
             panel.update()
             off = [i for i, control in enumerate(kept) if control.disabled]
             labels, words = [label_of(control) for control in kept], panel.still.text
@@ -162,7 +162,7 @@ def grid(panel) -> Grid:
                 found["states"].append(state)
             found["at"].append(seen[key])
         for control, place in zip(kept, start, strict=True):
-            choose(control, place)
+            set_to(control, place)
         panel.update()
         found["shared"] = pen.definitions()
     panel.draw, panel.busy = draw, False
