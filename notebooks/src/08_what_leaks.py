@@ -211,11 +211,12 @@ for count in (4, 8, 16, 32, 64):
         outdone.append(rmia(confidences[k], shadows, confidences_z[k], confidences_z[others][:count]))
     for curve, score in zip(by_count.values(), (own, shared, outdone), strict=True):
         curve[count] = tpr_at(torch.stack(score), members)
-plots.lines(by_count, x="shadows", y="members found at 1 % false accusations", log=True)
+plots.lines(by_count, x="shadows", y="members found", log=True)
 
 # %% [markdown]
-# With few shadows, a variance for each example is worse than none. One for all, or RMIA, finds with four shadows
-# more than half of what it finds with 64. So a model whose shadows are expensive to train is not safe for that.
+# Again at 1 % false accusations. With few shadows, a variance for each example is worse than none. One for all, or
+# RMIA, finds with four shadows more than half of what it finds with 64.
+# So a model whose shadows are expensive to train is not safe for that.
 #
 # ## Do defenses change that?
 #
