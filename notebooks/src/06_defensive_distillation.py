@@ -295,8 +295,8 @@ left = {
 plots.rates(left)
 
 # %%
-guess.reveal(left["distilled"])
 measured("distilled is clearly above undefended", left["distilled"].clearly_above(left["undefended"]))
+guess.reveal(left["distilled"])
 
 # %% [markdown]
 # If the answer is no, three trainings of each show nothing that is left of the promised robustness.

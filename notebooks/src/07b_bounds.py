@@ -201,11 +201,11 @@ for name, model in {"adversarial training": trained, "interval training": boxed}
 plots.table(headline)
 
 # %%
-guess.reveal(headline["interval training"]["proved by boxes"])
 for name, images in fell.items():
     measured(f"{name}: images that were proved and fell", images)
 for name, spent in seconds.items():
     measured(f"{name}, training", spent, "s")
+guess.reveal(headline["interval training"]["proved by boxes"])
 
 # %% [markdown]
 # No proved image fell: a proof that is right leaves no luck to the attacker.
