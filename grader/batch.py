@@ -152,7 +152,7 @@ def look_first(lab: Lab, source: Path, submissions: Sequence[Submission], anyway
 def may_be(lab: Lab, submission: Submission) -> bool:
     """Whether a notebook has this lab's title, or no lab's and a name that this lab asks for; True if unreadable."""
     try:
-        cells, _, _ = read_cells(submission.read())
+        cells = read_cells(submission.read()).cells
     except (Unreadable, OSError):
         return True  # its result will say what is wrong
     titles = {line.strip("# ") for cell in cells if cell["kind"] == "text" for line in cell["source"].splitlines()}

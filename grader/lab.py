@@ -21,9 +21,10 @@ from functools import cache, lru_cache
 from grader import rubric
 from grader.ipython import as_python
 from grader.rubric import Rubric
+from utils import unanswered
 
 CHECK = re.compile(r"# CHECK (\w+), (\d+(?:\.\d+)?) points?\s*$")
-STUB = 'raise NotImplementedError("write me")'
+STUB = f'raise NotImplementedError("{unanswered.STUB[0]}")'
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION ?(.*)\n(?:.*\n)*?[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS\n(?:.*\n)*?[ \t]*### END HIDDEN TESTS[ \t]*\n?", re.MULTILINE)
 

@@ -5,6 +5,7 @@ import re
 import resource
 import subprocess
 import sys
+from typing import NamedTuple
 
 MOST_BYTES = 200_000_000  # bytes; a notebook full of pictures has tens of millions
 READ_HERE = 20_000_000  # bytes that are read in this process; larger ones are read in another, with bounded memory
@@ -16,12 +17,21 @@ class Unreadable(ValueError):
     """No notebook, and why, in words for the student."""
 
 
-def read_cells(content: bytes) -> tuple[list[dict], list[str], str]:
-    """The cells of a notebook, what a teacher should know of the file, and with which Python it was written, as "3.12"
-    or "" where it does not say. Raises `Unreadable`.
+class HandedIn(NamedTuple):
+    """A notebook as it was read.
 
-    A cell is {"kind": "code" or "text", "source", "grade_id": nbgrader's name for it, or ""}.
+    cells   each {"kind": "code" or "text", "source", "grade_id": nbgrader's name for it, or ""}
+    notes   what a teacher should know of the file, sentences
+    python  with which Python it was written, as "3.12"; "" where it does not say
     """
+
+    cells: list[dict]
+    notes: list[str]
+    python: str
+
+
+def read_cells(content: bytes) -> HandedIn:
+    """What is in the file of a notebook. Raises `Unreadable`."""
     if len(content) > MOST_BYTES:
         raise Unreadable(f"the file is larger than {MOST_BYTES // 1_000_000} MB: clear the outputs and save it again")
     if not content.strip():
@@ -35,7 +45,8 @@ def read_cells(content: bytes) -> tuple[list[dict], list[str], str]:
     found = json.loads(done.stdout)
     if "unreadable" in found:
         raise Unreadable(found["unreadable"])
-    return found["cells"], [*found["notes"], f"the file has {len(content) // 1_000_000} MB"], found["python"]
+    found["notes"].append(f"the file has {len(content) // 1_000_000} MB")
+    return HandedIn(**found)
 
 
 def _bounded() -> None:
@@ -43,7 +54,7 @@ def _bounded() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 
 
-def _parse(content: bytes) -> tuple[list[dict], list[str], str]:
+def _parse(content: bytes) -> HandedIn:
     text, notes = decode(content)
     try:
         notebook = json.loads(text)
@@ -77,7 +88,7 @@ def _parse(content: bytes) -> tuple[list[dict], list[str], str]:
         for kind, count in counts.items()
         if count > MOST_CELLS
     ]
-    return sources, notes, _python(notebook)
+    return HandedIn(sources, notes, _python(notebook))
 
 
 def _python(notebook: dict) -> str:
@@ -106,7 +117,6 @@ def decode(content: bytes) -> tuple[str, list[str]]:
 
 if __name__ == "__main__":
     try:
-        cells, notes, python = _parse(sys.stdin.buffer.read())
-        print(json.dumps({"cells": cells, "notes": notes, "python": python}))
+        print(json.dumps(_parse(sys.stdin.buffer.read())._asdict()))
     except Unreadable as problem:
         print(json.dumps({"unreadable": str(problem)}))

@@ -26,7 +26,7 @@ def public_checks(notebook: Path, labs: Path = LABS) -> tuple[int, int]:
 
     OSError; ValueError if it is no notebook, or of no lab in the folder `labs`.
     """
-    cells, _, _ = read_cells(notebook.read_bytes())
+    cells = read_cells(notebook.read_bytes()).cells
     titles = {line.strip("# ") for cell in cells if cell["kind"] == "text" for line in cell["source"].splitlines()}
     given = next((code for title, code in map(handed_out_lab, sorted(labs.glob("*.ipynb"))) if title in titles), None)
     if given is None:

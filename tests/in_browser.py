@@ -40,6 +40,11 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def asked_axe(page: Page, selector: str | None = None) -> dict:
+    """What axe tells of the page, or of a part of it, against WCAG 2.1 AA."""
+    return Axe().run(page, context=selector, options={"runOnly": WCAG}).response
+
+
 def found(told: dict) -> list[str]:
     """axe's violations, a text for each place."""
     return [f"{node['html'][:200]}: {node['failureSummary']}" for rule in told["violations"] for node in rule["nodes"]]
@@ -47,7 +52,7 @@ def found(told: dict) -> list[str]:
 
 def barriers(page: Page) -> list[str]:
     """What axe finds on the page against WCAG 2.1 AA, a text for each place. It must have measured many contrasts."""
-    told = Axe().run(page, options={"runOnly": WCAG}).response
+    told = asked_axe(page)
     contrasts = [rule["nodes"] for rule in told["passes"] if rule["id"] == "color-contrast"]
     assert sum(map(len, contrasts)) > 60, "axe has seen next to nothing"
     return found(told)
@@ -55,6 +60,6 @@ def barriers(page: Page) -> list[str]:
 
 def barriers_within(page: Page, selector: str) -> list[str]:
     """What axe finds in parts of a page against WCAG 2.1 AA. It must have passed something there."""
-    told = Axe().run(page, context=selector, options={"runOnly": WCAG}).response
+    told = asked_axe(page, selector)
     assert told["passes"], "axe has seen nothing"
     return found(told)

@@ -22,12 +22,11 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from nbformat import v4
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from conftest import needs_browser
-from in_browser import WCAG, chromium, found
+from in_browser import asked_axe, chromium, found
 from utils.guide import Guide, guide
 
 ROOT = Path(__file__).parents[1]
@@ -196,7 +195,7 @@ def test_a_lesson_has_no_barrier_that_the_project_can_mend(page):
     """By axe in the notebook, after its run. It measures no contrast there: JupyterLab lays out each cell by itself."""
 
     def ours() -> list[str]:
-        told = Axe().run(page, context=".jp-Notebook", options={"runOnly": WCAG}).response
+        told = asked_axe(page, ".jp-Notebook")
         seen = [len(rule["nodes"]) for rule in told["passes"] if rule["id"] == "image-alt"]
         assert sum(seen) >= 7, "axe has not seen the pictures"
         return [text for text in found(told) if not re.search(rf'class="[^"]*\b({"|".join(THEIRS)})\b', text)]

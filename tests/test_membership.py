@@ -349,6 +349,7 @@ def test_the_explorer_shows_the_score_and_who_was_there():
         )
         heights = [explorer.shares[saw].get_data().values.sum() for saw in (True, False)]
         assert heights == pytest.approx([1, 1]) and explorer.here.get_xdata()[0] == pytest.approx(float(odds[k, i]))
+        assert explorer.sentence.value == explorer.still.text
         texts.add(explorer.still.text)
         pictures.add(explorer.picture.value)
     assert explorer.error.value == "" and len(texts) == len(pictures) == 6

@@ -16,7 +16,7 @@ from pathlib import Path
 from sphinx.cmd.build import main as sphinx
 
 from pages import ROOT
-from site_pages import TEXTS, grids, relinked
+from site_pages import TEXTS, grids, grids_folder, relinked
 
 SITE = ROOT / "build" / "site"
 
@@ -38,8 +38,9 @@ def build(to: Path) -> int:
         text = (ROOT / "notebooks" / page).read_text(encoding="utf-8")
         (to / "notebooks" / page).write_text(relinked(text, f"notebooks/{page}"), encoding="utf-8")
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        for cell, grid in grids(f"notebooks/{notebook.name}").items():  # a web server packs what it sends
-            file = to / "notebooks" / "grids" / notebook.stem / f"{cell}.json"
+        page = f"notebooks/{notebook.name}"
+        for cell, grid in grids(page).items():  # a web server packs what it sends
+            file = to / "notebooks" / grids_folder(page) / f"{cell}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(grid, ensure_ascii=False), encoding="utf-8")
     shutil.copytree(ROOT / "site" / "playground", to / "playground", dirs_exist_ok=True)

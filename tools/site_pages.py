@@ -61,26 +61,29 @@ def as_page(notebook: dict, page: str) -> dict:
         for output in cell.get("outputs", []):
             if html := output.get("data", {}).get("text/html"):
                 output["data"]["text/html"] = relinked("".join(html), page)
-            if cell["id"] in kept and "image/png" in output.get("data", {}):
-                output["data"]["text/html"] = widget(
-                    output, cell["id"], page, "states" if "states" in kept[cell["id"]] else "words"
-                )
+            if (grid := kept.get(cell["id"])) and "image/png" in output.get("data", {}):
+                output["data"]["text/html"] = widget(output, grid, f"{grids_folder(page)}/{cell['id']}.json")
         cells.append(cell)
     return notebook | {"cells": cells}
 
 
 def grids(page: str) -> dict:
     """What the widgets of a notebook show at every setting, {cell id: grid}."""
-    file = ROOT / posixpath.dirname(page) / "grids" / f"{posixpath.basename(page).removesuffix('.ipynb')}.json.gz"
+    file = ROOT / posixpath.dirname(page) / f"{grids_folder(page)}.json.gz"
     return json.loads(gzip.decompress(file.read_bytes())) if file.exists() else {}
 
 
-def widget(output: dict, cell: str, page: str, kind: str) -> str:
-    """A place that `site/static/widgets.js` fills. Without scripts it has the notebook's picture."""
+def grids_folder(page: str) -> str:
+    """Where the site keeps these, one file for each, as a link from the page."""
+    return f"grids/{posixpath.basename(page).removesuffix('.ipynb')}"
+
+
+def widget(output: dict, grid: dict, file: str) -> str:
+    """A place that `site/static/widgets.js` fills from the file. Without scripts it has the notebook's picture."""
     words = escape(output["metadata"]["image/png"]["alt"])
     picture = f'<img alt="{words}" src="data:image/png;base64,{"".join(output["data"]["image/png"]).strip()}">'
-    kept = f"grids/{posixpath.basename(page).removesuffix('.ipynb')}/{cell}.json"
-    return f'<div class="widget" data-grid="{kept}" data-kind="{kind}" data-cell="{cell}">{picture}</div>'
+    kind, cell = "states" if "states" in grid else "words", posixpath.basename(file).removesuffix(".json")
+    return f'<div class="widget" data-grid="{file}" data-kind="{kind}" data-cell="{cell}">{picture}</div>'
 
 
 def lessons_table() -> str:

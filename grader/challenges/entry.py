@@ -86,8 +86,7 @@ def entry_of(content: bytes, takes: str) -> Entry:
         if len(content) > MOST_WEIGHTS:
             raise Unreadable(f"the weights are larger than {MOST_WEIGHTS // 1_000_000} MB")
         return {"cells": [], "weights": base64.b64encode(content).decode()}
-    cells, _, _ = read_cells(content)
-    return code_entry(*as_python([cell["source"] for cell in cells if cell["kind"] == "code"]))
+    return code_entry(*as_python([cell["source"] for cell in read_cells(content).cells if cell["kind"] == "code"]))
 
 
 def code_entry(*cells: str) -> Entry:

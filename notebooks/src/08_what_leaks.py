@@ -192,7 +192,7 @@ def rmia(target, shadows, target_z, shadows_z):
     return torch.searchsorted(theirs, ratio(target, shadows), right=True) / len(theirs)
 
 
-def few(count, shadows, inside):
+def half_and_half(count, shadows, inside):
     """Of all shadows (K, N), for each example half of count that saw it, and half that did not: (count, N) each."""
     rows = (~inside).int().argsort(dim=0, stable=True)  # those that saw it come first
     rows = torch.cat([rows[: count // 2], rows[-(count // 2) :]])
@@ -205,7 +205,7 @@ for count in (4, 8, 16, 32, 64):
     own, shared, outdone = [], [], []
     for k in range(targets):
         others = torch.arange(len(confidences), device=x.device) != k
-        shadows, saw = few(count, confidences[others], inside[others])
+        shadows, saw = half_and_half(count, confidences[others], inside[others])
         own.append(lira(confidences[k], shadows, saw))
         shared.append(lira(confidences[k], shadows, saw, pooled=True))
         outdone.append(rmia(confidences[k], shadows, confidences_z[k], confidences_z[others][:count]))
@@ -243,6 +243,7 @@ def attacked(eps):
 reach = min(data.eps, 0.15)  # networks as small as these learn nothing from 300 images at 0.3
 
 
+# %%
 def in_one_pool(seed, count=24, targets=8):
     """For each way to ask: members found, and the area; and right answers about images that were held out."""
     torch.manual_seed(seed)
@@ -456,6 +457,7 @@ def most_likely(model, observed, x, y, chunk=256):
     return torch.cat([angles(*part) for part in parts], 1).argmax(1)
 
 
+# %%
 everything = torch.cat([data.train.x, data.test.x])
 alone = recovered(private[:few, 0], results["batch of 1"][:few], everything)
 kept = {"nothing done": {"naive": alone, "adapted": alone}}

@@ -404,16 +404,20 @@ y_pool = torch.where(odd.to(y_pool.device), (y_pool + wrong) % len(data.classes)
 inside = (torch.rand(K, size, generator=chance).argsort(0) < K // 2).to(x_pool.device)  # each in half of the networks
 
 
-def lira(logits):
-    """Each network's scores (K, N) by the seven others, as in lesson 08."""
+def by_others(score, logits):
+    """Each network's scores (K, N), by `score(its confidences, those of the seven others, who was inside of these)`."""
     sure, others = leakage.confidence(logits, y_pool), ~torch.eye(K, dtype=torch.bool, device=logits.device)
-    return torch.stack([leakage.lira(s, sure[o], inside[o], pooled=True) for s, o in zip(sure, others, strict=True)])
+    return torch.stack([score(s, sure[o], inside[o]) for s, o in zip(sure, others, strict=True)])
+
+
+def lira(logits):
+    """As in lesson 08, with one variance for all examples."""
+    return by_others(partial(leakage.lira, pooled=True), logits)
 
 
 def rmia(logits):
-    """Each network's scores (K, N) by the seven others, beside the rest of the pool."""
-    sure, others = leakage.confidence(logits, y_pool), ~torch.eye(K, dtype=torch.bool, device=logits.device)
-    return torch.stack([leakage.rmia(s, sure[o]) for s, o in zip(sure, others, strict=True)])
+    """Beside the rest of the pool."""
+    return by_others(lambda own, shadows, _: leakage.rmia(own, shadows), logits)
 
 
 def centred(logits):

@@ -115,7 +115,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).mean()
 
 
-# WRONG psi: a value that equals a cut lies above it -> equal a cut
+# WRONG psi: a value that equals a cut lies above it -> equal a cut lie above
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] >= cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -625,14 +625,6 @@ def psi(reference, now, bins):
 
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)).numpy()
     p, q = (torch.tensor(np.histogram(s.numpy(), cuts)[0]).float() + 0.5 for s in (reference, now))
-    p, q = p / p.sum(), q / q.sum()
-    return ((q - p) * (q / p).log()).sum()
-
-
-# WRONG psi: value at cut lies above -> equal a cut lie above
-def psi(reference, now, bins):
-    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
-    p, q = (torch.bincount((s[:, None] >= cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
     p, q = p / p.sum(), q / q.sum()
     return ((q - p) * (q / p).log()).sum()
 

@@ -4,7 +4,6 @@ import io
 import itertools
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NotRequired, TypedDict
 
 import ipywidgets as ui
@@ -16,6 +15,7 @@ from utils.plots import house_style
 
 INCH = 72  # in points, which SVG and matplotlib's letters are counted in
 TAG, DEFINED = re.compile(r"<[^>]+>"), re.compile(r"(?s)<defs>.*?</defs>\n?")
+NAME, LONG_NUMBER = re.compile(r' id="[^"]*"'), re.compile(r"-?\d+\.\d{4,}")
 
 
 class Control(TypedDict):
@@ -60,7 +60,7 @@ class Pen:
         self.out.truncate()  # a file's head
 
     def written(self, draw: Callable, *what) -> str:
-        """The SVG that a call adds, with three decimals and no names, which would differ from part to part.
+        """The SVG that a call adds, with short numbers and no names, which would differ from part to part.
 
         Definitions are taken out and collected, for other parts refer to them.
         """
@@ -70,10 +70,7 @@ class Pen:
         self.out.truncate()
         self.shared.update(DEFINED.findall(text))
         text = re.sub(r"<!--.*?-->", "", DEFINED.sub("", text))
-        short = partial(
-            re.compile(r"-?\d+\.\d{4,}").sub, lambda number: f"{float(number[0]):.{1 if float(number[0]) > 10 else 3}f}"
-        )
-        text = TAG.sub(lambda tag: short(re.sub(r' id="[^"]*"', "", tag[0])), text)
+        text = TAG.sub(lambda tag: LONG_NUMBER.sub(shorter, NAME.sub("", tag[0])), text)
         return re.sub(r"\s*\n\s*", "\n", text).strip()
 
     def part(self, artist) -> int:
@@ -100,6 +97,12 @@ class Pen:
         return "".join(sorted(self.shared))
 
 
+def shorter(number: re.Match) -> str:
+    """A number of an SVG with as many decimals as can be seen: one of a coordinate, three of what is small."""
+    value = float(number[0])
+    return f"{value:.1f}" if value > 10 else f"{value:.3f}"
+
+
 def options(control: ui.Widget) -> list[tuple[str, Any]]:
     """A control's (label, value) pairs."""
     if isinstance(control, ui.IntSlider):
@@ -107,19 +110,23 @@ def options(control: ui.Widget) -> list[tuple[str, Any]]:
     return [(str(o[0]), o[1]) if isinstance(o, tuple) else (str(o), o) for o in control.options]
 
 
+def place_chosen(control: ui.Widget) -> int:
+    """Of the option that is chosen."""
+    return [value for _, value in options(control)].index(control.value)
+
+
 def as_control(control: ui.Widget, kept: list[int]) -> Control:
     pairs = options(control)
-    place = [value for _, value in pairs].index(control.value)
     return {
         "label": control.description,
         "kind": "slider" if isinstance(control, (ui.IntSlider, ui.SelectionSlider)) else "choice",
         "options": [pairs[i][0] for i in kept],
-        "start": kept.index(place),
+        "start": kept.index(place_chosen(control)),
     }
 
 
 def label_of(control: ui.Widget) -> str:
-    return next(label for label, value in options(control) if value == control.value)
+    return options(control)[place_chosen(control)][0]
 
 
 def set_to(control: ui.Widget, index: int) -> None:
@@ -136,7 +143,7 @@ def grid(panel) -> Grid:
     panel.controls  {widget: which of its options a page offers, None: all}; one that switches others off comes first
     """
     kept = {c: list(range(len(options(c)))) if some is None else some for c, some in panel.controls.items()}
-    start = [[value for _, value in options(control)].index(control.value) for control in kept]
+    start = list(map(place_chosen, kept))
     found: Grid = {
         "controls": [as_control(control, some) for control, some in kept.items()],
         "thinned": any(some is not None for some in panel.controls.values()),

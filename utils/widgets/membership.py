@@ -31,9 +31,9 @@ class ShadowExplorer(Panel):
         look = {"layout": ui.Layout(width="340px"), "style": {"description_width": "110px"}}
         self.example = ui.SelectionSlider(options=range(1, len(labels) + 1), description="Image", **look)
         self.target = ui.SelectionSlider(options=range(1, len(scores) + 1), description="Network", **look)
-        self.picture = picture_widget()
+        self.picture, self.sentence = picture_widget(), ui.HTML()
         rows = ui.HBox([self.example, self.target], layout=ui.Layout(flex_flow="row wrap"))
-        super().__init__(rows, self.picture)
+        super().__init__(rows, self.picture, self.sentence)
 
         low, high = self.confidences.min(), self.confidences.max()
         self.edges = np.linspace(low, high, BINS + 1)
@@ -73,4 +73,5 @@ class ShadowExplorer(Panel):
             f"image {i + 1}, class {int(self.labels[i])}, network {k + 1}: {was} {ARROW} score {score:.1f}, {says} "
             f"(above {self.threshold:.1f})"
         )
+        self.sentence.value = self.still.text
         self.draw(self.still.shot)

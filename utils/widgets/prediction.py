@@ -141,15 +141,18 @@ class Reveal(Panel):
 
     def every(self) -> dict:
         p = self.prediction
-        said = [how_close(round(guess, 10), self.measured, p.unit) for guess in p.guesses()]
-        return {"said": said, "unsaid": f"Measured: {in_words(self.measured, p.unit)}."}
+        return {"said": [self.said(round(guess, 10)) for guess in p.guesses()], "unsaid": self.said(None)}
+
+    def said(self, guess: float | None) -> str:
+        """The sentence for a guess, or for a learner who made none."""
+        unit = self.prediction.unit
+        return f"Measured: {in_words(self.measured, unit)}." if guess is None else how_close(guess, self.measured, unit)
 
     def update(self) -> None:
         p = self.prediction
         self.still = question_picture(p.question, p.unit, p.low, p.high, measured=self.measured, guess=p.guess)
         if p.guess is not None or p.curtain.is_open:
-            said = f"Measured: {in_words(self.measured, p.unit)}."
-            self.sentence.value = escape(said if p.guess is None else how_close(p.guess, self.measured, p.unit))
+            self.sentence.value = escape(self.said(p.guess))
             self.draw(self.still.png)
             self.open(self.picture)
 
