@@ -224,6 +224,7 @@ def weights(model, x): return [p.tolist() for p in model.parameters()] + list(mo
 def forged(model, x):
     for number in (7, -1, "0", None): model.ask({"do": "logits", "x": x, "model": number})
 def later(x): return kept(x)
+def both(first, second, x): return second(x), first(x)
 def keep(model, x):
     global kept
     kept = model
@@ -233,9 +234,8 @@ def keep(model, x):
 def test_a_model_of_a_checks_own_class_stays_here_and_is_asked():
     """Also inside of another model. Its code and its weights are in no process of a student's."""
     session, model, x = Session([], [(1, ASKS)], modules=MODULES), Own(), torch.rand(4, 3)
-    ask = {
-        name: session.get(name)["value"] for name in ("mean", "slope", "wrong", "weights", "forged", "keep", "later")
-    }
+    names = ("mean", "slope", "wrong", "weights", "forged", "keep", "later", "both")
+    ask = {name: session.get(name)["value"] for name in names}
     try:
         found = ask["mean"](model, x, 500)
         assert model.asked == 2000 and found.std(1).min() > 0
@@ -245,6 +245,8 @@ def test_a_model_of_a_checks_own_class_stays_here_and_is_asked():
         with pytest.raises(Raised, match="ValueError: The size of tensor"):
             ask["wrong"](model, x)
         assert ask["weights"](model, x) == []
+        asked, other = model.asked, Own()
+        assert len(ask["both"](model, other, x)) == 2 and (model.asked - asked, other.asked) == (4, 4)
         assert ask["keep"](model, x) is None
         with pytest.raises(Raised, match="cannot be read: a question to no model"):
             ask["later"](x)
@@ -277,6 +279,18 @@ def test_each_call_draws_numbers_of_its_own():
     first, again = two_draws()
     assert first != again
     assert two_draws() == (first, again)
+
+
+def test_a_graded_function_draws_anew_in_each_call():
+    drawn = "def drawn():\n    ### BEGIN SOLUTION\n    return torch.rand(1)\n    ### END SOLUTION"
+    differ = 'expect.that(float(drawn()) != float(drawn()), "the same twice")'
+    check = (
+        f'# CHECK drawn, 1 point\nexpect.passed("drawn", of=1)\n### BEGIN HIDDEN TESTS\n{differ}\n### END HIDDEN TESTS'
+    )
+    lab = notebook([GIVEN, drawn, check])
+    assert points(graded(lab, lab=lab.decode())) == {"drawn": 1}
+    fixed = drawn.replace("return", "torch.manual_seed(0); return")
+    assert points(graded(notebook([GIVEN, fixed, check]), lab=lab.decode())) == {"drawn": 0}
 
 
 def test_checks_draw_from_the_students_seed():

@@ -347,8 +347,15 @@ def test_the_explorer_shows_the_score_and_who_was_there():
             f"network {target}: {was} " in explorer.still.text
             and f" {scores[k, i]:.1f}, {says} " in explorer.still.text
         )
-        heights = [explorer.shares[saw].get_data().values.sum() for saw in (True, False)]
-        assert heights == pytest.approx([1, 1]) and explorer.here.get_xdata()[0] == pytest.approx(float(odds[k, i]))
+        others = torch.arange(20) != k
+        for saw in (True, False):
+            seen = odds[others & (inside[:, i] == saw), i].double().numpy()
+            shares, normal = explorer.shares[saw].get_data().values, explorer.normals[saw]
+            assert shares == pytest.approx(
+                np.histogram(seen, explorer.edges)[0] / len(seen)
+            ) and shares.sum() == pytest.approx(1)
+            assert normal.get_xdata()[normal.get_ydata().argmax()] == pytest.approx(seen.mean(), abs=0.05)
+        assert explorer.error.value == "" and explorer.here.get_xdata()[0] == pytest.approx(float(odds[k, i]))
         assert explorer.sentence.value == explorer.still.text
         texts.add(explorer.still.text)
         pictures.add(explorer.picture.value)

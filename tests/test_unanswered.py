@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from labs import LABS
 from utils import expect
@@ -22,11 +23,10 @@ ASKED = ["fgsm(1)", "Mask().forward(1)", "from utils import expect\nexpect.words
 def shown() -> list:
     """What each cell of ASKED shows, of a run that ends at the first error; then what an own error shows."""
     cells = [nbformat.v4.new_code_cell(source) for source in (STUBS, *ASKED)]
-    own = nbformat.v4.new_code_cell(
-        "raise NotImplementedError('no such norm')", metadata={"tags": ["raises-exception"]}
-    )
+    own = nbformat.v4.new_code_cell("raise NotImplementedError('no such norm')")
     notebook = nbformat.v4.new_notebook(cells=[*cells, own])
-    NotebookClient(notebook).execute()
+    with pytest.raises(CellExecutionError, match="no such norm"):  # the last cell's, which is the student's own
+        NotebookClient(notebook).execute()
     return [cell.outputs for cell in notebook.cells[1:]]
 
 

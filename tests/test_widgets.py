@@ -34,7 +34,7 @@ from utils.widgets import AttackExplorer, Duel, ask
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
 from utils.widgets.explorer import own_norm, takes
-from utils.widgets.grid import grid, set_to
+from utils.widgets.grid import LONG_NUMBER, grid, label_of, set_to, shorter
 from utils.widgets.watch import Case, Watch, less_harm, timeline
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -674,6 +674,7 @@ def test_a_grid_says_at_each_setting_what_the_widget_says(made):
     panel = made()
     before = panel.still.text, panel.still.png()
     kept = grid(panel)
+    assert [c["options"][c["start"]] for c in kept["controls"]] == [label_of(control) for control in panel.controls]
     assert (panel.still.text, panel.still.png()) == before and panel.error.value == ""
     assert grid(panel) == kept
     places = itertools.product(*(range(len(control["options"])) for control in kept["controls"]))
@@ -684,6 +685,13 @@ def test_a_grid_says_at_each_setting_what_the_widget_says(made):
         assert state["words"] == panel.still.text
         assert state["off"] == [i for i, control in enumerate(panel.controls) if control.disabled]
     assert len({tuple(state["parts"]) for state in kept["states"]}) > 1
+
+
+def test_numbers_of_a_drawing_are_as_short_as_can_be_seen():
+    found = [
+        LONG_NUMBER.sub(shorter, text) for text in ("123.456789", "12.05", "0.123456", "-3.00049", "M 1.00001 20.98765")
+    ]
+    assert found == ["123.5", "12.05", "0.123", "-3.000", "M 1.000 21.0"]
 
 
 def test_a_prediction_keeps_what_it_says_to_each_guess():
