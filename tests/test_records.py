@@ -1,16 +1,19 @@
 """Records: what a lesson enters, how a run becomes a record, and how others find a figure in it."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 import torch
+from nbval.plugin import get_sanitize_patterns
 
-from run import begin_cell, entered, record_of, save
+from run import ROOT, begin_cell, entered, record_of, save
 from utils import plots, records
 from utils.claims import claim
 from utils.evaluation import Rate, Trainings
-from utils.larger import as_text, larger
-from utils.records import enter_table, find, measured, number, shown, value_of
+from utils.larger import Tables, as_text, larger, lines_of, missing
+from utils.records import enter_table, find, in_lines, measured, number, shown, value_of
 
 NOTEBOOK = {
     "cells": [
@@ -78,6 +81,30 @@ def test_what_is_measured_is_printed_after_an_arrow_and_entered(kept, capsys):
         ("PGD", "passes"),
         ("PGD", "seconds"),
     ]
+
+
+def test_what_is_longer_than_a_line_breaks_between_values(kept, capsys):
+    measured("left", {"first trained": Rate(5, 397), "second trained": Rate(39, 397), "third trained": Rate(397, 397)})
+    measured("classes", [f"class {n}" for n in range(20)])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == [
+        "left → first trained 5/397 = 1 % [1, 3], second trained 39/397 = 10 % [7, 13],",
+        "    → third trained 397/397 = 100 % [99, 100]",
+    ]
+    assert max(map(len, printed)) <= 96 and [line[:13] for line in printed[2:]] == [
+        "classes → cla",
+        "    → class 9",
+        "    → class 1",
+    ]
+
+
+def test_no_number_of_lines_is_compared():
+    """What was measured may need one line on a machine and two on another: nbval sees the same."""
+    [(pattern, new)] = get_sanitize_patterns((ROOT / "tests" / "nbval_sanitize.cfg").read_text())
+    one = in_lines("left", ["a 1", "b 2"]) + "\nnext\n    here"
+    more = in_lines("left", ["a 1" * 40, "b 2" * 40]) + "\nnext\n    here"
+    assert one.count("\n") < more.count("\n")
+    assert re.sub(pattern, new, one) == re.sub(pattern, new, more) == f"left {new}\nnext\n    here"
 
 
 def test_in_a_learners_own_run_nothing_is_kept(tmp_path, monkeypatch, capsys):
@@ -193,5 +220,13 @@ def test_a_headline_with_columns_is_aligned_and_may_have_gaps():
     assert head.index("left") == first.rindex("1") == second.index("0/9")
 
 
+def test_a_table_of_html_has_the_same_cells_and_no_markup_of_a_name():
+    record = record_with({"a < b": {"clean": Rate(1, 2), "left": 1.0}, "longer": {"left": Rate(0, 9)}})
+    page = Tables([record, missing("99_none", "mnist")])._repr_html_()
+    cells = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row) for row in page.split("<tr>")[1:]]
+    assert [list(map(unescape, row)) for row in cells] == lines_of(record)
+    assert "a < b" not in page and "holds: It works" in page and "--on mnist 99_none" in page
+
+
 def test_without_a_record_the_command_that_makes_it_is_named():
-    assert "python tools/build.py --on mnist 99_none" in larger("99_none", {"row": Rate(1, 2)})
+    assert "python tools/build.py --on mnist 99_none" in repr(larger("99_none", {"row": Rate(1, 2)}))

@@ -38,7 +38,7 @@ from utils import records
 from utils.evidence import Evidence, settled, verdicts
 from utils.fingerprint import ROOT, appearance, digest, fingerprint
 from utils.guide import guide
-from utils.larger import as_text, missing
+from utils.larger import Tables, missing
 from utils.records import RESULTS
 
 NAME = REPOSITORY.rpartition("/")[2]
@@ -153,7 +153,7 @@ def shows(code: str) -> bool:
 def shows_of_others(code: str) -> str:
     """What a lesson shows of other runs, as text: kept tables at a larger scale, or guide and ledger."""
     kept = [(stem, dataset, records.read(stem, dataset)) for stem, names in larger_in(code) for dataset in names]
-    tables = [as_text(record) if record else missing(stem, dataset) for stem, dataset, record in kept]
+    tables = Tables(record or missing(stem, dataset) for stem, dataset, record in kept)
     return repr(tables) + (guide()._repr_html_() + repr(verdicts(before="14")) if reads_others(code) else "")
 
 

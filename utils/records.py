@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -17,6 +17,7 @@ from utils.rate import Rate, RateWithin, Trainings
 
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
+WIDTH = 96  # characters of a line that a notebook shows without breaking it anywhere
 IN_HTML = f"\n<!-- {ARROW} -->"  # the same, unseen; the measured ends with its line
 
 
@@ -77,11 +78,25 @@ def measured(name: str, values: object, unit: str = "") -> None:
 
     values  a Rate, a number, True or False, a text, a list of texts; or several of them by their names, as a mapping
     unit    of a number: "s", "%", "points"
+
+    What is longer than a line goes on in further lines, each after an arrow of its own, and breaks between values only.
     """
     row = dict(values) if isinstance(values, Mapping) else {"": values}
     texts = (f"{column} {shown(value_of(value, unit))}".lstrip() for column, value in row.items())
-    print(name, ARROW, ", ".join(texts))
+    if isinstance(values, (list, tuple, set, frozenset)):
+        texts = value_of(values)["text"].split(", ")
+    print(in_lines(name, texts))
     enter_table({name: row}, unit)
+
+
+def in_lines(name: str, texts: Iterable[str]) -> str:
+    lines = []
+    for text in texts:
+        if lines and len(f"{lines[-1]}, {text},") <= WIDTH:
+            lines[-1] += f", {text}"
+        else:
+            lines.append(f"    {ARROW} {text}" if lines else f"{name} {ARROW} {text}")
+    return ",\n".join(lines)
 
 
 def enter_table(table: Mapping[str, object], unit: str = "") -> None:
