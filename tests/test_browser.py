@@ -267,8 +267,20 @@ def test_a_lesson_is_opened_with_its_answers_covered_and_its_plumbing_folded(bro
         screenshot(page, "covered")
         seen = places.count()
         assert 0 < seen <= len(covered)  # JupyterLab makes only the cells that are near
+        assert saved(page, folder / "covered.ipynb") == notebook.cells  # opening alone changes nothing
         places.first.click()
         expect(places).to_have_count(seen - 1)
+
+
+def saved(page: Page, file: Path) -> list[nbformat.NotebookNode]:
+    """The cells of the page's notebook as JupyterLab writes them, after its kernel has started."""
+    expect(page.locator("[data-status=idle]").first).to_be_visible()
+    page.keyboard.press("Control+s")
+    deadline = time.monotonic() + PATIENCE
+    while "version" not in (written := nbformat.read(file, 4)).metadata.language_info:  # the kernel's Python
+        assert time.monotonic() < deadline, "not saved"
+        page.wait_for_timeout(100)
+    return written.cells
 
 
 def test_each_lesson_leads_to_its_lab(browser, address, folder):

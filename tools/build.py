@@ -73,7 +73,7 @@ else:
         ) from None"""
 # Folded where JupyterLab and Colab can fold: a reader meets the lesson, not its plumbing.
 PLUMBING = {"jupyter": {"source_hidden": True}, "cellView": "form"}
-FOLDED = {"jupyter": {"outputs_hidden": True}}
+FOLDED = {"collapsed": True, "jupyter": {"outputs_hidden": True}}  # JupyterLab writes both, if it finds only one
 
 
 def on_colab(stem: str, folder: str = "notebooks") -> str:

@@ -121,7 +121,8 @@ measured("clearly less is left with the rounding than without", left.clearly_bel
 #
 # What comes between a question and its answer is folded until you lock your prediction, or ask to see it without one.
 # After a restart of the kernel, the names of earlier cells are gone: *Run All Above Selected Cell*, in the menu *Run*,
-# brings them back.
+# brings them back. A dot in the tab of a lesson says that it is not saved: JupyterLab shows it as soon as a kernel has
+# started, for it notes in the lesson which Python that is.
 #
 # From 01 on, a lesson ends with a link to its lab, to practise in.
 # The [field guide](field_guide.html) explains the course's terms.
