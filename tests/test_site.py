@@ -193,7 +193,8 @@ def test_each_widget_of_a_lesson_is_kept_for_the_site(page):
 @pytest.mark.parametrize("page", sorted(page for page, kept in KEPT.items() if kept))
 def test_the_widgets_of_a_page_answer(address, browser, page):
     """By keys alone: each control changes the setting, and picture and words are those that the run kept for it. The
-    page stays below 1 MB, asks no other host, and axe finds nothing in a widget."""
+    page stays below 1 MB, asks no other host, and axe finds nothing in a widget, and nothing in a table or a verdict,
+    whose colours are their own, in the dark either."""
     shown, came = browser.new_page(), {}
     shown.on("response", lambda response: came.setdefault(response.url, response))
     failed = []
@@ -237,5 +238,9 @@ def test_the_widgets_of_a_page_answer(address, browser, page):
             texts = [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawn)]
             assert place.locator("svg text").all_text_contents() == texts
     assert failed == [] and [url for url in came if not url.startswith((address, "data:"))] == []
-    assert barriers_within(shown, ".widget") == []
+    assert barriers_within(shown, ".widget, .text_html") == []
+    shown.emulate_media(color_scheme="dark")
+    shown.reload()  # colours change step by step
+    shown.wait_for_load_state("networkidle")
+    assert barriers_within(shown, ".text_html") == []
     shown.close()

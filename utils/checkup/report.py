@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from html import escape
 
+from utils.claims import COLOURS
 from utils.evaluation import Rate
 from utils.plots import BLUE, RED, Picture, house_style, rates
 from utils.records import ARROW, IN_HTML
@@ -97,7 +98,7 @@ class Report:
     def _repr_html_(self):
         rows = "".join(
             f"<tr title='{escape(f.name)}'>{IN_HTML}"
-            f"<td style='color: {RED if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
+            f"<td style='color: {COLOURS['it depends'] if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
             f"<td style='text-align: left; white-space: nowrap'>{escape(f.name)}</td>"
             f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p_value is None else f'{f.p_value:.0e}'}</td>"
             f"<td style='text-align: left'>{escape(f.sentence)}</td>\n</tr>"
