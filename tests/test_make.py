@@ -1,5 +1,6 @@
 """The doors of the project: `make help` lists them all, `make quick` leaves out the slow, work is spread by group."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -24,6 +25,14 @@ def test_torch_without_cuda_is_one_argument():
     plain, cpu = (subprocess.check_output([*recipe, *more], text=True) for more in ([], ["TORCH=cpu"]))
     version = re.search(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[1]
     assert "+cpu" not in plain and f" torch=={version}+cpu \\\n" in cpu
+
+
+def test_bytecode_is_kept_also_where_a_machine_forbids_it():
+    """Else each process compiles torch anew, which takes more than most of what it does then."""
+    asked = ["make", "-C", ROOT, "--no-print-directory", "-f", "Makefile", "-f", "-", "kept"]
+    rule, forbidden = 'kept:\n\t@echo "[$$PYTHONDONTWRITEBYTECODE]"\n', os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    said = subprocess.check_output(asked, input=rule, text=True, env=forbidden)
+    assert said == "[]\n"
 
 
 def test_every_documented_start_has_the_course_as_its_root():
