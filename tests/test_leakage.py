@@ -39,6 +39,7 @@ from utils.leakage import (
     tpr_at,
     uploads,
 )
+from utils.leakage.inversion import by_clients, by_layers
 from utils.models import mlp, predict, small_cnn
 from utils.training import fit
 
@@ -184,6 +185,37 @@ def test_the_groups_do_not_touch_each_other():
     found = invert_gradient(model, sent, y, (1, 8, 8), steps=5)
     changed = {k: torch.cat([g[:1], torch.randn(g[1:].shape, generator=chance())]) for k, g in sent.items()}
     torch.testing.assert_close(invert_gradient(model, changed, y, (1, 8, 8), steps=5)[0], found[0])
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_layer_by_layer_gradients_are_the_same_and_have_the_same_gradient(size):
+    torch.manual_seed(0)
+    first = nn.Conv2d(2, 4, 3, stride=2, padding=(1, 0), dilation=(1, 2), bias=False)
+    model = nn.Sequential(nn.Sequential(first, nn.ReLU()), nn.Conv2d(4, 3, 2), nn.Flatten(), nn.Linear(27, 5))
+    model.double().requires_grad_(False)
+    x, y = torch.rand(4, size, 2, 8, 11, dtype=torch.float64), torch.randint(5, (4, size))
+    assert not any(g.requires_grad for g in by_layers(model, x, y).values())
+    found = []
+    for way in (by_clients, by_layers):
+        at = x.clone().requires_grad_()
+        sent = way(model, at, y)
+        found.append((sent, torch.autograd.grad(sum((g**3).sum() for g in sent.values()), at)))
+    torch.testing.assert_close(*found)
+    assert [*found[0][0]] == [*found[1][0]]
+
+
+def test_networks_that_are_not_known_layer_by_layer_are_left_to_vmap():
+    x, y = torch.rand(2, 1, 1, 4, 4).double(), torch.zeros(2, 1, dtype=torch.int64)
+    known = small_net()
+    assert by_layers(known, x, y) is not None
+    known[0].register_forward_hook(lambda layer, inputs, output: 2 * output)
+    linear = nn.Linear(4, 4).double()
+    shared = nn.Sequential(linear, linear, nn.Flatten(), nn.Linear(16, 3).double())
+    rows = nn.Sequential(nn.Linear(4, 4), nn.Flatten(), nn.Linear(16, 3)).double()
+    mixing = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(16, 3)).double()
+    for model in (known, shared, rows, mixing):
+        assert by_layers(model, x, y) is None
+    assert gradients(rows, x, y)["0.weight"].shape == (2, 4, 4)
 
 
 # What a class looks like.
@@ -342,7 +374,6 @@ def functions(path: str) -> dict[str, str]:
     [
         ("membership", "confidence"),
         ("inversion", "linear_input"),
-        ("inversion", "gradients"),
         ("inversion", "invert_gradient"),
         ("inversion", "most_likely"),
         ("inversion", "estimated_gradient"),
@@ -352,6 +383,11 @@ def functions(path: str) -> dict[str, str]:
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
     lesson, shared = functions("notebooks/src/08_what_leaks.py"), functions(f"utils/leakage/{module}.py")
     assert lesson[name] == shared[name]
+
+
+def test_the_lesson_builds_the_gradients_of_any_network():
+    lesson, shared = functions("notebooks/src/08_what_leaks.py"), functions("utils/leakage/inversion.py")
+    assert lesson["gradients"] == shared["by_clients"].replace("by_clients", "gradients")
 
 
 def test_the_lesson_finds_as_many_members_as_utils():

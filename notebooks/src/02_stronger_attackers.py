@@ -201,9 +201,10 @@ measured("finds its own", accuracy(model, (x_auto, y)))
 torch.manual_seed(0)
 still, x_again, by_restarts = torch.ones_like(y, dtype=torch.bool), x.clone(), {}
 for restart in range(1, 9):
-    x_adv = pgd(model, x, y, eps=data.eps)
-    fell = still & (predict(model, x_adv) != y)
-    x_again[fell], still = x_adv[fell], still & ~fell  # keep the first success
+    rows = still.nonzero()[:, 0]  # what has fallen is left alone
+    x_adv = pgd(model, x[rows], y[rows], eps=data.eps)
+    fell = predict(model, x_adv) != y[rows]
+    x_again[rows[fell]], still[rows[fell]] = x_adv[fell], False
     by_restarts[20 * restart] = Rate(int(still.sum()), len(y))
 for restarts in (1, 2, 4, 8):
     measured(f"left after {restarts} x 20 passes", by_restarts[20 * restarts])
@@ -338,9 +339,10 @@ def toward(rival):
 torch.manual_seed(0)
 still, x_rivals, by_rival = torch.ones_like(y, dtype=torch.bool), x.clone(), {}
 for passes, rival in zip(range(20, 161, 20), first, strict=False):
-    x_adv = pgd(model, x, y, eps=data.eps, loss=toward(rival))
-    fell = still & (predict(model, x_adv) != y)
-    x_rivals[fell], still = x_adv[fell], still & ~fell
+    rows = still.nonzero()[:, 0]
+    x_adv = pgd(model, x[rows], y[rows], eps=data.eps, loss=toward(rival[rows]))
+    fell = predict(model, x_adv) != y[rows]
+    x_rivals[rows[fell]], still[rows[fell]] = x_adv[fell], False
     by_rival[passes] = Rate(int(still.sum()), len(y))
 for passes in (20, 40, 80, 160):
     left_by = {"cross-entropy again": by_restarts[passes], "margin, next rival": by_rival[passes]}
@@ -464,15 +466,16 @@ def square(model, x, y, *, eps, queries=500):
     x_adv = (x + eps * signs(n, channels, 1, width, like=x)).clamp(0, 1)  # vertical stripes
     lead, calls = margin(model(x_adv), y), torch.ones_like(y)
     for query in range(1, queries):
-        calls += lead < 0
+        rows = (lead <= 0).nonzero()[:, 0]  # what has fallen is left alone
+        calls[rows] += 1
         side = max(1, round(height * math.sqrt(0.8 / 2 ** (8 * query / queries))))
         top, left = (torch.randint(room - side + 1, (1,)).item() for room in (height, width))
         part = (..., slice(top, top + side), slice(left, left + side))
-        new = x_adv.clone()
-        new[part] = (x[part] + eps * signs(n, channels, 1, 1, like=x)).clamp(0, 1)
-        new_lead = margin(model(new), y)
-        x_adv = torch.where((new_lead > lead)[:, None, None, None], new, x_adv)
-        lead = torch.maximum(lead, new_lead)
+        new = x_adv[rows]
+        new[part] = (x[rows][part] + eps * signs(len(rows), channels, 1, 1, like=x)).clamp(0, 1)
+        new_lead = margin(model(new), y[rows])
+        higher = new_lead > lead[rows]
+        x_adv[rows[higher]], lead[rows[higher]] = new[higher], new_lead[higher]
     return x_adv, torch.where(lead > 0, calls, queries + 1)
 
 

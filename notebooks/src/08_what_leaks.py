@@ -333,7 +333,8 @@ measured("labels that the last bias tells", Rate(int(known.sum()), len(known)))
 #
 # $$\min_x\ 1 - \cos\left(\nabla_\theta \ell(x, y),\ g\right) + \lambda\, \mathrm{TV}(x)$$
 #
-# TV, the total variation, prefers images to noise. From here on we take the labels as known.
+# TV, the total variation, prefers images to noise. From here on we take the labels as known,
+# and the gradients from `utils`: ours, layer by layer, in less time (compared at the end).
 
 
 # %%
@@ -344,7 +345,7 @@ def invert_gradient(model, observed, y, shape, *, as_sent=dict, steps=100, lr=0.
     optimizer = torch.optim.Adam([x], lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
     for _ in range(steps):
-        angle = 1 - leakage.cosine(as_sent(gradients(model, x, y)), observed)
+        angle = 1 - leakage.cosine(as_sent(leakage.gradients(model, x, y)), observed)
         loss = (angle + smooth * leakage.roughness(x).mean(1)).sum()
         x.grad = torch.autograd.grad(loss, x)[0].sign()
         optimizer.step()
@@ -707,7 +708,9 @@ claim(
 # ## The same in `utils`, and at a larger scale
 
 # %%
+ours, theirs = (f(cnn, *groups).values() for f in (gradients, leakage.gradients))
 pairs = {
+    "gradients": [torch.cat([g.flatten() for g in each]) for each in (theirs, ours)],
     "log-odds": (leakage.confidence(networks(x), y), confidences),
     "likelihood ratio": (leakage.lira(confidences[0], confidences[1:], inside[1:]), scores[0].double()),
     "RMIA": (

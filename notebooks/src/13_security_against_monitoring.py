@@ -13,6 +13,7 @@
 # %%
 import math
 from collections import Counter
+from functools import cache
 
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -97,7 +98,7 @@ INCIDENTS = {
     "other unit": (x / 16, y),
 }
 ATTACKS = ("evasion", "search", "extraction", "poisoning")
-plots.gallery({name: images[:16] for name, (images, _) in INCIDENTS.items()})
+plots.gallery({name: images[:10] for name, (images, _) in INCIDENTS.items()})
 
 # %% [markdown]
 # Some of these can be seen by looking, and some not. *Extraction* and *new meaning* send what everybody sends.
@@ -194,18 +195,21 @@ run_length = 20_000  # arrivals until a false alarm, on average
 late = (0, 0, 0, 100)  # arrivals until a signal is known: labels come later
 
 
-def alarms(streams, means, late, *, run_length):
-    """The first alarm of each stream (channels, runs, length) on any signal, (runs,); length if there is none."""
-    times = []
-    for watched, mean, delay in zip(streams, means, late, strict=True):
-        coins = monitoring.e_detector(watched, mean=mean)
-        times.append(delay + monitoring.first_alarm(coins, run_length * len(streams)))
-    return torch.stack(times).amin(0).clamp_max(streams.shape[-1])
+def gambled(streams, means):
+    """What the gambler on each signal of streams (channels, runs, length) holds at each time: the same shape."""
+    return torch.stack([monitoring.e_detector(x, mean=mean) for x, mean in zip(streams, means, strict=True)])
+
+
+def alarms(held, late, *, run_length):
+    """The first alarm of each stream on any signal, (runs,), from what its gamblers held; length if there is none."""
+    pairs = zip(held, late, strict=True)
+    times = [delay + monitoring.first_alarm(coins, run_length * len(held)) for coins, delay in pairs]
+    return torch.stack(times).amin(0).clamp_max(held.shape[-1])
 
 
 # %%
 quiet, _ = mixed(calm, calm, share=0, change=0, runs=200, length=2000, seed=1)
-early = alarms(quiet, means, late, run_length=run_length)
+early = alarms(gambled(quiet, means), late, run_length=run_length)
 false = Rate(int((early < 2000).sum()), len(early))
 measured("streams of 2,000 usual arrivals with a false alarm", false)
 print(f"promised: one in {run_length:,} arrivals, so at most {2000 / run_length:.0%} of the streams")
@@ -225,7 +229,10 @@ for i, (name, share) in enumerate(story):
         parts.append(mixed(calm, odd[name], share=part, change=0, runs=1, length=count, seed=i)[0])
     happened.append((name, 600 * i + 400, 600 * i + 600))
 stream, begin, raised = torch.cat(parts, 2), 0, []
-while begin < 3600 and (time := int(alarms(stream[:, :, begin:], means, late, run_length=run_length))) < 3600 - begin:
+while begin < 3600:
+    time = int(alarms(gambled(stream[:, :, begin:], means), late, run_length=run_length))
+    if time >= 3600 - begin:
+        break
     raised.append(begin + time)
     begin += time + 200
 timeline(dict(zip(CHANNELS, stream[:, 0], strict=True)), raised)
@@ -257,9 +264,9 @@ def caught(alarm, arrivals=1000):
 streams, first, unlabelled_first, seen = {}, {}, {}, {}
 for name in INCIDENTS:
     four = [mixed(calm, odd[name], share=share, seed=2, **how) for share in SHARES.values()]
-    together = torch.cat([stream for stream, _ in four], 1)
-    times = alarms(together, means, late, run_length=run_length)
-    blind = alarms(together[:3], means[:3], late[:3], run_length=run_length)  # for later: nobody tells it any label
+    held = gambled(torch.cat([stream for stream, _ in four], 1), means)
+    times = alarms(held, late, run_length=run_length)
+    blind = alarms(held[:3], late[:3], run_length=run_length)  # for later: nobody tells it any label
     unlabelled_first[name] = dict(zip(SHARES, blind.split(how["runs"]), strict=True))
     streams[name] = {label: event for label, (_, event) in zip(SHARES, four, strict=True)}
     first[name] = dict(zip(SHARES, times.split(how["runs"]), strict=True))
@@ -279,7 +286,7 @@ guess.reveal(seen["evasion"]["1 %"])
 # %%
 slow, slowly = {"change": 100, "runs": 40, "length": 5100}, ("evasion", "poisoning", "extraction")
 patient = torch.cat([mixed(calm, odd[name], share=0.01, seed=4, **slow)[0] for name in slowly], 1)
-times = alarms(patient, means, late, run_length=run_length).split(slow["runs"])
+times = alarms(gambled(patient, means), late, run_length=run_length).split(slow["runs"])
 times, in_the_end = dict(zip(slowly, times, strict=True)), {}
 for n in (1000, 2500, 5000):
     in_the_end[n] = {name: caught(alarm, n) for name, alarm in times.items()}
@@ -448,8 +455,9 @@ paying = {name: signals(usual, numbers(plain, x_adv[work[name]], y[work[name]]))
 
 # %%
 tenth = torch.cat([mixed(calm, signal, share=0.1, seed=3, **how)[0] for signal in paying.values()], 1)
-unlabelled = alarms(tenth[:3], means[:3], late[:3], run_length=run_length).split(how["runs"])
-labelled = alarms(tenth, means, late, run_length=run_length).split(how["runs"])
+held = gambled(tenth, means)
+unlabelled = alarms(held[:3], late[:3], run_length=run_length).split(how["runs"])
+labelled = alarms(held, late, run_length=run_length).split(how["runs"])
 knows = {
     name: {"images sent": usable[name], "seen without labels": caught(blind), "seen with labels": caught(time)}
     for name, blind, time in zip(tries, unlabelled, labelled, strict=True)
@@ -480,10 +488,16 @@ def nearest(queries, window=20):
     return distance[1:]
 
 
+@cache
+def typical(usual):
+    """The mean closeness of usual distances."""
+    return float(monitoring.closeness(usual, usual).mean())
+
+
 def asks_again(queries, usual, run_length=10_000):
     """After how many queries of an account an alarm comes, or len + 1."""
     near = monitoring.closeness(usual, nearest(queries))  # a surprise again, of small distances only
-    coins = monitoring.e_detector(near, mean=float(monitoring.closeness(usual, usual).mean()))
+    coins = monitoring.e_detector(near, mean=typical(usual))
     return int(monitoring.first_alarm(coins, run_length)) + 2
 
 
@@ -569,7 +583,7 @@ def after_alarm(odd, shares, seed):
     """Streams in which an incident begins: each one's alarm (runs,), and the signatures (seen, 10) after true ones."""
     drawn = [mixed(calm, odd, share=share, seed=seed + i, **how)[0] for i, share in enumerate(shares)]
     drawn = torch.cat(drawn, 1)
-    times = alarms(drawn, means, late, run_length=run_length)
+    times = alarms(gambled(drawn, means), late, run_length=run_length)
     use = ((times >= how["change"]) & (times <= how["length"] - 100)).nonzero()[:, 0]
     found = [signature(drawn[:, run, times[run] : times[run] + 100]) for run in use]
     return times, torch.stack(found) if found else torch.zeros(0, 10)
@@ -634,8 +648,9 @@ name, sent = "quiet evasion", work["pays 0, quietest"]
 hurts[name], defended[name], cases[name] = sent[sent], defended["evasion"][sent], {}
 for label, share in SHARES.items():
     stream, event = mixed(calm, paying["pays 0, quietest"], share=share, seed=2, **how)
-    bare, alarm = harm(hurts[name], event), alarms(stream, means, late, run_length=run_length)
-    blind = alarms(stream[:3], means[:3], late[:3], run_length=run_length)
+    bare, held = harm(hurts[name], event), gambled(stream, means)
+    alarm = alarms(held, late, run_length=run_length)
+    blind = alarms(held[:3], late[:3], run_length=run_length)
     first.setdefault(name, {})[label], unlabelled_first.setdefault(name, {})[label] = alarm, blind
     sides = bare, under_defense(name, event), until(bare, alarm), until(bare, blind)
     cases[name][label] = Case(event, dict(zip((*SIDES, "no labels"), sides, strict=True)))

@@ -16,6 +16,7 @@ from torch import Tensor
 from utils.arguments import number_in, whole
 
 BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75)  # shares at risk
+AT_ONCE = 32  # arrivals whose bets are worked out together: all of a long stream would need much memory
 
 
 def there_in(x: Tensor) -> Tensor:
@@ -67,12 +68,15 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     bets = torch.tensor(BETS, dtype=torch.float64, device=x.device)
     stake = torch.where(bets > 0, bets / mean, bets / (1 - mean))  # the worst x leaves 1 - |b|
     wealth = torch.zeros(*x.shape[:-1], len(BETS), dtype=torch.float64, device=x.device)
-    evidence = []
-    for value, there in zip(x.unbind(-1), there_in(x).unbind(-1), strict=True):
-        after = (1 + wealth) * (1 + stake * (value[..., None] - mean))
-        wealth = after.clamp_max(1e300).where(there[..., None], wealth)
-        evidence.append(wealth.mean(-1))
-    return torch.stack(evidence, -1)
+    there, evidence = there_in(x), []
+    whole = bool(there.all())
+    for values, arrived in zip(x.split(AT_ONCE, -1), there.split(AT_ONCE, -1), strict=True):
+        wealths = 1 + stake * (values.movedim(-1, 0)[..., None] - mean)  # (times, ..., bets)
+        for after, came in zip(wealths, arrived.unbind(-1), strict=True):
+            after.mul_(1 + wealth).clamp_max_(1e300)
+            wealth = after if whole else after.copy_(after.where(came[..., None], wealth))
+        evidence.append(wealths.mean(-1).movedim(0, -1))
+    return torch.cat(evidence, -1)
 
 
 def first_alarm(height: Tensor, threshold: float) -> Tensor:
