@@ -40,8 +40,14 @@ def bump(height: int, width: int) -> Tensor:
 
 def hill_and_hollow(height: int, width: int) -> Tensor:
     """A hill beside a hollow, upright or (if the window is square) lying by chance, of length 1."""
+    return pattern(height, width, lying=height == width and bool(torch.rand(()) < 0.5))
+
+
+@lru_cache(maxsize=64)
+def pattern(height: int, width: int, *, lying: bool) -> Tensor:
+    """The hill and hollow of a window, lying or not."""
     pair = torch.cat([bump(height // 2, width), -bump(height - height // 2, width)])
-    pair = pair.T if height == width and torch.rand(()) < 0.5 else pair
+    pair = pair.T if lying else pair
     return pair / pair.norm().clamp_min(1e-12)
 
 
