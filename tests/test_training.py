@@ -1,6 +1,9 @@
 """The ground and the loop: networks that take pixels, and training that does what it is told."""
 
+import subprocess
+import sys
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -8,8 +11,9 @@ from torch import nn
 
 from utils.data import load
 from utils.evaluation import accuracy
+from utils.fingerprint import ROOT
 from utils.models import logits, mlp, predict, small_cnn
-from utils.training import fit, fit_together, mean_cross_entropy
+from utils.training import fit, fit_together, mean_cross_entropy, optimizers
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,26 @@ def test_the_same_seed_gives_the_same_weights(digits):
         torch.manual_seed(seed)
         weights.append(fit(mlp(digits), digits.train, updates=20)[2].weight)
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize(("name", "settings"), [("Adam", {}), ("SGD", {"momentum": 0.9})])
+def test_an_unwrapped_optimizer_is_torch_s_to_the_last_digit(name, settings, digits, tmp_path):
+    made, how = [], {"updates": 45}
+    for place in (optimizers, torch.optim):
+        torch.manual_seed(0)
+        how |= {"optimizer": partial(getattr(place, name), **settings), "checkpoint": tmp_path / place.__name__}
+        made.append(fit(mlp(digits), digits.train, **how))
+    assert all(torch.equal(a, b) for a, b in zip(*(model.parameters() for model in made), strict=True))
+    assert (tmp_path / "torch.optim").read_bytes() == (tmp_path / "utils.training.optimizers").read_bytes()
+
+
+def test_a_training_imports_no_compiler():
+    """Nobody compiles here, and that import takes longer than many a training."""
+    source = (
+        "import sys; from utils.data import load; from utils.models import mlp; from utils.training import fit\n"
+        "data = load('digits'); fit(mlp(data), data.train, updates=3); assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=True)
 
 
 def test_every_example_is_used_once_before_any_is_used_twice(digits):

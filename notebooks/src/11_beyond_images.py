@@ -15,7 +15,7 @@ import math
 from functools import partial
 
 import torch
-from scipy import stats
+from scipy import special
 from torch import nn
 from torch.nn import functional as F
 
@@ -177,18 +177,18 @@ def climb(model, x, y, rules, *, eps, steps=20):
 def search(model, x, y, rules, *, eps, rounds=3, choices=9):
     """Every change of one column, the best of them, and again `rounds` times; scores are enough."""
     low, high = box(x, rules, eps)
-    best, each = x, torch.arange(len(x))
+    best, each, reach = x, torch.arange(len(x)), high - low
+    even, ways = torch.linspace(0, 1, choices).tolist(), []
+    for i, column in enumerate(rules.columns):
+        if column.cost < math.inf:
+            ways += [(i, share) for share in ([2.0] if column.group else even)]  # 2: the largest of its group
     for _ in range(rounds):
-        tries = [best]
-        for i, column in enumerate(rules.columns):
-            if column.cost < math.inf:
-                for share in [2.0] if column.group else torch.linspace(0, 1, choices).tolist():
-                    one = best.clone()
-                    one[:, i] = low[:, i] + share * (high[:, i] - low[:, i])  # 2: the largest of its group
-                    tries.append(one)
-        rows = feasible(torch.cat(tries), x.repeat(len(tries), 1), rules, eps=eps)
+        tries = best.repeat(1 + len(ways), 1, 1)  # the first changes nothing
+        for one, (i, share) in zip(tries[1:], ways, strict=True):
+            one[:, i] = low[:, i] + share * reach[:, i]
+        rows = feasible(tries.flatten(0, 1), x.repeat(len(tries), 1), rules, eps=eps)
         values = margin(logits(model, rows), y.repeat(len(tries))).view(len(tries), -1)
-        best = rows.view(len(tries), *x.shape)[values.argmax(0), each]
+        best = rows.view_as(tries)[values.argmax(0), each]
     return best
 
 
@@ -300,7 +300,7 @@ farthest = math.sqrt(2)  # the length in L2 of a change of channel
 
 def longest(sigma, n=1000):
     """The longest radius that n votes can prove, if all of them agree (lesson 07)."""
-    return sigma * stats.norm.ppf(0.001 ** (1 / n))
+    return sigma * special.ndtri(0.001 ** (1 / n))
 
 
 def median_vote(model, x, sigma, n=21):
@@ -351,8 +351,9 @@ for seed in SEEDS:
     voter = made.pop("trained on this threat")
     made["masked"], stand_in = (nn.Sequential(m, made["undefended"]) for m in (mask, StraightThrough(mask)))
     for name, model in made.items():
-        seen_through = steep(stand_in if name == "masked" else model, x, y, eps=tumors.eps)
-        looks = [x, attacks.worst_case(model, x, y, eps=tumors.eps), seen_through]
+        looks = [x, attacks.worst_case(model, x, y, eps=tumors.eps)]
+        if name == "masked":
+            looks.append(steep(stand_in, x, y, eps=tumors.eps))  # through the mask
         each[name].append(standing(model, looks, y))
     x_adv = attacks.pgd(smoothing.smoothed(voter, sigma["diagnosis"], 8), x, y, eps=tumors.eps, **how)
     answer = smoothing.majority(voter, x_adv, sigma=sigma["diagnosis"], n=200)

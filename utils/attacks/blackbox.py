@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,16 @@ def window(x: Tensor, share: float) -> Tensor:
     """For each image a square at a random place that covers about `share` of it: (N, 1, H, W) of 0 and 1."""
     n, _, height, width = x.shape
     side = max(round(math.sqrt(share * height * width)), 1)
-    tall, wide = min(side, height), min(side, width)
-    top = torch.randint(height - tall + 1, (n, 1, 1, 1), device=x.device)
-    left = torch.randint(width - wide + 1, (n, 1, 1, 1), device=x.device)
-    row = torch.arange(height, device=x.device).view(1, 1, -1, 1) - top
-    column = torch.arange(width, device=x.device) - left
-    return (row >= 0) & (row < tall) & (column >= 0) & (column < wide)
+    rows, columns = (strips(length, min(side, length), x.device) for length in (height, width))
+    top, left = (torch.randint(len(places), (n,), device=x.device) for places in (rows, columns))
+    return rows.index_select(0, top)[:, None, :, None] & columns.index_select(0, left)[:, None, None, :]
+
+
+@lru_cache(maxsize=64)  # asked for with each query
+def strips(length: int, side: int, device: torch.device) -> Tensor:
+    """Each place that a strip of `side` pixels can have in a line of `length`, (places, length) bool."""
+    away = torch.arange(length, device=device) - torch.arange(length - side + 1, device=device)[:, None]
+    return (away >= 0) & (away < side)
 
 
 def bump(height: int, width: int) -> Tensor:
@@ -36,8 +40,14 @@ def bump(height: int, width: int) -> Tensor:
 
 def hill_and_hollow(height: int, width: int) -> Tensor:
     """A hill beside a hollow, upright or (if the window is square) lying by chance, of length 1."""
+    return pattern(height, width, lying=height == width and bool(torch.rand(()) < 0.5))
+
+
+@lru_cache(maxsize=64)
+def pattern(height: int, width: int, *, lying: bool) -> Tensor:
+    """The hill and hollow of a window, lying or not."""
     pair = torch.cat([bump(height // 2, width), -bump(height - height // 2, width)])
-    pair = pair.T if height == width and torch.rand(()) < 0.5 else pair
+    pair = pair.T if lying else pair
     return pair / pair.norm().clamp_min(1e-12)
 
 
@@ -119,8 +129,8 @@ def square(
             return exchange(x, x_adv, eps, share)
         inside, change = window(x, share), eps * signs(len(x), x.shape[1], 1, 1)
         new = torch.where(inside, (x + change).clamp_(0, 1), x_adv)
-        same = (new == x_adv).flatten(1).all(1)[:, None, None, None]  # would waste a query: turn the signs
-        return torch.where(same & inside, (x - change).clamp_(0, 1), new)
+        same = ((new != x_adv).flatten(1).sum(1) == 0)[:, None, None, None]  # would waste a query: turn the signs
+        return torch.where(same & inside, (x - change).clamp_(0, 1), new) if same.any() else new
 
     def search(x, y):
         shape = x.shape
@@ -136,15 +146,16 @@ def square(
             query, mark, before = 0, max(queries // 20, 1), highest
             while len(index) and query < queries:
                 tries = len(new) // len(x)
-                logits = model(new.view(-1, *shape[1:]))
-                leads = margin(logits, y.repeat_interleave(tries)).view(-1, tries)
-                lead, first = leads.nan_to_num(-math.inf, math.inf, -math.inf).max(1)  # NaN is no answer
-                first += tries * torch.arange(len(x), device=x.device)
-                new, query = new[first], query + tries
-                higher = lead > highest
-                x_adv = torch.where(higher[:, None, None, None], new, x_adv)
-                highest = torch.where(higher, lead, highest)
-                if (down := wrong(logits[first], y)).any():
+                query, logits = query + tries, model(new.view(-1, *shape[1:]))
+                lead = margin(logits, y.repeat_interleave(tries) if tries > 1 else y)
+                lead = lead.nan_to_num_(-math.inf, math.inf, -math.inf)  # NaN is no answer
+                if tries > 1:  # the best of each image
+                    lead, first = lead.view(-1, tries).max(1)
+                    first += tries * torch.arange(len(x), device=x.device)
+                    new, logits = new[first], logits[first]
+                x_adv = torch.where((lead > highest)[:, None, None, None], new, x_adv)
+                highest = torch.maximum(lead, highest)
+                if (down := wrong(logits, y)).any():
                     best[index[down]] = new[down]
                     index, x, y, x_adv, highest, before = (t[~down] for t in (index, x, y, x_adv, highest, before))
                 if query > mark:
@@ -195,25 +206,27 @@ def rays(
             x, y = best[index], y[index]
             signs, radius, spent = torch.ones_like(x), torch.ones_like(y, dtype=x.dtype), torch.zeros_like(y)
 
-            def crosses(rows, signs, radius):
-                spent[rows] += 1
-                return wrong(model((x[rows] + radius[:, None] * signs).clamp_(0, 1).view(-1, *shape[1:])), y[rows])
+            def crosses(x, y, signs, radius):
+                return wrong(model((x + radius[:, None] * signs).clamp_(0, 1).view(-1, *shape[1:])), y)
 
             block, blocks = 0, 1
             mark, before = max(queries // 8, 1), torch.full_like(radius, math.inf)
             while len(index):
                 tried = signs.clone()
                 tried[:, block * pixels // blocks : (block + 1) * pixels // blocks] *= -1
-                rows = crosses(torch.arange(len(x), device=x.device), tried, radius).nonzero()[:, 0]
-                signs[rows] = tried[rows]
-                low, high = torch.zeros_like(radius[rows]), radius[rows]
-                while len(rows):
+                rows = crosses(x, y, tried, radius).nonzero()[:, 0]
+                spent += 1
+                bisected = (rows, x[rows], y[rows], tried[rows], torch.zeros_like(radius[rows]), radius[rows])
+                signs[rows] = bisected[3]
+                while len(bisected[0]):
+                    rows, near, goal, way, low, high = bisected
                     middle = (low + high) / 2
-                    over = crosses(rows, signs[rows], middle)
+                    over = crosses(near, goal, way, middle)
                     low, high = torch.where(over, low, middle), torch.where(over, middle, high)
-                    radius[rows] = high
-                    going = (high - low > 1e-3) & (high > eps)
-                    rows, low, high = rows[going], low[going], high[going]
+                    radius[rows], spent[rows] = high, spent[rows] + 1
+                    going, bisected = (high - low > 1e-3) & (high > eps), (rows, near, goal, way, low, high)
+                    if not going.all():
+                        bisected = tuple(t[going] for t in bisected)
                 stays = (radius > eps) & (spent < queries)
                 if int(spent.max()) >= mark:
                     stays &= ~(radius - eps > patience * (before - radius))

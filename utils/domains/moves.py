@@ -46,16 +46,16 @@ def search(
     it needs scores that move, so labels alone, or saturated scores, slow it.
     """
     low, high = box(x, rules, eps)
-    best, each = x, torch.arange(len(x))
+    best, each, reach = x, torch.arange(len(x)), high - low
+    even, ways = torch.linspace(0, 1, choices).tolist(), []
+    for i, column in enumerate(rules.columns):
+        if column.cost < math.inf:
+            ways += [(i, share) for share in ([2.0] if column.group else even)]  # 2: the largest of its group
     for _ in range(rounds):
-        tries = [best]
-        for i, column in enumerate(rules.columns):
-            if column.cost < math.inf:
-                for share in [2.0] if column.group else torch.linspace(0, 1, choices).tolist():
-                    one = best.clone()
-                    one[:, i] = low[:, i] + share * (high[:, i] - low[:, i])  # 2: the largest of its group
-                    tries.append(one)
-        rows = feasible(torch.cat(tries), x.repeat(len(tries), 1), rules, eps=eps)
+        tries = best.repeat(1 + len(ways), 1, 1)  # the first changes nothing
+        for one, (i, share) in zip(tries[1:], ways, strict=True):
+            one[:, i] = low[:, i] + share * reach[:, i]
+        rows = feasible(tries.flatten(0, 1), x.repeat(len(tries), 1), rules, eps=eps)
         values = margin(logits(model, rows), y.repeat(len(tries))).view(len(tries), -1)
-        best = rows.view(len(tries), *x.shape)[values.argmax(0), each]
+        best = rows.view_as(tries)[values.argmax(0), each]
     return best

@@ -52,16 +52,16 @@ class Rules(NamedTuple):
 
 
 def spans(rules: Rules, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Low and high end of each column, as logarithms where it is logarithmic, and where that is; all (columns,)."""
+    """Low and high end of each column (columns,), as logarithms where it is logarithmic, and the places of these."""
     ends = [(math.log(c.low), math.log(c.high)) if c.log else (c.low, c.high) for c in rules.columns]
     low, high = torch.tensor(ends, dtype=like.dtype, device=like.device).T
-    return low, high, rules.where(lambda c: c.log, like)
+    return low, high, rules.where(lambda c: c.log, like).nonzero()[:, 0]
 
 
 def scale(raw: Tensor, rules: Rules) -> Tensor:
     """From units to [0, 1], (N, columns)."""
     low, high, log = spans(rules, raw)
-    value = torch.where(log, torch.where(log, raw, 1.0).clamp_min(1e-12).log(), raw)
+    value = raw.index_copy(1, log, raw.index_select(1, log).clamp_min(1e-12).log())
     return (value - low) / (high - low)
 
 
@@ -69,16 +69,16 @@ def units(x: Tensor, rules: Rules) -> Tensor:
     """From [0, 1] back to units, (N, columns)."""
     low, high, log = spans(rules, x)
     value = low + x * (high - low)
-    return torch.where(log, torch.where(log, value, 0.0).exp(), value)
+    return value.index_copy(1, log, value.index_select(1, log).exp())
 
 
 def follow_links(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
     """`x_new` with the columns that follow from others; it has a gradient, as an attack should know. (N, columns)."""
-    follows = rules.where(lambda c: c.linked, x)
-    if not follows.any():
+    follows = rules.where(lambda c: c.linked, x).nonzero()[:, 0]
+    if not len(follows):
         return x_new
     new = scale(rules.link(units(x_new, rules), units(x, rules)), rules).clamp(0, 1)
-    return torch.where(follows, new, x_new)
+    return x_new.index_copy(1, follows, new.index_select(1, follows))
 
 
 def box(x: Tensor, rules: Rules, eps: float) -> tuple[Tensor, Tensor]:

@@ -24,10 +24,11 @@ def swap_by_gradient(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, ch
     Guarantee: at most `changes` words differ from `x`, each replaced by one of its `choices`.
     """
     each, now, allowed = torch.arange(len(x)), x.clone(), choices[x]  # allowed: (N, length, choices)
+    others = model.vectors(allowed).detach()
     for _ in range(changes):
         vectors = model.vectors(now).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(margin(model.read(vectors, now), y).sum(), vectors)
-        gain = ((model.vectors(allowed) - vectors[:, :, None]) * gradient[:, :, None]).sum(-1)
+        gain = ((others - vectors[:, :, None]) * gradient[:, :, None]).sum(-1)
         taken = (allowed == x[..., None]) | (now != x)[..., None]  # no change, or changed before
         best = gain.masked_fill(taken, -math.inf).flatten(1).argmax(1)
         place, which = best // choices.shape[1], best % choices.shape[1]
@@ -47,7 +48,9 @@ def swap_by_search(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, *, c
         tries = now[:, None, None].repeat(1, length, choices.shape[1], 1)
         tries[:, range(length), :, range(length)] = choices[x].transpose(0, 1)
         tries = tries.flatten(1, 2)  # each place, each choice; also another one where a word has changed before
-        value = margin(logits(model, tries.flatten(0, 1)), y.repeat_interleave(tries.shape[1])).view(len(x), -1)
+        value = margin(logits(model, now), y)[:, None].repeat(1, tries.shape[1])
+        other = (tries != now[:, None]).any(-1)  # many are the text as it is: asked once
+        value[other] = margin(logits(model, tries[other]), y.repeat_interleave(other.sum(1)))
         now = tries[each, value.argmax(1)]
     return now
 
@@ -121,4 +124,4 @@ class Hidden(nn.Module):
 
 def votes_for(model: nn.Module, x: Tensor, label: int, keep: int, n: int = 500) -> Tensor:
     """How many of n texts with `keep` words are given the label, (N,)."""
-    return sum((predict(model, keep_some(x, keep)) == label).int() for _ in range(n))
+    return (predict(model, keep_some(x.repeat(n, 1), keep)) == label).view(n, -1).sum(0)

@@ -9,6 +9,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from utils.models import Normalize
+from utils.training.optimizers import Adam
 
 Gradients = Mapping[str, Tensor]
 
@@ -136,7 +137,7 @@ def invert_gradient(
     """
     start = torch.rand(*y.shape, *shape, generator=torch.Generator().manual_seed(seed))
     x = start.to(y.device).requires_grad_()
-    optimizer = torch.optim.Adam([x], lr=lr)
+    optimizer = Adam([x], lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
     for _ in range(steps):
         angle = 1 - cosine(as_sent(gradients(model, x, y)), observed)
@@ -227,7 +228,7 @@ def portraits(
         return loss_of_class + smooth * roughness(x)
 
     x = torch.zeros(*y.shape, *shape, device=y.device, requires_grad=True)
-    optimizer = torch.optim.Adam([x], lr=0.05)
+    optimizer = Adam([x], lr=0.05)
     for _ in range(steps):
         x.grad = gradient(loss, x.detach())
         optimizer.step()

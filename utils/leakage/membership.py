@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from utils.arguments import number_in
 from utils.rate import RateWithin
+from utils.training.optimizers import Adam
 
 # Many networks at once.
 
@@ -95,7 +96,7 @@ def fit_many(
     lr = lr or 0.02 * (64 / x[0].numel()) ** 0.75
     networks = Networks(x.shape[1:], width, int(y.max()) + 1, range(seed, seed + len(inside))).to(x)
     order = [plan(row.nonzero()[:, 0], updates, batch_size, seed + k) for k, row in enumerate(inside)]
-    optimizer = torch.optim.Adam(networks.parameters(), lr=lr)
+    optimizer = Adam(networks.parameters(), lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=updates)
     for batch in torch.stack(order, 1):  # (K, B): each network has its own rows
         x_batch, y_batch = x[batch], y[batch]

@@ -69,12 +69,12 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     stake = torch.where(bets > 0, bets / mean, bets / (1 - mean))  # the worst x leaves 1 - |b|
     wealth = torch.zeros(*x.shape[:-1], len(BETS), dtype=torch.float64, device=x.device)
     there, evidence = there_in(x), []
-    whole = bool(there.all())
+    complete = bool(there.all())
     for values, arrived in zip(x.split(AT_ONCE, -1), there.split(AT_ONCE, -1), strict=True):
         wealths = 1 + stake * (values.movedim(-1, 0)[..., None] - mean)  # (times, ..., bets)
         for after, came in zip(wealths, arrived.unbind(-1), strict=True):
             after.mul_(1 + wealth).clamp_max_(1e300)
-            wealth = after if whole else after.copy_(after.where(came[..., None], wealth))
+            wealth = after if complete else after.copy_(after.where(came[..., None], wealth))
         evidence.append(wealths.mean(-1).movedim(0, -1))
     return torch.cat(evidence, -1)
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from utils.evaluation import accuracy
 from utils.guard import lent
 from utils.models import logits
+from utils.training.optimizers import Adam
 
 # Filters.
 
@@ -117,7 +118,7 @@ def invert_trigger(
     mask = torch.full((classes, 1, *x.shape[2:]), -2.0, device=x.device, requires_grad=True)  # before the sigmoid
     pattern = torch.zeros((classes, *x.shape[1:]), device=x.device, requires_grad=True)
     wanted = torch.arange(classes, device=x.device).repeat_interleave(len(x))
-    optimizer = torch.optim.Adam([mask, pattern], lr=lr)
+    optimizer = Adam([mask, pattern], lr=lr)
     with lent(model) as asked:
         for _ in range(steps):
             stamped = torch.cat([stamp(x, *parts) for parts in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])

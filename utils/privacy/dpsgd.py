@@ -21,6 +21,7 @@ from utils.arguments import number_in, whole
 from utils.guard import own_numbers
 from utils.models import Normalize
 from utils.progress import progress
+from utils.training.optimizers import SGD
 
 IN_CACHE = 2**18  # numbers of patches that are made at a time
 AT_ONCE = 2**26  # numbers of per-example gradients that are in memory at a time
@@ -362,7 +363,7 @@ def dp_sgd(
     rate = number_in("rate", rate, "(0, 1]", hint="it is a probability; a batch size? divide it by N")
     updates = whole("updates", updates, 0)
     lr, momentum = number_in("lr", lr, "[0, inf)"), number_in("momentum", momentum, "[0, inf)")
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr, momentum=momentum)
+    optimizer = SGD([p for p in model.parameters() if p.requires_grad], lr=lr, momentum=momentum)
     model.train()
     for _ in progress(range(updates), desc="private training"):
         batch = (torch.rand(len(x)) < rate).nonzero()[:, 0].to(x.device)

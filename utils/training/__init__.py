@@ -1,6 +1,7 @@
 """One training loop for the whole course. A defense is a loss or a batch transform handed to it.
 
 loop         fit
+optimizers   torch's Adam and SGD, without its compiler
 together     several small networks in one pass
 batches      what is done to a batch on the device before all else: crop and flip
 statistics   BatchNorm: whose statistics an attack sees, and those of averaged weights

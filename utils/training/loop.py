@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from utils.progress import progress
 from utils.rate import Rate
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
+from utils.training.optimizers import Adam
 from utils.training.ranks import average_buffers, average_gradients, my_rows, number_of_ranks, rank
 from utils.training.statistics import set_statistics
 

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 
 from utils.progress import progress
+from utils.training.optimizers import Adam
 
 
 def fit_together(
@@ -40,8 +42,8 @@ def fit_together(
         model.train()
     weights, buffers = stack_module_state(list(models))
     answer = torch.vmap(lambda weights, buffers, x: functional_call(models[0], (weights, buffers), (x,)))
-    optimizer = torch.optim.Adam(weights.values(), lr=lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=updates)
+    optimizer = Adam(weights.values(), lr=lr)
+    schedule = OneCycleLR(optimizer, lr, total_steps=updates)
     for batches in progress(list(zip(*orders, strict=True)), desc="training"):
         x, y = (torch.stack([t[i] for t, i in zip(ts, batches, strict=True)]) for ts in zip(*trains, strict=True))
         optimizer.zero_grad(set_to_none=True)
