@@ -96,9 +96,10 @@ class Report:
         return "\n".join(rows + ([] if self.adapted is None else [f"accuracy left under it {ARROW} {self.adapted}"]))
 
     def _repr_html_(self):
+        flag, ok = f"<b style='color: {COLOURS['it depends']}'>flag</b>", f"<b style='color: {BLUE}'>ok</b>"
         rows = "".join(
             f"<tr title='{escape(f.name)}'>{IN_HTML}"
-            f"<td style='color: {COLOURS['it depends'] if f.raised else BLUE}'><b>{'flag' if f.raised else 'ok'}</b></td>"
+            f"<td>{flag if f.raised else ok}</td>"
             f"<td style='text-align: left; white-space: nowrap'>{escape(f.name)}</td>"
             f"<td>{f'{f.k} of {f.n}' if f.n else '–'}</td><td>{'–' if f.p_value is None else f'{f.p_value:.0e}'}</td>"
             f"<td style='text-align: left'>{escape(f.sentence)}</td>\n</tr>"
