@@ -189,12 +189,22 @@ def test_each_widget_of_a_lesson_is_kept_for_the_site(page):
             assert set(grid["at"]) == set(range(len(grid["states"])))
 
 
+OVERLAPS = """drawing => {
+    const texts = [...drawing.querySelectorAll("text")].filter(text => text.textContent.trim());
+    const places = texts.map(text => text.getBoundingClientRect());
+    const lie = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+        && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4;  // a line's box is taller than its letters
+    return texts.flatMap((text, i) => texts.slice(0, i).filter((_, j) => lie(places[i], places[j]))
+        .map(other => `${other.textContent} | ${text.textContent}`));
+}"""
+
+
 @needs_browser
 @pytest.mark.parametrize("page", sorted(page for page, kept in KEPT.items() if kept))
 def test_the_widgets_of_a_page_answer(address, browser, page):
-    """By keys alone: each control changes the setting, and picture and words are those that the run kept for it. The
-    page stays below 1 MB, asks no other host, and axe finds nothing in a widget, and nothing in a table or a verdict,
-    whose colours are their own, in the dark either."""
+    """By keys alone: each control changes the setting, picture and words are those that the run kept for it, and none of
+    the picture's texts lies on another. The page stays below 1 MB and asks no other host. axe finds nothing in a widget,
+    and nothing in a table or a verdict, whose colours are their own, in the dark either."""
     shown, came = browser.new_page(), {}
     shown.on("response", lambda response: came.setdefault(response.url, response))
     failed = []
@@ -237,6 +247,7 @@ def test_the_widgets_of_a_page_answer(address, browser, page):
             drawn = "".join(grid["parts"][i] for i in state["parts"])
             texts = [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", drawn)]
             assert place.locator("svg text").all_text_contents() == texts
+            assert place.locator("svg").evaluate(OVERLAPS) == []
     assert failed == [] and [url for url in came if not url.startswith((address, "data:"))] == []
     assert barriers_within(shown, ".widget, .text_html") == []
     shown.emulate_media(color_scheme="dark")

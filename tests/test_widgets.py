@@ -29,7 +29,7 @@ from utils.attacks import fgsm, pgd
 from utils.data import Dataset, Split
 from utils.duel import Defense, who_is_ahead
 from utils.evaluation import Rate, robust_accuracy
-from utils.plots import BLUE, LIGHT, RED
+from utils.plots import BLUE, LIGHT, RED, with_interval
 from utils.widgets import AttackExplorer, Duel, ask
 from utils.widgets.budget import PrivacyBudget
 from utils.widgets.console import MonitorConsole
@@ -620,7 +620,7 @@ def test_every_slider_of_the_budget_moves_the_picture_and_says_what_was_measured
                 assert budget.picture.value != before, f"{name} = {value} changed nothing"
             eps, right, found = GRID[budget.setting]
             assert getattr(budget.setting, name) == value
-            assert [title.get_text() for title in budget.still.titles] == [str(right), str(found)]
+            assert [title.get_text() for title in budget.still.titles] == [with_interval(right), with_interval(found)]
             assert ("infinite" if eps == math.inf else f"{eps:.2f}") in budget.sentence.value
             assert str(right) in budget.still.text and str(found) in budget.still.text
             at = min(eps, budget.still.none)

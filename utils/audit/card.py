@@ -170,6 +170,7 @@ STYLE = """
 .security-card { font: 10pt/1.3 system-ui, sans-serif; color: #222; background: #fff; max-width: 190mm;
   margin: 0 auto; padding: 8px; }
 .security-card h1 { font-size: 15pt; margin: 0 0 4pt; } .security-card h2 { font-size: 11pt; margin: 8pt 0 3pt; }
+.security-card :is(h1, h2) { color: inherit; }
 .security-card p { margin: 4pt 0; } .security-card ul { margin: 0; padding-left: 14pt; }
 .security-card table { border-collapse: collapse; width: 100%; font-size: inherit; }
 .security-card tr { background: none; break-inside: avoid; } .security-card li { break-inside: avoid; }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import ipywidgets as ui
 
 from utils.evaluation import Rate
-from utils.plots import BLUE, INK, LIGHT, RED, SOFT, house_style, percent_axis
+from utils.plots import BLUE, INK, LIGHT, RED, SOFT, house_style, percent_axis, with_interval
 from utils.records import ARROW
 from utils.widgets.explorer import Stage
 from utils.widgets.panel import Panel, picture_widget
@@ -74,7 +74,7 @@ class Plane(Stage):
             self.lines[i].set_data([self.at(o) for o in noises], [float(getattr(o, name)) for o in noises])
             self.here[i].set_data([self.at(outcome)], [float(rate)])
             self.bars[i].set_data([self.at(outcome)] * 2, rate.interval)
-            self.titles[i].set_text(str(rate))
+            self.titles[i].set_text(with_interval(rate))
 
 
 class PrivacyBudget(Panel):

@@ -7,14 +7,14 @@ from torch import nn
 
 from utils.data import Dataset
 from utils.duel import KNOWS, SHARES, Defense, Side, Threat, budgets, measure, who_is_ahead
-from utils.plots import BLUE, INK, RED, SOFT, house_style, percent_axis
+from utils.plots import BLUE, INK, RED, SOFT, house_style, percent_axis, with_interval
 from utils.records import ARROW
 from utils.widgets.explorer import NORMS, Stage, choice
 from utils.widgets.panel import Panel, picture_widget
 
 NEITHER = "no clear difference"
-AT_THIS_EPS = "at this eps"
-ROWS = ("unattacked", f"left {AT_THIS_EPS}", f"proved {AT_THIS_EPS}", "training", "one answer")
+AT_EPS = "at eps"  # the one of the dotted line
+ROWS = ("unattacked", f"left {AT_EPS}", f"proved {AT_EPS}", "training", "one answer")
 
 
 class Ring(Stage):
@@ -47,7 +47,7 @@ class Ring(Stage):
                 ]
                 for row in range(len(ROWS))
             ]
-        follows = [AT_THIS_EPS in name for name in ROWS]
+        follows = [AT_EPS in name for name in ROWS]
         self.moving = [self.here, *(cell for row, yes in zip(self.cells, follows, strict=True) if yes for cell in row)]
         self.held = [*self.bands, *self.lines, self.title]
         self.held += [cell for row, yes in zip(self.cells, follows, strict=True) if not yes for cell in row]
@@ -80,16 +80,12 @@ class Ring(Stage):
     def column(self, side: Side, threat: Threat, at: int) -> list[str]:
         """The table's texts for one side."""
 
-        def short(rate):
-            low, high = (round(100 * bound) for bound in rate.interval)
-            return f"{100 * float(rate):.0f} % [{low}, {high}]"
-
         left, proved = side.left(threat), side.left(threat, certificate=True)
         training = side.defense.training
         return [
-            short(left[0]),
-            short(left[at]),
-            short(proved[at]) if side.defense.certified else "no proof",
+            with_interval(left[0]),
+            with_interval(left[at]),
+            with_interval(proved[at]) if side.defense.certified else "no proof",
             "not stated" if training is None else f"{training:.1f} s",
             f"{side.answer_ms:.2g} ms" if side.answer_ms < 100 else f"{side.answer_ms:.0f} ms",
         ]
