@@ -1030,3 +1030,60 @@ def enough(k, n, p0, failure_prob):
 # WRONG enough: one answer for all -> another shape
 def enough(k, n, p0, failure_prob):
     return bool((k / n > p0).any())
+
+
+# WRONG votes: seeds itself, so that all calls see the same noise -> set no seed
+def votes(model, x, *, sigma, n):
+    g = torch.Generator().manual_seed(0)
+    copies = x.repeat_interleave(n, 0)
+    with torch.no_grad():
+        z = model(copies + sigma * torch.randn(copies.shape, generator=g))
+    wins = z.argmax(1).view(len(x), n)
+    return torch.stack([(wins == c).sum(1) for c in range(z.shape[1])], 1)
+
+
+# WRONG certificate: the votes of the first image are the n of all -> n is that of the image's own row
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = int(counts[0].sum())
+    k = counts[torch.arange(len(chosen)), chosen].double().numpy()
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, failure_prob), 0.0)
+    sure = low > 0.5
+    radius = np.where(sure, sigma * special.ndtri(np.where(sure, low, 0.5)), 0.0)
+    return torch.where(torch.from_numpy(sure), chosen, -1), torch.from_numpy(radius)
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    def ask(many):
+        copies = x.repeat_interleave(many, 0)
+        with torch.no_grad():
+            z = model(copies + sigma * torch.randn_like(copies))
+        return F_one_hot(z.argmax(1), z.shape[1]).view(len(x), many, -1).sum(1)
+
+    return certificate(ask(n0).argmax(1), ask(n), sigma=sigma, failure_prob=failure_prob)
+
+
+def F_one_hot(a, c):
+    return nn.functional.one_hot(a, c)
+
+
+# WRONG enough: a bet on 0.93, whatever p0 is -> is a bet on a share above p0
+def enough(k, n, p0, failure_prob):
+    p = 0.93
+    k = torch.as_tensor(k).double()
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(1 / failure_prob)
+
+
+# RIGHT votes: a new generator from the system's clock, NumPy and counters
+def votes(model, x, *, sigma, n):
+    from collections import Counter
+
+    rng = np.random.default_rng()
+    rows = []
+    with torch.no_grad():
+        classes = model(x[:1]).shape[1]
+        for image in x:
+            noise = torch.from_numpy(rng.normal(0.0, sigma, size=(n, *image.shape)).astype("float32"))
+            tally = Counter(model(image + noise).max(1).indices.tolist())
+            rows.append([tally[c] for c in range(classes)])
+    return torch.tensor(rows)

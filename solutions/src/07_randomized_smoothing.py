@@ -45,7 +45,7 @@ accuracy(model, data.test)
 #
 # Ask the model about `n` noisy copies of each image, and count how often each class wins.
 # `x` (N, ...) are images; a copy is `x` plus Gaussian noise of standard deviation `sigma` in every pixel,
-# and is *not* clamped to [0, 1]. Each copy of each image has noise of its own.
+# and is *not* clamped to [0, 1]. Each copy of each image has noise of its own, drawn anew at each call.
 # The answer is (N, classes): whole numbers, and each row adds up to `n`.
 # The model is in evaluation mode, and it and `x` stay as they were.
 #
@@ -160,13 +160,22 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
         expected=f"a share of {wanted:.3f} for an image {abs(t)} sigma from a straight boundary",
         got=f"{share:.3f}",
     )
+line, start = nn.Linear(4, 2), torch.full((100, 4), 0.5)
+line.bias.data = -line.weight.data @ start[0]
+two = [expect.tensor(votes(line, start, sigma=0.25, n=100), like=torch.zeros(100, 2)) for _ in range(2)]
+expect.that(
+    not torch.equal(*two),
+    "two calls give the same votes, image by image: draw new noise at each call, and set no seed",
+    expected="other votes at each call",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # ## 2 · From votes to a certificate (3 points)
 #
 # Two functions. **`certificate`** says what counted votes prove.
-# `chosen` (N,) are classes that *other* votes have chosen, `counts` (N, classes) the votes that are counted.
+# `chosen` (N,) are classes that *other* votes have chosen, `counts` (N, classes) the votes that are counted,
+# of one image perhaps more than of another.
 # It returns a pair: labels (N,) and radii in L2 (N,). For each image
 #
 # - the share of the chosen class is bounded from below: the bound is above the true share
@@ -281,6 +290,18 @@ for n, a, sigma in ((20, 0.05, 0.25), (100, 0.2, 1.0), (1000, 0.001, 0.12), (500
         expected=f"a chance of failure_prob = {a:g} that so many votes are luck",
         got=f"{chance:.3g}, for a radius of {float(radius[worst]):.3f}",
     )
+counts = torch.tensor([[4, 96], [90, 910], [1, 39], [8, 232]])
+wanted = torch.from_numpy(
+    special.ndtri(smoothing.clopper_pearson_below(counts[:, 1].numpy(), counts.sum(1).numpy(), 0.01))
+)
+found = pair(certificate(torch.ones(4, dtype=torch.int64), counts, sigma=1.0, failure_prob=0.01))[1]
+expect.equal(
+    expect.tensor(found, like=wanted, what="the radius"),
+    wanted,
+    "images of which different numbers of votes are counted get other radii: n is that of the image's own row",
+    expected=wanted,
+    atol=2e-3,
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -703,6 +724,14 @@ expect.that(
     got=f"{100 * right.k / right.n:.1f} %",
 )
 ### BEGIN HIDDEN TESTS
+for share, p0 in ((0.9, 0.99), (0.6, 0.9), (0.2, 0.5)):
+    wrong, _ = play(enough, share=share, p0=p0, failure_prob=0.05, images=200, seed=seed + 1)
+    expect.that(
+        wrong.k <= 30,
+        "says yes where the share is far below p0: is a bet on a share above p0, whatever p0 is?",
+        expected=f"hardly ever at a share of {share:g}, against p0 = {p0:g}",
+        got=f"{wrong.k / wrong.n:.1%}",
+    )
 for share, p0, a in ((0.5, 0.5, 0.2), (0.93, 0.93, 0.01), (0.69, 0.69, 0.001), (0.88, 0.9, 0.2), (0.975, 0.975, 0.1)):
     wrong, _ = play(enough, share=share, p0=p0, failure_prob=a, images=5000, seed=seed + 1)
     expect.that(
