@@ -172,13 +172,13 @@ def margin(logits, y):
     return logits.scatter_(1, y[:, None], -math.inf).amax(1) - own
 
 
-# WRONG margin: 0 in the label's place -> largest of the other classes|positive means wrong
+# WRONG margin: 0 in the label's place -> none of them has
 def margin(logits, y):
     own = y[:, None]
     return logits.scatter(1, own, 0.0).amax(1) - logits.gather(1, own)[:, 0]
 
 
-# WRONG margin: a constant in the label's place that large logits fall below -> largest of the other classes|positive means wrong
+# WRONG margin: a constant in the label's place that large logits fall below -> none of them has
 def margin(logits, y):
     own = y[:, None]
     return logits.scatter(1, own, -1e3).amax(1) - logits.gather(1, own)[:, 0]

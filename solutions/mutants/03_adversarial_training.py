@@ -1411,22 +1411,6 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG free: the gradient is that of the change, which is 0 where the image was clamped -> it climbs where x + delta was clamped as well
-def free(model, batches, *, eps, replays, lr):
-    net = copy.deepcopy(model)
-    delta = torch.zeros_like(batches[0][0])
-    for x, y in batches:
-        for _ in range(replays):
-            delta.requires_grad_()
-            loss = F.cross_entropy(net((x + delta).clamp(0, 1)), y)
-            *weights, g = torch.autograd.grad(loss, [*net.parameters(), delta])
-            with torch.no_grad():
-                for p, w in zip(net.parameters(), weights):
-                    p -= lr * w
-            delta = (delta.detach() + eps * g.sign()).clamp(-eps, eps)
-    return net.state_dict(), delta
-
-
 # WRONG harden: trains on the data of the notebook -> has learned other labels than those it was given
 def harden(model, x, y, *, eps):
     def pgd(model, xb, yb):

@@ -1718,27 +1718,6 @@ def through(model, train_x, train_y, x, y, *, eps):
     return x_adv
 
 
-# WRONG k_winners: all that reach the last winner's value -> the number is fixed
-def quantize(x, *, levels):
-    return (x * (levels - 1)).round() / (levels - 1)
-
-
-def k_winners(x, *, share):
-    flat = x.flatten(1)
-    k = max(1, round(share * flat.shape[1]))
-    least = flat.sort(dim=1, descending=True).values[:, k - 1 : k]
-    return (flat * (flat >= least)).reshape(x.shape)
-
-
-def place(x, *, room):
-    n, c, h, w = x.shape
-    page = torch.zeros(n, c, h + room, w + room)
-    for i in range(n):
-        a, b = torch.randint(room + 1, (2,)).tolist()
-        page[i, :, a : a + h, b : b + w] = x[i]
-    return page
-
-
 # WRONG choose: the margin of the mean logits -> which is not the margin of the mean logits|is not the mean of the margins
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():

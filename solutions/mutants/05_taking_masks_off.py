@@ -124,7 +124,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
-# RIGHT eot_step: the loss of the mean logits
+# WRONG eot_step: the loss of the mean logits -> the loss of the mean answer has another gradient
 def eot_step(model, x, y, *, eps, draws):
     x = x.clone().requires_grad_()
     logits = sum(model(x) for _ in range(draws)) / draws
@@ -708,14 +708,6 @@ def line(body, inner, corner):
     if not top < goal:
         return None
     return torch.from_numpy(w).float(), np.float64(-(top + 0.999 * (goal - top)))
-
-
-# WRONG left_after: one call chooses, draws calls judge -> rest on another number of calls
-def left_after(model, tries, y, draws):
-    with torch.no_grad():
-        share = torch.stack([(model(t).argmax(1) == y).float() for t in tries])
-        chosen = torch.stack(list(tries))[share.argmin(0), torch.arange(len(y))]
-        return sum((model(chosen).argmax(1) == y).float() for _ in range(draws)) / draws
 
 
 # RIGHT left_after: all tries are asked again, and the chosen ones looked up

@@ -1042,30 +1042,6 @@ def votes(model, x, *, sigma, n):
     return torch.stack([(wins == c).sum(1) for c in range(z.shape[1])], 1)
 
 
-# WRONG certificate: the votes of the first image are the n of all -> n is that of the image's own row
-def certificate(chosen, counts, *, sigma, failure_prob):
-    n = int(counts[0].sum())
-    k = counts[torch.arange(len(chosen)), chosen].double().numpy()
-    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, failure_prob), 0.0)
-    sure = low > 0.5
-    radius = np.where(sure, sigma * special.ndtri(np.where(sure, low, 0.5)), 0.0)
-    return torch.where(torch.from_numpy(sure), chosen, -1), torch.from_numpy(radius)
-
-
-def certify(model, x, *, sigma, n0, n, failure_prob):
-    def ask(many):
-        copies = x.repeat_interleave(many, 0)
-        with torch.no_grad():
-            z = model(copies + sigma * torch.randn_like(copies))
-        return F_one_hot(z.argmax(1), z.shape[1]).view(len(x), many, -1).sum(1)
-
-    return certificate(ask(n0).argmax(1), ask(n), sigma=sigma, failure_prob=failure_prob)
-
-
-def F_one_hot(a, c):
-    return nn.functional.one_hot(a, c)
-
-
 # WRONG enough: a bet on 0.93, whatever p0 is -> is a bet on a share above p0
 def enough(k, n, p0, failure_prob):
     p = 0.93

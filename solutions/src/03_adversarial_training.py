@@ -515,22 +515,7 @@ for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
         expected="see the steps",
         share=0.98,
     )
-batches = [(torch.rand(30, 12).round(), torch.randint(0, 3, (30,))) for _ in range(3)]  # every pixel is 0 or 1
-network, wanted = nn.Sequential(nn.Linear(12, 3)), torch.zeros(30, 12)
-for images, labels in batches:
-    x_adv = (images + wanted).clamp(0, 1).requires_grad_()
-    (gradient,) = torch.autograd.grad(F.cross_entropy(network(x_adv), labels), x_adv)
-    wanted = (wanted + 0.3 * gradient.sign()).clamp(-0.3, 0.3)
-found = expect.tensor(free(network, batches, eps=0.3, replays=1, lr=0.0)[1], like=wanted, what="delta")
-expect.equal(
-    found,
-    wanted,
-    "on black and white images delta is another: it climbs where x + delta was clamped as well, "
-    "since the gradient is that of the clamped images",
-    expected="a step of eps for every pixel",
-    share=0.98,
-)
-edge = batches[:1]
+edge = [(torch.rand(30, 12).round(), torch.randint(0, 3, (30,)))]  # every pixel is 0 or 1
 network = nn.Sequential(nn.Linear(12, 3, bias=False))
 start = network[0].weight.data.clone()
 state, _ = free(network, edge, eps=0.3, replays=2, lr=1e-3)

@@ -154,7 +154,7 @@ expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single ro
 #
 # `model` draws random numbers at every call. Write one step of EOT: images within `eps` of `x` and in [0, 1],
 # in which every pixel moves by `eps` (if [0, 1] lets it) along the sign of the **mean** gradient
-# over `draws` calls of the model. The loss is the cross-entropy with `y`, and it should go up.
+# over `draws` calls of the model. The loss of each call is its cross-entropy with `y`, and it should go up.
 #
 # The model below has a gentle gradient most of the time, and seldom a steep one the other way.
 # On the average, the steep ones win.
@@ -402,27 +402,6 @@ for count, draws in ((3, 3), (5, 6), (2, 2)):
         expected="0.5 on the average, up to chance",
         got=float(found.mean()),
     )
-
-
-class Counted(nn.Sequential):
-    """The same, and counts the images it is asked about."""
-
-    asked = 0
-
-    def forward(self, x):
-        self.asked += len(x)
-        return super().forward(x)
-
-
-model, tries = coins([[0.5] * 400] * 2, seed)
-counted = Counted(*model)
-found = 6 * expect.tensor(left_after(counted, tries, torch.zeros(400, dtype=torch.int64), 6), like=torch.zeros(400))
-expect.that(
-    counted.asked >= 3 * 6 * 400 and (found - found.round()).abs().max() < 1e-3 and (found.round() % 2 == 1).any(),
-    "asked for 6 draws, the shares rest on another number of calls: draws for each try, and as many to judge",
-    expected="whole sixths, and 18 calls for two tries",
-    got=f"{counted.asked / 400:g} calls, and shares such as {float(found[0]) / 6:.3g}",
-)
 levels = torch.tensor([0.08, 0.35, 0.6, 0.9])
 chances = torch.stack([levels[torch.randperm(4)] for _ in range(60)], 1)  # (4, 60)
 chances[:, :20] = torch.tensor([0.6, 0.85, 0.97, 0.99])[torch.stack([torch.randperm(4) for _ in range(20)], 1)]
@@ -463,6 +442,27 @@ expect.that(
     "with one try, that is the one to judge",
     expected=f"about {chances[0, 0]:.2f} for the first image",
     got=found[0],
+)
+
+
+class Counted(nn.Sequential):
+    """The same, and counts the images it is asked about."""
+
+    asked = 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return super().forward(x)
+
+
+model, tries = coins([[0.5] * 400] * 2, seed)
+counted = Counted(*model)
+found = 6 * expect.tensor(left_after(counted, tries, torch.zeros(400, dtype=torch.int64), 6), like=torch.zeros(400))
+expect.that(
+    counted.asked >= 3 * 6 * 400 and (found - found.round()).abs().max() < 1e-3 and (found.round() % 2 == 1).any(),
+    "asked for 6 draws, the shares rest on another number of calls: draws for each try, and as many to judge",
+    expected="whole sixths, and 18 calls for two tries",
+    got=f"{counted.asked / 400:g} calls, and shares such as {float(found[0]) / 6:.3g}",
 )
 ### END HIDDEN TESTS
 
@@ -601,13 +601,6 @@ expect.that(
     "the border is measured from another inner point: the nearest *along w*, which need not be the nearest",
     expected="0.1 % of the way from the point with the largest features @ w",
 )
-level = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
-expect.that(
-    line(flat, level, corner) is None,
-    "an inner point lies as far along w as the corner: nothing can be planted, so the answer is None",
-    expected=None,
-    got=line(flat, level, corner),
-)
 corner = torch.full((1, 3), 0.5)
 behind = torch.tensor([[0.0, 0.0, 0.0], [0.9, 0.9, 0.9], [0.1, 0.0, 0.0]])
 expect.that(
@@ -615,6 +608,13 @@ expect.that(
     "an inner point lies further along w than the corner: no such line, so the answer is None",
     expected=None,
     got=line(flat, behind, corner),
+)
+level = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
+expect.that(
+    line(flat, level, torch.tensor([[1.0, 0.0]])) is None,
+    "an inner point lies as far along w as the corner: nothing can be planted, so the answer is None",
+    expected=None,
+    got=line(flat, level, torch.tensor([[1.0, 0.0]])),
 )
 ### END HIDDEN TESTS
 
