@@ -577,3 +577,15 @@ def verdict(report):
     if privacy_eps(report["noise"], rate, report["updates"], report["delta"]) > report["claimed"]:
         return "overclaims"
     return "unproved" if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"] else "sound"
+
+
+# WRONG verdict: an audit that equals the claim refutes it -> as much as was claimed, and not more
+def verdict(report):
+    if report["audited"] >= report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
