@@ -38,7 +38,7 @@ def draws(n, rate, updates):
     return batches
 
 
-# WRONG draws: the first batch again and again -> batch before|many more batches|vary too little|rate * n
+# WRONG draws: the first batch again and again -> same size|batch before|many more batches|vary too little|rate * n
 def draws(n, rate, updates):
     return (torch.rand(1, n) < rate).expand(updates, n)
 
