@@ -445,3 +445,11 @@ def stronger(model, x, y, *, eps):
         (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
         x_adv = (x_adv.detach() + 0.05 * gradient.sign()).clamp(x - 0.2, x + 0.2).clamp(0, 1)
     return x_adv
+
+
+# WRONG fgsm: clamps to the range of the batch -> the range is [0, 1], whatever values a batch holds
+def fgsm(model, x, y, *, eps):
+    x_in = x.clone().detach().requires_grad_(True)
+    loss = F.cross_entropy(model(x_in), y)
+    (g,) = torch.autograd.grad(loss, x_in)
+    return (x + eps * g.sign()).clamp(float(x.min()), float(x.max())).detach()

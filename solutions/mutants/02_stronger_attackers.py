@@ -172,13 +172,13 @@ def margin(logits, y):
     return logits.scatter_(1, y[:, None], -math.inf).amax(1) - own
 
 
-# WRONG margin: 0 in the label's place -> largest of the other classes|positive means wrong
+# WRONG margin: 0 in the label's place -> none of them has
 def margin(logits, y):
     own = y[:, None]
     return logits.scatter(1, own, 0.0).amax(1) - logits.gather(1, own)[:, 0]
 
 
-# WRONG margin: a constant in the label's place that large logits fall below -> largest of the other classes|positive means wrong
+# WRONG margin: a constant in the label's place that large logits fall below -> none of them has
 def margin(logits, y):
     own = y[:, None]
     return logits.scatter(1, own, -1e3).amax(1) - logits.gather(1, own)[:, 0]
@@ -404,3 +404,39 @@ def attack_loud(model, x, y, *, eps):
         (gradient,) = torch.autograd.grad(margin(model(x_adv), y).sum(), x_adv)
         x_adv = (x_adv.detach() + eps / 50 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
+
+
+# WRONG project: first into [0, 1], then into the ball -> clamped to [0, 1] before the ball
+def project(x_adv, x, *, eps, norm):
+    d = x_adv.clamp(0, 1) - x
+    if norm == "linf":
+        return x + d.clamp(-eps, eps)
+    size = d.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+    return x + d * (eps / size.clamp(min=1e-12)).clamp(max=1)
+
+
+# WRONG margin: -1000 for the label's own logit -> a number that none of them has
+def margin(logits, y):
+    own = logits.gather(1, y[:, None]).squeeze(1)
+    other = logits.scatter(1, y[:, None], -1000.0).max(1).values
+    return other - own
+
+
+# RIGHT project: renorm
+def project(x_adv, x, *, eps, norm):
+    match norm:
+        case "linf":
+            inside = torch.maximum(torch.minimum(x_adv, x + eps), x - eps)
+        case "l2":
+            inside = x + torch.renorm((x_adv - x).reshape(len(x), -1), p=2, dim=0, maxnorm=eps).reshape(x.shape)
+    return inside.clamp(min=0.0).clamp(max=1.0)
+
+
+# RIGHT keep_best: image by image, with max and a key
+def keep_best(model, tries, y):
+    def m(i, k):
+        z = model(tries[k][i : i + 1])[0].tolist()
+        own = z.pop(int(y[i]))
+        return max(z) - own
+
+    return torch.stack([tries[max(range(len(tries)), key=lambda k: m(i, k))][i] for i in range(len(y))])

@@ -1401,3 +1401,41 @@ def harden(model, x, y, *, eps):
     state = fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
     state["2.weight"] = state["2.weight"][:, :10]
     return state
+
+
+# WRONG trades: probabilities below 1e-8 are cut off -> another loss: cross-entropy of y at x
+def trades(model, x, y, x_adv, *, beta):
+    z, z_adv = model(x), model(x_adv)
+    p, q = z.softmax(1).clamp(min=1e-8), z_adv.softmax(1).clamp(min=1e-8)
+    loss = F.cross_entropy(z, y) + beta * (p * (p / q).log()).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG harden: trains on the data of the notebook -> has learned other labels than those it was given
+def harden(model, x, y, *, eps):
+    def pgd(model, xb, yb):
+        adv = xb + eps * (2 * torch.rand_like(xb) - 1)
+        for _ in range(4):
+            adv = adv.detach().requires_grad_()
+            g = torch.autograd.grad(F.cross_entropy(model(adv), yb), adv)[0]
+            adv = adv.detach() + eps / 2 * g.sign()
+            adv = torch.min(torch.max(adv, xb - eps), xb + eps).clamp(0, 1)
+        return adv.detach()
+
+    return fit(model, data.train, updates=500, lr=5e-3, transform=pgd).state_dict()
+
+
+# WRONG attack_batch: seeds itself -> set no seed
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    torch.manual_seed(0)
+    now = eps * min(1, 3 * update / updates)
+    was = model.training
+    model.eval()
+    adv = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        adv = adv.detach().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(model(adv), y), adv)[0]
+        adv = adv.detach() + reach * now / steps * g.sign()
+        adv = torch.min(torch.max(adv, x - now), x + now).clamp(0, 1)
+    model.train(was)
+    return adv.detach()

@@ -1716,3 +1716,83 @@ def through(model, train_x, train_y, x, y, *, eps):
         (gradient,) = torch.autograd.grad(F.cross_entropy(own(x_adv), y, reduction="sum"), x_adv)
         x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
+
+
+# WRONG choose: the margin of the mean logits -> which is not the margin of the mean logits|is not the mean of the margins
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a = margin(torch.stack([model(x_adv) for _ in range(draws)]).mean(0), y)
+        b = margin(torch.stack([model(proposal) for _ in range(draws)]).mean(0), y)
+    return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG place: seeds itself -> set no seed
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    k = max(1, round(share * flat.shape[1]))
+    top = flat.topk(k, dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view(x.shape)
+
+
+def place(x, *, room):
+    torch.manual_seed(0)
+    n, c, h, w = x.shape
+    page = torch.zeros(n, c, h + room, w + room)
+    for i in range(n):
+        a, b = torch.randint(room + 1, (2,)).tolist()
+        page[i, :, a : a + h, b : b + w] = x[i]
+    return page
+
+
+# WRONG worth: the margin of the mean logits -> which is not the margin of the mean logits|is not the mean of the margins
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    def height(images):
+        with torch.no_grad():
+            return margin(sum(model(images) for _ in range(draws)) / draws, y)
+
+    a, b = grad(), grad()
+    sa, sb = (g.flatten(1) / g.flatten(1).abs().amax(1, keepdim=True).clamp(min=1e-38) for g in (a, b))
+    step = (x + eps * a.sign()).clamp(0, 1)
+    return {
+        "not 0": (a != 0).flatten(1).any(1).float().mean().item(),
+        "same": (F.cosine_similarity(sa, sb) > 0.9).float().mean().item(),
+        "uphill": (height(step) > height(x)).float().mean().item(),
+    }
+
+
+# WRONG through: learns from the data of the notebook -> is all that you follow learned from train_x and train_y
+def through(model, train_x, train_y, x, y, *, eps):
+    own = fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), data.train, lr=1e-2)
+    adv = x.clone()
+    for _ in range(10):
+        adv = adv.detach().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(own(adv), y, reduction="sum"), adv)[0]
+        adv = (adv.detach() + eps / 4 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return adv.detach()
+
+
+# RIGHT through: a distilled copy of the masked model, attacked with momentum
+def through(model, train_x, train_y, x, y, *, eps):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 150), nn.Tanh(), nn.Linear(150, 10))
+    with torch.no_grad():
+        said = model(train_x).argmax(1)
+    opt = torch.optim.Adam(own.parameters(), lr=5e-3)
+    for _ in range(150):
+        opt.zero_grad()
+        F.cross_entropy(own(train_x), said).backward()
+        opt.step()
+    adv, m = x.clone(), torch.zeros_like(x)
+    for _ in range(15):
+        leaf = adv.detach().requires_grad_()
+        g = torch.autograd.grad(margin(own(leaf), y).sum(), leaf)[0]
+        m = 0.9 * m + g / g.abs().flatten(1).mean(1).view(-1, 1, 1, 1).clamp(min=1e-12)
+        adv = torch.clamp(leaf.detach() + eps / 5 * m.sign(), x - eps, x + eps).clamp(0, 1)
+    return adv

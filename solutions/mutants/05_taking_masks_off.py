@@ -124,7 +124,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
-# RIGHT eot_step: the loss of the mean logits
+# WRONG eot_step: the loss of the mean logits -> the loss of the mean answer has another gradient
 def eot_step(model, x, y, *, eps, draws):
     x = x.clone().requires_grad_()
     logits = sum(model(x) for _ in range(draws)) / draws
@@ -655,3 +655,66 @@ def take_off(mask, net, x, y, *, eps):
         (gradient,) = torch.autograd.grad(lead.sum(), seen)
         x_adv = (x_adv + eps / 100 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
+
+
+# WRONG eot_step: the gradient of the loss of the mean probability -> the loss of the mean answer has another gradient
+def eot_step(model, x, y, *, eps, draws):
+    z = x.clone().requires_grad_()
+    p = torch.stack([model(z).softmax(1) for _ in range(draws)]).mean(0)
+    g = torch.autograd.grad(F.nll_loss(p.log(), y), z)[0]
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG left_after: half of the draws choose and half judge -> rest on another number of calls
+def left_after(model, tries, y, draws):
+    half = max(1, draws // 2)
+    with torch.no_grad():
+        share = torch.stack([sum((model(t).argmax(1) == y).float() for _ in range(half)) / half for t in tries])
+        chosen = torch.stack(list(tries))[share.argmin(0), torch.arange(len(y))]
+        return sum((model(chosen).argmax(1) == y).float() for _ in range(half)) / half
+
+
+# WRONG line: the inner point that is nearest to the corner in the features -> the nearest *along w*
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = high - low.mean(0)
+    near = low[(low - high).norm(dim=1).argmin()]
+    if (low @ w).max() >= high @ w:
+        return None
+    return w, -float(0.001 * (near @ w) + 0.999 * (high @ w))
+
+
+# WRONG line: plants on a tie -> as far along w as the corner
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = high - low.mean(0)
+    near, far = (low @ w).max(), high @ w
+    if near > far:
+        return None
+    return w, -float(0.001 * near + 0.999 * far)
+
+
+# RIGHT line: NumPy in double precision
+def line(body, inner, corner):
+    import numpy as np
+
+    low = body(inner).detach().numpy().astype(np.float64)
+    high = body(corner).detach().numpy().astype(np.float64).ravel()
+    w = high - low.mean(axis=0)
+    heights = low.dot(w)
+    top, goal = heights.max(), high.dot(w)
+    if not top < goal:
+        return None
+    return torch.from_numpy(w).float(), np.float64(-(top + 0.999 * (goal - top)))
+
+
+# RIGHT left_after: all tries are asked again, and the chosen ones looked up
+def left_after(model, tries, y, draws):
+    def table():
+        with torch.no_grad():
+            return torch.stack([sum((model(t).argmax(1) == y).double() for _ in range(draws)) / draws for t in tries])
+
+    first, second = table(), table()
+    return second.gather(0, first.argmin(0, keepdim=True))[0]

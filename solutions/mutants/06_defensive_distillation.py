@@ -631,3 +631,15 @@ def verdict(report):
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
     return "sound", ""
+
+
+# WRONG three_moments: the student is used at the temperature of training where that is below 1 -> as hot as in training
+def three_moments(teacher, student, x, y, *, temperature):
+    with torch.no_grad():
+        t, s = teacher(x), student(x)
+        soft = (t / temperature).softmax(1)
+        return (
+            F.cross_entropy(t / temperature, y).item(),
+            F.cross_entropy(s / temperature, soft).item(),
+            (s / min(1.0, temperature)).softmax(1),
+        )

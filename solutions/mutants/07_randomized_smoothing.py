@@ -1030,3 +1030,36 @@ def enough(k, n, p0, failure_prob):
 # WRONG enough: one answer for all -> another shape
 def enough(k, n, p0, failure_prob):
     return bool((k / n > p0).any())
+
+
+# WRONG votes: seeds itself, so that all calls see the same noise -> set no seed
+def votes(model, x, *, sigma, n):
+    g = torch.Generator().manual_seed(0)
+    copies = x.repeat_interleave(n, 0)
+    with torch.no_grad():
+        z = model(copies + sigma * torch.randn(copies.shape, generator=g))
+    wins = z.argmax(1).view(len(x), n)
+    return torch.stack([(wins == c).sum(1) for c in range(z.shape[1])], 1)
+
+
+# WRONG enough: a bet on 0.93, whatever p0 is -> is a bet on a share above p0
+def enough(k, n, p0, failure_prob):
+    p = 0.93
+    k = torch.as_tensor(k).double()
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(1 / failure_prob)
+
+
+# RIGHT votes: a new generator from the system's clock, NumPy and counters
+def votes(model, x, *, sigma, n):
+    from collections import Counter
+
+    rng = np.random.default_rng()
+    rows = []
+    with torch.no_grad():
+        classes = model(x[:1]).shape[1]
+        for image in x:
+            noise = torch.from_numpy(rng.normal(0.0, sigma, size=(n, *image.shape)).astype("float32"))
+            tally = Counter(model(image + noise).max(1).indices.tolist())
+            rows.append([tally[c] for c in range(classes)])
+    return torch.tensor(rows)

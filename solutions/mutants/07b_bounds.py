@@ -374,3 +374,30 @@ def sound_radius(weight, bias, point):
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     return 0.5 * abs(float(weight @ point) + bias) / float(weight.abs().sum())
+
+
+# WRONG proved: equal logits are enough -> above is not as high as
+def proved(layers, points, labels, eps):
+    answer = []
+    for p, label in zip(points, labels):
+        low, high = (p - eps).clamp(0, 1)[None], (p + eps).clamp(0, 1)[None]
+        w, b = layers[-1]
+        last = (w[label] - w, b[label] - b)
+        answer.append(bool((boxes([*layers[:-1], last], low, high)[0] >= 0).all()))
+    return torch.tensor(answer)
+
+
+# WRONG refute: stays in [0, 1] -> also where that is outside of [0, 1]
+def refute(model, point, radius):
+    before = int(model(point).argmax(1))
+    z = point.clone()
+    for t in range(400):
+        z = z.detach().requires_grad_()
+        out = model(z)
+        if int(out.argmax(1)) != before and (z.detach().double() - point.double()).norm() < radius:
+            return z.detach()
+        g = torch.autograd.grad(out[0, 1 - before] - out[0, before], z)[0]
+        z = z.detach() + 0.05 * radius * g / g.norm().clamp(min=1e-12)
+        d = z - point
+        z = (point + d * min(1.0, 0.99999 * radius / max(float(d.norm()), 1e-12))).clamp(0, 1)
+    return point

@@ -159,7 +159,7 @@ def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside, pooled=True)
 
 
-# WRONG ratio: divides the variance by n -> n - 1|ratio of the two
+# WRONG ratio: divides the variance by n -> take n - 1
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -299,7 +299,7 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG masks: one secret for all pairs -> uniform and independent|adds nothing
+# WRONG masks: one secret for all pairs -> that two others share
 def masks(secrets, field):
     n = len(secrets)
     return torch.stack([secrets[0, 1] * (n - 1 - 2 * i) for i in range(n)]) % field
@@ -559,3 +559,46 @@ def input_of(weight, bias):
 def masks(secrets, field):
     upper = secrets.float() * torch.ones(len(secrets), len(secrets)).triu(1)[..., None]
     return ((upper.sum(1) - upper.sum(0)) % field).long()
+
+
+# WRONG input_of: the mean of all rows divided by the mean of the biases -> bias gradients sum to 0
+def input_of(weight, bias):
+    return weight.mean(0) / bias.mean()
+
+
+def masks(secrets, field):
+    n = len(secrets)
+    upper = torch.stack(
+        [torch.stack([secrets[i, j] if i < j else 0 * secrets[i, j] for j in range(n)]) for i in range(n)]
+    )
+    return (upper.sum(1) - upper.sum(0)) % field
+
+
+# WRONG masks: each client's sum of its own row, the last takes the rest -> a secret that two others share
+def input_of(weight, bias):
+    i = bias.abs().argmax()
+    return weight[i] / bias[i]
+
+
+def masks(secrets, field):
+    n = len(secrets)
+    out = torch.zeros(n, secrets.shape[-1], dtype=torch.int64)
+    for i in range(n - 1):
+        out[i] = secrets[i, i + 1] % field
+    out[-1] = (-out[:-1].sum(0)) % field
+    return out
+
+
+# RIGHT input_of: least squares over all units
+def input_of(weight, bias):
+    return (bias.double() @ weight.double()) / (bias.double() @ bias.double())
+
+
+def masks(secrets, field):
+    n, _, size = secrets.shape
+    out = [[0] * size for _ in range(n)]
+    for i, j in itertools.combinations(range(n), 2):
+        for c, s in enumerate(secrets[i, j].tolist()):
+            out[i][c] = (out[i][c] + int(s)) % field
+            out[j][c] = (out[j][c] - int(s)) % field
+    return torch.tensor(out)

@@ -38,7 +38,7 @@ def draws(n, rate, updates):
     return batches
 
 
-# WRONG draws: the first batch again and again -> batch before|many more batches|vary too little|rate * n
+# WRONG draws: the first batch again and again -> same size|batch before|many more batches|vary too little|rate * n
 def draws(n, rate, updates):
     return (torch.rand(1, n) < rate).expand(updates, n)
 
@@ -577,3 +577,15 @@ def verdict(report):
     if privacy_eps(report["noise"], rate, report["updates"], report["delta"]) > report["claimed"]:
         return "overclaims"
     return "unproved" if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"] else "sound"
+
+
+# WRONG verdict: an audit that equals the claim refutes it -> as much as was claimed, and not more
+def verdict(report):
+    if report["audited"] >= report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"

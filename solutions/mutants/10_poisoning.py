@@ -692,3 +692,14 @@ def verdict(report, promise):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
     return "works" if now.interval[1] <= promise else "weaker only"
+
+
+# WRONG spectral_scores: ten classes from 0 -> the examples of a label have no score
+def spectral_scores(features, y):
+    out = torch.zeros(len(y), dtype=torch.float64)
+    for c in range(10):
+        own = features[y == c].double()
+        if len(own):
+            own = own - own.mean(0)
+            out[y == c] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return out

@@ -688,3 +688,36 @@ def my_sticker(model, texture, label):
     worn = texture.clone()
     worn[:3, 17:31, 17:31] = (paint + 0.05 * gradient.sign()).clamp(0, 1).detach()
     return worn
+
+
+# WRONG project: any reach above 0 buys a channel -> a channel that cannot be bought
+def project(new, old, reach):
+    out = old.clone()
+    for c in (0, 3):
+        low = (old[:, c] - reach[c]).clamp(min=0).ceil() if c == 0 else old[:, c]
+        high = (old[:, c] + reach[c]).floor()
+        out[:, c] = torch.min(torch.max(new[:, c].round(), low), high)
+    may = (reach[5:] > 0)[None] | (old[:, 5:] == 1)
+    pick = new[:, 5:].masked_fill(~may, -math.inf).argmax(1)
+    out[:, 5:] = F.one_hot(pick, 3).float()
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# RIGHT my_sticker: Adam on numbers that a sigmoid brings into [0, 1]
+def my_sticker(model, texture, label):
+    raw = torch.zeros(3, 14, 14, requires_grad=True)
+    opt = torch.optim.Adam([raw], lr=0.3)
+    for step in range(40):
+        worn = texture.clone()
+        worn[:3, 17:31, 17:31] = raw.sigmoid()
+        z = model(signs.render(worn[None], signs.scenes(16, seed=1000 + step)))
+        other = z.clone()
+        other[:, label] = -1e9
+        loss = (z[:, label] - other.amax(1)).mean()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    out = texture.clone()
+    out[:3, 17:31, 17:31] = raw.detach().sigmoid()
+    return out

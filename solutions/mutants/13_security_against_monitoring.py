@@ -748,3 +748,36 @@ def judged(alarms, changes, length):
 def first_look(p, level):
     there = (p <= 1 - (1 - level) ** (1 / p.numel())).any(0)
     return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG attack_or_drift: looks from the time on at which the examples change -> only those of the examples begin there
+def attack_or_drift(calm, examples, streams):
+    """The times of the alarms (n,), or -1, and n names, or ""."""
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        """A sum that never falls below 0, for each signal, (n, 4, T)."""
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)  # (runs, 4)
+    scale = reached.mean(0)
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
+    there[:, :200] = False
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+
+    def direction(window):
+        away = (window.mean(-1) - mean) / std
+        return away / away.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+    names = list(examples)
+    known = torch.stack([direction(examples[name][..., 200:]).mean(0) for name in names])
+    said = []
+    for stream, time in zip(streams, times.tolist(), strict=True):
+        place = direction(stream[:, time : time + 50]) if time >= 0 else None
+        said.append("" if time < 0 else names[int((known @ place).argmax())])
+    return times, said

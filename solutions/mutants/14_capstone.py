@@ -330,3 +330,53 @@ def least_eps(right, guesses, failure_prob):
     while eps < 5 and stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
         eps += 0.005
     return eps
+
+
+# WRONG choose: all offers have the n of the first -> each offer has an n of its own
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    kept = {
+        k: o
+        for k, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    if not kept:
+        return []
+    n = next(iter(kept.values()))["n"]
+    rates = {k: Rate(min(o["left"][a] for a in reach), n) for k, o in kept.items()}
+    names = [k for k in kept if not any(r.clearly_above(rates[k]) for r in rates.values())]
+    return sorted(names, key=lambda k: (kept[k]["answer"], kept[k]["training"]))
+
+
+# WRONG choose: compares with the highest rate only -> not only the one with the highest rate
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    rates = {
+        k: Rate(min(o["left"][a] for a in reach), o["n"])
+        for k, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    if not rates:
+        return []
+    top = max(rates.values(), key=lambda r: r.k / r.n)
+    names = [k for k in rates if not top.clearly_above(rates[k])]
+    return sorted(names, key=lambda k: (offers[k]["answer"], offers[k]["training"]))
+
+
+# RIGHT judge: Wilson's interval written out
+def judge(claimed, k, n, bound=False):
+    z = stats.norm.ppf(0.975)
+    mid = (k + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * (k * (n - k) / n + z**2 / 4) ** 0.5
+    word = "refuted" if mid + half < claimed else "holds" if mid - half >= claimed else "open"
+    return "open" if bound and word == "holds" else word
+
+
+# RIGHT judge: Wilson's interval by SciPy
+def judge(claimed, k, n, bound=False):
+    ci = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+    if ci.high < claimed:
+        return "refuted"
+    return "open" if bound or ci.low < claimed else "holds"

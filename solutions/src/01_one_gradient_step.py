@@ -100,6 +100,11 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
     highest = F.cross_entropy(linear(middle + 0.1 * away.sign()), labels).item()
     before = F.cross_entropy(linear(middle), labels).item()
     expect.that(
+        (found != middle).any(),
+        "where all pixels have one grey, nothing moves: the range is [0, 1], whatever values a batch holds",
+        expected="pixels that move by eps",
+    )
+    expect.that(
         loss >= before,
         "the loss of the label fell: step up the loss of y, not down, and not of the prediction",
         expected=f"above {before:.3f}",

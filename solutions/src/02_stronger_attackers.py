@@ -133,6 +133,14 @@ for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.
         )
         shorter = (eps / delta.flatten(1).norm(dim=1).clamp_min(1e-12)).clamp_max(1)
         wanted = (middle + shorter.view(-1, *[1] * (len(shape) - 1)) * delta).clamp(0, 1)
+        delta = far.clamp(0, 1) - middle
+        shorter = (eps / delta.flatten(1).norm(dim=1).clamp_min(1e-12)).clamp_max(1)
+        other = middle + shorter.view(-1, *[1] * (len(shape) - 1)) * delta
+        expect.that(
+            torch.allclose(found, wanted, atol=1e-4) or not torch.allclose(found, other, atol=1e-4),
+            "clamped to [0, 1] before the ball: the other way round another image comes out, and it was asked",
+            expected="first into the ball, then into [0, 1]",
+        )
         expect.equal(
             found,
             wanted,
@@ -181,6 +189,15 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
     own = logits[torch.arange(50), labels]
     others = torch.stack([row[torch.arange(classes) != label].max() for row, label in zip(logits, labels, strict=True)])
     found = expect.tensor(margin(logits, labels), like=own)
+    off = (found - (others - own)).abs() > 1e-4 * size
+    best = (found + own)[off]  # the best of the others, where it is not
+    expect.that(
+        off.sum() < 5 or best.max() - best.min() > 1e-3 * size,
+        "the best of the other classes is a number that none of them has: "
+        "what stands in for the label's own logit can win, if all logits are lower",
+        expected=f"the logit of another class, here from {float(logits.min()):.4g} to {float(logits.max()):.4g}",
+        got=best[:5],
+    )
     expect.equal(
         found.sign(),
         (others - own).sign(),

@@ -56,7 +56,8 @@ plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(pl
 #
 # - **Budget.** It grows evenly: `3 * update / updates` of `eps`, until it is all of `eps` after a third.
 #   Call it *now*. All below is in units of it.
-# - **Start.** A random image of the ball: each pixel moved by its own amount, uniform in [−now, now].
+# - **Start.** A random image of the ball, another one at each call: each pixel moved by its own amount,
+#   uniform in [−now, now].
 # - **Climb.** `steps` steps of `reach * now / steps`, up the cross-entropy of `y`, along the *sign* of its gradient;
 #   after each back into the ball of radius now around `x`, and into [0, 1].
 #   Every image takes every step: the *loss* is wanted at its maximum, whether the answer is wrong already or not.
@@ -212,6 +213,12 @@ expect.that(
     "the start is not uniform in the ball of this update",
     expected="a mean change of half the budget of this update, as often up as down",
     got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
+)
+again = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
+expect.that(
+    not torch.equal(start, again),
+    "two calls start at the same images: draw new numbers at each call, and set no seed",
+    expected="another start at each call",
 )
 half = attack_batch(linear, points, labels, **early, steps=4, reach=0.5)
 along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels[:, None]) / 0.1
@@ -739,6 +746,7 @@ torch.manual_seed(seed)
 both = [torch.cat(pair) for pair in zip(data.train, data.test, strict=True)]
 order = torch.randperm(len(both[1]))
 kept, others = order[:1397], order[1397:]  # other images to learn from, other images to be judged on
+both[1] = (both[1] + 3) % 10  # and other names for the digits
 fresh = untrained(seed)
 state = harden(copy.deepcopy(fresh), both[0][kept], both[1][kept], eps=0.15)
 expect.that(isinstance(state, dict) and set(state) == set(fresh.state_dict()), "not the state_dict() of this network")
@@ -747,6 +755,13 @@ fresh.load_state_dict(state)
 fresh.eval()
 images, labels = both[0][others], both[1][others]
 expect.that(fresh(images).isfinite().all(), "the trained network answers with NaN or infinity")
+old_names = accuracy(fresh, (images, (labels - 3) % 10))
+expect.that(
+    old_names.k < 0.5 * old_names.n,
+    "the network has learned other labels than those it was given: train it on x and y alone",
+    expected="answers as in y, where each digit has another name",
+    got=f"{old_names} right by the names of the notebook's data",
+)
 clean, robust = accuracy(fresh, (images, labels)), left(fresh, images, labels, 0.15)
 expect.that(
     clean.k >= 0.9 * clean.n,

@@ -154,7 +154,7 @@ expect.equal(found, at(Quantize(3)(one), torch.tensor([1]), table), "a single ro
 #
 # `model` draws random numbers at every call. Write one step of EOT: images within `eps` of `x` and in [0, 1],
 # in which every pixel moves by `eps` (if [0, 1] lets it) along the sign of the **mean** gradient
-# over `draws` calls of the model. The loss is the cross-entropy with `y`, and it should go up.
+# over `draws` calls of the model. The loss of each call is its cross-entropy with `y`, and it should go up.
 #
 # The model below has a gentle gradient most of the time, and seldom a steep one the other way.
 # On the average, the steep ones win.
@@ -268,6 +268,29 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
         expected="the sign of the mean gradient over 400 draws",
         got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean gradient says",
     )
+
+
+class Torn(nn.Module):
+    """At each call the model is by chance either sure of class 0, or undecided; the two have opposite gradients."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def forward(self, x):
+        height = (x.flatten(1) - 0.5) @ self.way
+        lead = torch.where(torch.rand(len(x)) < 0.5, -4 - height, height)
+        return torch.stack([torch.zeros_like(lead), lead], 1)
+
+
+way, middle = 0.01 * (2.0 * torch.randint(0, 2, (20,)) - 1), torch.full((8, 20), 0.5)
+found = expect.images(eot_step(Torn(way), middle, torch.ones(8, dtype=torch.int64), eps=0.1, draws=400), middle, 0.1)
+expect.that(
+    ((found - middle).sign() == way.sign()).float().mean() >= 0.97,
+    "where some draws are surer than others, this is not the way of the mean gradient: each draw has a loss of its "
+    "own, and the loss of the mean answer has another gradient",
+    expected="the mean of the gradients of 400 losses",
+)
 model, middle = seldom(30, seed), torch.full((40, 30), 0.5)
 labels, way = torch.zeros(40, dtype=torch.int64), model[-1].weight[1, :30].detach().sign()
 moved = expect.images(eot_step(model, middle, labels, eps=0.1, draws=1), middle, 0.1) - middle
@@ -420,6 +443,27 @@ expect.that(
     expected=f"about {chances[0, 0]:.2f} for the first image",
     got=found[0],
 )
+
+
+class Counted(nn.Sequential):
+    """The same, and counts the images it is asked about."""
+
+    asked = 0
+
+    def forward(self, x):
+        self.asked += len(x)
+        return super().forward(x)
+
+
+model, tries = coins([[0.5] * 400] * 2, seed)
+counted = Counted(*model)
+found = 6 * expect.tensor(left_after(counted, tries, torch.zeros(400, dtype=torch.int64), 6), like=torch.zeros(400))
+expect.that(
+    counted.asked >= 3 * 6 * 400 and (found - found.round()).abs().max() < 1e-3 and (found.round() % 2 == 1).any(),
+    "asked for 6 draws, the shares rest on another number of calls: draws for each try, and as many to judge",
+    expected="whole sixths, and 18 calls for two tries",
+    got=f"{counted.asked / 400:g} calls, and shares such as {float(found[0]) / 6:.3g}",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -548,6 +592,15 @@ for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
             expected="0.1 % of the way are left to the corner",
             got=f"{100 * short:.3g} % are left",
         )
+inner, corner = torch.tensor([[0.0, 0.0], [0.5, 2.0], [0.5, -2.0]]), torch.tensor([[1.0, 0.0]])
+pair = line(flat, inner, corner)
+expect.that(pair is not None, "something can be planted here, and the answer is None", expected="a pair")
+w, b = (torch.as_tensor(part).double() for part in pair)
+expect.that(
+    abs(float((corner[0].double() @ w + b) / (0.5 * w[0])) - 1e-3) < 1e-4,
+    "the border is measured from another inner point: the nearest *along w*, which need not be the nearest",
+    expected="0.1 % of the way from the point with the largest features @ w",
+)
 corner = torch.full((1, 3), 0.5)
 behind = torch.tensor([[0.0, 0.0, 0.0], [0.9, 0.9, 0.9], [0.1, 0.0, 0.0]])
 expect.that(
@@ -555,6 +608,13 @@ expect.that(
     "an inner point lies further along w than the corner: no such line, so the answer is None",
     expected=None,
     got=line(flat, behind, corner),
+)
+level = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
+expect.that(
+    line(flat, level, torch.tensor([[1.0, 0.0]])) is None,
+    "an inner point lies as far along w as the corner: nothing can be planted, so the answer is None",
+    expected=None,
+    got=line(flat, level, torch.tensor([[1.0, 0.0]])),
 )
 ### END HIDDEN TESTS
 

@@ -45,7 +45,7 @@ accuracy(model, data.test)
 #
 # Ask the model about `n` noisy copies of each image, and count how often each class wins.
 # `x` (N, ...) are images; a copy is `x` plus Gaussian noise of standard deviation `sigma` in every pixel,
-# and is *not* clamped to [0, 1]. Each copy of each image has noise of its own.
+# and is *not* clamped to [0, 1]. Each copy of each image has noise of its own, drawn anew at each call.
 # The answer is (N, classes): whole numbers, and each row adds up to `n`.
 # The model is in evaluation mode, and it and `x` stay as they were.
 #
@@ -160,6 +160,14 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
         expected=f"a share of {wanted:.3f} for an image {abs(t)} sigma from a straight boundary",
         got=f"{share:.3f}",
     )
+line, start = nn.Linear(4, 2), torch.full((100, 4), 0.5)
+line.bias.data = -line.weight.data @ start[0]
+two = [expect.tensor(votes(line, start, sigma=0.25, n=100), like=torch.zeros(100, 2)) for _ in range(2)]
+expect.that(
+    not torch.equal(*two),
+    "two calls give the same votes, image by image: draw new noise at each call, and set no seed",
+    expected="other votes at each call",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -703,6 +711,14 @@ expect.that(
     got=f"{100 * right.k / right.n:.1f} %",
 )
 ### BEGIN HIDDEN TESTS
+for share, p0 in ((0.9, 0.99), (0.6, 0.9), (0.2, 0.5)):
+    wrong, _ = play(enough, share=share, p0=p0, failure_prob=0.05, images=200, seed=seed + 1)
+    expect.that(
+        wrong.k <= 30,
+        "says yes where the share is far below p0: is a bet on a share above p0, whatever p0 is?",
+        expected=f"hardly ever at a share of {share:g}, against p0 = {p0:g}",
+        got=f"{wrong.k / wrong.n:.1%}",
+    )
 for share, p0, a in ((0.5, 0.5, 0.2), (0.93, 0.93, 0.01), (0.69, 0.69, 0.001), (0.88, 0.9, 0.2), (0.975, 0.975, 0.1)):
     wrong, _ = play(enough, share=share, p0=p0, failure_prob=a, images=5000, seed=seed + 1)
     expect.that(

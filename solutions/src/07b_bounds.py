@@ -219,6 +219,14 @@ for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4)] * 3)
                 expected="no other answer within eps",
                 got=f"{int(fell.sum())} of 1,000 images of its ball",
             )
+weight, bias = torch.tensor([[1.0, 2.0], [1.0, 2.0], [-9.0, 0.0]]), torch.zeros(3)  # the first two are always equal
+found = proved([(weight, bias)], torch.full((2, 2), 0.5), torch.tensor([0, 1]), 0.1)
+expect.that(
+    not expect.tensor(found, like=torch.zeros(2, dtype=torch.bool)).any(),
+    "a proof where another class has the same logit: above is not as high as",
+    expected="no proof",
+    got=found,
+)
 ### END HIDDEN TESTS
 
 # %%
@@ -366,7 +374,8 @@ for make in (straight, bent):
     kind = "straight" if make is straight else "bent"
     expect.that(
         hits >= 27,
-        f"false certificates stand whose boundary is {kind}: does the attack go to the rim of the ball, and along it?",
+        f"false certificates stand whose boundary is {kind}: does the attack go to the rim of the ball, and along it, "
+        "also where that is outside of [0, 1]?",
         expected="27 of 30 refuted",
         got=f"{hits} of 30",
     )

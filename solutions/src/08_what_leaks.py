@@ -223,13 +223,13 @@ plots.roc(
 
 
 # %%
-def with_scipy(target, shadows, inside):
+def with_scipy(target, shadows, inside, ddof=1):
     """The same by scipy, example by example, for the checks below."""
     t, s, seen = (
         part.double().numpy() if part.is_floating_point() else part.numpy() for part in (target, shadows, inside)
     )
     sides = [[s[side[:, i], i] for i in range(len(t))] for side in (seen, ~seen)]
-    means, spreads = (np.array([[f(p) for p in side] for side in sides]) for f in (np.mean, lambda p: p.std(ddof=1)))
+    means, spreads = (np.array([[f(p) for p in side] for side in sides]) for f in (np.mean, lambda p: p.std(ddof=ddof)))
     one, two = stats.norm.logpdf(t, means, spreads)
     return torch.from_numpy(one - two)
 
@@ -241,12 +241,23 @@ seen = torch.tensor([[True, False], [True, True], [False, True], [False, False]]
 found = expect.tensor(expect.leaves_arguments(ratio, target, shadows, seen), like=torch.zeros(2, dtype=torch.float64))
 wanted = with_scipy(target, shadows, seen)
 expect.that(
-    (found.sign() == wanted.sign()).all(),
+    (found.sign() != -wanted.sign()).any(),
     "the sign is wrong: a score is high where the target is likelier to have seen the example",
     expected=wanted,
     got=found,
 )
-expect.equal(found, wanted, "not the logarithm of the ratio of the two normal densities", expected=str(wanted.tolist()))
+expect.that(
+    (found - with_scipy(target, shadows, seen, ddof=0)).abs().max() > 1e-6,
+    "the variances are those with n: take n - 1",
+    expected=wanted,
+    got=found,
+)
+expect.equal(
+    found,
+    wanted,
+    "not the logarithm of the ratio of the two normal densities: each side has a mean and a variance of its own",
+    expected=str(wanted.tolist()),
+)
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 for count, n in ((6, 9), (30, 50), (200, 20)):
@@ -416,6 +427,15 @@ found = expect.tensor(input_of(delta[:, None] * image, delta), like=image)
 expect.equal(
     found, image, "not the input where some of its numbers are negative: an input need not be an image", atol=1e-4
 )
+delta = torch.tensor([0.1, -0.7, 0.6, 0.0])
+found = expect.tensor(input_of(delta[:, None] * image, delta), like=image)
+expect.equal(
+    found,
+    image,
+    "not the input of a layer whose bias gradients sum to 0, as a last layer's do: one row is enough, or rows weighed "
+    "so that none takes away what another gives",
+    atol=1e-4,
+)
 torch.manual_seed(seed)
 image, delta = torch.rand(50), torch.tensor([1e-7, -3.0, 1e-6, 0.0, 2e-7])
 rounded = (delta[:, None] * image + 1e-8 * torch.randn(5, 50)).float()  # small rows carry more rounding
@@ -461,6 +481,16 @@ for n, field in ((2, 7), (3, 3), (3, 4), (4, 2)):
         expected="0 for each number",
         got=found.sum(0) % field,
     )
+    for i, j in pairs:
+        other = drawn.clone()
+        other[i, j] = (drawn[i, j] + 1) % field
+        after = expect.tensor(masks(other, field), like=found)
+        expect.that(
+            all(torch.equal(after[c], found[c]) for c in range(n) if c not in (i, j)),
+            "a client's mask changes with a secret that two others share: it knows only its own, and none can fill up "
+            "what is missing to 0",
+            expected=f"a mask from the secrets at [i, j] where i or j is the client, of {n} clients",
+        )
     other = drawn.clone()
     for i, j in itertools.product(range(n), repeat=2):
         if i >= j:

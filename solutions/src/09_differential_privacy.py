@@ -91,16 +91,16 @@ found = expect.tensor(draws(200, 0.2, 400), like=torch.zeros(400, 200, dtype=tor
 expect.that(((found == 0) | (found == 1)).all(), "an example is in a batch or not: booleans", got=found[0][:10])
 sizes = found.sum(1)
 expect.that(
-    abs(float(sizes.mean()) - 40) < 3,
-    "a batch should hold rate * n examples on average",
-    expected="about 40 of 200 at a rate of 0.2",
-    got=float(sizes.mean()),
-)
-expect.that(
     float(sizes.std()) > 0,
     "every batch has the same size: then an example's place depends on the others', and that is not Poisson sampling",
     expected="sizes that differ by chance",
     got=sizes[:10],
+)
+expect.that(
+    abs(float(sizes.mean()) - 40) < 3,
+    "a batch should hold rate * n examples on average",
+    expected="about 40 of 200 at a rate of 0.2",
+    got=float(sizes.mean()),
 )
 ### BEGIN HIDDEN TESTS
 for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (120, 0.5, 1000)):
@@ -616,6 +616,7 @@ words_in_order = ("refuted", "leaks", "unproved", "overclaims")
 chance = random.Random(seed)
 questions = {
     "sound": "the numbers carry the claim, and an audit below it refutes nothing",
+    "sound, just so": "an audit that equals the claim has shown as much as was claimed, and not more",
     "refuted": "what does the audit say?",
     "refuted, shuffled": "what does the audit say? The first word that is true counts",
     "leaks": "where does the scale come from?",
@@ -638,7 +639,9 @@ for kind, question in questions.items():
     report["claimed"] = round(eps * chance.uniform(1.02, 1.2) + 0.01, 3)
     report["audited"] = round(eps * chance.uniform(0.1, 0.7), 3)
     word = kind.partition(",")[0]
-    if word == "refuted":
+    if kind == "sound, just so":
+        report["audited"] = report["claimed"]
+    elif word == "refuted":
         report["audited"] = round(report["claimed"] * chance.uniform(1.1, 2), 3)
         report["sampling"] = "shuffled" if "shuffled" in kind else "Poisson"
     elif word == "leaks":

@@ -309,12 +309,17 @@ expect.equal(
 for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     features, labels = two_classes(seed + extra, n, d)
     order = torch.randperm(n)
-    features, labels = features[order], 4 * labels[order]  # labels need not be 0, 1, 2
+    features, labels = features[order], 7 * labels[order]  # labels need not be 0, 1, 2, or below 10
     rows, wanted = torch.zeros(n, dtype=torch.float64), signatures(features, labels)
     found = expect.tensor(spectral_scores(features, labels), like=rows, what="the scores")
-    apart = features + 100.0 * (labels[:, None] == 4)  # one class moves away
+    apart = features + 100.0 * (labels[:, None] == 7)  # one class moves away
     after = expect.tensor(spectral_scores(apart, labels), like=rows, what="the scores")
     scale = wanted.max()
+    expect.that(
+        all(found[labels == label].any() for label in labels.unique()),
+        "the examples of a label have no score: which labels there are, and how many, y says",
+        expected=f"scores for the labels {labels.unique().tolist()}",
+    )
     expect.that(
         ((after - found).abs() / scale).max() < 1e-3,
         "the scores change when one class moves away from the others: each class has a mean and a direction of its own",

@@ -202,7 +202,13 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 for k, spans in enumerate(
-    ([20, 0, 0, 2, 0, 0, 1, 1], [5, 0, 0, 1, 0, 1, 0, 1], [5, 0, 0, 1, 0, 0, 0, 0], [5, 0, 0, 1, 0, 1, 1, 1])
+    (
+        [20, 0, 0, 2, 0, 0, 1, 1],
+        [5, 0, 0, 1, 0, 1, 0, 1],
+        [5, 0, 0, 1, 0, 0, 0, 0],
+        [5, 0, 0, 1, 0, 1, 1, 1],
+        [5, 0, 0, 1, 0, 0.5, 0.5, 1],
+    )
 ):
     span = torch.tensor([float(value) for value in spans])
     old = some_payments(300, seed + 100 + 10 * k)

@@ -389,8 +389,9 @@ expect.right_words(reports, wanted)
 # ## 5 · Attack or drift? (3 points, open)
 #
 # Streams of four signals, (4, 400): how unusual ink, roughness and confidence are (0 to 1), and the mistakes (0 or 1).
-# From some time on a share of the arrivals may belong to an incident: an attack (evasion, poisoning),
-# a drift (faded, new meaning) or a fault (other unit). Write a function that says when, and which.
+# From some time on, another in each stream, a share of the arrivals may belong to an incident:
+# an attack (evasion, poisoning), a drift (faded, new meaning) or a fault (other unit).
+# Write a function that says when, and which.
 #
 # - `calm` (100, 4, 400): streams without any incident;
 # - `examples` {name: (20, 4, 400)}: streams in which incidents of that name begin at time **200**;
@@ -541,31 +542,44 @@ for t in (150, 230, 270, 340):
 
 def judge(kind, runs, seed, calm, **how):
     """False alarms before the change, delays (a miss counts as 200), and right names of those caught."""
-    streams = incident(kind, runs, seed, **how)
+    change = torch.randint(100, 301, (runs,), generator=torch.Generator().manual_seed(seed + 1_000_000))
+    streams = incident(kind, runs, seed, change=change[:, None, None], **how)
     times, names = looked_at(attack_or_drift(calm, examples, streams), streams)
-    early = (times >= 0) & (times < 200) if kind else times >= 0
-    late = [
-        float(t) - 200 if t >= 0 else 200.0
-        for t, before in zip(times.tolist(), early.tolist(), strict=True)
-        if not before
-    ]
-    right = [name == kind for name, t in zip(names, times.tolist(), strict=True) if t >= 200]
+    early = (times >= 0) & (times < change) if kind else times >= 0
+    late = torch.where(times >= 0, times - change, 200)[~early].tolist()
+    right = [name == kind for name, caught in zip(names, times >= change, strict=True) if caught]
     return int(early.sum()), late, right
 
 
 calm_now = incident("", 100, seed + 40)
 false, _, _ = judge("", 40, seed + 41, calm_now)
-expect.that(false <= 10, "too many alarms without an incident", expected="at most 4 of 40", got=f"{false} of 40")
+expect.that(  # that many by luck in 1 of 100,000, where a threshold from 100 streams is passed by about 6 % of others
+    false <= 13,
+    "too many alarms without an incident",
+    expected="at most 10 % of 40 streams, and 13 with luck",
+    got=f"{false} of 40",
+)
 _, late, right = judge("evasion", 20, seed + 42, calm_now)
 expect.that(
-    float(torch.tensor(late).median()) <= 45, "evasion is seen too late", expected="a median of 30", got=late[:8]
+    float(torch.tensor(late).double().median()) <= 45,
+    "evasion is seen too late",
+    expected="a median of 30",
+    got=late[:8],
 )
 ### BEGIN HIDDEN TESTS
+early = incident("other unit", 10, seed + 80, share=0.4, change=100)
+times, _ = looked_at(attack_or_drift(calm, examples, early), early)
+expect.that(
+    (times < 200).sum() - (times < 0).sum() >= 5,
+    "incidents that begin at 100 have no alarm before 200: only those of the examples begin there",
+    expected="alarms between 100 and 200",
+    got=times,
+)
 false, _, _ = judge("", 100, seed + 50, calm_now)
 expect.that(
-    false <= 18,  # 10 % and what chance may add
+    false <= 26,  # 10 % and what chance may add, also to the threshold
     "too many false alarms on new streams: were the thresholds of the four signals set together, on all calm streams?",
-    expected="at most 10 % of 100 streams, and 18 with luck",
+    expected="at most 10 % of 100 streams, and 26 with luck",
     got=f"{false} of 100",
 )
 late, right = [], []
@@ -595,9 +609,9 @@ expect.that(
 rough = {"wrong": 0.2, "noise": 3.0}
 false, _, _ = judge("", 60, seed + 70, incident("", 100, seed + 71, **rough), **rough)
 expect.that(
-    false <= 14,
+    false <= 19,
     "where more is usual there are more false alarms: the calm streams say what is usual",
-    expected="at most 10 % of 60 streams, and 14 with luck",
+    expected="at most 10 % of 60 streams, and 19 with luck",
     got=f"{false} of 60",
 )
 ### END HIDDEN TESTS
