@@ -202,9 +202,9 @@ OVERLAPS = """drawing => {
 @needs_browser
 @pytest.mark.parametrize("page", sorted(page for page, kept in KEPT.items() if kept))
 def test_the_widgets_of_a_page_answer(address, browser, page):
-    """By keys alone: each control changes the setting, picture and words are those that the run kept for it, and none of
-    the picture's texts lies on another. The page stays below 1 MB and asks no other host. axe finds nothing in a widget,
-    and nothing in a table or a verdict, whose colours are their own, in the dark either."""
+    """By keys alone: each control changes the setting, picture and words are those that the run kept for it, and no two
+    texts of the picture overlap. The page stays below 1 MB and asks no other host. axe finds nothing in a widget, and
+    nothing in a table or a verdict, whose colours are their own, in the dark either."""
     shown, came = browser.new_page(), {}
     shown.on("response", lambda response: came.setdefault(response.url, response))
     failed = []

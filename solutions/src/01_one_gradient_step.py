@@ -77,7 +77,8 @@ plots.triptych(x, fgsm(model, x, y, eps=0.15), model, y=y)
 # %%
 # CHECK fgsm_ball, 1 point
 for eps in (0.05, 0.3):
-    expect.images(expect.leaves_arguments(fgsm, model, x[:50], y[:50], eps=eps), x[:50], eps)
+    found = expect.images(expect.leaves_arguments(fgsm, model, x[:50], y[:50], eps=eps), x[:50], eps)
+    expect.that((found != x[:50]).any(), "these are the images of x, unmoved", expected="images one step away")
 ### BEGIN HIDDEN TESTS
 for eps in (0.0, 0.02, 0.13, 0.6):
     some = torch.randperm(len(x))[:40]
