@@ -40,8 +40,14 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+# What fades in has its colours only in the end.
+AT_REST = """() => Promise.allSettled(document.getAnimations()
+    .filter(each => each.effect.getComputedTiming().endTime < Infinity).map(each => each.finished))"""
+
+
 def asked_axe(page: Page, selector: str | None = None) -> dict:
     """What axe tells of the page, or of a part of it, against WCAG 2.1 AA."""
+    page.evaluate(AT_REST)
     return Axe().run(page, context=selector, options={"runOnly": WCAG}).response
 
 

@@ -382,7 +382,7 @@ def functions(path: str) -> dict[str, str]:
 )
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
     lesson, shared = functions("notebooks/src/08_what_leaks.py"), functions(f"utils/leakage/{module}.py")
-    assert lesson[name] == shared[name]
+    assert lesson[name].replace("torch.optim.Adam(", "Adam(") == shared[name]  # utils' is torch's, unwrapped
 
 
 def test_the_lesson_builds_the_gradients_of_any_network():

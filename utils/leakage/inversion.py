@@ -45,7 +45,7 @@ def by_layers(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor] | Non
     once = len({id(m) for m in weighted}) == len(weighted) and len(list(model.parameters())) == sum(
         len(list(m.parameters())) for m in weighted
     )
-    if x.dim() != 5 or type(model) is not nn.Sequential or not once or not all(map(plain, (m for _, m in modules))):
+    if x.dim() != 5 or type(model) is not nn.Sequential or not once or not all(map(is_plain, (m for _, m in modules))):
         return None
     (clients, size), h, seen = y.shape, x.flatten(0, 1), []
     further = x.requires_grad and torch.is_grad_enabled()  # whether somebody will ask for the gradient of these
@@ -76,7 +76,7 @@ def by_layers(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor] | Non
     return sent
 
 
-def plain(m: nn.Module) -> bool:
+def is_plain(m: nn.Module) -> bool:
     """Whether a module is one of those that `by_layers` knows, and nothing is hooked into it."""
     if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks or "forward" in vars(m):
         return False
