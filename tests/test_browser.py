@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -127,13 +127,19 @@ def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
 
 def await_kernels(page: Page, address: str) -> None:
     """Wait until each notebook of the page has its kernel: a server that is told to end while one starts never ends."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
+
+    def waiting() -> set[str]:
         sessions = page.request.get(f"{address}/api/sessions?token=course").json()
-        started = {one["path"] for one in sessions if one["kernel"]["execution_state"] != "starting"}
-        if page.notebooks <= started:
-            return
-        assert time.monotonic() < deadline, f"no kernel for {sorted(page.notebooks - started)}"
+        return page.notebooks - {one["path"] for one in sessions if one["kernel"]["execution_state"] != "starting"}
+
+    await_end(page, waiting, "no kernel")
+
+
+def await_end(page: Page, waiting: Callable, otherwise: str) -> None:
+    """Until nothing is waited for any more."""
+    deadline = time.monotonic() + PATIENCE
+    while left := waiting():
+        assert time.monotonic() < deadline, f"{otherwise}: {left}"
         page.wait_for_timeout(100)
 
 
@@ -276,11 +282,9 @@ def saved(page: Page, file: Path) -> list[nbformat.NotebookNode]:
     """The cells of the page's notebook as JupyterLab writes them, after its kernel has started."""
     expect(page.locator("[data-status=idle]").first).to_be_visible()
     page.keyboard.press("Control+s")
-    deadline = time.monotonic() + PATIENCE
-    while "version" not in (written := nbformat.read(file, 4)).metadata.language_info:  # the kernel's Python
-        assert time.monotonic() < deadline, "not saved"
-        page.wait_for_timeout(100)
-    return written.cells
+    kernels = "version"  # of the kernel's Python
+    await_end(page, lambda: kernels not in nbformat.read(file, 4).metadata.language_info, "not saved")
+    return nbformat.read(file, 4).cells
 
 
 def test_each_lesson_leads_to_its_lab(browser, address, folder):

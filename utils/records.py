@@ -90,6 +90,7 @@ def measured(name: str, values: object, unit: str = "") -> None:
 
 
 def in_lines(name: str, texts: Iterable[str]) -> str:
+    """`name → text, text`, in lines of at most WIDTH characters; a longer text has one of its own."""
     lines = []
     for text in texts:
         if lines and len(f"{lines[-1]}, {text},") <= WIDTH:
