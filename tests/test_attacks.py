@@ -29,6 +29,7 @@ from utils.attacks import (
     transfer,
     worst_case,
 )
+from utils.attacks.blackbox import hill_and_hollow, pattern, window
 from utils.attacks.gradient import apgd_run, checkpoints, wrong
 from utils.attacks.minimal import shift
 from utils.attacks.parts import into_ball, random_start, steepest
@@ -421,6 +422,40 @@ class Counting(nn.Module):
     def forward(self, x):
         self.asked += len(x)
         return self.model(x)
+
+
+def test_a_window_of_square_is_a_square_at_any_place():
+    torch.manual_seed(0)
+    seen = window(torch.zeros(2000, 1, 5, 7), 9 / 35)
+    rows, columns = seen.any(3), seen.any(2)
+    assert torch.equal(seen, rows[..., None] & columns[:, :, None]) and set(seen.sum((1, 2, 3)).tolist()) == {9}
+    corners = torch.cat([rows.int().argmax(2), columns.int().argmax(2)], 1)
+    assert len(corners.unique(dim=0)) == 3 * 5
+
+
+def test_square_asks_about_no_image_that_it_holds_already():
+    asked = []
+
+    class Indifferent(nn.Module):
+        """The same logits for all: nothing is kept after the stripes of the start."""
+
+        def forward(self, x):
+            asked.extend(x.clone())
+            return torch.tensor([3.0, 0.0]).expand(len(x), 2)
+
+    square(Indifferent(), torch.full((1, 1, 4, 4), 0.5), torch.tensor([0]), eps=0.1, queries=60)
+    _, start, *proposals = asked
+    assert len(proposals) == 59 and not any(torch.equal(start, one) for one in proposals)
+
+
+def test_a_hill_and_a_hollow_stand_or_lie():
+    """In a square window; a call leaves the pattern as it is for the next."""
+    torch.manual_seed(0)
+    upright, lying = (pattern(5, 5, lying=way) for way in (False, True))
+    drawn = [hill_and_hollow(5, 5) for _ in range(40)]
+    assert torch.equal(lying, upright.T) and not torch.equal(lying, upright)
+    assert {torch.equal(one, upright) for one in drawn} == {True, False} == {torch.equal(one, lying) for one in drawn}
+    assert torch.equal(hill_and_hollow(5, 3), pattern(5, 3, lying=False))
 
 
 @pytest.mark.parametrize("attack", [square, rays])

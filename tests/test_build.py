@@ -148,6 +148,8 @@ def test_what_would_give_a_prediction_away_is_folded_and_the_plumbing_too(tmp_pa
     cells = assemble(tmp_path / "01_small.py").cells
     folded = [cell.source for cell in cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
     assert folded == ["1", "guess.reveal(1)"]
+    both = {"collapsed": True, "jupyter": {"outputs_hidden": True}}  # else JupyterLab writes the other at once
+    assert all(cell.metadata == both for cell in cells if cell.source in folded)
     assert cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert "[Open in Colab](https://colab.research.google.com/" in cells[0].source
     assert f"[in Kaggle](https://kaggle.com/kernels/welcome?src={REPOSITORY}/blob/main/notebooks/" in cells[0].source

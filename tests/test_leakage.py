@@ -213,7 +213,10 @@ def test_networks_that_are_not_known_layer_by_layer_are_left_to_vmap():
     shared = nn.Sequential(linear, linear, nn.Flatten(), nn.Linear(16, 3).double())
     rows = nn.Sequential(nn.Linear(4, 4), nn.Flatten(), nn.Linear(16, 3)).double()
     mixing = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(16, 3)).double()
-    for model in (known, shared, rows, mixing):
+    groups, ring = nn.Conv2d(2, 2, 3, groups=2), nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular")
+    groups = nn.Sequential(nn.Conv2d(1, 2, 1), groups, nn.Flatten(), nn.Linear(8, 3)).double()
+    ring = nn.Sequential(ring, nn.Flatten(), nn.Linear(32, 3)).double()
+    for model in (known, shared, rows, mixing, groups, ring):
         assert by_layers(model, x, y) is None
     assert gradients(rows, x, y)["0.weight"].shape == (2, 4, 4)
 

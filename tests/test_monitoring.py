@@ -142,6 +142,12 @@ def test_the_bar_gives_the_run_length():
     assert 800 < float((alarms + 1).clamp_max(400).sum()) / false < 1600
 
 
+def test_what_a_gambler_holds_stays_a_number_however_long_it_wins():
+    """1.75 to the power of 3,000 is none."""
+    held = monitoring.e_detector(torch.cat([torch.ones(3000), torch.zeros(20)]).double(), mean=0.5)
+    assert held.isfinite().all() and held[2999] > 1e290
+
+
 @pytest.mark.parametrize("mean", [0.05, 0.5, 0.9])
 def test_the_e_detector_runs_as_long_as_it_promises(mean):
     """At least 200 steps on average to a false alarm at a threshold of 200, and it sees a change."""
