@@ -434,6 +434,14 @@ def test_it_is_text_a_table_a_figure_and_a_dictionary():
     assert width <= 7 and height <= 3
 
 
+def test_a_row_of_the_table_says_flag_where_one_is_raised():
+    found = report("lesson 04: quantised", 60, True)
+    rows = found._repr_html_().split("<tr title=")[1:]
+    assert [">flag</b>" in row for row in rows] == [finding.raised for finding in found.findings]
+    assert [">ok</b>" in row for row in rows] == [not finding.raised for finding in found.findings]
+    assert len({finding.raised for finding in found.findings}) == 2
+
+
 def test_html_is_escaped():
     finding = Finding("<b>", True, 1, 2, 0.1, 0.5, "<script>alert(1)</script>")
     found = report("undefended")
