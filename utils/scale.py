@@ -67,7 +67,7 @@ class Recipe(NamedTuple):
 RECIPES = {
     "taste": Recipe(width=8, epochs=4, lr=0.2, average=0.9, pad=1, flip=False, held=100),
     "ten_minutes": Recipe(pad=0, start=2.0, reach=1.0, project=False),  # N-FGSM; so few epochs leave crops no use
-    "sixty_minutes": Recipe(epochs=28, average=0.999, pad=4),
+    "sixty_minutes": Recipe(epochs=24, average=0.999, pad=4),
     "resnet18": Recipe(width=64, blocks=(2, 2, 2, 2), epochs=30, batch_size=128, lr=0.2, average=0.999, pad=4),
 }
 
