@@ -78,6 +78,35 @@ def test_arguments_that_change_are_noticed():
             expect.leaves_arguments(spoil, torch.nn.Linear(2, 2), torch.ones(2))
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: rows["x"].add_(1),
+        lambda rows: rows["many"][1].zero_(),
+        lambda rows: rows["many"].pop(),
+        lambda rows: rows["numbers"].sort(),
+        lambda rows: rows["array"].fill(0),
+        lambda rows: rows.update(more=1),
+        lambda rows: rows["pair"][0].add_(1),
+    ],
+)
+def test_what_lists_and_dictionaries_hold_must_stay_as_well(spoil):
+    def rows():
+        held = {
+            "x": torch.ones(2),
+            "many": [torch.ones(1), torch.ones(1)],
+            "numbers": [3, 1, math.nan],
+            "words": ["a", None],
+        }
+        return held | {"array": np.ones(2), "words": ["a", None], "pair": (torch.ones(1), 1)}
+
+    expect.leaves_arguments(lambda rows, more: rows["x"] + 1, rows(), more=rows())
+    with pytest.raises(Unmet, match="changed its arguments"):
+        expect.leaves_arguments(spoil, rows())
+    with pytest.raises(Unmet, match="changed its arguments"):
+        expect.leaves_arguments(lambda rows: spoil(rows), rows=rows())
+
+
 def test_parts():
     for value in ((1, 2), [1, 2], torch.tensor([1, 2])):
         assert [int(part) for part in expect.parts(value, 2, "two numbers")] == [1, 2]

@@ -218,6 +218,9 @@ def test_networks_that_are_not_known_layer_by_layer_are_left_to_vmap():
     ring = nn.Sequential(ring, nn.Flatten(), nn.Linear(32, 3)).double()
     for model in (known, shared, rows, mixing, groups, ring):
         assert by_layers(model, x, y) is None
+    frozen = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(8, 3)).double()
+    want = by_layers(frozen, x, y)  # its weights do not learn, and what a layer says is changed in place
+    torch.testing.assert_close(by_layers(frozen.requires_grad_(False), x, y), want)
     assert gradients(rows, x, y)["0.weight"].shape == (2, 4, 4)
 
 

@@ -125,6 +125,7 @@ class Straight(torch.autograd.Function):
 
 
 QUICK = {
+    "one layer": lambda: nn.Linear(6, 3).double(),  # logistic regression: its weight has no layer's name before it
     "in place": lambda: chain(nn.Linear(6, 6), nn.ReLU(inplace=True), nn.Linear(6, 6)),
     "one ReLU twice": lambda: shared(nn.ReLU(inplace=True)),
     "nested": lambda: chain(nn.Sequential(nn.Linear(6, 6), nn.Sequential(nn.Tanh(), nn.Linear(6, 6, bias=False)))),

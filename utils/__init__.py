@@ -26,6 +26,7 @@
     bounds        proofs by intervals, lines and Lipschitz constants
     attacks       one signature each
     training      one training loop
+    layerwise     gradients of each example, layer by layer
     models        networks from inputs in [0, 1] to logits
     guard         how a model is lent to what measures it, and comes back as it was
     asking        how any model is asked, and what is made of its answer

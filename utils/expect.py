@@ -147,26 +147,35 @@ def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", at
 
 def leaves_arguments(function, *args, **kwargs) -> object:
     """Call the function; its tensors and models must be afterwards as they were. Returns its result."""
-    before = [snapshot(value) for value in args]
+    before = snapshot([args, kwargs])
     result = function(*args, **kwargs)
     # the grader's stand-in for a student's function is told by the sandbox whether the arguments there have changed
-    changed = [snapshot(value) for value in args] != before or getattr(function, "changed", False)
+    changed = snapshot([args, kwargs]) != before or getattr(function, "changed", False)
     that(
         not changed,
         "changed its arguments: work on a copy, and leave the model's weights and mode alone",
-        expected="tensors and model as they were before the call",
+        expected="tensors, lists and model as they were before the call",
     )
     return result
 
 
 def snapshot(value: object) -> object:
-    """What changes when a tensor or model is changed in place. Other values are not looked at."""
+    """What changes when a tensor, array, model, list or dictionary is changed in place, to be compared by `==`.
+
+    What lists and dictionaries hold is looked at, too. Values of other kinds are not, but for numbers and text.
+    """
     if isinstance(value, Tensor):
         return value.detach().cpu().clone().numpy().tobytes()
+    if isinstance(value, np.ndarray):
+        return value.tobytes()
     if isinstance(value, torch.nn.Module):
         modes = [module.training for module in value.modules()]
         return modes, [snapshot(tensor) for tensor in value.state_dict().values()]
-    return None
+    if isinstance(value, (list, tuple)):
+        return [snapshot(part) for part in value]
+    if isinstance(value, dict):
+        return [(snapshot(name), snapshot(part)) for name, part in value.items()]
+    return repr(value) if isinstance(value, (bool, int, float, str)) else None
 
 
 def passed(name: str, of: int) -> None:

@@ -18,6 +18,7 @@ from utils.rate import Rate, RateWithin, Trainings
 RESULTS = Path(__file__).resolve().parents[1] / "notebooks" / "results"
 ARROW = "→"  # stands before what was measured in this run; what stands elsewhere is the same on every machine
 WIDTH = 96  # characters of a line that a notebook shows without breaking it anywhere
+LISTS = (list, tuple, set, frozenset)  # whose members are entered as one text
 IN_HTML = f"\n<!-- {ARROW} -->"  # the same, unseen; the measured ends with its line
 
 
@@ -83,10 +84,13 @@ def measured(name: str, values: object, unit: str = "") -> None:
     """
     row = dict(values) if isinstance(values, Mapping) else {"": values}
     texts = (f"{column} {shown(value_of(value, unit))}".lstrip() for column, value in row.items())
-    if isinstance(values, (list, tuple, set, frozenset)):
-        texts = value_of(values)["text"].split(", ")
-    print(in_lines(name, texts))
+    print(in_lines(name, listed(values) if isinstance(values, LISTS) else texts))
     enter_table({name: row}, unit)
+
+
+def listed(texts: Iterable[object]) -> list[str]:
+    """What a list of texts is shown as: one after another, or "none"."""
+    return [*map(str, texts)] or ["none"]
 
 
 def in_lines(name: str, texts: Iterable[str]) -> str:
@@ -123,8 +127,8 @@ def value_of(value: object, unit: str = "") -> Value:
         return {"k": int(value.k), "n": int(value.n), "interval": [round(bound, 4) for bound in value.interval]}
     if isinstance(value, str):
         return {"text": value}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return {"text": ", ".join(map(str, value)) or "none"}
+    if isinstance(value, LISTS):
+        return {"text": ", ".join(listed(value))}
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool):

@@ -135,7 +135,7 @@ def serve(read: int, write: int, told: dict) -> None:
         from utils.expect import snapshot
 
         args, kwargs = request["args"], request["kwargs"]
-        before = [snapshot(value) for value in args]
+        before = snapshot([args, kwargs])
         torch.manual_seed(request["seed"])
         if request.get("watched"):  # an entry of a challenge, which is judged twice with the same seed
             random.seed(request["seed"])
@@ -145,7 +145,7 @@ def serve(read: int, write: int, told: dict) -> None:
             value = kept[request["handle"]](*args, **kwargs)
         finally:
             watch.end()
-        return {"value": value, "changed": [snapshot(value) for value in args] != before}
+        return {"value": value, "changed": snapshot([args, kwargs]) != before}
 
     while True:
         header, body = wire.receive(read)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
-from utils.models import Normalize
+from utils.layerwise import as_weight, outer_factors, patches
 from utils.training.optimizers import Adam
 
 Gradients = Mapping[str, Tensor]
@@ -34,57 +34,19 @@ def by_clients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
 
 
 def by_layers(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor] | None:
-    """`gradients` in less time, from each layer's inputs and the loss's gradients by its outputs; None: not known here.
+    """`gradients` in less time, where each is a product of two factors (`utils.layerwise`); None for other networks.
 
-    A convolution is a linear layer on patches, where `vmap` makes M groups of it. Known are `Sequential`s, of each
-    other or of layers that look at one image at a time.
+    Here `vmap` makes M groups of each convolution.
     """
-    modules = list(model.named_modules(remove_duplicate=False))
-    layers = [(name, m) for name, m in modules if type(m) is not nn.Sequential]
-    weighted = [m for _, m in layers if type(m) in (nn.Linear, nn.Conv2d)]
-    once = len({id(m) for m in weighted}) == len(weighted) and len(list(model.parameters())) == sum(
-        len(list(m.parameters())) for m in weighted
-    )
-    if x.dim() != 5 or type(model) is not nn.Sequential or not once or not all(map(is_plain, (m for _, m in modules))):
-        return None
-    (clients, size), h, seen = y.shape, x.flatten(0, 1), []
-    further = x.requires_grad and torch.is_grad_enabled()  # whether somebody will ask for the gradient of these
-    with torch.enable_grad():
-        for name, layer in layers:
-            a = h
-            if isinstance(layer, nn.Conv2d):
-                w, b = (t if t is None else t.detach() for t in (layer.weight, layer.bias))
-                how = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
-                h, a = F.conv2d(h, w, b, **how), F.unfold(a, layer.kernel_size, **how)
-            elif isinstance(layer, nn.Linear):
-                if h.dim() != 2:
-                    return None
-                h, a = F.linear(h, *(t if t is None else t.detach() for t in (layer.weight, layer.bias))), a[..., None]
-            else:
-                h = layer(h)
-                continue
-            seen.append((name, layer, a if further else a.detach(), h if h.requires_grad else h.requires_grad_()))
-        loss = F.cross_entropy(h, y.flatten(), reduction="sum") / size
-        by_outputs = torch.autograd.grad(loss, [out for *_, out in seen], create_graph=further)
-    sent = {}
-    for (name, layer, a, _), g in zip(seen, by_outputs, strict=True):
-        g = g.flatten(2) if g.dim() == 4 else g[..., None]  # (images, out, places); a is (images, in, places)
-        g, a = (t.unflatten(0, (clients, size)).transpose(1, 2).flatten(2) for t in (g, a))
-        sent[f"{name}.weight"] = (g @ a.mT).view(clients, *layer.weight.shape)
+    (clients, size), sent = y.shape, {}
+    again = x.requires_grad and torch.is_grad_enabled()  # whether somebody will ask for the gradient of these
+    for name, layer, g, a in outer_factors(model, x.flatten(0, 1), y.flatten(), again=again):
+        a = patches(layer, a).mT
+        g, a = (t.unflatten(0, (clients, size)).transpose(1, 2).flatten(2) for t in (g / size, a))
+        sent[f"{name}weight"] = as_weight(layer, g @ a.mT)
         if layer.bias is not None:
-            sent[f"{name}.bias"] = g.sum(2)
-    return sent
-
-
-def is_plain(m: nn.Module) -> bool:
-    """Whether a module is one of those that `by_layers` knows, and nothing is hooked into it."""
-    if m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks or "forward" in vars(m):
-        return False
-    if type(m) is nn.Conv2d:
-        return m.groups == 1 and m.padding_mode == "zeros" and not isinstance(m.padding, str)
-    if type(m) is nn.Flatten:
-        return (m.start_dim, m.end_dim) == (1, -1)
-    return type(m) in (nn.Sequential, nn.Linear, nn.ReLU, Normalize)
+            sent[f"{name}bias"] = g.sum(2)
+    return sent or None
 
 
 def linear_input(weight: Tensor, bias: Tensor) -> Tensor:
