@@ -98,8 +98,8 @@ plots.lines({epoch: Rate(k, 300) for epoch, k in enumerate(story)}, x="epoch", y
 # %%
 # CHECK ring, 1 point
 for withstood, n, words in (
-    ([30, 90, 100, 20], 200, "from 100 of 200 to 20 in one epoch"),
-    ([30, 90, 100, 98, 97], 200, "nothing falls by half"),
+    ([80, 90, 100, 20], 200, "from 100 of 200 to 20 in one epoch"),
+    ([80, 90, 100, 98, 97], 200, "nothing falls by half"),
     ([90], 200, "there is one epoch, and none before it"),
 ):
     rings, _ = two_epochs(collapse(list(withstood), n))
