@@ -8,8 +8,8 @@
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
 # Own cells, prints and pictures do no harm. All of it runs on a processor: no graphics card is needed.
-# Finished training on attacks, `fit`, and PyTorch's own scaling of the loss (`utils.adversarial`, `utils.training`,
-# `torch.amp`) are not an answer.
+# Finished training and finished scaling of the loss (`utils.adversarial`, `utils.training`, `torch.amp`)
+# are not an answer.
 
 # %%
 import copy
@@ -448,7 +448,7 @@ for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 
 # - each image belongs to exactly one rank, also where `ranks` does not divide N.
 #   Ranks cannot ask one another: each knows its share from N, its own number and `ranks`.
 # - shares differ by one image at most. With more ranks than images some ranks have none: their gradients are 0.
-# - counts are whole numbers. The model, evaluated in the mode that it comes in, and the batch stay as they are.
+# - counts are whole numbers. Ask the model in the mode in which it comes; it and the batch stay as they are.
 #
 # <details><summary>Hint 1</summary>Deal the images out like cards, or cut the batch in pieces: both will do.
 # Try 10 images and 4 ranks on paper.</details>
