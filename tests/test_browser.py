@@ -28,6 +28,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from conftest import needs_browser
 from in_browser import asked_axe, chromium, found
 from utils.guide import Guide, guide
+from utils.plots import SHOWN
 
 ROOT = Path(__file__).parents[1]
 EXPLORER = ROOT / "notebooks" / "01_one_gradient_step.ipynb"
@@ -231,6 +232,23 @@ def test_every_widget_is_visible(page):
         expect(shown.nth(i)).to_be_in_viewport()
         screenshot(page, f"widget_{i}")
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (390, 844)], ids=["laptop", "phone"])
+@pytest.mark.parametrize("page", [lesson], ids=["lesson"], indirect=True)
+def test_the_explorer_is_as_large_as_its_cell_allows(page, size):
+    """As wide as the course's figures; where the cell is narrower, as wide as the cell, and nothing is cut off."""
+    before, widget = page.viewport_size, played(page)
+    image, room = widget.locator("img").first, widget.locator("xpath=..")
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    try:
+        image.hover()
+        screenshot(page, f"explorer_{size[0]}")
+        shown, wide = image.bounding_box()["width"], room.evaluate("e => e.clientWidth")
+        assert shown == pytest.approx(min(7 * SHOWN, wide), abs=12), f"{shown} of {wide}"
+        assert room.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    finally:
+        page.set_viewport_size(before)
 
 
 @pytest.mark.parametrize("page", [lesson], ids=["lesson"], indirect=True)
