@@ -468,6 +468,7 @@ measured("images that lose their proof by it", int((lead > 0).sum() - kept_by_it
 # ## Head to head
 #
 # Both of these prove, each in a norm of its own. Which is ahead, in which ball?
+# (Attackers who see scores or labels only ask 50 times about each image.)
 
 
 # %%

@@ -368,7 +368,7 @@ measured("the most that 1,000 votes can prove, diagnosis", longest(sigma["diagno
 plots.dots({"diagnoses right, under attack": {name: cells["diagnosis"] for name, cells in board.items()}})
 
 # %% [markdown]
-# Where the threat is a box, what was built for a box works as it did on digits. The mask keeps nothing.
+# Where the threat is a box, what was built for a box works as it did on digits. The mask adds nothing.
 # Distillation keeps a few diagnoses, under the full worst case, too: far from what training in the box keeps.
 # (Trained *as before* and *on this threat* are one model here: the threats agree.)
 # The box is small enough for a proof, too: of the diagnoses that votes under noise keep, nearly all are proved.

@@ -200,7 +200,9 @@ HTML(audit.card_html(found))
 # | **post** | faint changes all over an image, of bounded length (L2): it wants proof | – |
 # | **face lock** | a sticker (lesson 11b) | – |
 #
-# All that the course has built, on one data set. For a real client, put their data into `data`:
+# What the course has built for any network, on one data set. (The networks of lesson 07b that are built or trained
+# for their proof are not among it: for the post they would be the first to try.)
+# For a real client, put their data into `data`:
 # lessons 11 and 11b have shown that what holds for images need not hold for tables and texts.
 
 # %%
