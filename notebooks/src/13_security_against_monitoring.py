@@ -522,10 +522,15 @@ falls_at = []
 for asked, label in zip(searched, y[:20], strict=True):
     down = (predict(plain, asked) != label).nonzero()
     falls_at.append(int(down[0]) + 1 if len(down) else math.inf)
-until_it = [  # or the end of a search that found nothing
-    min(fall, len(asked) + 1) for asked, fall in zip(searched, falls_at, strict=True)
-]
-in_time = Rate(sum(alarm < end for alarm, end in zip(alarm_at, until_it, strict=True)), len(searched))
+
+
+def seen_in_time(alarm_at):
+    """How many searches raise an alarm before their image falls or, if it never does, before they end."""
+    ends = [min(fall, len(asked) + 1) for asked, fall in zip(searched, falls_at, strict=True)]
+    return Rate(sum(alarm < end for alarm, end in zip(alarm_at, ends, strict=True)), len(searched))
+
+
+in_time = seen_in_time(alarm_at)
 measured("honest accounts with an alarm", honest)
 measured("searches with an alarm before the image falls", in_time)
 measured("median queries", {"until the alarm:": sorted(alarm_at)[10], "until the image falls:": sorted(falls_at)[10]})
@@ -545,10 +550,9 @@ def among_honest(asked, others=20):
     return torch.cat([asked[:, None], x[order].view(len(asked), others, *x.shape[1:])], 1).flatten(0, 1)
 
 
-stopped = [
-    asks_again(among_honest(asked), usual_near) <= 21 * (end - 1) for asked, end in zip(searched, until_it, strict=True)
-]
-dodged = Rate(sum(stopped), len(searched))
+# counted in the search's own queries
+hidden_at = [math.ceil(asks_again(among_honest(asked), usual_near) / 21) for asked in searched]
+dodged = seen_in_time(hidden_at)
 measured("with 20 honest images after each query, an alarm before the image falls", dodged)
 
 # %% [markdown]
