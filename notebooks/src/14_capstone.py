@@ -264,7 +264,7 @@ for name, passed in spent.items():
 # Two more need no training of their own: the five grey levels in front of the undefended network,
 # and votes under noise on the one that was trained on noise (lesson 07).
 # Each is attacked as in the earlier duels: by its own gradient, by the stand-in that fits it, by scores, by labels.
-# (The last two ask QUERIES times about each image. The votes answer by six; a proof takes 1,100 of them.)
+# (The last two ask 50 times about each image. The votes answer by six; a proof takes 1,100 of them.)
 
 
 # %%
