@@ -397,7 +397,7 @@ measured("the attack is clearly better than as many passes on noise alone", gain
 # Forward and backward for the one step, a look at its result, forward and backward for the weights: five passes,
 # as lesson 03 counts, where noise alone takes two. So the fair rival has two and a half times the updates.
 # Attacked training is made to move answers away from the boundary, which is what a large radius needs.
-# Whether it pays depends on the data: see the end of the page.
+# Whether three trainings show that it is worth its passes, the line above says; and it depends on the data.
 #
 # ## Without retraining
 #

@@ -577,11 +577,8 @@ for name, rows in table.items():
     headline[name] |= {f: worked for f, (worked, _) in rows.items()}
 plots.dots(headline)
 
-# %%
-histograms("4 % clean label", quiet)
-
 # %% [markdown]
-# Three figures back to back: what is caught, how often the trigger still works, and the scores of the clean labels.
+# Two figures back to back: what is caught, then how often the trigger still works.
 # The trusted model minds what is strange to it, the square included: in the corner nearly all would have gone.
 # An attacker who tries places at home finds one that it minds less. What it still sees is the push.
 # Compare every filter with its ring, and with the networks that had images thrown away at random:
