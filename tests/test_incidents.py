@@ -13,6 +13,7 @@ from scipy import stats
 
 from same_code import definitions
 from utils import monitoring
+from utils.rate import Rate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -176,3 +177,10 @@ def test_too_few_usual_distances_are_turned_away():
 def test_the_lesson_and_utils_hold_the_same_cell(module, name):
     lesson = definitions("notebooks/src/13_security_against_monitoring.py")
     assert lesson[name] == definitions(f"utils/monitoring/{module}.py")[name]
+
+
+def test_a_search_that_nobody_sees_is_not_stopped_although_its_image_stands():
+    """An alarm counts before the image falls, or before the search ends; `len + 1` is no alarm."""
+    names = {"math": math, "Rate": Rate, "searched": [torch.zeros(9)] * 4, "falls_at": [math.inf, math.inf, 5, 5]}
+    exec(definitions("notebooks/src/13_security_against_monitoring.py")["seen_in_time"], names)
+    assert names["seen_in_time"]([10, 9, 5, 4]).k == 2  # no alarm; at the last query; at the fall; before it

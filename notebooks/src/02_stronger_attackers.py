@@ -125,7 +125,7 @@ measured("survive 20 small steps", left)
 guess.reveal(left)
 
 # %% [markdown]
-# Images that one step left standing fall to twenty small ones, in the same ball.
+# Many images that one step left standing fall to twenty small ones, in the same ball.
 # "It survives FGSM" was a statement about FGSM.
 #
 # What did the extra looks find? At the end of the leap the gradient points elsewhere:
@@ -447,7 +447,7 @@ plots.table(by_way)
 # Accuracy left to the model, which was never asked; under *one* the mean over three strangers, each on its own.
 #
 # The second row is a trap: an image that stops where the *stranger* first errs has seldom gone far enough
-# for another model. And what fools six at once, for as many passes, fools a seventh more often.
+# for another model. And what fools six at once, for as many passes, fools this model more often.
 # Momentum won a competition on large networks in 2017; the last two rows say what it does here.
 #
 # **Second way:** ask for scores. Put a square of $\pm\varepsilon$ somewhere; keep it if the margin rose.

@@ -635,6 +635,9 @@ for mine, shared in pairs:
 
 # %% [markdown]
 # ## At a larger scale
+#
+# On MNIST, at a budget of 0.3, PGD goes through both random masks as they are, and Square still leaves many:
+# which attack a mask hides from depends on the data, too.
 
 # %%
 from utils.larger import larger

@@ -496,6 +496,9 @@ print("straight through, averaged, cooled:", same, torch.equal(*answers), cooled
 
 # %% [markdown]
 # ## At a larger scale
+#
+# On MNIST, at a budget of 0.3, hardly an image is left to any mask in the worst case.
+# What noise in use adds on the digits it does not add there.
 
 # %%
 from utils.larger import larger

@@ -374,7 +374,7 @@ def three(train, *made):
 
 
 def on_noise(seed, times=1):
-    return train_small(small_cnn(data), transform=noisy(sigma), updates=times * updates)
+    return train_small(small_cnn(data), transform=noisy(sigma), updates=int(times * updates))
 
 
 def on_attacks(seed):
@@ -384,18 +384,20 @@ def on_attacks(seed):
 # %%
 at_goal = {
     "noise": three(on_noise, robust),
-    "noise, twice the updates": three(partial(on_noise, times=2)),
+    "noise, as many passes": three(partial(on_noise, times=2.5)),
     "noise and attack": three(on_attacks),
 }
 plots.rates(at_goal, x=f"certified within {goal:g} in L2")
 
 # %%
-gain = at_goal["noise and attack"].clearly_above(at_goal["noise, twice the updates"])
+gain = at_goal["noise and attack"].clearly_above(at_goal["noise, as many passes"])
 measured("the attack is clearly better than as many passes on noise alone", gain)
 
 # %% [markdown]
-# With one step an attacked update takes two passes, so the fair rival is noise with twice the updates,
-# not with as many. Attacked training moves answers away from the boundary, which is what a large radius needs.
+# Forward and backward for the one step, a look at its result, forward and backward for the weights: five passes,
+# as lesson 03 counts, where noise alone takes two. So the fair rival has two and a half times the updates.
+# Attacked training is made to move answers away from the boundary, which is what a large radius needs.
+# Whether three trainings show that it is worth its passes, the line above says; and it depends on the data.
 #
 # ## Without retraining
 #
@@ -582,6 +584,7 @@ plots.rates(in_linf, x="images")
 #
 # Masking or smoothing, which should I pick? The one hides the gradient, the other proves a radius.
 # Say who is ahead, under a threat model of your choice, before you see it.
+# (Attackers who see scores or labels only ask 20 times about each image, which is few.)
 
 
 # %%
@@ -634,7 +637,8 @@ claim(
 # %% [markdown]
 # **To take to work.** Smooth where a mistake is dear and an answer may take a hundred passes.
 # State sigma, the radius, the norm, `n` and the failure probability: without them a certificate says nothing.
-# Train for the noise if you can; put a denoiser in front if you cannot.
+# Train for the noise, or put a denoiser in front: which proves more depends on the data, and the second
+# leaves the model as it is.
 #
 # **What it costs.** Training: nothing extra for noise, a multiple for attacks.
 # Every answer: as many passes as votes. Decide a radius by a bet instead of a fixed `n`.
@@ -658,6 +662,9 @@ plots.rates({k: Rate(int(v.sum()), 50) for k, v in same.items()}, x="here and in
 
 # %% [markdown]
 # ## At a larger scale
+#
+# On MNIST, under noise of 0.5, attacked training proves no more than noise alone does for as many passes,
+# and a denoiser in front of a model that never met noise proves no less than training on noise.
 
 # %%
 larger("07_randomized_smoothing", headline)

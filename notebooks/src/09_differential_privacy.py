@@ -54,6 +54,7 @@ measured("right on test images", accuracy(plain, data.test))
 # | | and the same with *with* and *without* exchanged |
 #
 # $\varepsilon$ is the budget; $\delta$ is what may go wrong altogether, and should be far below $1/n$.
+# (Neither is what the letter meant in lessons 01 to 07: there they were the size of a change, and the change.)
 
 # %%
 guess = widgets.ask(

@@ -71,7 +71,7 @@ measured("accuracy on test images", right(clean))
 
 # %% [markdown]
 # One training is one draw of weights and order. So we train five networks, here and below:
-# each number is their mean, its interval covers other trainings, and the counts of all five stand before it.
+# each number is their mean, its interval is for the mean of many more, and the counts of all five stand before it.
 
 # %% [markdown]
 # ## The threat model
@@ -295,15 +295,23 @@ measured("accuracy, trained on trusted images only", right(judges))
 
 
 # %%
-def filters(models, x, y, judges, budget):
-    """What each filter throws away, {name: a mark (N,) bool for each training}. `models` were trained on x and y."""
-    young, whole = five((x, y), updates // 4), torch.zeros_like(y)
-    features = [logits(model[:-1], x) for model in models]
+def scored(models, x, y, judges):
+    """What three filters go by, {name: scores (N,) for each training}. `models` were trained on x and y."""
     return {
-        "early loss": [highest(losses(model, x, y), whole, budget) for model in young],
-        "spectral": [highest(spectral_scores(one, y), y, budget) for one in features],
-        "clusters": [small_clusters(one, y) for one in features],
-        "trusted loss": [highest(losses(judge, x, y), whole, budget) for judge in judges],
+        "early loss": [losses(model, x, y) for model in five((x, y), updates // 4)],
+        "spectral": [spectral_scores(logits(model[:-1], x), y) for model in models],
+        "trusted loss": [losses(judge, x, y) for judge in judges],
+    }
+
+
+def filters(scores, models, x, y, budget):
+    """What each filter throws away, {name: a mark (N,) bool for each training}."""
+    whole = torch.zeros_like(y)
+    return {
+        "early loss": [highest(one, whole, budget) for one in scores["early loss"]],
+        "spectral": [highest(one, y, budget) for one in scores["spectral"]],
+        "clusters": [small_clusters(logits(model[:-1], x), y) for model in models],
+        "trusted loss": [highest(one, whole, budget) for one in scores["trusted loss"]],
         "at random": [highest(torch.rand(len(y)).to(y.device), whole, budget) for _ in models],
     }
 
@@ -326,7 +334,7 @@ def by_chance(marked, y, which):
 # A filter throws away something of *any* set. So what does each do to a set without poison?
 
 # %%
-none = filters(clean, *collected, judges, budget)
+none = filters(scored(clean, *collected, judges), clean, *collected, budget)
 everything = torch.arange(len(collected.y))
 for name, gone in none.items():
     measured(f"{name}, thrown away of clean images", share_of(gone, everything))
@@ -349,9 +357,10 @@ def looked_up(found, marked):
     return {name: share_of(marked[name], found.which) for name in names}, by_luck
 
 
-marked, catch, chance = {}, {}, {}
+scores, marked, catch, chance = {}, {}, {}, {}
 for name, found, models in (("10 % flips", flips[0.1], flipped[0.1]), ("4 % trigger", poison, owned)):
-    marked[name] = filters(models, found.x, found.y, judges, budget)
+    scores[name] = scored(models, found.x, found.y, judges)
+    marked[name] = filters(scores[name], models, found.x, found.y, budget)
     catch[name], chance[name] = looked_up(found, marked[name])
 plots.dots(catch, beside=chance)
 
@@ -360,6 +369,37 @@ plots.dots(catch, beside=chance)
 # For the poisons with a trigger compare each filter with its ring:
 # trained on trusted images, a model minds nearly all of them.
 #
+# What a filter goes by is a score. Here are the scores of one training, each kind of image as a share of its own,
+# and the dashed cut: what lies right of it is thrown away. (Spectral scores are of the target's class alone,
+# for its cut is its own. Clusters have no score.)
+
+
+# %%
+def histograms(name, found):
+    """The scores of poisons and of the others by three filters in one training, and each filter's cut."""
+    poisoned = torch.zeros_like(found.y, dtype=torch.bool)
+    poisoned[found.which] = True
+    picture = plots.Picture(7, 1.9, f"{name}: scores of poisons and of the others by three filters, with their cuts")
+    with plots.house_style():
+        parts = picture.figure.subplots(1, 3, sharey=True)
+        for axes, (title, (first, *_)) in zip(parts, scores[name].items(), strict=True):
+            judged = found.y == target if title == "spectral" else torch.ones_like(poisoned)
+            height, poison = first[judged].double().clamp_min(1e-4).log10().cpu(), poisoned[judged].cpu()
+            cut = height.topk(min(budget, len(height) // 2)).values[-1]
+            edges = torch.linspace(height.min(), height.max(), 21).tolist()
+            for kind, part in {"others": ~poison, "poisons": poison}.items():
+                share = torch.full((int(part.sum()),), 1 / max(int(part.sum()), 1))
+                axes.hist(height[part].tolist(), edges, weights=share.tolist(), alpha=0.6, label=kind)
+            axes.axvline(float(cut), color=plots.INK, linestyle="--", linewidth=1)
+            axes.set(title=title, xlabel="score, log10")
+        parts[0].set_ylabel("share of its kind")
+        parts[0].legend()
+    return picture
+
+
+histograms("4 % trigger", poison)
+
+# %% [markdown]
 # ## What is learned first?
 #
 # Early loss lives on one moment: the digits known, the trigger not yet. Is there such a moment?
@@ -387,9 +427,9 @@ plots.curves(minds, x="updates", y="loss in the middle", log=(True, False))
 plots.lines(early, x="updates", y="poisons caught", log=True)
 
 # %% [markdown]
-# The small corner on few images is learned *after* the digits: there is a moment when the model minds it most.
+# Here the small corner on few images is learned *after* the digits: there is a moment when the model minds it most.
 # It passes soon. The larger corner on more images is learned along with the digits, and no moment finds much of it.
-# A defender does not know the attack, so not the moment either.
+# A defender does not know the attack, so not the moment either, nor whether there is one (on MNIST there is none).
 #
 # Half a catch is worth little if the rest suffices. Train again on what is left, and try the trigger.
 
@@ -520,7 +560,8 @@ owners["4 % clean label"] = quiet, quiet_trigger, models
 owners["9.5 % clean label"] = most, quiet_trigger, five(most)
 owners["10 % trigger"] = greedy, wide, five(greedy)
 for name, (found, _, models) in list(owners.items())[1:]:
-    marked[name] = filters(models, found.x, found.y, judges, budget)
+    scores[name] = scored(models, found.x, found.y, judges)
+    marked[name] = filters(scores[name], models, found.x, found.y, budget)
     catch[name], chance[name] = looked_up(found, marked[name])
 plots.dots({name: rates for name, rates in catch.items() if name in list(owners)[1:]}, beside=chance)
 
@@ -693,9 +734,9 @@ plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.
 
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
-# The small corner is found, place and all. The larger corner needs more ink, and can be missed.
-# The alarm proves nothing: poisoned networks stay below 2, and from other seeds clean ones pass it.
-# The smallest mask says where to look.
+# Here the small corner is found, place and all; the larger one needs more ink, and can be missed.
+# (On MNIST it is the small one that can.) The alarm proves nothing: poisoned networks stay below 2,
+# and on MNIST a clean one passes it. The smallest mask says where to look.
 #
 # What is found can be unlearned: put it on trusted images, leave their labels right, and train on.
 # Beside that, training on the trusted images alone, and fine-pruning.
@@ -930,7 +971,8 @@ print("same scores: ", torch.equal(*scores))
 #
 # On MNIST clusters find the poisons with wrong labels, as their authors say; spectral scores do in some trainings and
 # miss them in others, and early loss does not find them. Clean labels work less often there.
-# The greedy attacker overruns the budget of the trusted filter there, too.
+# The greedy attacker overruns the budget of the trusted filter there, too, and a trigger is unlearned
+# where the search found the right class, and hardly where it did not.
 
 # %%
 larger("10_poisoning", headline)

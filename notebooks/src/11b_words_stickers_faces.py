@@ -526,6 +526,7 @@ plots.lines(proved_read, x="columns that a sticker may cover", y="read, proved")
 # A face lock does not classify, it **verifies**: is this the person that it claims to be?
 # A network turns an image into a direction; near the owner's, the lock opens.
 # Two attackers: one wants to be taken for somebody (*impersonation*), one wants not to be found (*dodging*).
+# Both take 20 steps of PGD: what is kept out or found below is at most so much.
 # Offline, digits stand in for people. The table at the end has real faces.
 
 
@@ -592,7 +593,8 @@ plots.table(locks)
 # ## The scoreboard
 #
 # Each cell is what the strongest attack leaves, adapted to the defense.
-# *Smoothed* means votes: over hidden words for texts, over bands for signs.
+# *Smoothed* means votes: over hidden words for texts (attacked by search, for all tries are too many there),
+# over bands for signs.
 
 # %%
 plots.table(board)

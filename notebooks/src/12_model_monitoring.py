@@ -548,7 +548,8 @@ for kind in ("none", "faded", "blurred", "stuck column"):
         measured(f"{kind}, {name}", after_change(alarm))
 
 # %% [markdown]
-# Each sees what moves *it*: fainter images are as near to the others as ever, and the model is less sure of them.
+# Each sees what moves *it*. On the digits fainter images are as near to the others as ever,
+# and the model is less sure of them.
 #
 # And if a condition of the promise is not met? Take values that remember, with the right mean;
 # the same values, shuffled; and a usual mean that is only the mean of a few arrivals.
@@ -649,7 +650,7 @@ for kind in ("none", "faded", "blurred"):
 
 # %% [markdown]
 # ADWIN has no usual mean, so none that can be wrong, and it needs no calm streams to set a threshold.
-# Its false alarms are far rarer, too. The price is a later alarm.
+# Its false alarms are far rarer, too. The price is a later alarm, and none in time where the change is small.
 #
 # This window holds every value. `utils` sums old values up in buckets of 2, 4, 8, …,
 # so that a million values fit into about a hundred buckets.

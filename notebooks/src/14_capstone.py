@@ -200,7 +200,9 @@ HTML(audit.card_html(found))
 # | **post** | faint changes all over an image, of bounded length (L2): it wants proof | – |
 # | **face lock** | a sticker (lesson 11b) | – |
 #
-# All that the course has built, on one data set. For a real client, put their data into `data`:
+# What the course has built for any network, on one data set. (The networks of lesson 07b that are built or trained
+# for their proof are not among it: for the post they would be the first to try.)
+# For a real client, put their data into `data`:
 # lessons 11 and 11b have shown that what holds for images need not hold for tables and texts.
 
 # %%
@@ -262,6 +264,7 @@ for name, passed in spent.items():
 # Two more need no training of their own: the five grey levels in front of the undefended network,
 # and votes under noise on the one that was trained on noise (lesson 07).
 # Each is attacked as in the earlier duels: by its own gradient, by the stand-in that fits it, by scores, by labels.
+# (The last two ask 50 times about each image. The votes answer by six; a proof takes 1,100 of them.)
 
 
 # %%
