@@ -134,3 +134,25 @@ def test_sweep_measures_each_budget():
     curve = sweep(Threshold(), shift, data, eps=torch.tensor([0.0, 0.1, 0.5]))
     assert isinstance(curve, Sweep) and [rate.k for rate in curve.rates] == [600, 480, 0]
     assert curve.at(0.1) == robust_accuracy(Threshold(), data, shift, eps=0.1) == Rate(480, 600)
+
+
+@pytest.mark.parametrize(
+    "y, says",
+    [
+        (torch.tensor([0, 1, 7]), "y must lie in 0..2"),
+        (torch.tensor([0, -1, 2]), "y must lie in 0..2"),
+        (torch.tensor([0.0, 1.0, 2.0]), "one int64 label for each of the 3 images in x, got torch.float32"),
+        (torch.eye(3, dtype=torch.int64), r"got torch.int64 of shape \(3, 3\)"),
+        (torch.tensor([0, 1]), r"got torch.int64 of shape \(2,\)"),
+        ([0, 1, 2], "got list"),
+    ],
+)
+def test_labels_that_are_none_are_no_wrong_answers(y, says):
+    with pytest.raises(ValueError, match=says):
+        accuracy(nn.Flatten(), (torch.rand(3, 3), y))
+
+
+def test_accuracy_says_that_colours_may_come_last():
+    with pytest.raises(RuntimeError) as told:
+        accuracy(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), (torch.rand(2, 8, 8, 3), torch.zeros(2).long()))
+    assert "x.permute(0, 3, 1, 2)" in told.value.__notes__[0]

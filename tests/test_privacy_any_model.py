@@ -427,3 +427,9 @@ def test_a_parameter_that_is_one_number_is_clipped_with_the_others():
     net = two(lambda self, x: self.b(self.a(x)) * self.heat)
     net.heat = nn.Parameter(torch.tensor(3.0, dtype=torch.float64))
     agrees(net, *batch())
+
+
+@pytest.mark.parametrize("y", [torch.zeros(4).long(), torch.zeros(5), torch.zeros(5, 3).long()])
+def test_labels_that_are_none_are_refused(y):
+    with pytest.raises(ValueError, match="one int64 label for each of the 5 images in x, got"):
+        clipped_sum(nn.Linear(6, 3).double(), batch()[0], y, CLIP)

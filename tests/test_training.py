@@ -163,3 +163,19 @@ def test_batches_are_as_large_as_the_smallest_set(digits):
     torch.manual_seed(0)
     fit(alone, (x, y), updates=5, batch_size=20)
     assert all(torch.allclose(p, q, atol=1e-4) for p, q in zip(models[1].parameters(), alone.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "x, y, says",
+    [
+        (torch.rand(0, 4), torch.zeros(0).long(), "got 0 examples and 0 labels"),
+        (torch.rand(3, 4), torch.zeros(2).long(), "got 3 examples and 2 labels"),
+        (torch.tensor([[0.5], [float("nan")], [float("inf")]]), torch.zeros(3).long(), "2 of the 3 examples hold NaN"),
+    ],
+)
+def test_examples_that_nothing_can_be_learned_from_are_refused(x, y, says):
+    model = nn.Linear(x.shape[1], 2)
+    before = model.weight.clone()
+    with pytest.raises(ValueError, match=says):
+        fit(model, (x, y), updates=1)
+    assert torch.equal(model.weight, before)

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from utils.models import predict
+from utils.asking import predicted
+from utils.attacks.parts import check_labels
+from utils.guard import channels_last_noted, check_one_label_each
+from utils.models import logits
 from utils.rate import Rate, Trainings
 
 __all__ = ["Rate", "Sweep", "Trainings", "accuracy", "robust_accuracy", "sweep"]
 
 
 def accuracy(model: nn.Module, data: tuple[Tensor, Tensor]) -> Rate:
-    """The rate of right predictions on `data`, a pair (x, y)."""
+    """The rate of right predictions on `data`, a pair (x, y): inputs (N, ...) and labels (N,), whole numbers.
+
+    Raises ValueError where y cannot be the labels of x, or names a class that the model does not have.
+    """
     x, y = data
-    return Rate(int((predict(model, x) == y).sum()), len(y))
+    check_one_label_each(x, y)
+    with channels_last_noted(x):
+        answers = logits(model, x)
+    check_labels(answers, y)
+    return Rate(int((predicted(answers) == y).sum()), len(y))
 
 
 def robust_accuracy(model: nn.Module, data: tuple[Tensor, Tensor], attack: Callable, *, eps: float) -> Rate:

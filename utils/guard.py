@@ -208,10 +208,7 @@ def check_input(
     check_model(model)
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.dim() >= 2):
         raise TypeError("x must be a floating-point tensor with the images along its first dimension, (N, ...)")
-    integer = isinstance(y, Tensor) and not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
-    if not (integer and y.shape == x.shape[:1]):
-        got = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise ValueError(f"y must hold one int64 label for each of the {len(x)} images in x, got {got}")
+    check_one_label_each(x, y)
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
     eps = number("eps", eps, "be a number >= 0", lambda v: v >= 0) if unbounded else budget("eps", eps)
@@ -220,6 +217,14 @@ def check_input(
         hint = f"; in steps of 1/255 say {eps:g} / 255" if eps <= 255 else ""
         raise ValueError(f"eps must be at most {widest:.4g}, all of [0, 1] in {norm}, got {eps:g}{hint}")
     return within(x), y.long(), eps
+
+
+def check_one_label_each(x: Tensor, y: Tensor) -> None:
+    """Raise ValueError if y does not hold a whole number for each of the inputs x."""
+    integer = isinstance(y, Tensor) and not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
+    if not (integer and y.shape == x.shape[:1]):
+        got = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(f"y must hold one int64 label for each of the {len(x)} images in x, got {got}")
 
 
 def within(x: Tensor) -> Tensor:

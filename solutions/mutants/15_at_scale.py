@@ -1075,7 +1075,9 @@ reports = dict(A="dropped", B="none", C="rounded", D="chosen", E="unlike", F="mo
 
 
 # RIGHT reports: from the words to the letters
-reports = {letter: word for word, letter in dict(dropped="A", none="B", rounded="C", chosen="D", unlike="E", mode="F").items()}
+reports = {
+    letter: word for word, letter in dict(dropped="A", none="B", rounded="C", chosen="D", unlike="E", mode="F").items()
+}
 
 
 # WRONG reports: does not multiply -> report A

@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from utils.arguments import number_in, whole
-from utils.guard import own_numbers
+from utils.guard import check_one_label_each, own_numbers
 from utils.layerwise import as_weight, outer_factors, patches
 from utils.progress import progress
 from utils.training.optimizers import SGD
@@ -57,6 +57,7 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
     of its own. BatchNorm does; others are found by changing some examples and looking at the rest.
     """
     clip = number_in("clip", clip, "(0, inf)")
+    check_one_label_each(x, y)
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not learning:
         raise ValueError("model must have a parameter that requires a gradient, or there is nothing to train")

@@ -71,10 +71,12 @@ def fit(
                    on from it, to the same result. A transform or loss that counts its calls would begin anew
 
     Order and weights follow torch's global seed: call `torch.manual_seed` first. Where `torch.distributed` was set up,
-    each rank takes its rows of every batch (`utils.training.ranks`). Raises ValueError for a batch that the ranks
-    cannot share and for a checkpoint of another training.
+    each rank takes its rows of every batch (`utils.training.ranks`). Raises ValueError for examples that cannot be
+    learned from (none, no label for each, NaN or infinity), a batch that the ranks cannot share, and a checkpoint of
+    another training.
     """
     x, y = train
+    check_examples(x, y)
     batch_size = min(batch_size, len(x))
     if batch_size % number_of_ranks():
         raise ValueError(f"batches of {batch_size} cannot be shared by {number_of_ranks()} ranks: take a multiple")
@@ -193,3 +195,13 @@ def resumed(file: str | Path | None, settings: dict, parts: dict, device: torch.
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["random"]["cuda"], device)
     return state["update"], state["best"]
+
+
+def check_examples(x: Tensor, y: Tensor) -> None:
+    """Raise ValueError for examples that no training can learn from."""
+    if not len(x) or len(y) != len(x):
+        raise ValueError(
+            f"train must hold a label for each example, and an example at least: got {len(x)} and {len(y)}"
+        )
+    if x.is_floating_point() and (lost := int((~x.flatten(1).isfinite().all(1)).sum())):
+        raise ValueError(f"{lost} of the {len(x)} examples hold NaN or infinity, and the weights would too: mend them")
