@@ -200,8 +200,6 @@ def resumed(file: str | Path | None, settings: dict, parts: dict, device: torch.
 def check_examples(x: Tensor, y: Tensor) -> None:
     """Raise ValueError for examples that no training can learn from."""
     if not len(x) or len(y) != len(x):
-        raise ValueError(
-            f"train must hold a label for each example, and an example at least: got {len(x)} and {len(y)}"
-        )
+        raise ValueError(f"train must hold examples, and a label for each: got {len(x)} examples and {len(y)} labels")
     if x.is_floating_point() and (lost := int((~x.flatten(1).isfinite().all(1)).sum())):
         raise ValueError(f"{lost} of the {len(x)} examples hold NaN or infinity, and the weights would too: mend them")
