@@ -18,6 +18,7 @@
     monitoring    drift, alarms, incidents, and when to retrain
     domains       payments, messages, road signs and faces
     scale         adversarial training of residual networks, on one processor or several
+    photographs   TRADES for large networks, and the mask MeanSparse
     evaluation    rates with intervals, robust accuracy
     adversarial   training on attacked images
     masking       gradient masks, and the stand-ins that see through them
