@@ -8,6 +8,7 @@
     plots         the figures of the lessons
     guide         the field guide: the terms of the course
     evidence      what the lessons measured, for guide and ledger
+    kept          kept records beside each other, and what is not measured yet
     claims        the ledger of claims
     environment   is this machine ready for the course?
     larger        what a lesson measured at a larger scale
