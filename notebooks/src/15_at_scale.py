@@ -347,7 +347,7 @@ def quickly_trades(eps, beta=6.0):
 
 
 # %%
-eps, budget = data.eps, 360  # passes of a batch, in each training
+eps, budget = data.eps, 312  # passes of a batch, in each training
 recipes = {
     "undefended": (2, {}),
     "fast": (4, {"transform": quickly_attacked(eps)}),
@@ -368,7 +368,7 @@ for name, (passes, recipe) in recipes.items():
 by_gradient = [
     partial(attacks.pgd, steps=20, loss=attacks.margin),
     partial(attacks.apgd, steps=30),
-    partial(attacks.apgd_t, steps=20, rivals=2),
+    partial(attacks.apgd_t, steps=10, rivals=2),
 ]
 worst = partial(attacks.worst_case, attacks=[*by_gradient, partial(attacks.square, queries=100, patience=2.0)])
 right = {name: Trainings(accuracy(one, (x, y)) for one in several) for name, several in networks.items()}
@@ -451,7 +451,7 @@ def watched(transform, seed, seen, updates=370):
         return seen["10 steps"][-1]
 
     torch.manual_seed(seed)
-    how = {"updates": updates, "batch_size": 32, "lr": 2e-2, "watch": watch}
+    how = {"updates": updates, "batch_size": 32, "lr": 1.5e-2, "watch": watch}
     return fit(small_cnn(large), learning, transform=transform, **how)
 
 
@@ -555,7 +555,8 @@ class MeanSparse(nn.Module):
 
 # %% [markdown]
 # `straight` is the attacker's copy: forward the same numbers, backward as if the layer were not there
-# (BPDA, lesson 05). And which $\alpha$? The largest that hardly costs accuracy, on training images.
+# (BPDA, lesson 05). And which $\alpha$? Of those that cost hardly any accuracy, the one that keeps most under its own
+# gradient, on training images: so one would choose who asks the list alone.
 
 # %%
 known = data.train.take(300)
@@ -566,14 +567,15 @@ def sparse(model, alpha, straight=False):
     return photographs.mean_sparse(model, known.x, alpha, straight=straight)
 
 
-def largest_alpha(model):
-    """The largest alpha that costs at most one in 100 of the known images."""
-    least = accuracy(model, known).k - 3
-    return max((a / 20 for a in range(1, 15) if accuracy(sparse(model, a / 20), known).k >= least), default=0.0)
+def best_alpha(model):
+    """Of the alphas that cost at most one in 100 of the known images, the one that seems the most robust."""
+    least, few, ten = accuracy(model, known).k - 3, known.take(100), partial(attacks.pgd, steps=10)
+    cheap = [alpha for alpha in (0.1, 0.2, 0.3) if accuracy(sparse(model, alpha), known).k >= least]
+    return max(cheap, key=lambda alpha: float(robust_accuracy(sparse(model, alpha), few, ten, eps=eps)), default=0.0)
 
 
 bases = networks["N-FGSM"]
-alphas = [largest_alpha(model) for model in bases]
+alphas = [best_alpha(model) for model in bases]
 measured("alpha, in standard deviations", [f"{alpha:g}" for alpha in alphas])
 
 # %%
@@ -590,13 +592,14 @@ plots.rates(sparsified)
 
 # %% [markdown]
 # Each bar is the worst case over three gradient attacks on three trainings: the network without MeanSparse;
-# MeanSparse as a list would judge it; and with the same attacks through the stand-in too.
+# MeanSparse as a list would judge it; and with the same attacks through the stand-in too. Training by training
+# (where a number is below 0, MeanSparse costs images):
 
 # %%
 plain, naive, fitted = ([rate.k for rate in rates] for rates in found.values())
 measured("images that MeanSparse seems to add", [a - b for a, b in zip(naive, plain, strict=True)])
 measured("images that the adapted attack takes", [a - b for a, b in zip(naive, fitted, strict=True)])
-report = checkup.examine(sparse(bases[0], alphas[0]), x, y, eps=eps, advise=False)
+report = checkup.examine(sparse(bases[0], alphas[0]), x[:50], y[:50], eps=eps, advise=False)
 measured("check-up of the first", report.summary)
 
 # %% [markdown]
@@ -868,12 +871,12 @@ for one_training in ("here", "fit"):
     torch.manual_seed(0)
     network = slim()
     if one_training == "here":
-        network = train(network, *data.train, updates=30, lr=0.3, decay=0.9, eps=eps)
+        network = train(network, *data.train, updates=10, lr=0.3, decay=0.9, eps=eps)
     else:
         augment, cycle = partial(training.crop_and_flip, pad=1, flip=False), {"anneal_strategy": "linear"}
         how = {"augment": augment, "optimizer": sgd, "average": 0.9, "transform": quickly_attacked(eps)}
         schedule = partial(OneCycleLR, cycle_momentum=False, **cycle)
-        fit(network, data.train, updates=30, lr=0.3, schedule=schedule, **how)
+        fit(network, data.train, updates=10, lr=0.3, schedule=schedule, **how)
     weights.append(torch.cat([w.detach().flatten() for w in network.parameters()]))
 
 # %%
