@@ -51,10 +51,10 @@ def value_at(record: Record | None, row: str, column: str = "") -> Value | None:
 def rate_at(record: Record | None, row: str, column: str = "") -> Rate | None:
     """The same as a rate, where it is one."""
     value = value_at(record, row, column)
-    return None if value is None else rate_of(value)
+    return None if value is None else as_rate(value)
 
 
-def rate_of(value: Value) -> Rate | None:
+def as_rate(value: Value) -> Rate | None:
     if "trainings" in value:
         return trainings_of(value)
     return Rate(value["k"], value["n"]) if "k" in value else None
@@ -127,7 +127,7 @@ def rates_on_both(one: str, other: str, before: str = "14", folder: Path = RESUL
         here, there = (read(stem_of(number, folder), dataset, folder) for dataset in (one, other))
         for row, cells in here["headline"].items() if here and there else ():
             for column, value in cells.items():
-                a, b = rate_of(value), rate_of(there["headline"].get(row, {}).get(column, {}))
+                a, b = as_rate(value), as_rate(there["headline"].get(row, {}).get(column, {}))
                 if a is not None and b is not None and type(a) is type(b):
                     found.append((f"{number}: {row} {column}".strip(), a, b))
     return found

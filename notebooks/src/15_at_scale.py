@@ -347,7 +347,7 @@ def quickly_trades(eps, beta=6.0):
 
 
 # %%
-eps, budget = data.eps, 264  # passes of a batch, in each training
+eps, budget = data.eps, 240  # passes of a batch, in each training
 recipes = {
     "undefended": (2, {}),
     "fast": (4, {"transform": quickly_attacked(eps)}),
@@ -440,7 +440,7 @@ held, wide, ten = held.take(100), 0.24, partial(attacks.pgd, steps=10)
 
 
 # %%
-def watched(transform, seed, seen, updates=370):
+def watched(transform, seed, seen, updates=333):
     """A training with an eye on the images kept aside, after each epoch; what it sees is added to `seen`."""
 
     def watch(model):
@@ -739,7 +739,7 @@ small = {
     "plain training keeps less than chance": left["undefended"] < chance,
     "training on attacks keeps clearly more": left["N-FGSM"].clearly_above(left["undefended"]),
     "each of three masks falls clearly": all(
-        kept.rate_of(at_05["headline"][kind]["adapted"]).clearly_below(kept.rate_of(at_05["headline"][kind]["PGD"]))
+        kept.as_rate(at_05["headline"][kind]["adapted"]).clearly_below(kept.as_rate(at_05["headline"][kind]["PGD"]))
         for kind in kinds
     ),
     "MeanSparse keeps nothing clearly": not sparsified["MeanSparse, adapted"].clearly_above(sparsified["the network"]),
