@@ -347,7 +347,7 @@ def quickly_trades(eps, beta=6.0):
 
 
 # %%
-eps, budget = data.eps, 240  # passes of a batch, in each training
+eps, budget = data.eps, 264  # passes of a batch, in each training
 recipes = {
     "undefended": (2, {}),
     "fast": (4, {"transform": quickly_attacked(eps)}),
@@ -361,7 +361,7 @@ for name, (passes, recipe) in recipes.items():
     networks[name] = []
     for seed in (0, 1, 2):
         torch.manual_seed(seed)
-        how = {"updates": budget // passes, "lr": 0.5, "optimizer": sgd, "average": 0.9}
+        how = {"updates": budget // passes, "lr": 0.5, "optimizer": sgd}
         networks[name].append(fit(slim(), data.train, **how, **recipe))
 
 # %%
@@ -698,7 +698,7 @@ for ranks in (2, 3, 4):  # 4 do not divide 66
 trainings = {f"{name}, width 16": record for name, record in methods.items() if name != "undefended"} | longer
 on_time = {}
 for name, record in trainings.items():
-    points = {seconds / 60: after[1] for seconds, after in kept.epochs_of(record).items()}
+    points = {round(seconds / 60, 1): after[1] for seconds, after in kept.epochs_of(record).items()}
     on_time |= {name: points} if points else {}
 plots.lines(on_time, x="minutes of training", y="left by 10 steps", log=True)
 
@@ -773,7 +773,7 @@ for finding, here in small.items():
 # %% [markdown]
 # ## An honest report
 #
-# Figures at scale are dear, so nobody repeats them. Five mistakes make them wrong, and this page has met each:
+# Figures at scale are dear, so few people repeat them. Five mistakes make them wrong:
 #
 # | mistake | how it shows |
 # |---|---|
