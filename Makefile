@@ -12,7 +12,7 @@ FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 # as many containers do, each kernel and each sandbox would compile torch anew: 10 of 16 processor seconds.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: lab test quick notebooks labs site slides grade gradescope class larger scale bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade gradescope class larger scale compare bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -51,6 +51,9 @@ larger: $(MADE) ## the records on MNIST and larger data that are out of date: mi
 
 scale: $(MADE) ## adversarial training on CIFAR-10, or `make scale RECIPES=ten_minutes`: says first for how long
 	PYTHONPATH=. $(BIN)/python tools/scale.py $(RECIPES)
+
+compare: $(MADE) ## what lesson 15 compares on CIFAR-10, or `make compare NAMES=masks`: says first for how long
+	PYTHONPATH=. $(BIN)/python tools/at_scale.py $(NAMES)
 
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py

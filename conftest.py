@@ -83,6 +83,7 @@ SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another e
     "test_playground": 30,
     "test_processors": 25,
     "test_scale": 40,
+    "test_at_scale": 35,
     "test_grading_cluster": 20,
     "test_slides": 20,
     "test_reading": 20,

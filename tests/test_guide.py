@@ -270,3 +270,12 @@ def test_a_lesson_that_shows_the_guide_is_run_again_when_another_shows_something
     monkeypatch.setattr(build, "verdicts", lambda before: "others")
     again = [build.shows_of_others(cell) for cell in cells]
     assert [one == other for one, other in zip(seen, again, strict=True)] == [False, True]
+
+
+def test_a_lesson_that_compares_records_is_run_after_these_and_again_when_one_changes(monkeypatch):
+    cells = ("from utils.data import load", 'kept.verdicts_on("mnist")', 'evidence.verdicts(before="14")')
+    assert [build.turn(cell) for cell in cells] == [0, 1, 2]
+    seen = [build.shows_of_others(cell) for cell in cells]
+    monkeypatch.setattr(build.kept, "rates_on_both", lambda one, other: [("01: another", 1, 2)])
+    again = [build.shows_of_others(cell) for cell in cells]
+    assert [one == other for one, other in zip(seen, again, strict=True)] == [True, False, True]

@@ -232,6 +232,23 @@ def proofs(boxes, stiff):
 
 DIGITS = SimpleNamespace(eps=0.15)
 
+
+def at_equal_passes(kept, photograph, worth=True):
+    """Lesson 15: what training on attacks keeps at the cost of a plain one, and what ten minutes did on photographs."""
+    left = {"undefended": trained(0, 0.01, 0), "fast": trained(*kept), "N-FGSM": trained(*kept)}
+    made = {"left": left, "right": dict.fromkeys(left, trained(0.9, 0.92)), "defended": ["fast", "N-FGSM"]}
+    return made | {"best": "fast", "chance": 0.1, "photograph": photograph, "worth": worth}
+
+
+def carried(verdicts, rates, photos):
+    """Lesson 15: of 20 verdicts, 100 rates and two findings so many that turn, lie apart and turn on photographs."""
+    small = {"masks fall": True, "training helps": True}
+    there = photos if photos is None else [i >= photos for i in range(2)]
+    asked = dict(zip(small, there or [None, None], strict=True))
+    made = {"small": small, "photos": asked, "shared": [str(i) for i in range(20)]}
+    return made | {"turned": [str(i) for i in range(verdicts)], "pairs": [0] * 100, "apart": [0] * rates}
+
+
 # {claim: [(verdict, the figures that its cell is given)]}
 CASES = {
     # 01
@@ -399,6 +416,23 @@ CASES = {
     "There is one defense to pick": [
         ("refuted", {"picks": {"bank": ["trained on attacks"], "lock": ["smoothed"], "clinic": []}}),
         ("holds", {"picks": {"bank": ["smoothed", "masked"], "lock": ["smoothed"]}}),
+    ],
+    # 15
+    "Adversarial training is too expensive in practice": [
+        ("refuted", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=of(0.36, 1000))),
+        ("holds", at_equal_passes(kept=(0.0, 0.02, 0.01), photograph=of(0.36, 1000))),
+        ("holds", at_equal_passes(kept=(0.05, 0.06, 0.07), photograph=of(0.36, 1000))),  # no better than one answer
+        ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=None)),
+        ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=of(0.1, 1000))),
+        ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=of(0.36, 1000), worth=False)),
+    ],
+    "Results on small images do not carry over": [
+        ("it depends", carried(verdicts=0, rates=47, photos=0)),
+        ("it depends", carried(verdicts=0, rates=3, photos=None)),
+        ("it depends", carried(verdicts=1, rates=3, photos=0)),
+        ("it depends", carried(verdicts=0, rates=3, photos=1)),
+        ("refuted", carried(verdicts=0, rates=3, photos=0)),
+        ("holds", carried(verdicts=15, rates=47, photos=2)),
     ],
 }
 

@@ -34,7 +34,7 @@ import pages
 from pages import REPOSITORY
 from run import LESSONS, execute, given, grids_of, record_of, save, values_of
 from scale import at_scale
-from utils import records
+from utils import kept, records
 from utils.evidence import Evidence, settled, verdicts
 from utils.fingerprint import ROOT, appearance, digest, fingerprint
 from utils.guide import guide
@@ -151,14 +151,23 @@ def shows(code: str) -> bool:
 
 
 def shows_of_others(code: str) -> str:
-    """What a lesson shows of other runs, as text: kept tables at a larger scale, or guide and ledger."""
-    kept = [(stem, dataset, records.read(stem, dataset)) for stem, names in larger_in(code) for dataset in names]
-    tables = Tables(record or missing(stem, dataset) for stem, dataset, record in kept)
-    return repr(tables) + (guide()._repr_html_() + repr(verdicts(before="14")) if reads_others(code) else "")
+    """What a lesson shows of other runs, as text: kept tables at a larger scale, records, or guide and ledger."""
+    found = [(stem, dataset, records.read(stem, dataset)) for stem, names in larger_in(code) for dataset in names]
+    tables = Tables(record or missing(stem, dataset) for stem, dataset, record in found)
+    compared = kept_records_shown() if "kept.verdicts_on(" in code else ""
+    return repr(tables) + compared + (guide()._repr_html_() + repr(verdicts(before="14")) if turn(code) == 2 else "")
 
 
-def reads_others(code: str) -> bool:
-    return "evidence.verdicts(" in code
+def kept_records_shown() -> str:
+    """What lesson 15 shows of other runs: long trainings, and the lessons before the capstone on two data sets."""
+    scale = [file.read_text(encoding="utf-8") for file in sorted(kept.SCALE.glob("*.json"))]
+    settled_there = [kept.verdicts_on(dataset) for dataset in ("digits", "mnist")]
+    return repr((scale, settled_there, kept.rates_on_both("digits", "mnist")))
+
+
+def turn(code: str) -> int:
+    """When a lesson is run: 1 after those whose records it compares, 2 last, for it shows what all have measured."""
+    return 2 if "evidence.verdicts(" in code else int("kept.verdicts_on(" in code)
 
 
 def larger_in(code: str) -> list[tuple[str, list[str]]]:
@@ -344,8 +353,8 @@ def asked_for(folder: Path, names: list[str]) -> list[tuple[Path, bool]]:
 def build_all(names: list[str]) -> None:
     """The notebooks that are named, or all; those that show what others measured come last."""
     asked = asked_for(LESSONS / "src", names)
-    for last in (False, True):
-        now = [job for job in asked if reads_others(job[0].read_text(encoding="utf-8")) is last]
+    for when in range(3):
+        now = [job for job in asked if turn(job[0].read_text(encoding="utf-8")) == when]
         side_by_side(build, [(source, LESSONS / f"{source.stem}.ipynb", run) for source, run in now])
     for source, _ in asked:
         if "<!-- lessons -->" in source.read_text(encoding="utf-8"):  # its table has the seconds of all

@@ -75,22 +75,38 @@ def record_of(name: str, dataset: str, seed: int, note: str, found: dict) -> Rec
     }
     for epoch in epochs:
         rows[f"epoch {epoch.epoch}"] = {"seconds": epoch.seconds, "right": epoch.right, "left": epoch.left}
-    figures = [
-        {"cell": "", "row": row, "column": column, "value": value_of(value, "s" if "seconds" in column else "")}
+    headline = {name: {row: rows[row][""] for row in ("right", "left by worst_case")}}
+    return kept_as(name, dataset, rows, seconds=epochs[-1].processor, code=CODE, headline=headline)
+
+
+def kept_as(
+    name: str, dataset: str, rows: dict, *, seconds: float, code: list[str], headline: dict | None = None
+) -> Record:
+    """A record with these rows, {row: {column: value}}, and the machine they were measured on.
+
+    headline  the rows that sum it up; None: all that hold rates
+    """
+    values = {
+        row: {column: value_of(value, "s" if "seconds" in column else "") for column, value in cells.items()}
         for row, cells in rows.items()
-        for column, value in cells.items()
-    ]
+    }
+    rates = {row: cells for row, cells in values.items() if any("k" in value for value in cells.values())}
+    summed_up = {row: {c: value_of(v) for c, v in cells.items()} for row, cells in (headline or {}).items()} or rates
     return {
         "lesson": name,
         "dataset": dataset,
-        "fingerprint": fingerprint(CODE),
+        "fingerprint": fingerprint(code),
         "versions": versions() | {"torch": torch.__version__},
         "machine": where(),
-        "seconds": epochs[-1].processor,
+        "seconds": seconds,
         "sections": {},
         "claims": [],
-        "headline": {name: {row: value_of(rows[row][""]) for row in ("right", "left by worst_case")}},
-        "figures": figures,
+        "headline": summed_up,
+        "figures": [
+            {"cell": "", "row": row, "column": column, "value": value}
+            for row, cells in values.items()
+            for column, value in cells.items()
+        ],
     }
 
 
@@ -108,11 +124,15 @@ def at_scale(kept: Path = KEPT) -> str:
     return "\n".join([*(rows if len(rows) > 2 else []), *([""] if len(rows) > 2 and missing else []), *missing])
 
 
-def in_words(record: Record) -> str:
+def in_words(record: Record, code: list[str] = CODE) -> str:
     """A record's headline in a line."""
-    (cells,) = record["headline"].values()
-    older = "" if record["fingerprint"] == fingerprint(CODE) else ", measured by older code"
-    measured = ", ".join(f"{name} {shown(value)}" for name, value in cells.items())
+    older = "" if record["fingerprint"] == fingerprint(code) else ", measured by older code"
+    several = len(record["headline"]) > 1
+    measured = ", ".join(
+        f"{row + ': ' if several else ''}{name} {shown(value)}"
+        for row, cells in record["headline"].items()
+        for name, value in cells.items()
+    )
     return f"{record['lesson']} on {record['dataset']}: {measured} ({record['machine']}{older})"
 
 

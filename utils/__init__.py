@@ -8,6 +8,7 @@
     plots         the figures of the lessons
     guide         the field guide: the terms of the course
     evidence      what the lessons measured, for guide and ledger
+    kept          kept records beside each other, and what is not measured yet
     claims        the ledger of claims
     environment   is this machine ready for the course?
     larger        what a lesson measured at a larger scale
@@ -18,6 +19,7 @@
     monitoring    drift, alarms, incidents, and when to retrain
     domains       payments, messages, road signs and faces
     scale         adversarial training of residual networks, on one processor or several
+    photographs   TRADES for large networks, and the mask MeanSparse
     evaluation    rates with intervals, robust accuracy
     adversarial   training on attacked images
     masking       gradient masks, and the stand-ins that see through them

@@ -41,6 +41,7 @@ CLAIMS = {  # in our own words: lesson -> what popular pages say
     "12": ["Monitoring prevents decay", "Monitoring tells you when to retrain"],
     "13": ["Security and monitoring serve different purposes", "Monitoring catches attacks on a model"],
     "14": ["There is one defense to pick"],
+    "15": ["Adversarial training is too expensive in practice", "Results on small images do not carry over"],
 }
 COLOURS = {"holds": "#1b7837", "refuted": "#b2182b", "it depends": "#8f4500", "open": "#5f5f5f"}
 

@@ -473,4 +473,4 @@ larger("14_capstone", headline)
 #   the lists whose ids the card names.
 #
 # Practise: [lab 14](../labs/14_capstone.ipynb).
-# This was the last lesson. Back to the [start](00_start_here.ipynb), whose ledger shows the verdicts of your own runs.
+# Next: [15 · At scale](15_at_scale.ipynb)
