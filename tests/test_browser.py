@@ -6,9 +6,11 @@ SCREENSHOTS=DIR keeps pictures.
 """
 
 import ast
+import csv
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -77,30 +79,42 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("lab")
 
 
-@pytest.fixture(scope="module")
-def address(folder):
-    """JupyterLab on a free loopback port, with no configuration but this and no use for a network."""
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served_by(command: list, course: Path, folder: Path, **more: str) -> Iterator[str]:
+    """JupyterLab by a command in the course's folder, with no configuration but this and no use for a network."""
     kinds = ("CONFIG_DIR", "RUNTIME_DIR", "DATA_DIR")
     where = {f"JUPYTER_{kind}": str(folder / kind.lower()) for kind in kinds}
     where |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
     where |= {"OMP_NUM_THREADS": "1"}  # the other core draws the page
-    where |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT), "COURSE_LEDGER": str(folder / "ledger")}
+    where |= {"IPYTHONDIR": str(folder / "ipython"), "COURSE_LEDGER": str(folder / "ledger")} | more
     (folder / "config_dir").mkdir()
     (folder / "config_dir" / "jupyter_lab_config.py").write_text(CONFIG)
     (folder / "settings" / "@jupyterlab" / "apputils-extension").mkdir(parents=True)
     (folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings").write_text(
         NOTICES
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--ServerApp.port={port}"]
-    server = subprocess.Popen(command, cwd=folder, env=os.environ | where, stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command, cwd=course, env=os.environ | where, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
-        yield line_with(server.stderr, r"(http://127\.0\.0\.1:\d+)/lab\?token=")[1]
+        yield line_with(server.stderr, r"(http://127\.0\.0\.1:\d+)/lab\S*\?token=")[1]
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    """JupyterLab on a free loopback port, at a folder of its own."""
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--ServerApp.port={free_port()}"]
+    with served_by(command, folder, folder, PYTHONPATH=str(ROOT)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +132,7 @@ def opened(browser: Browser, address: str, name: str) -> Iterator[Page]:
     page.on("console", lambda message: message.type == "error" and page.seen["errors"].append(message.text))
     page.on("pageerror", lambda error: page.seen["errors"].append(str(error)))
     page.on("request", lambda request: page.seen["addresses"].add(request.url))
-    alone = f"lab/workspaces/{Path(name).stem}"  # the default workspace would open the other notebooks as well
+    alone = "lab/workspaces/" + name.removesuffix(".ipynb").replace("/", "-")  # the default one opens all
     page.goto(f"{address}/{alone}/tree/{name}?token=course")
     page.notebooks = {name}
     yield page
@@ -388,32 +402,81 @@ def test_every_choice_is_made_from_the_keyboard(page):
     assert widget.locator("[role=alert]").count() == 0
 
 
-def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, folder):
-    """The student's notebook of lab 01, answered by keyboard: a stub, a step too far, a right step."""
-    shutil.copy(LAB, folder / f"lab_{LAB.name}")
-    stub = "def fgsm(model, x, y, *, eps):"
+STUB = "def fgsm(model, x, y, *, eps):"
+
+
+def answered(page: Page, far: int) -> Locator:
+    """Write an answer to lab 01's first exercise; run its cell, the picture after it and the check; what that says."""
     lines = [
         "    x = x.detach().requires_grad_()",
         "    gradient, = torch.autograd.grad(F.cross_entropy(model(x), y), x)",
+        f"    return (x + {far} * eps * gradient.sign()).clamp(0, 1).detach()",
     ]
-    step = "    return (x + {} * eps * gradient.sign()).clamp(0, 1).detach()"
+    cells = page.locator(".jp-CodeCell")
+    cells.filter(has_text=STUB).first.locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text("\n".join([STUB, *lines]))
+    for _ in range(3):
+        page.keyboard.press("Shift+Enter")
+    return cells.filter(has_text="# CHECK fgsm_ball").locator(".jp-OutputArea-output")
 
-    def answer(far: int) -> Locator:
-        """Write the answer, and run its cell, the picture after it and the check; what the check says."""
-        cells = page.locator(".jp-CodeCell")
-        cells.filter(has_text=stub).first.locator(".cm-content").click()
-        page.keyboard.press("Control+a")
-        page.keyboard.insert_text("\n".join([stub, *lines, step.format(far)]))
-        for _ in range(3):
-            page.keyboard.press("Shift+Enter")
-        return cells.filter(has_text="# CHECK fgsm_ball").locator(".jp-OutputArea-output")
 
+def answers_a_stub_a_step_too_far_and_a_right_one(page: Page) -> None:
+    start_all(page)
+    expect(page.get_by_text("fgsm is not answered yet").first).to_be_visible()
+    expect(page.get_by_text("This exercise is not answered yet").last).to_be_visible()  # the last check has run
+    expect(answered(page, 2)).to_contain_text("left the eps-ball by")
+    right = re.compile(r"public checks: 1 of \d.*hidden checks decide the grade", re.DOTALL)
+    expect(answered(page, 1)).to_have_text(right)
+
+
+def test_the_first_hour(browser, tmp_path):
+    """A clone, `make lab`, lessons 00 to 02 each with its prediction locked, lab 01 wrong and right, and its grade.
+
+    The environment is the one that runs this test: how it is made, `tests/test_make.py` says.
+    """
+    course = tmp_path / "course"
+    subprocess.run(["git", "clone", "--quiet", ROOT, course], check=True)
+    (course / ".venv").symlink_to(Path(sys.prefix))
+    whole = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    whole.parent.mkdir(parents=True)
+    whole.write_text('{"windowingMode": "none"}')  # JupyterLab makes the cells that are far away, too
+    with served_by(["make", "-o", ".venv/made", "lab", f"PORT={free_port()}"], course, tmp_path) as address:
+        for stem in ("00_start_here", "01_one_gradient_step", "02_stronger_attackers"):
+            with opened(browser, address, f"notebooks/{stem}.ipynb") as page:
+                start_all(page)
+                lock = page.get_by_role("button", name="Lock", exact=True).first
+                expect(lock).to_be_attached()
+                lock.scroll_into_view_if_needed()
+                expect(page.get_by_text("Lock a prediction above to compare.").first).to_be_attached()
+                expect(page.get_by_text("You said")).to_have_count(0)
+                lock.focus()
+                page.keyboard.press("Enter")
+                expect(page.get_by_text(re.compile(r"You said \d+ %; measured \d+/\d+ = \d+ %")).first).to_be_attached()
+                expect(page.get_by_text("Kept back until")).to_have_count(0)
+                assert page.locator("[data-mime-type$='jupyter.error']").count() == 0
+                screenshot(page, f"hour_{stem}")
+        lab = f"labs/{LAB.name}"
+        with opened(browser, address, lab) as page:
+            answers_a_stub_a_step_too_far_and_a_right_one(page)
+            page.keyboard.press("Control+s")
+            await_end(
+                page, lambda: not (STUB in (text := (course / lab).read_text()) and "x + 1 * eps" in text), "no file"
+            )
+    (tmp_path / "class").mkdir()
+    shutil.copy(course / lab, tmp_path / "class" / "ada.ipynb")
+    grade = ["make", "-o", ".venv/made", "grade", "LAB=01", f"FROM={tmp_path}/class", f"TO={tmp_path}/grades"]
+    graded = subprocess.run(grade, cwd=course, capture_output=True, text=True, timeout=PATIENCE)
+    assert graded.returncode == 0, graded.stdout + graded.stderr
+    (row,) = csv.DictReader((tmp_path / "grades" / "grades.csv").open(encoding="utf-8"))
+    assert row["student"] == "ada" and 0 < float(row["points"]) < 10
+
+
+def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, folder):
+    """The student's notebook of lab 01, answered by keyboard: a stub, a step too far, a right step."""
+    shutil.copy(LAB, folder / f"lab_{LAB.name}")
     with opened(browser, address, f"lab_{LAB.name}") as page:
-        start_all(page)
-        expect(page.get_by_text("fgsm is not answered yet").first).to_be_visible()
-        expect(page.get_by_text("This exercise is not answered yet").last).to_be_visible()  # the last check has run
-        expect(answer(2)).to_contain_text("left the eps-ball by")
-        expect(answer(1)).to_have_text(re.compile(r"public checks: 1 of \d.*hidden checks decide the grade", re.DOTALL))
+        answers_a_stub_a_step_too_far_and_a_right_one(page)
         screenshot(page, "lab")
         assert page.seen["errors"] == []
 
