@@ -608,6 +608,8 @@ measured("check-up of the first", report.summary)
 
 # %%
 masks, how = kept.kept("masks"), ("right", "its own gradient", "adapted")
+seen = kept.value_at(masks, "MeanSparse on it", "check-up")
+measured("check-up on photographs", seen["text"] if seen else "not measured yet")
 names = ("no mask", "quantised", "JPEG", "saturated", "trained on attacks", "MeanSparse on it")
 rows = [
     [name, *(str(kept.rate_at(masks, name, one) or "") for one in how), kept.came_from(masks)]
