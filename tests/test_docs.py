@@ -32,3 +32,15 @@ def test_the_contributors_page_says_what_each_target_does():
     commands = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## The commands")[2]
     targets = re.search(r"\.PHONY: (.+)", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
     assert not [target for target in targets if target != "help" and f"`make {target}`" not in commands]
+
+
+def test_what_the_readme_says_of_all_lessons():
+    """The shortest and the longest, and which have nothing to play with."""
+    sources = {
+        file.stem.partition("_")[0]: file.read_text(encoding="utf-8") for file in ROOT.glob("notebooks/src/*.py")
+    }
+    minutes = sorted(int(re.search(r"About (\d+) min", text)[1]) for text in sources.values())
+    *most, last = sorted(number for number, text in sources.items() if "**Try.**" not in text)
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"A lesson is {minutes[0]} to {minutes[-1]} minutes of reading." in readme
+    assert f"All but {', '.join(most)} and {last} have a widget to play with" in readme
