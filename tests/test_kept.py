@@ -1,5 +1,7 @@
 """Kept records beside each other: what is missing is said in a line, and the page of lesson 15 says it as long."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -32,25 +34,29 @@ EPOCHS = {f"epoch {i}": {"seconds": 60.0 * i, "right": Rate(i, 10), "left": Rate
 def test_what_is_missing_is_said_with_the_command_that_measures_it(tmp_path):
     shown = kept.beside({"slim": "fast", "large": "resnet18"}, {"right": ("right", "")}, folder=tmp_path)
     assert shown == [] and shown.below == [
-        "fast: not measured on a CPU yet. This measures it: make compare NAMES=fast",
-        "resnet18: not measured on a GPU yet. This measures it: make scale RECIPES=resnet18",
+        'Not measured on a CPU yet: fast. To measure: make compare NAMES="fast"',
+        'Not measured on a GPU yet: resnet18. To measure: make scale RECIPES="resnet18"',
     ]
-    assert "not measured on a GPU yet" in repr(shown) and "<p>resnet18: not" in shown._repr_html_()
+    assert kept.not_yet(["fast", "masks_gpu", "pgd"], tmp_path) == [
+        'Not measured on a CPU yet: fast, pgd. To measure: make compare NAMES="fast pgd"',
+        'Not measured on a GPU yet: masks_gpu. To measure: make compare NAMES="masks_gpu"',
+    ]
+    assert "on a GPU yet: resnet18" in repr(shown) and "<p>Not measured on a GPU" in shown._repr_html_()
     save(record_with("resnet18", {"right": {"": Rate(3, 4)}, "note": {"": "from <JPEG>"}}), tmp_path)
     later = kept.beside(
         {"slim": "fast", "large": "resnet18"}, {"right": ("right", "")}, {"best": ("9", "x")}, folder=tmp_path
     )
     assert later == [["large", "3/4 = 75 % [30, 95]", "measured here: a card; from <JPEG>"], ["best", "9", "x"]]
-    assert [line.partition(":")[0] for line in later.below] == ["fast"]
+    assert later.below == kept.not_yet(["fast"], tmp_path) != []
     assert "from &lt;JPEG&gt;" in later._repr_html_()
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_each_command_is_one_that_the_tools_know(name):
-    command, where = kept.not_yet(name), "GPU" if name in (*scale_tool.FOR["cuda"], *at_scale.NAMES["cuda"]) else "CPU"
-    assert f"not measured on a {where} yet" in command
-    recipe = name in scale_tool.scale.RECIPES
-    assert command.endswith(f"make scale RECIPES={name}" if recipe else f"make compare NAMES={name}")
+def test_each_command_is_one_that_the_tools_know(name, tmp_path):
+    (said,) = kept.not_yet([name], tmp_path)
+    where = "GPU" if name in (*scale_tool.FOR["cuda"], *at_scale.NAMES["cuda"]) else "CPU"
+    command = "make scale RECIPES" if name in scale_tool.scale.RECIPES else "make compare NAMES"
+    assert f"on a {where} yet" in said and said.endswith(f'{command}="{name}"')
 
 
 def test_a_figure_that_is_not_there_is_none():
@@ -84,4 +90,5 @@ def test_the_page_says_not_yet_as_long_as_a_record_is_missing(name):
     cells = nbformat.read(LESSONS / "15_at_scale.ipynb", as_version=4).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     said = "\n".join(output.get("data", {}).get("text/plain", "") for output in outputs)
-    assert (kept.not_yet(name) in said) == (kept.kept(name) is None), "out of date: run make notebooks"
+    missing = " ".join(re.findall(r'make \w+ \w+="([^"]+)"', said)).split()
+    assert (name in missing) == (kept.kept(name) is None), "out of date: run make notebooks"

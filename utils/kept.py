@@ -3,7 +3,7 @@
 What was not measured yet is said in a line, with the command that will. Used in lesson 15.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
@@ -60,11 +60,18 @@ def as_rate(value: Value) -> Rate | None:
     return Rate(value["k"], value["n"]) if "k" in value else None
 
 
-def not_yet(name: str) -> str:
-    """What is said in place of a record that is missing, with the command that makes it."""
-    command = f"make scale RECIPES={name}" if name in RECIPES_OF else f"make compare NAMES={name}"
-    where = "GPU" if name == "resnet18" or name.endswith("_gpu") else "CPU"
-    return f"{name}: not measured on a {where} yet. This measures it: {command}"
+def not_yet(names: Iterable[str], folder: Path = SCALE) -> list[str]:
+    """What is said in place of those records that are missing: a line for each command that makes some of them."""
+    missing: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        if not kept(name, folder=folder):
+            where = "GPU" if name == "resnet18" or name.endswith("_gpu") else "CPU"
+            command = "make scale RECIPES" if name in RECIPES_OF else "make compare NAMES"
+            missing.setdefault((where, command), []).append(name)
+    return [
+        f'Not measured on a {where} yet: {", ".join(some)}. To measure: {command}="{" ".join(some)}"'
+        for (where, command), some in missing.items()
+    ]
 
 
 def came_from(record: Record) -> str:
@@ -86,15 +93,14 @@ def beside(
     columns    {a column's head: (row, column) of the figure in the record}
     published  {how a row is called: its texts, one for each column, and the source}
     """
-    rows, missing = [], []
+    rows = []
     for called, name in names.items():
         if not (record := kept(name, folder=folder)):
-            missing.append(not_yet(name))
             continue
         values = (value_at(record, *place) for place in columns.values())
         rows.append([called, *("–" if value is None else shown(value) for value in values), came_from(record)])
     rows += [[called, *texts] for called, texts in (published or {}).items()]
-    return Beside(["", *columns, "source"], rows, missing)
+    return Beside(["", *columns, "source"], rows, not_yet(names.values(), folder))
 
 
 def epochs_of(name: str, folder: Path = SCALE) -> dict[float, tuple[Rate, Rate]]:

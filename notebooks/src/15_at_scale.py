@@ -417,8 +417,8 @@ photograph = kept.rate_at(kept.kept("ten_minutes"), "left by worst_case")
 measured("photographs, ten minutes of two cores, worst case", photograph or "not measured yet")
 
 # %% [markdown]
-# Seconds of different machines cannot be compared; rows measured on one machine can. A line below the table
-# is a run that nobody has made yet, with the command that makes it and puts it here.
+# Seconds of different machines cannot be compared; rows measured on one machine can. Below the table stands
+# what nobody has measured yet, with the command that does it and puts the row here.
 #
 # ## Robustness that was gained, and lost
 #
@@ -618,8 +618,7 @@ rows = [
 ]
 rows.append(["its network, published", "", "73.71 %", "", "RobustBench, CIFAR-10, WRN-94-16"])
 rows.append(["MeanSparse, published", "93.60 %", "75.28 %", "73.10 %", "the same, and an attack adapted to it"])
-missing = [kept.not_yet(name) for name in ("masks", "masks_gpu") if not kept.kept(name)]
-kept.Beside(["", *how, "source"], rows, missing)
+kept.Beside(["", *how, "source"], rows, kept.not_yet(["masks", "masks_gpu"]))
 
 # %% [markdown]
 # ## Proofs by the second
@@ -632,8 +631,7 @@ votes, radii = kept.kept("smoothing"), ("0.25", "0.5", "0.75")
 proved = [kept.rate_at(votes, "certified, sigma 0.25", radius) for radius in radii]
 rows = [["width 16, sigma 0.25", *map(str, proved), kept.came_from(votes)]] if votes else []
 rows.append(["ResNet-110, published", "60 %", "43 %", "32 %", "Cohen et al. 2019, the best sigma for each radius"])
-missing = [kept.not_yet(name) for name in ("smoothing", "smoothing_gpu") if not kept.kept(name)]
-kept.Beside(["proved right within", *radii, "source"], rows, missing)
+kept.Beside(["proved right within", *radii, "source"], rows, kept.not_yet(["smoothing", "smoothing_gpu"]))
 
 # %%
 for what in ("copies counted", "certificates a second", "inferences a second"):
