@@ -380,11 +380,11 @@ plots.table({name: {"as they are": right[name], "worst case": left[name]} for na
 # %%
 defended = [name for name in left if name != "undefended"]
 best = max(defended, key=lambda name: float(left[name]))
-guess.reveal(left[best])
 worth = worth_defending(right["undefended"])
 measured("the undefended network is worth defending", worth)
 measured("clearly below the best", [name for name in defended if left[name].clearly_below(left[best])])
 measured("clearly less accurate than undefended", [n for n in defended if right[n].clearly_below(right["undefended"])])
+guess.reveal(left[best])
 
 # %% [markdown]
 # So few updates leave all recipes unfinished, and say little of those that are near each other.
