@@ -61,7 +61,8 @@ def test_an_update_takes_the_passes_that_are_said(method, digits):
     model, counted = resnet(digits, 4, (1, 1)), []
     model.register_forward_hook(lambda *_: counted.append("forward"))
     model[-1].register_full_backward_hook(lambda *_: counted.append("backward"))
-    how = at_scale.handed_to_fit(method, digits, TINY) | {"average": 0.0, "updates": 3}
+    how = scale.arguments(at_scale.recipe_of(method, TINY), digits) | at_scale.instead(method, digits, TINY)
+    how |= {"average": 0.0, "updates": 3}
     fit(model, digits.train.take(200), **how)
     assert len(counted) == 3 * at_scale.METHODS[method][0]
 
@@ -156,7 +157,7 @@ def test_certificates_shrink_with_the_radius(measured_on_digits):
 
 def test_what_was_trained_is_not_trained_again(measured_on_digits, monkeypatch, capsys):
     folder, words, kept = measured_on_digits
-    monkeypatch.setattr(at_scale, "fit", lambda *_, **__: pytest.fail("it lies in the folder"))
+    monkeypatch.setattr(scale, "fit", lambda *_, **__: pytest.fail("it lies in the folder"))
     at_scale.main(["fast", *words])
     again = records.read("fast", "digits", folder)
     assert again["figures"] == kept["fast"]["figures"]

@@ -19,19 +19,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from run import ROOT, save
-from scale import CODE, KEPT, in_words, kept_as, seconds_an_update
+from scale import CODE, KEPT, in_words, kept_as, rows_of, seconds_an_update, seconds_of, updates_of
 from utils import checkup, masking, photographs, scale, smoothing
 from utils.attacks import apgd, apgd_t, margin, pgd, transfer, worst_case
 from utils.data import Dataset, Split, device, load
 from utils.evaluation import Rate, accuracy, robust_accuracy
 from utils.fingerprint import fingerprint
-from utils.models import resnet
 from utils.records import read
-from utils.training import fastest_type, fit
+from utils.training import fastest_type
 
 
 class Size(NamedTuple):
@@ -81,73 +79,35 @@ class Place(NamedTuple):
 # Trainings at equal passes.
 
 
-def handed_to_fit(method: str, data: Dataset, size: Size) -> dict[str, object]:
-    """What a method hands to `fit`; its updates are as many as the passes allow."""
+def recipe_of(method: str, size: Size) -> scale.Recipe:
+    """The recipe of a method, with as many epochs as the passes allow."""
     passes, inner = METHODS[method]
-    recipe = size.recipe._replace(**inner)
-    batches = max((len(data.train.y) - recipe.held) // recipe.batch_size, 1)
-    given = scale.arguments(recipe, data) | {"updates": size.passes * batches // passes}
+    return size.recipe._replace(**inner, epochs=size.passes // passes)
+
+
+def instead(method: str, data: Dataset, size: Size) -> dict[str, object]:
+    """What `fit` gets in place of the recipe's attack inside."""
     if method == "trades":
-        return given | {"transform": None, "loss": photographs.quickly_trades(data.eps)}
+        return {"transform": None, "loss": photographs.quickly_trades(data.eps)}
     if method == "noisy":
-        return given | {"transform": smoothing.noisy(size.sigmas[0])}
-    return given if inner else given | {"transform": None}
+        return {"transform": smoothing.noisy(size.sigmas[0])}
+    return {} if METHODS[method][1] else {"transform": None}
 
 
 def trained(method: str, place: Place) -> tuple[nn.Module, list[scale.Epoch]]:
     """The network that a method makes, and its epochs, from the folder or by training."""
-    folder = place.folder / f"{method}_{place.size.recipe.width}.{place.data.name}.{place.seed}"
-    recipe, weights, data = place.size.recipe, folder / "model.safetensors", place.data
-    if weights.exists():
-        return resting(weights, recipe, data), scale.read_epochs(folder)
-    learning, held = scale.parted(data.train, recipe.held)
-    epochs, began = [], [clock() for clock in scale.CLOCKS]
-
-    def watch(model: nn.Module) -> Rate:
-        attacks = (scale.as_they_are, partial(pgd, steps=10))
-        rates = [robust_accuracy(model, held, attack, eps=data.eps) for attack in attacks]
-        spent = (round(clock() - since, 1) for since, clock in zip(began, scale.CLOCKS, strict=True))
-        epochs.append(scale.Epoch(len(epochs) + 1, *spent, *rates))
-        print(f"  epoch {len(epochs)}: {scale.spent_in_words(epochs[-1])}", flush=True)
-        return rates[0] if method in ("undefended", "noisy") else rates[1]
-
-    torch.manual_seed(place.seed)
-    model = fit(
-        resnet(data, recipe.width, recipe.blocks), learning, watch=watch, **handed_to_fit(method, data, place.size)
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    scale.write_epochs(folder, epochs)
-    save_model(model, str(weights))
-    return model, epochs
-
-
-def resting(weights: Path, recipe: scale.Recipe, data: Dataset) -> nn.Module:
-    """A network whose training is done, from its file."""
-    model = resnet(data, recipe.width, recipe.blocks)
-    load_model(model, weights)
-    return model.to(memory_format=torch.channels_last).eval()
-
-
-def others(data: Dataset, n: int) -> Split:
-    """`n` test images, evenly spaced, and others than those on which recipes were compared: as `scale.run` takes."""
-    return scale.parted(data.test, n)[0].take(n)
+    size, data = place.size, place.data
+    folder = place.folder / f"{method}_{size.recipe.width}.{data.name}.{place.seed}"
+    by = "right" if method in ("undefended", "noisy") else "left"
+    how = instead(method, data, size)
+    return scale.trained(recipe_of(method, size), data, folder, seed=place.seed, by=by, **how)
 
 
 def compared(method: str, place: Place) -> dict:
     """One training, judged: rows of a record."""
     model, epochs = trained(method, place)
-    test, eps = others(place.data, place.size.worst), place.data.eps
-    rows = {
-        "right": {"": accuracy(model, place.data.test)},
-        "left by PGD, 50 steps": {"": robust_accuracy(model, test, partial(pgd, steps=50), eps=eps)},
-        "left by worst_case": {"": robust_accuracy(model, test, worst_case, eps=eps)},
-        "training": {"seconds": epochs[-1].seconds, "processor seconds": epochs[-1].processor},
-        "an update": {"passes": METHODS[method][0]},
-        "each image": {"passes": place.size.passes},
-    }
-    for epoch in epochs:
-        rows[f"epoch {epoch.epoch}"] = {"seconds": epoch.seconds, "right": epoch.right, "left": epoch.left}
-    return rows
+    rows = rows_of(scale.judged_rates(model, place.data, place.size.worst), epochs)
+    return rows | {"an update": {"passes": METHODS[method][0]}, "each image": {"passes": place.size.passes}}
 
 
 # Masks.
@@ -196,13 +156,13 @@ def robust_one(place: Place) -> tuple[str, nn.Module]:
     for name in ("resnet18", "sixty_minutes", "ten_minutes"):
         weights = place.folder / f"{name}.{place.data.name}.{place.seed}" / "model.safetensors"
         if weights.exists():
-            return name, resting(weights, scale.RECIPES[name], place.data)
+            return name, scale.resting(weights, scale.RECIPES[name], place.data)
     return "n_fgsm", trained("n_fgsm", place)[0]
 
 
 def masks(place: Place) -> dict:
     """Rows of a record: what is left of each masked network by its own gradient, and by the attack that fits."""
-    data, test = place.data, others(place.data, place.size.masked)
+    data, test = place.data, scale.unseen_images(place.data, place.size.masked)
     plain, rows = trained("undefended", place)[0].requires_grad_(False), {}
     own = partial(pgd, steps=40)  # of the cross-entropy, as lesson 04 begins
     left = partial(robust_accuracy, data=test, eps=data.eps)
@@ -268,7 +228,7 @@ def certified(place: Place) -> dict:
             "inferences a second": len(y) * (n0 + size.copies) / seconds,
             "copies counted": size.copies,
         }
-        rows["training"] = {"seconds": epochs[-1].seconds, "processor seconds": epochs[-1].processor}
+        rows["training"] = seconds_of(epochs)
     return rows
 
 
@@ -294,7 +254,7 @@ def plan_of(name: str, data: Dataset) -> str:
     """What a measurement trains, and how long that will take on this machine, in words."""
     what, size = what_for(name)
     method = {"masks": "undefended", "smoothing": "noisy"}.get(what, what)
-    updates = handed_to_fit(method, data, size)["updates"]
+    updates = updates_of(recipe_of(method, size), data)
     seconds = updates * seconds_an_update(size.recipe, data) * METHODS[method][0] / 4
     return f"{name}: {updates:,} updates of width {size.recipe.width}, about {seconds:.0f} s here, then what judges it"
 

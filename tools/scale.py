@@ -42,10 +42,14 @@ def seconds_an_update(recipe: scale.Recipe, data: Dataset) -> float:
     return max(times[2] - times[1], 0.0) / 5
 
 
+def updates_of(recipe: scale.Recipe, data: Dataset) -> int:
+    return recipe.epochs * ((len(data.train.y) - recipe.held) // recipe.batch_size)
+
+
 def plan(name: str, data: Dataset) -> str:
     """What a run is, and how long it will take on this machine, in words."""
     recipe = scale.RECIPES[name]
-    updates = recipe.epochs * ((len(data.train.y) - recipe.held) // recipe.batch_size)
+    updates = updates_of(recipe, data)
     seconds = updates * seconds_an_update(recipe, data)
     time = f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
     blocks = ", ".join(map(str, recipe.blocks))
@@ -64,19 +68,26 @@ def where() -> str:
 def record_of(name: str, dataset: str, seed: int, note: str, found: dict) -> Record:
     """The record of a run, from what `scale.run` found."""
     epochs = found["epochs"]
+    rows = rows_of(found, epochs) | {"seed": {"": seed}, "ranks": {"": number_of_ranks()}, "note": {"": note or "none"}}
+    headline = {name: {row: rows[row][""] for row in ("right", "left by worst_case")}}
+    return kept_as(name, dataset, rows, seconds=epochs[-1].processor, code=CODE, headline=headline)
+
+
+def rows_of(judged: dict, epochs: list[scale.Epoch]) -> dict:
+    """What `scale.judged_rates` found of a training, and its epochs, as rows of a record."""
     rows = {
-        "right": {"": found["right"]},
-        "left by PGD, 50 steps": {"": found["left by PGD"]},
-        "left by worst_case": {"": found["left by worst_case"]},
-        "training": {"seconds": epochs[-1].seconds, "processor seconds": epochs[-1].processor},
-        "seed": {"": seed},
-        "ranks": {"": number_of_ranks()},
-        "note": {"": note or "none"},
+        "right": {"": judged["right"]},
+        "left by PGD, 50 steps": {"": judged["left by PGD"]},
+        "left by worst_case": {"": judged["left by worst_case"]},
+        "training": seconds_of(epochs),
     }
     for epoch in epochs:
         rows[f"epoch {epoch.epoch}"] = {"seconds": epoch.seconds, "right": epoch.right, "left": epoch.left}
-    headline = {name: {row: rows[row][""] for row in ("right", "left by worst_case")}}
-    return kept_as(name, dataset, rows, seconds=epochs[-1].processor, code=CODE, headline=headline)
+    return rows
+
+
+def seconds_of(epochs: list[scale.Epoch]) -> dict[str, float]:
+    return {"seconds": epochs[-1].seconds, "processor seconds": epochs[-1].processor}
 
 
 def kept_as(

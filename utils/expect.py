@@ -118,16 +118,17 @@ def parts(value: object, count: int, words: str) -> list:
     return list(value)
 
 
-def words(value: object, allowed: Sequence[str], what: str = "report") -> None:
-    """The answer is a dictionary with one of five allowed words for each of five texts, A to E.
+def words(value: object, allowed: Sequence[str], what: str = "report", texts: str = "ABCDE") -> None:
+    """The answer is a dictionary with one of the allowed words, as many as there are texts, for each text.
 
     Raises the stub's error where it has none yet.
     """
     if isinstance(value, dict) and value and all(word == "" for word in value.values()):
         raise NotImplementedError(*STUB)
+    count = {5: "five", 6: "six"}[len(texts)]
     that(
-        isinstance(value, dict) and set(value) == set("ABCDE") and all(word in allowed for word in value.values()),
-        f"{what}s needs one of the five words for each of A to E",
+        isinstance(value, dict) and set(value) == set(texts) and all(word in allowed for word in value.values()),
+        f"{what}s needs one of the {count} words for each of {texts[0]} to {texts[-1]}",
         expected=f"one of {', '.join(allowed)}",
         got=value,
     )

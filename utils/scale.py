@@ -120,8 +120,14 @@ def arguments(recipe: Recipe, data: Dataset) -> dict[str, object]:
     }
 
 
-def train(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0) -> tuple[nn.Module, list[Epoch]]:
-    """Train by a recipe, and say how it went. What is in `folder` is taken up: a checkpoint, and the epochs so far."""
+def train(
+    recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, by: str = "left", **instead: object
+) -> tuple[nn.Module, list[Epoch]]:
+    """Train by a recipe, and say how it went. What is in `folder` is taken up: a checkpoint, and the epochs so far.
+
+    by       which rate of an epoch chooses the weights that are returned: "left" or "right"
+    instead  what `fit` gets in place of what the recipe hands to it
+    """
     began = [clock() for clock in CLOCKS]
     learning, held = parted(data.train, recipe.held)
     an_epoch, checkpoint = len(learning.y) // recipe.batch_size, folder / "checkpoint.safetensors"
@@ -136,10 +142,10 @@ def train(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0) -> tupl
         if not rank():
             write_epochs(folder, epochs)
             print(f"epoch {len(epochs)} of {recipe.epochs}: {spent_in_words(epochs[-1])}", flush=True)
-        return rates[1]
+        return getattr(epochs[-1], by)
 
     torch.manual_seed(seed)
-    how = arguments(recipe, data) | {"updates": recipe.epochs * an_epoch}
+    how = arguments(recipe, data) | {"updates": recipe.epochs * an_epoch} | instead
     model = fit(resnet(data, recipe.width, recipe.blocks), learning, watch=watch, checkpoint=checkpoint, **how)
     return model, epochs
 
@@ -166,28 +172,46 @@ def read_epochs(folder: Path) -> list[Epoch]:
     return [Epoch(*numbers, Rate(*right), Rate(*kept)) for *numbers, right, kept in map(json.loads, lines)]
 
 
-def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 1000) -> dict:
-    """Train, or take up what was trained in `folder`, and judge by `worst_case`: what the record of the run keeps.
+def resting(weights: Path, recipe: Recipe, data: Dataset) -> nn.Module:
+    """A network whose training is done, from its file."""
+    model = resnet(data, recipe.width, recipe.blocks)
+    load_model(model, weights)
+    return model.to(memory_format=torch.channels_last).eval()
 
-    n  how many test images: evenly spaced, and others than those of `take(n)`, on which recipes were compared
-    """
+
+def trained(
+    recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, **how: object
+) -> tuple[nn.Module, list[Epoch]]:
+    """The network that lies in `folder`, and its epochs; or, if there is none, those that `train` makes and leaves."""
     weights = folder / "model.safetensors"
     if weights.exists():
-        model, epochs = resnet(data, recipe.width, recipe.blocks), read_epochs(folder)
-        load_model(model, weights)
-        model.to(memory_format=torch.channels_last).eval()
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        model, epochs = train(recipe, data, folder, seed=seed)
-        if not rank():
-            save_model(model, str(weights))
-    test = parted(data.test, n)[0].take(n)
+        return resting(weights, recipe, data), read_epochs(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    model, epochs = train(recipe, data, folder, seed=seed, **how)
+    if not rank():
+        save_model(model, str(weights))
+    return model, epochs
+
+
+def unseen_images(data: Dataset, n: int) -> Split:
+    """`n` test images, evenly spaced, and others than those of `take(n)`, on which recipes were compared."""
+    return parted(data.test, n)[0].take(n)
+
+
+def judged_rates(model: nn.Module, data: Dataset, n: int) -> dict[str, Rate]:
+    """What a network keeps: all test images as they are, and `unseen_images` under attack."""
+    test = unseen_images(data, n)
     return {
-        "epochs": epochs,
         "right": left(model, data.test, as_they_are, eps=data.eps),
         "left by PGD": left(model, test, partial(pgd, steps=50), eps=data.eps),
         "left by worst_case": left(model, test, worst_case, eps=data.eps),
     }
+
+
+def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 1000) -> dict:
+    """Train, or take up what was trained in `folder`, and judge on `n` images: what the record of the run keeps."""
+    model, epochs = trained(recipe, data, folder, seed=seed)
+    return {"epochs": epochs} | judged_rates(model, data, n)
 
 
 def main(words: list[str] | None = None) -> None:
