@@ -13,6 +13,7 @@ from utils.adversarial import kl
 from utils.data import load
 from utils.models import logits, resnet, small_cnn
 from utils.photographs import MeanSparse, channels_before_relus, mean_sparse, quickly_trades
+from utils.rate import Rate
 from utils.training import fit
 
 TINY = at_scale.Size(
@@ -196,3 +197,39 @@ def test_a_network_that_was_trained_long_is_preferred(digits, tmp_path):
     save_model(resnet(digits, recipe.width, recipe.blocks), str(weights))
     name, model = at_scale.robust_one(place)
     assert name == "ten_minutes" and not model.training
+
+
+def test_only_those_that_are_trained_on_attacks_are_chosen_by_what_attacks_leave(digits, tmp_path, monkeypatch):
+    chosen = {}
+    monkeypatch.setattr(scale, "trained", lambda *args, by, **how: chosen.setdefault(method, by))
+    for method in at_scale.METHODS:
+        at_scale.trained(method, at_scale.Place(tmp_path, digits, TINY, 0))
+    robust = dict.fromkeys(("fast", "n_fgsm", "pgd", "trades"), "left")
+    assert chosen == robust | {"undefended": "right", "noisy": "right"}
+
+
+def test_the_best_alpha_costs_at_most_one_answer_in_100(digits, monkeypatch):
+    def right(model, images):
+        return Rate({"plain": 100, 0.1: 100, 0.15: 99, 0.2: 99}.get(model, dear), 100)
+
+    monkeypatch.setattr(at_scale.photographs, "mean_sparse", lambda model, x, alpha: alpha)
+    monkeypatch.setattr(at_scale, "accuracy", right)
+    monkeypatch.setattr(at_scale, "robust_accuracy", lambda alpha, *_, eps: Rate(round(100 * alpha), 100))
+    dear = 98
+    assert at_scale.best_alpha("plain", digits.train, 0.1) == 0.2
+    dear = 99
+    assert at_scale.best_alpha("plain", digits.train, 0.1) == max(at_scale.ALPHAS)
+
+
+def test_the_adapted_attacks_climb_the_stand_in(digits):
+    torch.manual_seed(0)
+    model, stand_in, (x, y) = small_cnn(digits).eval(), small_cnn(digits).eval(), digits.test.take(5)
+    for by, attack in zip(at_scale.through(stand_in), at_scale.strong(), strict=True):
+        assert torch.equal(by(model, x, y, eps=0.1), attack(stand_in, x, y, eps=0.1))
+
+
+def test_what_is_certified_was_trained_on_its_noise(digits):
+    x, y = digits.train.take(200)
+    torch.manual_seed(0)
+    noisy = at_scale.instead("noisy", digits, TINY)["transform"](small_cnn(digits), x, y)
+    assert float((noisy - x).std()) == pytest.approx(TINY.sigmas[0], rel=0.05)

@@ -274,6 +274,19 @@ def two_draws() -> tuple[float, float]:
         session.close()
 
 
+def test_the_sandbox_sees_what_changed_inside_lists_and_keywords():
+    code = "def takes(rows): rows.pop()\ndef adds(rows, *, more): more['x'] += 1\ndef calm(rows, *, more=None): pass"
+    session = Session([], [(1, code)], modules=MODULES)
+    try:
+        takes, adds, calm = (session.get(name)["value"] for name in ("takes", "adds", "calm"))
+        takes([torch.ones(2), torch.ones(1)])
+        adds([1.5], more={"x": torch.ones(2)})
+        calm([1.5], more={"x": torch.ones(2)})
+        assert (takes.changed, adds.changed, calm.changed) == (True, True, False)
+    finally:
+        session.close()
+
+
 def test_each_call_draws_numbers_of_its_own():
     """Draws that are the same in two calls say that a function seeds itself; another grading draws the same again."""
     first, again = two_draws()

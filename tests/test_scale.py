@@ -114,6 +114,23 @@ def test_a_run_trains_a_robust_network_and_says_how(taste):
     assert found["left by worst_case"] > 0.1
 
 
+def test_weights_are_chosen_by_the_rate_that_is_asked_for(monkeypatch, tmp_path):
+    rates, chosen = {"left": Rate(1, 10), "right": Rate(3, 10)}, {}
+
+    def fit(model, split, *, watch, **how):
+        chosen[by] = watch(model)
+        return model
+
+    monkeypatch.setattr(scale, "fit", fit)
+    monkeypatch.setattr(
+        scale, "left", lambda model, split, attack, *, eps: rates["right" if attack is scale.as_they_are else "left"]
+    )
+    for by in rates:
+        (tmp_path / by).mkdir()
+        scale.train(scale.RECIPES["taste"], load("digits"), tmp_path / by, by=by)
+    assert chosen == rates
+
+
 def test_a_run_that_is_done_is_judged_again_and_not_trained_again(taste):
     folder, found = taste
     before = (folder / "model.safetensors").read_bytes()
