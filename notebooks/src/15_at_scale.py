@@ -417,8 +417,8 @@ photograph = kept.rate_at(kept.kept("ten_minutes"), "left by worst_case")
 measured("photographs, ten minutes of two cores, worst case", photograph or "not measured yet")
 
 # %% [markdown]
-# Seconds of different machines cannot be compared; rows measured on one machine can. Below the table stands
-# what nobody has measured yet, with the command that does it and puts the row here.
+# Seconds of different machines cannot be compared, nor those of one on which other work ran:
+# passes can. Below the table stands what nobody has measured yet, with the command that does it and puts the row here.
 #
 # ## Robustness that was gained, and lost
 #
@@ -703,7 +703,8 @@ for name, record in trainings.items():
 plots.lines(on_time, x="minutes of training", y="left by 10 steps", log=True)
 
 # %% [markdown]
-# Time is on a logarithmic axis: read what the *next* doubling buys. Each point is a state on the way,
+# Time is on a logarithmic axis: read what the *next* doubling buys. (Where other work ran beside a training, as its row
+# says above, a quiet machine is quicker.) Each point is a state on the way,
 # not the end of a shorter training: that one would have lowered its rate earlier.
 #
 # ## Which verdicts turn?
