@@ -58,6 +58,7 @@ compare: $(MADE) ## what lesson 15 compares on CIFAR-10, or `make compare NAMES=
 bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_privacy.py
+	PYTHONPATH=. $(BIN)/python tests/bench_checkup.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 	PYTHONPATH=. $(BIN)/python tests/bench_challenges.py

@@ -673,3 +673,10 @@ def test_an_audit_of_the_code_that_runs_refutes_what_is_broken_in_it(where, brok
         scores[run % 2].append(float(model[1].weight.detach()[:, 0] @ along))
     refuted = audited_eps(scores[1], scores[0], delta) > privacy_eps(sigma, rate, 1, delta)
     assert refuted == (broken != "nothing")
+
+
+def test_a_label_of_no_class_is_told_with_what_labels_must_be():
+    for model in (nn.Linear(4, 2), nn.Sequential(nn.Linear(4, 2), nn.Softmax(1))):  # quickly, and one by one
+        with pytest.raises(IndexError) as failed:
+            clipped_sum(model, torch.rand(3, 4), torch.tensor([0, 1, 2]), 1.0)
+        assert "labels are 0 to 2" in failed.value.__notes__[0]

@@ -157,6 +157,23 @@ def channels_last_noted(x: Tensor) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def labels_noted(y: Tensor) -> Iterator[None]:
+    """Add a line to what torch says of a label that is none of the model's classes."""
+    try:
+        yield
+    except (IndexError, RuntimeError) as error:
+        if y.is_floating_point() or not len(y):
+            raise
+        least, most = int(y.min()), int(y.max())
+        if isinstance(error, IndexError) or y.dtype not in (torch.int64, torch.uint8):
+            error.add_note(
+                f"labels are {least} to {most}, {y.dtype}: they must be int64, 0 to one less than the number of the "
+                "model's classes"
+            )
+        raise
+
+
 def in_chunks(asked: Asked, search: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:
     """`search` over pieces of the tensors that suit the device, put together again, in the type that x was given in.
 

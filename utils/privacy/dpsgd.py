@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from utils.arguments import number_in, whole
-from utils.guard import check_one_label_each, own_numbers
+from utils.guard import check_one_label_each, labels_noted, own_numbers
 from utils.layerwise import as_weight, outer_factors, patches
 from utils.progress import progress
 from utils.training.optimizers import SGD
@@ -65,10 +65,11 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
         raise ValueError(f"{mixing[0]} mixes examples, and no clipping bounds what one of them does: use GroupNorm")
     if not len(x):
         return {name: torch.zeros_like(p) for name, p in learning.items()}, x.new_zeros(0)
-    if len(learning) == len(list(model.parameters())) and (seen := outer_factors(model, x, y)):
-        return book_keeping(seen, clip)
-    check_apart(model, x)
-    return one_at_a_time(model, learning, x, y, clip)
+    with labels_noted(y):
+        if len(learning) == len(list(model.parameters())) and (seen := outer_factors(model, x, y)):
+            return book_keeping(seen, clip)
+        check_apart(model, x)
+        return one_at_a_time(model, learning, x, y, clip)
 
 
 # Any model.

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from utils.guard import labels_noted
 from utils.progress import progress
 from utils.rate import Rate
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
@@ -26,7 +27,9 @@ FOR_STATISTICS = 20  # batches that the statistics of averaged weights are taken
 
 def mean_cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The usual loss: mean cross-entropy of the logits."""
-    return F.cross_entropy(model(x), y)
+    answer = model(x)
+    with labels_noted(y):
+        return F.cross_entropy(answer, y)
 
 
 def fit(
