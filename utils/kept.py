@@ -5,10 +5,10 @@ What was not measured yet is said in a line, with the command that will. Used in
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from itertools import zip_longest
 from pathlib import Path
 
 from utils.claims import CLAIMS
+from utils.larger import aligned, table_in_html
 from utils.rate import Rate
 from utils.records import RESULTS, Record, Value, read, shown, stem_of, trainings_of
 
@@ -23,18 +23,15 @@ class Beside(list):
         super().__init__(rows)
         self.heads, self.below = list(heads), list(below)
 
+    def lines(self) -> list[Sequence[str]]:
+        return [self.heads, *self] if self else []
+
     def __repr__(self):
-        lines = [self.heads, *self] if self else []
-        widths = [max(map(len, column)) for column in zip_longest(*lines, fillvalue="")]
-        rows = ["   ".join(text.ljust(width) for text, width in zip(line, widths, strict=False)) for line in lines]
-        return "\n".join([*(row.rstrip() for row in rows), *self.below])
+        return "\n".join([*aligned(self.lines()), *self.below])
 
     def _repr_html_(self):
-        def row(texts: Sequence[str], tag: str = "td") -> str:
-            return "<tr>" + "".join(f"<{tag} style='text-align: left'>{escape(t)}</{tag}>" for t in texts) + "</tr>"
-
-        table = "".join([row(self.heads, "th"), *map(row, self)]) if self else ""
-        return f"<table>{table}</table>" + "".join(f"<p>{escape(line)}</p>" for line in self.below)
+        table = table_in_html(self.lines()) if self else ""
+        return table + "".join(f"<p>{escape(line)}</p>" for line in self.below)
 
 
 def kept(name: str, dataset: str = "cifar10", folder: Path = SCALE) -> Record | None:

@@ -1,6 +1,6 @@
 """The same lesson at a larger scale: its headline table on MNIST or CIFAR-10, as `tools/build.py --on` measured it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from utils.records import Record, enter, read, shown, value_of
@@ -56,20 +56,29 @@ def lines_of(record: Record) -> list[list[str]]:
 
 def as_text(record: Record) -> str:
     """A record's headline as lines of text with aligned columns, under what was run where, and above its verdicts."""
-    lines = lines_of(record)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ("   ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
-    return "\n".join([*about(record), "", *(line for line in padded if line), "", *conclusions(record)])
+    return "\n".join([*about(record), "", *aligned(lines_of(record)), "", *conclusions(record)])
 
 
 def in_html(record: Record) -> str:
     """The same as a table of HTML, which breaks long cells instead of lines."""
+    (command, machine), said = about(record), "<br>".join(map(escape, conclusions(record)))
+    table = table_in_html(lines_of(record))
+    return f"<p><code>{escape(command)}</code><br>{escape(machine)}</p>{table}<p>{said}</p>"
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    """The cells of a table as lines of text, its columns under each other. An empty line is left out."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [line for cells in lines if (line := "   ".join(map(str.ljust, cells, widths)).rstrip())]
+
+
+def table_in_html(lines: Sequence[Sequence[str]]) -> str:
+    """The cells of a table as HTML: the first line names the columns, if it names any, the first cells the rows."""
 
     def row(first: str, *others: str, tag: str = "td") -> str:
         named = f'<th style="text-align: left">{escape(first)}</th>' if first else "<td></td>"
-        return f"<tr>{named}{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in others)}</tr>"
+        cells = "".join(f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in others)
+        return f"<tr>{named}{cells}</tr>"
 
-    (head, *lines), (command, machine) = lines_of(record), about(record)
-    table = [row(*head, tag="th")] * any(head) + [row(*line) for line in lines]
-    said = "<br>".join(map(escape, conclusions(record)))
-    return f"<p><code>{escape(command)}</code><br>{escape(machine)}</p><table>{''.join(table)}</table><p>{said}</p>"
+    head, *rows = lines
+    return f"<table>{''.join([row(*head, tag='th')] * any(head) + [row(*line) for line in rows])}</table>"
