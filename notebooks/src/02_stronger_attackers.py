@@ -596,6 +596,7 @@ claim(
     "Surviving FGSM means being robust",
     holds=not left.clearly_below(Rate(left.n, left.n)),
     because=f"of the images that survive FGSM, {left} survive 20 steps of PGD in the same ball",
+    undefended=clean,
 )
 
 # %%
@@ -604,6 +605,7 @@ claim(
     holds=not min(by_calls["scores (Square)"][500], by_calls["labels (RayS)"][500]).clearly_below(clean),
     because=f"right on {clean}; after 500 calls, {by_calls['scores (Square)'][500]} from scores alone, "
     f"{by_calls['labels (RayS)'][500]} from labels alone",
+    undefended=clean,
 )
 
 # %% [markdown]

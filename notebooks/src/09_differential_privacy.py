@@ -726,6 +726,7 @@ claim(
     f"Left in the worst case of changed inputs: {against(*standing)}. "
     f"{'Against one of them' if evasion else 'Against neither'} does an attacker of inputs do clearly worse. "
     "It depends on whom you fear",
+    undefended=headline["undefended"]["clean"],
 )
 
 # %%
