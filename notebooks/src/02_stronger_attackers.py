@@ -25,11 +25,12 @@ from utils.evaluation import Rate, Trainings, accuracy
 from utils.models import mlp, predict, small_cnn
 from utils.records import measured
 from utils.training import fit
+from utils.usual import undefended
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train)
+model = undefended(data)
 x, y = data.test.take(400)
 clean = accuracy(model, (x, y))
 measured("right on test images", clean)

@@ -23,15 +23,15 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.larger import larger
-from utils.models import logits, small_cnn
+from utils.models import logits
 from utils.records import measured
-from utils.training import fit
+from utils.usual import undefended
 from utils.widgets.console import MonitorConsole
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train).requires_grad_(False)
+model = undefended(data).requires_grad_(False)
 pool = data.test  # what arrives is drawn from these, again and again
 measured("right answers", accuracy(model, pool))
 
