@@ -11,7 +11,7 @@ from utils.models import network, resnet
 from utils.training import crop_and_flip, fastest_type, fit
 
 
-def undefended(data: Dataset, epochs: int = 3) -> nn.Module:
+def undefended(data: Dataset, epochs: int = 4) -> nn.Module:
     """A network that was trained plainly and has learned its task, in evaluation mode, on the device of `data`.
 
     Tables get `mlp` and grey images `small_cnn`, as `fit` trains them. That is too little for colour photographs. They
