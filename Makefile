@@ -12,7 +12,7 @@ FIRST = --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 # as many containers do, each kernel and each sandbox would compile torch anew: 10 of 16 processor seconds.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: lab test quick notebooks labs site slides grade gradescope class larger scale compare bench peers seeds findings help
+.PHONY: lab test quick notebooks labs site slides grade gradescope class larger photographs scale compare bench peers seeds findings help
 
 lab: $(MADE) ## JupyterLab at lesson 00; `make lab PORT=8899` for another port
 	$(BIN)/jupyter lab --port=$(PORT) $(FIRST) $(HEADLESS) --allow-root
@@ -48,6 +48,9 @@ class: $(MADE) ## a sample class of five with handout, submissions and grades, t
 
 larger: $(MADE) ## the records on MNIST and larger data that are out of date: minutes each
 	$(BIN)/python tools/build.py --larger
+
+photographs: $(MADE) ## the lessons on CIFAR-10, for README, or `make photographs LESSONS=04_building_masks`: minutes each
+	$(BIN)/python tools/build.py --on cifar10 $(LESSONS)
 
 scale: $(MADE) ## adversarial training on CIFAR-10, or `make scale RECIPES=ten_minutes`: says first for how long
 	PYTHONPATH=. $(BIN)/python tools/scale.py $(RECIPES)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.claims import CLAIMS, claim, file_name, folder, ledger
+from utils.claims import CLAIMS, claim, file_name, folder, ledger, worth_defending
+from utils.rate import Rate, Trainings
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,39 @@ def test_a_verdict_enters_the_ledger(holds, verdict):
     (settled,) = [c for c in ledger() if c.verdict != "open"]
     assert (settled.lesson, settled.text, settled.verdict) == ("02", text, verdict)
     assert "12/100 &lt; 13" in ledger()._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("undefended", "worth"),
+    [
+        (Rate(43, 100), False),
+        (Rate(97, 100), True),
+        (Rate(2, 3), False),
+        (Rate(200, 300), False),  # the limit itself, and not clearly above it
+        (Rate(75, 100), False),  # its interval begins at 65.7 %
+        (Rate(76, 100), True),  # its interval begins at 66.8 %
+        (Rate(6_700, 10_000), False),
+        (Rate(6_800, 10_000), True),
+        (Trainings([Rate(78, 80), Rate(79, 80), Rate(77, 80)]), True),
+        (Trainings([Rate(60, 80), Rate(79, 80), Rate(50, 80)]), False),  # another training may be below
+    ],
+)
+@pytest.mark.parametrize("holds", [True, False, None])
+def test_a_claim_stays_open_where_the_undefended_model_is_not_worth_defending(undefended, worth, holds):
+    assert worth_defending(undefended) == worth
+    card = claim(CLAIMS["02"][0], holds=holds, because="1/3 are left", undefended=undefended)
+    assert (card.verdict == "open") != worth and "1/3 are left" in card.because
+    for page in (repr(card), card._repr_html_()):
+        assert card.verdict in page
+        assert worth or (repr(undefended) in page and "Train it longer" in page), "it says how to go on"
+    assert [c.verdict for c in ledger() if c.verdict != "open"] == [card.verdict] * worth
+
+
+def test_a_model_not_worth_defending_turns_nothing_in_the_ledger():
+    claim(CLAIMS["02"][0], holds=False, because="measured", undefended=Rate(97, 100))
+    claim(CLAIMS["02"][0], holds=True, because="of a poor model", undefended=Rate(43, 100))
+    (kept,) = [c for c in ledger() if c.text == CLAIMS["02"][0]]
+    assert (kept.verdict, kept.because) == ("refuted", "measured")
 
 
 def test_a_claim_of_ones_own_comes_last_and_a_new_verdict_replaces_the_old():

@@ -78,6 +78,7 @@ def test_rates_are_compared_where_both_have_them_and_of_one_kind(tmp_path):
     for dataset, table in tables.items():
         headline = {row: {c: value_of(v) for c, v in cells.items()} for row, cells in table.items()}
         claims = [{"text": "It works", "verdict": dataset, "cell": "c", "because": "x"}]
+        claims += [{"text": "It is cheap", "verdict": "open", "cell": "c", "because": "a poor model"}]
         save(record_with("03_x", {}, dataset, headline=headline, claims=claims), tmp_path)
     assert [what for what, *_ in kept.rates_on_both("digits", "mnist", folder=tmp_path)] == ["03: a x"]
     assert kept.verdicts_on("mnist", folder=tmp_path) == {"It works": "mnist"}

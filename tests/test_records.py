@@ -148,7 +148,7 @@ def test_a_run_becomes_a_record_whose_lines_know_their_cells(kept):
     measured("left", Rate(2, 2))  # a cell that enters a figure twice means the second
     begin_cell(kept, "two")
     measured("left", Rate(0, 2))
-    claim("My own claim", holds=None, because="1")
+    claim("My own claim", holds=None, because="1", undefended=Rate(97, 100))
     larger("99_none", {"row": Rate(1, 2)})
     records.enter(seconds=1.23)
     records.enter(seconds=4.56)
@@ -156,7 +156,7 @@ def test_a_run_becomes_a_record_whose_lines_know_their_cells(kept):
     figures = {(figure["cell"], figure["row"]): shown(figure["value"]) for figure in record["figures"]}
     assert figures == {("one", "left"): "2/2 = 100 % [34, 100]", ("two", "left"): "0/2 = 0 % [0, 66]"}
     assert record["sections"] == {"one": "A title", "two": "A section"}
-    assert [(c["cell"], c["verdict"]) for c in record["claims"]] == [("two", "it depends")]
+    assert [(c["cell"], c["verdict"], c["undefended"]["k"]) for c in record["claims"]] == [("two", "it depends", 97)]
     assert record["headline"] == {"row": {"": value_of(Rate(1, 2))}}
     assert record["seconds"] == 4.6 and record["versions"]["torch"] == torch.__version__
 

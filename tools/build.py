@@ -32,6 +32,7 @@ from nbformat.v4 import new_code_cell
 
 import pages
 from pages import REPOSITORY
+from photographs import on_photographs
 from run import LESSONS, execute, given, grids_of, record_of, save, values_of
 from scale import at_scale
 from utils import kept, records
@@ -264,7 +265,8 @@ def renew() -> None:
     last digit as the twin had that was made by the code of the larger run. Another one gets a line that names the
     commit it came with, for its table.
     """
-    for stem, dataset in kept_records():
+    photographs = [(file.name.split(".")[0], "cifar10") for file in sorted(RESULTS.glob("*.cifar10.json"))]
+    for stem, dataset in dict.fromkeys([*kept_records(), *photographs]):
         record, digits = records.read(stem, dataset), records.read(stem)
         if record and not is_current(stem, dataset):
             made_alike = all(digits[part] == record[part] for part in ("machine", "versions"))
@@ -316,6 +318,7 @@ def stamp(readme: str) -> str:
         "issues": f"<{REPOSITORY}/issues>",
         "hub": f"```\n{on_hub()}\n```",
         "scale": at_scale(),
+        "photographs": on_photographs(),
     }
     for name, text in parts.items():
         before, opened, rest = readme.partition(f"<!-- {name} -->\n")

@@ -26,6 +26,7 @@
     distillation  defensive distillation
     smoothing     randomized smoothing and its certificates
     bounds        proofs by intervals, lines and Lipschitz constants
+    usual         the model that lessons attack
     attacks       one signature each
     training      one training loop
     layerwise     gradients of each example, layer by layer

@@ -115,11 +115,15 @@ def epochs_of(name: str, folder: Path = SCALE) -> dict[float, tuple[Rate, Rate]]
 
 
 def verdicts_on(dataset: str, before: str = "14", folder: Path = RESULTS) -> dict[str, str]:
-    """{claim: verdict} as the kept records of this data set settle the claims of the lessons before this one."""
+    """{claim: verdict} as the kept records of this data set settle the claims of the lessons before this one.
+
+    A claim that stayed open there was not settled, and is left out.
+    """
     found = {}
     for number in (number for number in CLAIMS if number < before):
         record = read(stem_of(number, folder), dataset, folder)
-        found |= {claim["text"]: claim["verdict"] for claim in (record or {"claims": []})["claims"]}
+        claims = (record or {"claims": []})["claims"]
+        found |= {claim["text"]: claim["verdict"] for claim in claims if claim["verdict"] != "open"}
     return found
 
 

@@ -46,12 +46,13 @@ class Figure(TypedDict):
 
 
 class Verdict(TypedDict):
-    """A claim that a cell settled."""
+    """A claim that a cell settled, and how often the undefended model was right that it rests on."""
 
     cell: str
     text: str
     verdict: str
     because: str
+    undefended: NotRequired[Value]
 
 
 class Record(TypedDict):

@@ -25,11 +25,12 @@ from utils.evaluation import Rate, Trainings, accuracy
 from utils.models import mlp, predict, small_cnn
 from utils.records import measured
 from utils.training import fit
+from utils.usual import undefended
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train)
+model = undefended(data)
 x, y = data.test.take(400)
 clean = accuracy(model, (x, y))
 measured("right on test images", clean)
@@ -596,6 +597,7 @@ claim(
     "Surviving FGSM means being robust",
     holds=not left.clearly_below(Rate(left.n, left.n)),
     because=f"of the images that survive FGSM, {left} survive 20 steps of PGD in the same ball",
+    undefended=clean,
 )
 
 # %%
@@ -604,6 +606,7 @@ claim(
     holds=not min(by_calls["scores (Square)"][500], by_calls["labels (RayS)"][500]).clearly_below(clean),
     because=f"right on {clean}; after 500 calls, {by_calls['scores (Square)'][500]} from scores alone, "
     f"{by_calls['labels (RayS)'][500]} from labels alone",
+    undefended=clean,
 )
 
 # %% [markdown]

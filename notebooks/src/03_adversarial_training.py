@@ -559,6 +559,7 @@ claim(
     holds=None if helps and lost else helps,
     because=f"{ball}, it keeps {inside} where {held['undefended'][ball]} were left; "
     + "; ".join(f"{row}, it keeps {rate}" for row, rate in held["PGD"].items() if row != ball),
+    undefended=clean,
 )
 
 # %%
@@ -570,6 +571,7 @@ claim(
     holds=needed and (enough or None),
     because=f"without it {left['undefended']} withstand the attacks, after training on noise {left['noise']}, "
     f"with it {final['worst case']}; without any attack {final['no attack']} are right",
+    undefended=clean,
 )
 
 # %%
@@ -581,6 +583,7 @@ claim(
     because=f"at equal passes {len(dearer)} of {len(defended)} recipes are clearly less accurate than {clean} (PGD: "
     f"{headline['PGD']['no attack']}); an update of {len(slower)} of them is dearer than a plain one "
     f"(PGD: {bill['PGD'] / bill['undefended']:g} times the passes)",
+    undefended=clean,
 )
 
 # %% [markdown]

@@ -598,6 +598,7 @@ claim(
     holds=bool(gain) and len(fell) <= len(gain) / 2,
     because=f"{len(gain)} of {len(models) - 1} masks do keep their own gradients from PGD; but of {len(fell)} of these "
     f"{len(gain)} the gradients of another network leave clearly less than PGD does",
+    undefended=headline["undefended"]["clean"],
 )
 
 # %%
@@ -607,6 +608,7 @@ claim(
     holds=not sturdy.clearly_above(worn),
     because=f"under the strongest single attack, the best of {len(on)} masks ({best}) keeps {worn}; "
     f"the same updates spent on adversarial training, without a mask, keep {sturdy}",
+    undefended=headline["undefended"]["clean"],
 )
 
 # %% [markdown]

@@ -463,6 +463,7 @@ claim(
     holds=len(fallen) > len(gained) / 2 or (None if fallen else False),
     because=f"of {len(masks)} masks {len(gained)} keep clearly more than the undefended model under PGD; in the worst "
     f"case {len(fallen)} of these fall back to no more than its {base}",
+    undefended=headline["undefended"]["clean"],
 )
 
 # %%
@@ -473,6 +474,7 @@ claim(
     holds=None if 0 < len(pays) < len(masks) else bool(pays),
     because=f"{len(pays)} of {len(masks)} masked models ({', '.join(pays)}) are clearly less accurate than "
     f"{everywhere['undefended']}; for the others no loss shows on {len(data.test.y):,} images",
+    undefended=headline["undefended"]["clean"],
 )
 
 # %% [markdown]

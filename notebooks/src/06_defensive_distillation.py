@@ -462,6 +462,7 @@ claim(
     holds=defended.clearly_above(alone),
     because=f"PGD with cross-entropy leaves {opened['cross-entropy']}, the adapted worst case {defended}; "
     f"without the defense it is {alone}",
+    undefended=clean,
 )
 
 # %%
@@ -471,6 +472,7 @@ claim(
     holds=True if gain else False if loss or looks_with.clearly_above(looks_alone) else None,  # a gain in reports alone
     because=f"after PGD with cross-entropy adversarial training leaves {looks_alone}, with distillation {looks_with}; "
     f"in the worst case {worst_alone}, with distillation {worst_with}",
+    undefended=clean,
 )
 
 # %% [markdown]

@@ -501,6 +501,7 @@ claim(
     because=f"interval bounds prove {by_boxes_alone} within {eps:g} in every pixel, where votes have nothing to say, "
     f"and a network that cannot stretch {in_l2['cannot stretch']} within {goal:g} in L2, votes under noise "
     f"{in_l2['votes under noise']}. The others need a network that was trained or built for the proof",
+    undefended=accuracy(plain, (x, y)),
 )
 
 # %% [markdown]

@@ -76,7 +76,8 @@ chance = torch.Generator().manual_seed(0)
 inside = (torch.rand(128, len(x), generator=chance).argsort(1) < len(x) // 2).to(x.device)  # (K, N)
 networks, single = fit_many(x, y, inside), fit_many(x, y, inside[5:6], seed=5)[0]
 right = networks(x).argmax(-1) == y
-measured("right, trained on", Rate(int(right[inside].sum()), int(inside.sum())))
+learned = Rate(int(right[inside].sum()), int(inside.sum()))
+measured("right, trained on", learned)
 measured("right, held out", Rate(int(right[~inside].sum()), int((~inside).sum())))
 measured("network 5 and the same one trained alone agree", leakage.agreement(networks[5], single, data.test.x))
 
@@ -666,6 +667,9 @@ plots.rates(left, x="accuracy of the victim")
 # than they do turns with the noise that is drawn.
 #
 # ## Verdict
+#
+# (`undefended` here: how often the networks were right about what they were trained on.
+# Who has learned nothing leaks nothing.)
 
 # %%
 headline = {f"members, {name}": rate for name, rate in exposed.items()}
@@ -684,6 +688,7 @@ claim(
     because=f"behind a mask, membership finds {exposed['behind a mask']} (without: {exposed['as it is']}) "
     f"at 1 % false accusations; and from the gradient that a client sends, {kept['hidden gradient']['naive']} images "
     f"are read by an attacker who trusts the mask, {kept['hidden gradient']['adapted']} by one who leaves it out",
+    undefended=learned,
 )
 
 # %%
@@ -696,6 +701,7 @@ claim(
     f"{curves['probabilities'][len(elsewhere)]} (a stranger in {agrees}). But this model inversion draws a class "
     f"(another network reads it so in {read_as}), not a training image (it is one in {a_member}): "
     "leaks of data belong to it, and this inversion shows a class and no more",
+    undefended=learned,
 )
 
 # %% [markdown]

@@ -919,6 +919,7 @@ claim(
     holds=worked.interval[0] > 0.5 and not kept.clearly_below(right(clean)),
     because=f"with 4 % of the training images poisoned, the trigger works on {worked}, "
     f"and the accuracy on held-out images is {kept}, without poison {right(clean)}",
+    undefended=right(clean),
 )
 
 # %%
@@ -931,6 +932,7 @@ claim(
     + ", ".join(f"{rate} to the attacker with {name}" for name, rate in best.items())
     + ", of five trainings each. It depends on whether labels are wrong, on trusted images, "
     "and on guessing the attacker's rate",
+    undefended=right(clean),
 )
 
 # %%

@@ -403,6 +403,7 @@ claim(
     holds=len(set(chosen.values())) == 1,
     because="; ".join(f"for the {client}: {name}" for client, name in chosen.items())
     + ". Which one depends on the attacker, the goal and the budgets",
+    undefended=offers["undefended"].accuracy,
 )
 
 # %% [markdown]

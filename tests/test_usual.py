@@ -1,0 +1,49 @@
+"""The model that lessons attack: on digits what `fit` makes of `small_cnn`, on photographs a residual network."""
+
+import pytest
+import torch
+from torch import nn
+
+from utils.data import Split, load
+from utils.models import logits, small_cnn
+from utils.training import fit
+from utils.usual import undefended
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def photographs(digits, name):
+    """Two kinds of images that only their left halves tell apart: the one is white there. As CIFAR-10 in shape."""
+    x = torch.rand(256, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(256) % 2
+    x[y == 1, :, :, :16] = 1
+    return digits._replace(name=name, train=Split(x, y), test=Split(x, y), classes=("grey", "white"))
+
+
+def test_on_digits_it_is_what_fit_makes_of_the_small_network(digits):
+    torch.manual_seed(0)
+    theirs = fit(small_cnn(digits), digits.train)
+    torch.manual_seed(0)
+    ours = undefended(digits)
+    assert torch.equal(logits(ours, digits.test.x), logits(theirs, digits.test.x))
+
+
+def test_on_photographs_it_is_a_residual_network_that_has_learned(digits):
+    data = photographs(digits, "gtsrb")
+    torch.manual_seed(0)
+    model = undefended(data, epochs=8)
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()) and not model.training
+    assert (logits(model, data.test.x).argmax(1) == data.test.y).float().mean() > 0.9
+    assert {p.dtype for p in model.parameters()} == {torch.float32}, "attacks compute in full precision"
+
+
+def test_signs_are_not_mirrored(digits, monkeypatch):
+    """A turn to the left would be learned as one to the right."""
+    asked = {}
+    monkeypatch.setattr("utils.usual.fit", lambda model, train, augment, **how: asked.update(augment.keywords))
+    for name, flip in (("gtsrb", False), ("cifar10", True)):
+        undefended(photographs(digits, name))
+        assert asked["flip"] is flip
