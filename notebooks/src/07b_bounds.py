@@ -528,7 +528,7 @@ print("the same loss:", torch.equal(*losses))
 # %%
 headline |= {"cannot stretch, in L2": {"clean": Trainings(right), "proved": in_l2["cannot stretch"]}}
 headline |= {"votes under noise, in L2": {"proved": in_l2["votes under noise"]}}
-larger("07b_bounds", headline)
+larger("07b_bounds", headline, "mnist", "cifar10")
 
 # %% [markdown]
 # ## Further
