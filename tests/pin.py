@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
+import bounds_peers
 import monitoring_peers
 import nbgrader_peer
 import peers
@@ -29,6 +30,7 @@ TESTS = {
     peers: "test_peers.py",
     privacy_peers: "test_privacy_peers.py",
     monitoring_peers: "test_monitoring_peers.py",
+    bounds_peers: "test_bounds_peers.py",
     nbgrader_peer: "test_labs_nbgrader.py",
 }
 PEERS = {peer: module for module in TESTS for peer in module.ENVIRONMENTS}
@@ -85,7 +87,8 @@ def pin(peer: str) -> None:
     python = small_env(peer, module.ENVIRONMENTS[peer])
     told = {"asked": asked(peer), "judged": judged(peer)}
     told["versions"] = [word for word in module.ENVIRONMENTS[peer] if not word.startswith("-")]
-    told["beside"] = [f"{name}=={version(name)}" for name in BESIDE]
+    brought = {word.partition("==")[0] for word in told["versions"]}
+    told["beside"] = [f"{name}=={version(name)}" for name in BESIDE if name not in brought]
     told["answers"] = json.loads(json.dumps(module.answers(python, peer)))
     (PINNED / f"{peer}.json").write_text(as_text(told | {"seal": seal(told)}))
     print(f"{peer}: pinned", flush=True)

@@ -247,14 +247,14 @@ def is_current(stem: str, dataset: str) -> bool:
     return bool(record) and record["fingerprint"] == assemble(LESSONS / "src" / f"{stem}.py").metadata.fingerprint
 
 
-def measure(stem: str, dataset: str) -> None:
-    """Run a lesson on a data set, and keep its record."""
+def measure(stem: str, dataset: str, note: str = "") -> None:
+    """Run a lesson on a data set, and keep its record, with a note that says what its reader must know."""
     print(f"running {stem} on {dataset}", flush=True)
     notebook, begin = assemble(LESSONS / "src" / f"{stem}.py"), time.monotonic()
     record, twin = record_of(notebook, execute(notebook, **given(dataset)), stem, dataset), records.read(stem)
     if twin and twin["fingerprint"] == record["fingerprint"]:
         record["twin"] = values_of(twin)
-    save(record)
+    save(record | ({"note": note} if note else {}))
     print(f"{stem} on {dataset}: {time.monotonic() - begin:.0f} s", flush=True)
 
 
@@ -374,6 +374,7 @@ def main() -> None:
         "stems", nargs="*", metavar="STEM", help="lessons to run in any case, e.g. 01_one_gradient_step"
     )
     parser.add_argument("--on", metavar="DATASET", help="keep records of runs on this data set, and change no notebook")
+    parser.add_argument("--note", default="", help="kept in these records, e.g. that images were decoded from JPEG")
     parser.add_argument("--larger", action="store_true", help="the kept records at a larger scale that are out of date")
     parser.add_argument("--renew", action="store_true", help="keep those whose code computes the same on the digits")
     asked = parser.parse_args()
@@ -382,7 +383,8 @@ def main() -> None:
     elif asked.larger:
         side_by_side(measure, [job for job in kept_records() if not is_current(*job)])
     elif asked.on:
-        side_by_side(measure, [(source.stem, asked.on) for source, _ in asked_for(LESSONS / "src", asked.stems)])
+        sources = [source for source, _ in asked_for(LESSONS / "src", asked.stems)]
+        side_by_side(measure, [(source.stem, asked.on, asked.note) for source in sources])
     else:
         build_all(asked.stems)
 
