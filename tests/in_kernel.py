@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 @contextmanager
 def kernel() -> Iterator[Callable[..., list[list[NotebookNode]]]]:
     """Runs cells as a notebook of their own, and returns what each shows. Modules stay; no name and no history does."""
-    client = NotebookClient(new_notebook(), allow_errors=True, coalesce_streams=True)
+    client = NotebookClient(new_notebook(), allow_errors=True, coalesce_streams=True, timeout=300)
 
     def outputs(*cells: str) -> list[list[NotebookNode]]:
         client.nb = new_notebook(cells=[new_code_cell(cell) for cell in ("%reset -f", *cells)])
