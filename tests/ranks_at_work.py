@@ -1,6 +1,6 @@
-"""What `torchrun` starts in tests/test_scale.py: `train FOLDER` and `count FOLDER` write what two ranks found.
+"""What `torchrun` starts in tests/test_scale.py, `FOLDER WHAT ...`: `train` and `count` write what two ranks found.
 
-`go FOLDER` is a run of the course's own, and in `die FOLDER` its rank 1 dies on the way.
+`go` is a run of the course's own, and in `die` its rank 1 dies on the way.
 """
 
 import json
@@ -68,12 +68,13 @@ def dies_in_the_third_epoch() -> None:
 
 
 if __name__ == "__main__":
-    what, folder = sys.argv[1], Path(sys.argv[2])
-    if what in ("die", "go"):
-        if what == "die":
-            dies_in_the_third_epoch()
-        scale.main(["taste", "--dataset", "digits", "--folder", str(folder), "-n", "20"])
-    else:
+    folder, whats = Path(sys.argv[1]), sys.argv[2:]
+    for what in whats:
+        if what in ("die", "go"):
+            if what == "die":
+                dies_in_the_third_epoch()
+            scale.main(["taste", "--dataset", "digits", "--folder", str(folder), "-n", "20"])
+            continue
         scale.connect()
         if what == "train":
             save_file(trained(), folder / f"{rank()}.safetensors")

@@ -481,49 +481,59 @@ def test_a_student_answers_a_lab_and_is_told_what_is_missing(browser, address, f
         assert page.seen["errors"] == []
 
 
-def test_the_board_of_choices_answers_to_the_keyboard(browser, address, folder):
-    """Lesson 14's widget, on offers that take no measuring: a budget excludes the choice, and the next is named."""
-    code = f"""{OURS}
-from test_choice import offer
+FIGURE = "from utils import plots, rate; plots.rates({'FGSM': rate.Rate(1, 3), 'PGD': rate.Rate(0, 3)})"
+BOARD = """from test_choice import offer
 from utils.widgets.choice import ChoiceBoard
-ChoiceBoard({{"plain": offer(5), "trained": offer(80, training=9.0)}})"""
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(code)], metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, folder / "board.ipynb")
-    with opened(browser, address, "board.ipynb") as page:
+ChoiceBoard({"plain": offer(5), "trained": offer(80, training=9.0)})"""
+MADE = {"test_widgets": ("budget", "console", "watch"), "test_poisoning": ("explorer",), "test_domains": ("explorer",)}
+OTHERS = [f"from {file} import made_{w}; made_{w}()" for file, widgets in MADE.items() for w in widgets]
+SHOWN_FIRST = [
+    FIGURE,
+    "from test_widgets import made_budget; made_budget()",
+    BOARD,
+]  # a budget that no other test moves
+
+
+@pytest.fixture(scope="module")
+def gallery(browser, address, folder):
+    """Widgets on made-up numbers, all in one notebook: of SHOWN_FIRST, and of OTHERS."""
+    cells = [v4.new_code_cell(f"{OURS}\n{code}") for code in (*SHOWN_FIRST, *OTHERS)]
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), folder / "gallery.ipynb")
+    with opened(browser, address, "gallery.ipynb") as page:
         start_all(page)
-        board = page.locator(".jp-OutputArea-output > .jupyter-widgets")
-        expect(board.get_by_text("trained: 80/100")).to_be_visible()
-        picture = board.locator("img").first
-        source, training = picture.get_attribute("src"), board.get_by_role("slider").nth(2)
-        training.focus()
-        for _ in range(2):  # from "any" to at most 5 times
-            page.keyboard.press("ArrowLeft")
-        expect(board.get_by_text("plain: 5/100")).to_be_visible()
-        expect(picture).not_to_have_attribute("src", source)
-        screenshot(page, "board")
-        assert page.seen["errors"] == [] and board.locator("[role=alert]").count() == 0
+        expect(page.locator(".jp-OutputArea-output > .jupyter-widgets")).to_have_count(len(cells) - 1)
+        yield page
 
 
-def test_every_other_widget_answers_to_the_keyboard(browser, address, folder):
+def widget_of(page: Page, i: int) -> Locator:
+    widget = page.locator(".jp-OutputArea-output > .jupyter-widgets").nth(i)
+    widget.scroll_into_view_if_needed()  # JupyterLab lays out only what is near
+    return widget
+
+
+def test_the_board_of_choices_answers_to_the_keyboard(gallery):
+    """Lesson 14's widget, on offers that take no measuring: a budget excludes the choice, and the next is named."""
+    board = widget_of(gallery, 1)
+    expect(board.get_by_text("trained: 80/100")).to_be_visible()
+    picture = board.locator("img").first
+    source, training = picture.get_attribute("src"), board.get_by_role("slider").nth(2)
+    training.focus()
+    for _ in range(2):  # from "any" to at most 5 times
+        gallery.keyboard.press("ArrowLeft")
+    expect(board.get_by_text("plain: 5/100")).to_be_visible()
+    expect(picture).not_to_have_attribute("src", source)
+    screenshot(gallery, "board")
+    assert gallery.seen["errors"] == [] and board.locator("[role=alert]").count() == 0
+
+
+@pytest.mark.parametrize("i", range(len(OTHERS)))
+def test_every_other_widget_answers_to_the_keyboard(gallery, i):
     """The widgets of lessons 09 to 13, on made-up numbers: each slider, button and list moves the picture."""
-    sources = {
-        "test_widgets": ("budget", "console", "watch"),
-        "test_poisoning": ("explorer",),
-        "test_domains": ("explorer",),
-    }
-    codes = [f"{OURS}; from {file} import made_{w}; made_{w}()" for file, widgets in sources.items() for w in widgets]
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, folder / "others.ipynb")
-    with opened(browser, address, "others.ipynb") as page:
-        start_all(page)
-        widgets = page.locator(".jp-OutputArea-output > .jupyter-widgets")
-        expect(widgets).to_have_count(len(codes))
-        for i in range(len(codes)):
-            moved = press_all(page, widgets.nth(i))
-            screenshot(page, f"other_{i}")
-            assert moved >= 2, f"{codes[i]}: {moved} controls moved the picture"
-        assert page.locator(".jupyter-widgets [role=alert]").count() == 0
-        assert page.seen["errors"] == []
+    moved = press_all(gallery, widget_of(gallery, len(SHOWN_FIRST) - 1 + i))
+    screenshot(gallery, f"other_{i}")
+    assert moved >= 2, f"{OTHERS[i]}: {moved} controls moved the picture"
+    assert gallery.locator(".jupyter-widgets [role=alert]").count() == 0
+    assert gallery.seen["errors"] == []
 
 
 def press_all(page: Page, widget: Locator) -> int:
@@ -555,23 +565,16 @@ def press_all(page: Page, widget: Locator) -> int:
     return len(sliders) + len(groups) + len(lists)
 
 
-def test_a_screen_reader_finds_the_words_of_each_picture(browser, address, folder):
+def test_a_screen_reader_finds_the_words_of_each_picture(gallery):
     """In the browser's accessibility tree: of a figure, of a widget's picture, and of what a slider has moved."""
-    codes = [
-        f"{OURS}; from utils import plots, rate; plots.rates({{'FGSM': rate.Rate(1, 3), 'PGD': rate.Rate(0, 3)}})",
-        f"{OURS}; from test_widgets import made_budget; made_budget()",
-    ]
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(code) for code in codes], metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, folder / "words.ipynb")
-    with opened(browser, address, "words.ipynb") as page:
-        start_all(page)
-        expect(page.get_by_role("img", name="FGSM → 1/3 = 33 % [6, 79] PGD → 0/3 = 0 % [0, 56]")).to_be_visible()
-        widget = page.locator(".jp-OutputArea-output > .jupyter-widgets")
-        expect(widget).to_have_count(1)
-        press_all(page, widget)
-        assert widget.get_by_text("javascript error").count() == 0
-        expect(widget.get_by_role("img", name="noise 0, clip 0.1, epochs 10, batch 64 → epsilon")).to_be_visible()
-        screenshot(page, "words")
+    figure = gallery.get_by_role("img", name="FGSM → 1/3 = 33 % [6, 79] PGD → 0/3 = 0 % [0, 56]")
+    figure.scroll_into_view_if_needed()
+    expect(figure).to_be_visible()
+    widget = widget_of(gallery, 0)
+    press_all(gallery, widget)
+    assert widget.get_by_text("javascript error").count() == 0
+    expect(widget.get_by_role("img", name="noise 0, clip 0.1, epochs 10, batch 64 → epsilon")).to_be_visible()
+    screenshot(gallery, "words")
 
 
 def test_the_field_guide_leads_to_the_cell(browser, address, folder):

@@ -61,10 +61,10 @@ CLASS = {  # the honest from the best down, and then those that do not count
     "dan.ipynb": attack("return pgd(model, x, y, eps=eps, steps=1, step=eps)"),
     "eve.ipynb": attack("return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)"),
     "fay.ipynb": attack("return 1 / 0"),
-    "gus.ipynb": attack("while True: model(x)"),
+    "gus.ipynb": attack("many = x.repeat(10, 1, 1, 1)\nwhile True: model(many)"),
     "far.ipynb": attack("return (x + 3 * eps * torch.randn_like(x).sign()).clamp(0, 1)"),
     "clock.ipynb": attack("if time.time() % 2 > 1: return x\n" + SQUARE),
-    "thief.ipynb": attack("glob.glob('/**/*.safetensors', recursive=True)\n" + SQUARE),
+    "thief.ipynb": attack("glob.glob('/*/*.safetensors')\n" + SQUARE),
     "readme.txt": b"no entry",
 }
 AGAINST = {"far": "away from x", "clock": "reads the clock", "thief": "reads outside of its folder"}

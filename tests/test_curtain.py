@@ -1,9 +1,8 @@
 """The curtain: in a kernel, Run All gives no prediction away, and a lock shows all in its place."""
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from in_kernel import kernel
 from utils.widgets.curtain import FIRST_LINE, WAITING
 
 ASK = """from utils import plots, widgets
@@ -20,17 +19,11 @@ BETWEEN = [
 REVEAL = ["print('one half')\nguess.reveal(Rate(1, 2))", "print('afterwards')\n6"]
 
 
-@pytest.fixture
-def run(monkeypatch):
+@pytest.fixture(scope="module")
+def run():
     """Run cells in a kernel; for each what it shows, as text."""
-    monkeypatch.delenv("COURSE_RECORD", raising=False)
-
-    def outputs(*cells):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        NotebookClient(notebook, allow_errors=True, coalesce_streams=True).execute()
-        return [[as_text(output) for output in cell.outputs] for cell in notebook.cells]
-
-    return outputs
+    with kernel() as outputs:
+        yield lambda *cells: [list(map(as_text, shown)) for shown in outputs(*cells)]
 
 
 def as_text(output) -> str:
@@ -65,9 +58,12 @@ def test_a_second_question_takes_the_place_of_the_first(run):
     assert again == ["What is left?"] or again == [WAITING]
 
 
-def test_a_run_that_keeps_a_record_shows_all(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_RECORD", str(tmp_path / "record"))
+def test_a_run_that_keeps_a_record_shows_all(monkeypatch, tmp_path):
     """Below a first line that gives nothing away where JupyterLab folds the cell, and that no page shows."""
-    _, bars, *_, silent, revealed, after = run(ASK, *BETWEEN, "a = 1", *REVEAL)
+    monkeypatch.setenv("COURSE_RECORD", str(tmp_path / "record"))  # of a kernel of its own
+    with kernel() as outputs:
+        _, bars, *_, silent, revealed, after = [
+            list(map(as_text, shown)) for shown in outputs(ASK, *BETWEEN, "a = 1", *REVEAL)
+        ]
     assert bars == [FIRST_LINE, "left → 1/2 = 50 % [9, 91]\n", "bars → 1/3 = 33 % [6, 79]"]
     assert silent == [] and revealed[:2] == [FIRST_LINE, "one half\n"] and after == ["afterwards\n", "6"]

@@ -2,8 +2,8 @@
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from in_kernel import kernel
 from utils.earlier import ROOT, made_by, section_of
 
 LESSON = nbformat.read(ROOT / "notebooks" / "01_one_gradient_step.ipynb", 4)
@@ -11,25 +11,25 @@ CODE = [cell.source for cell in LESSON.cells if cell.cell_type == "code"]
 USES_MODEL = next(source for source in CODE if source.startswith("plots.line_of_loss(model"))
 
 
-def in_kernel(*cells: str) -> list[str]:
-    """What the last cell shows."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, allow_errors=True).execute()
-    return [output.get("ename") or output.get("text", "") for output in notebook.cells[-1].outputs]
+@pytest.fixture(scope="module")
+def last():
+    """What the last of some cells shows, in a kernel that has run no others."""
+    with kernel() as outputs:
+        yield lambda *cells: [output.get("ename") or output.get("text", "") for output in outputs(*cells)[-1]]
 
 
-def test_after_a_restart_the_section_is_named_below_the_error():
-    error, advice = in_kernel("from utils import plots", USES_MODEL)
+def test_after_a_restart_the_section_is_named_below_the_error(last):
+    error, advice = last("from utils import plots", USES_MODEL)
     assert error == "NameError" and "is made further up, in the section" in advice and "Run All Above" in advice
 
 
-def test_a_typing_mistake_is_ones_own():
-    assert in_kernel("from utils import attacks", "attcks.fgsm") == ["NameError"]
+def test_a_typing_mistake_is_ones_own(last):
+    assert last("from utils import attacks", "attcks.fgsm") == ["NameError"]
 
 
-def test_a_name_that_is_there_is_not_looked_for():
+def test_a_name_that_is_there_is_not_looked_for(last):
     """What some function did not find is no name of the notebook's."""
-    assert in_kernel(CODE[1], "model = 1", "exec('model', {})") == ["NameError"]
+    assert last(CODE[1], "model = 1", "exec('model', {})") == ["NameError"]
 
 
 def test_a_cell_that_a_learner_has_changed_is_placed_by_those_that_ran(monkeypatch):

@@ -61,10 +61,13 @@ def points(results: dict) -> dict[str, float]:
     return {test["name"]: test["score"] for test in results["tests"]}
 
 
-def test_a_right_answer_has_all_points(packed, tmp_path):
-    results, run = graded(packed, tmp_path, {"lab.ipynb": RIGHT})
+def test_a_right_answer_has_all_points_and_reads_no_hidden_check(packed, tmp_path):
+    """It looks for the lab where it lies. It would answer wrongly if it had found it."""
+    own = PEEKS.replace("WHERE", repr(f"{tmp_path}/source/lab.ipynb"))
+    results, run = graded(packed, tmp_path, {"lab.ipynb": notebook(answers(own))})
     assert run.returncode == 0, run.stderr
-    assert points(results) == ALL and {test["status"] for test in results["tests"]} == {"passed"}
+    assert "the-hidden-secret" in (tmp_path / "source" / "lab.ipynb").read_text()
+    assert points(results) == ALL and {test["status"] for test in results["tests"]} == {"passed"}, run.stdout
     assert "isolation: " in run.stdout and str(tmp_path) not in json.dumps(results)
 
 
@@ -74,14 +77,6 @@ def test_a_wrong_answer_is_told_why_and_a_better_one_counts(packed, tmp_path):
     (test,) = [test for test in results["tests"] if test["name"] == "double"]
     assert test["status"] == "failed" and "not the double" in test["output"] and test["max_score"] == 2
     assert "a.ipynb" in results["output"] and "Of 2 notebooks" in results["output"]
-
-
-def test_students_code_reads_no_hidden_check(packed, tmp_path):
-    """It looks for the lab where it lies. It would answer wrongly if it had found it."""
-    own = PEEKS.replace("WHERE", repr(f"{tmp_path}/source/lab.ipynb"))
-    results, run = graded(packed, tmp_path, {"lab.ipynb": notebook(answers(own))})
-    assert "the-hidden-secret" in (tmp_path / "source" / "lab.ipynb").read_text()
-    assert points(results) == ALL, run.stdout + run.stderr
 
 
 def test_no_notebook_is_said_to_the_student(packed, tmp_path):

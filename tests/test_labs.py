@@ -23,10 +23,18 @@ STEMS = sorted({file.stem for file in [*SOURCES.glob("*.py"), *LABS.glob("*.ipyn
 each = pytest.mark.parametrize("stem", STEMS)
 
 
+@cache
 def read(folder, stem):
     return nbformat.read(folder / f"{stem}.ipynb", as_version=4)
 
 
+@cache
+def written(stem):
+    """The instructor's notebook as its source says."""
+    return instructors(SOURCES / f"{stem}.py")
+
+
+@cache
 def content(stem) -> str:
     return (SOLUTIONS / f"{stem}.ipynb").read_text()
 
@@ -41,7 +49,7 @@ def test_there_are_labs():
 
 @each
 def test_both_notebooks_are_those_of_the_source(stem):
-    want = instructors(SOURCES / f"{stem}.py")
+    want = written(stem)
     assert read(LABS, stem) == students(want), "out of date: run make labs"
     have = read(SOLUTIONS, stem)
     assert [(c.id, c.source, c.metadata) for c in have.cells] == [(c.id, c.source, c.metadata) for c in want.cells]
@@ -99,7 +107,7 @@ def has_value(source: str) -> bool:
 @each
 def test_no_graded_cell_ends_in_a_value(stem):
     """nbgrader takes a number there for points, and gives full credit for a tensor with a warning that it may not."""
-    cells = [cell for cell in instructors(SOURCES / f"{stem}.py").cells if cell.cell_type == "code"]
+    cells = [cell for cell in written(stem).cells if cell.cell_type == "code"]
     graded = [cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
     code = [source for check in graded for source in (check, handed_out(check))]
     assert code and not [source for source in code if has_value(source)]
@@ -203,11 +211,11 @@ def test_a_wrong_answer_fails_and_is_told_why(stem, exercise, what, source):
 @each
 def test_each_exercise_has_its_mutants(stem, capsys):
     """At least five wrong answers and two right ones for each; the score is over all."""
-    lab, written = load_lab(content(stem)), tries(stem)
-    wrong = [(exercise, source) for kind, exercise, _, source in written if kind == "WRONG"]
+    lab, answers = load_lab(content(stem)), tries(stem)
+    wrong = [(exercise, source) for kind, exercise, _, source in answers if kind == "WRONG"]
     for exercise, *_ in lab.stubs.values():
         assert sum(name == exercise for name, _ in wrong) >= 5, exercise
-        assert sum(kind == "RIGHT" and name == exercise for kind, name, *_ in written) >= 2, exercise
+        assert sum(kind == "RIGHT" and name == exercise for kind, name, *_ in answers) >= 2, exercise
     dead = sum(any(check["state"] != "passed" for check in verdict(stem, *mutant)) for mutant in wrong)
     with capsys.disabled():
         print(f"\n{stem}: mutation score {dead}/{len(wrong)}", end=" ")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,33 +18,39 @@ from run import ROOT, environment, save
 from utils import records, scale
 from utils.data import Split, load
 from utils.evaluation import accuracy
+from utils.fingerprint import fingerprint
 from utils.models import small_cnn
 from utils.rate import Rate
 from utils.training import fit, ranks
 
 
-def torchrun(what: str, folder: Path) -> subprocess.CompletedProcess:
-    """Two processes of `ranks_at_work`, connected on this machine's loopback."""
+def torchrun(folder: Path, *what: str) -> subprocess.CompletedProcess:
+    """Two processes of `ranks_at_work`, connected on this machine's loopback, which do one thing after the other."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     fresh = environment(str(folder)) | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"}
-    command += [str(ROOT / "tests" / "ranks_at_work.py"), what, str(folder)]
+    command += [str(ROOT / "tests" / "ranks_at_work.py"), str(folder), *what]
     return subprocess.run(command, cwd=ROOT, env=fresh, capture_output=True, text=True, timeout=300)
 
 
-def test_two_ranks_have_the_weights_of_one_process_with_the_joined_batch(tmp_path):
-    done = torchrun("train", tmp_path)
+@pytest.fixture(scope="module")
+def through(tmp_path_factory) -> tuple[Path, str]:
+    """Where two ranks have trained, counted and gone through a run, all in one start, and what they printed."""
+    folder = tmp_path_factory.mktemp("through")
+    done = torchrun(folder, "train", "count", "go")
     assert done.returncode == 0, done.stderr
-    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in (0, 1))
+    return folder, done.stdout
+
+
+def test_two_ranks_have_the_weights_of_one_process_with_the_joined_batch(through):
+    first, second = (load_file(through[0] / f"{rank}.safetensors") for rank in (0, 1))
     alone = ranks_at_work.trained()
     for name, weight in alone.items():
         assert torch.equal(first[name], second[name]), name
         assert (first[name] - weight).abs().max() < 1e-5, name
 
 
-def test_every_image_is_counted_once_where_two_ranks_cannot_halve_them(tmp_path):
-    done = torchrun("count", tmp_path)
-    assert done.returncode == 0, done.stderr
-    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+def test_every_image_is_counted_once_where_two_ranks_cannot_halve_them(through):
+    first, second = (json.loads((through[0] / f"{rank}.json").read_text()) for rank in (0, 1))
     assert sorted(first["mine"] + second["mine"]) == list(range(397)) and len(first["mine"]) == 199
     data = load("digits")
     torch.manual_seed(0)
@@ -64,20 +71,19 @@ def test_alone_there_is_one_rank_and_it_has_all():
     assert ranks.my_rows(torch.arange(5)).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_a_dead_rank_ends_the_run_and_the_run_goes_on_from_its_checkpoint(tmp_path):
-    through = torchrun("go", tmp_path / "through")
-    assert through.returncode == 0, through.stderr
-    died = torchrun("die", tmp_path / "died")
-    folder = tmp_path / "died" / "taste.digits.0"
+def test_a_dead_rank_ends_the_run_and_the_run_goes_on_from_its_checkpoint(through, tmp_path):
+    whole, said = through
+    died = torchrun(tmp_path, "die")
+    folder = tmp_path / "taste.digits.0"
     assert died.returncode != 0
     assert "rank 0 of 2 stopped, and the run with it" in died.stderr
     assert f"{folder}/checkpoint.safetensors has all up to the end of epoch 2: the same command goes on" in died.stderr
     assert not (folder / "model.safetensors").exists()
-    again = torchrun("go", tmp_path / "died")
+    again = torchrun(tmp_path, "go")
     assert again.returncode == 0, again.stderr
-    assert "epoch 3 of 4" in again.stdout and "epoch 2 of 4" not in again.stdout
-    assert again.stdout.splitlines()[-3:] == through.stdout.splitlines()[-3:], "the same rates"
-    one, other = (load_file(tmp_path / name / "taste.digits.0" / "model.safetensors") for name in ("through", "died"))
+    assert "epoch 3 of 4" in again.stdout and "epoch 2 of 4" not in again.stdout and "epoch 2 of 4" in said
+    assert again.stdout.splitlines()[-3:] == said.splitlines()[-3:], "the same rates"
+    one, other = (load_file(where / "taste.digits.0" / "model.safetensors") for where in (whole, tmp_path))
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
@@ -97,11 +103,14 @@ def test_the_epochs_of_a_run_come_back_as_they_were_written(tmp_path):
     assert scale.read_epochs(tmp_path) == epochs and scale.read_epochs(tmp_path / "nowhere") == []
 
 
+IMAGES = 20  # that a run is judged on
+
+
 @pytest.fixture(scope="module")
 def taste(tmp_path_factory):
     """A small run on the digits: its folder, and what it found."""
     folder = tmp_path_factory.mktemp("taste")
-    return folder, scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
+    return folder, scale.run(scale.RECIPES["taste"], load("digits"), folder, n=IMAGES)
 
 
 def test_a_run_trains_a_robust_network_and_says_how(taste):
@@ -110,7 +119,7 @@ def test_a_run_trains_a_robust_network_and_says_how(taste):
     seconds = [epoch.processor for epoch in found["epochs"]]
     assert seconds == sorted(seconds) and seconds[0] > 0
     assert found["right"].n == 397 and found["right"] > 0.6
-    assert found["left by worst_case"].n == 50 and found["left by worst_case"] <= found["left by PGD"]
+    assert found["left by worst_case"].n == IMAGES and found["left by worst_case"] <= found["left by PGD"]
     assert found["left by worst_case"] > 0.1
 
 
@@ -134,16 +143,16 @@ def test_weights_are_chosen_by_the_rate_that_is_asked_for(monkeypatch, tmp_path)
 def test_a_run_that_is_done_is_judged_again_and_not_trained_again(taste):
     folder, found = taste
     before = (folder / "model.safetensors").read_bytes()
-    again = scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
+    again = scale.run(scale.RECIPES["taste"], load("digits"), folder, n=IMAGES)
     assert again == found and (folder / "model.safetensors").read_bytes() == before
 
 
 def test_a_recipe_is_judged_on_other_images_than_those_it_was_chosen_on(taste, monkeypatch):
     (folder, _), judged = taste, []
     monkeypatch.setattr(scale, "worst_case", lambda model, x, y, *, eps: judged.append(x) or x)
-    scale.run(scale.RECIPES["taste"], load("digits"), folder, n=50)
-    compared = set(map(bytes, load("digits").test.take(50).x.cpu().numpy()))
-    assert len(judged[0]) == 50 and not compared & set(map(bytes, judged[0].cpu().numpy()))
+    scale.run(scale.RECIPES["taste"], load("digits"), folder, n=IMAGES)
+    compared = set(map(bytes, load("digits").test.take(IMAGES).x.cpu().numpy()))
+    assert len(judged[0]) == IMAGES and not compared & set(map(bytes, judged[0].cpu().numpy()))
 
 
 class Power(Exception):
@@ -163,7 +172,7 @@ def test_a_run_that_was_stopped_between_its_two_files_tells_each_epoch_once(tast
         scale.run(recipe, load("digits"), tmp_path)
     monkeypatch.undo()
     scale.write_epochs(tmp_path, [*scale.read_epochs(tmp_path), scale.Epoch(3, 0.0, 0.0, Rate(0, 1), Rate(0, 1))])
-    again = scale.run(recipe, load("digits"), tmp_path, n=50)
+    again = scale.run(recipe, load("digits"), tmp_path, n=IMAGES)
     assert [epoch.epoch for epoch in again["epochs"]] == [1, 2, 3, 4]
     assert again["epochs"][2][3:] == found["epochs"][2][3:] and again["epochs"][2].seconds > again["epochs"][1].seconds
     one, other = (load_file(folder / "model.safetensors") for folder in (whole, tmp_path))
@@ -188,7 +197,9 @@ def test_torchrun_ending_a_rank_is_told_as_what_it_is(tmp_path, monkeypatch):
 
 
 def test_a_run_leaves_a_record_and_says_first_what_it_will_do(taste, tmp_path, capsys):
-    how = ["taste", "--dataset", "digits", "-n", "50", "--note", "a test", "--folder", str(tmp_path / "work")]
+    """It takes up what was trained."""
+    shutil.copytree(taste[0], tmp_path / "work" / fingerprint(scale_tool.CODE) / "taste.digits.0")
+    how = ["taste", "--dataset", "digits", "-n", str(IMAGES), "--note", "a test", "--folder", str(tmp_path / "work")]
     scale_tool.main([*how, "--kept", str(tmp_path)])
     said = capsys.readouterr().out.splitlines()
     assert re.match(r"taste: .* width 8 .* 4 epochs of digits, 80 updates: about \d+ seconds here, then", said[0])
