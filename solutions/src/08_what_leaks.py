@@ -84,6 +84,11 @@ def ranks(scores, members, fpr):
 scores, members = torch.arange(200.0), torch.arange(200) % 2 == 1  # members score a little higher
 scores[members] += 4.5
 found = expect.number(expect.leaves_arguments(found_at, scores, members, 0.1))
+for slip, question in (
+    (0.23, "the share fpr is one of the non-members, not of all examples"),
+    (0.5652, "this is the share of members among the accused: what share of the members is found?"),
+):
+    expect.that(abs(found - slip) > 1e-3, question, expected=ranks(scores, members, 0.1), got=found)
 expect.that(
     abs(found - ranks(scores, members, 0.1)) < 1e-6,
     "not the members found at the lowest threshold that accuses at most a tenth of the non-members",
@@ -139,6 +144,12 @@ for levels, share in itertools.product((2, 5, 20), (0.0, 0.07, 0.29, 0.58, 1.0))
         members = torch.arange(n) < n // 2
         scores = torch.from_numpy(draw.integers(0, levels, n)).double()
         found, wanted = expect.number(found_at(scores, members, share)), ranks(scores, members, share)
+        expect.that(
+            share < 1 or found == 1,
+            "at fpr = 1 the threshold may be as low as one likes: members below every non-member are found, too",
+            expected="1",
+            got=found,
+        )
         expect.that(
             abs(found - wanted) < 1e-6,
             "with equal scores: whoever scores as high as an accused non-member is accused as well, "
@@ -298,6 +309,13 @@ for k in (3, 17, 31):
         ratio(confidences[k], confidences[keep], inside[keep]), like=torch.zeros(300, dtype=torch.float64)
     )
     wanted = with_scipy(confidences[k], confidences[keep], inside[keep])
+    off = (found - wanted).abs()
+    expect.that(
+        off.max() <= 1e-4 or (off > 1e-3 * (1 + wanted.abs())).any(),
+        "nearly the ratio, and less exact than float64: turn the log-odds into float64 first",
+        expected="differences below 0.0001",
+        got=float(off.max()),
+    )
     expect.equal(found, wanted, "on the digits, not the logarithm of the ratio of the two densities", atol=1e-4)
     shifted = 1000.0  # log-odds far from 0: squares of single numbers are no way to a variance
     found = expect.tensor(ratio(confidences[k] + shifted, confidences[keep] + shifted, inside[keep]), like=wanted)
@@ -325,7 +343,7 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed + 2)
-for count in (12, 60):
+for count in (60, 12):
     seen = torch.rand(count, 40).argsort(0) < count // 2
     odds = (torch.randn(count, 40) + 2 * seen).double()
     for k in (0, 4, count - 1):
