@@ -159,7 +159,7 @@ for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (1
         got=float(again),
     )
     if updates * rate**2 > 100:  # else the counts of pairs are too small to be compared
-        alone = (found - rate) / math.sqrt(rate * (1 - rate) * updates)
+        alone = (found - rate) / math.sqrt(rate * (1 - rate) * math.sqrt(updates))
         pairs = (alone.T @ alone)[*torch.triu_indices(n, n, 1)].square()
         expect.that(
             (pairs.mean() - 1) * math.sqrt(len(pairs)) < 12,  # 8 standard deviations
