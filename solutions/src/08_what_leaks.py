@@ -86,6 +86,10 @@ scores[members] += 4.5
 found = expect.number(expect.leaves_arguments(found_at, scores, members, 0.1))
 for slip, question in (
     (0.23, "the share fpr is one of the non-members, not of all examples"),
+    (0.14, "one non-member more is accused than a tenth of them"),
+    (0.12, "one non-member fewer is accused than a tenth of them: who scores strictly above the threshold?"),
+    (0.065, "of the *members* a share is asked, not of all examples"),
+    (0.08, "the low scores are accused: a high score means member"),
     (0.5652, "this is the share of members among the accused: what share of the members is found?"),
 ):
     expect.that(abs(found - slip) > 1e-3, question, expected=ranks(scores, members, 0.1), got=found)
@@ -263,6 +267,14 @@ expect.that(
     expected=wanted,
     got=found,
 )
+for slip, question in (
+    ((12.25, -2.0), "the logarithm of a normal density has a second term, with the variance alone"),
+    ((36.0569, -4.2082), "the variances are those with n + 1: take n - 1"),
+    ((0.2821, -0.0275), "a difference of the densities themselves: take that of their logarithms"),
+    ((5.0191, -0.0904), "a logarithm to the base 10, where the natural one is asked"),
+):
+    off = (found - torch.tensor(slip).double()).abs().max()
+    expect.that(off > 1e-3, question, expected=str(wanted.tolist()), got=found)
 expect.equal(
     found,
     wanted,
@@ -632,6 +644,8 @@ for _ in range(30):
         (base | area | {"claim": "leaks"}, "none"),
         (base | rate | {"target_is_shadow": True}, "knows"),
         (base | area | {"claim": "leaks", "target_is_shadow": True}, "knows"),
+        (base | rate | {"claim": "safe", "value": 0.02, "target_is_shadow": True}, "knows"),
+        (base | area | {"claim": "leaks", "value": 0.97}, "none"),
     ]
     for report, word in cases:
         found = fault(report)

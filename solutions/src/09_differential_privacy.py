@@ -109,6 +109,13 @@ expect.that(
     got=float(sizes.mean()),
 )
 ### BEGIN HIDDEN TESTS
+few = expect.tensor(draws(3, 0.1, 200), like=torch.zeros(200, 3, dtype=torch.float64))
+expect.that(
+    not few.any(1).all(),
+    "no batch is empty: of 3 examples at a rate of 0.1 none is in most batches",
+    expected="a share of 0.9 ** 3 = 0.73 without any",
+    got=int((few.sum(1) == 0).sum()),
+)
 for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (120, 0.5, 1000)):
     found = expect.tensor(draws(n, rate, updates), like=torch.zeros(updates, n, dtype=torch.float64))
     expect.that(((found == 0) | (found == 1)).all(), "an example is in a batch or not: booleans", got=found[0][:10])
@@ -361,6 +368,9 @@ slips = (  # what the two come to with one thing done otherwise
     (15.25, 10.442, "k (k - 1) stands in the exponent"),
     (3.975, 1.414, "in the exponent the noise is squared"),
     (7.846, 3.063, "the exponent is divided by *twice* the square of the noise"),
+    (13050.739, 72015.847, "the largest of all orders, or the last: the smallest epsilon counts"),
+    (493.598, 2915.085, "does the rate come in?"),
+    (3.306, 1.236, "the logarithm of the sum is divided by the order less 1"),
     (6.34, 3.036, "the logarithm of the sum is divided by something"),
 )
 for number, (setting, wanted) in enumerate(known.items()):
@@ -530,6 +540,12 @@ for n_in, n_out, delta, a in (
         told = f"{hits} hits of {n_in}, {alarms} alarms of {n_out}, delta {delta:g}, failure_prob {a:g}"
         known = {
             "delta has its part in the hits: take it off": math.log(low / high),
+            "delta is part of the hits, and was added to the alarms": math.log(low / (high + delta)),
+            "a logarithm to the base 2, where the natural one is asked": wanted / math.log(2),
+            "this is the bound for a failure_prob of 0.05, and not the one that is given": math.log(
+                (stats.binomtest(hits, n_in).proportion_ci(0.95).low - delta)
+                / stats.binomtest(alarms, n_out).proportion_ci(0.95).high
+            ),
             "each of the two bounds may spend only one half of failure_prob": math.log(
                 (stats.binomtest(hits, n_in).proportion_ci(1 - 2 * a).low - delta)
                 / stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * a).high
@@ -538,7 +554,7 @@ for n_in, n_out, delta, a in (
         for advice, other in known.items():
             expect.that(
                 abs(other - wanted) < 2e-4 or abs(found - other) > 1e-4,
-                f"too much: {advice}",
+                f"too {'much' if found > wanted else 'little'}: {advice}",
                 got=f"{found:.4f}, {told}",
             )
         expect.that(
@@ -664,6 +680,8 @@ questions = {
     "without replacement": "which sampling does the accountant take for granted?",
     "delta": "what does a delta of 1 / examples or more allow?",
     "overclaims": "what is privacy_eps of these numbers?",
+    "overclaims, nearly": "is privacy_eps above the claim, if by little?",
+    "overclaims, quiet audit": "does an audit far below the claim prove it?",
     "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
     "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
 }
@@ -693,6 +711,10 @@ for kind, question in questions.items():
     elif word == "overclaims":
         report["claimed"] = round(eps * chance.uniform(0.75, 0.95), 4)
         report["audited"] = round(eps * 0.3, 4)
+        if "nearly" in kind:
+            report["claimed"] = 0.99 * eps
+        if "quiet" in kind:
+            report["audited"] = 0.0
         if "delta" in kind:
             report["claimed"] = round(privacy_eps(noise, batch / n, report["updates"], 0.3 / n) * 1.001, 4)
             report["delta"] = 1e-9

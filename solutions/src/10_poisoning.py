@@ -343,6 +343,13 @@ for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     ):
         off = (found - otherwise(features, labels, how)).abs().max() / scale
         expect.that(off > 1e-3 or (found - wanted).abs().max() / scale < 1e-3, question, got=found[:5])
+    for label in labels.unique():
+        own = found[labels == label] / wanted[labels == label]
+        expect.that(
+            (own / own.mean() - 1).abs().max() > 1e-3 or (own - 1).abs().max() < 1e-3,
+            "the scores of a class are multiplied by a number of its own: they stay the squares that they are",
+            got=found[:5],
+        )
     expect.that(
         all(found[labels == label].any() for label in labels.unique()),
         "the examples of a label have no score: which labels there are, and how many, y says",
@@ -557,6 +564,13 @@ for _ in range(12):
         expected=f"{wanted:.6f}",
         got=found,
     )
+found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
+expect.that(
+    abs(found - 0.01 * (1 + math.exp(0.5))) < 1e-9,
+    "an outcome of probability 0 may become possible: delta is added, whatever p is",
+    expected=f"{0.01 * (1 + math.exp(0.5)):.5f} from p = 0, 1 replaced, eps 0.5, delta 0.01",
+    got=found,
+)
 expect.that(
     expect.number(group_bound(0.01, 40_000, 3.0, 1e-6), "the bound") == 1,
     "many poisons: the bound is 1, which says nothing",
@@ -609,6 +623,24 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
         wanted, question = "not shown", "with the defense the trigger works more often than without"
     else:
         question = "what is wrong with it, and does it show a difference?"
+    found = verdict(dict(report), promise)
+    about = f"a verdict on {report}, promised {promise:g}"
+    expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
+for report, promise, wanted, question in (
+    (
+        {"hits": 3, "images": 360, "hits before": 5},
+        0.1,
+        "not shown",
+        "the trigger seldom works, without the defense too: the first in the list counts",
+    ),
+    (
+        {"hits": 12, "images": 360, "hits before": 340},
+        Rate(12, 360).interval[1],
+        "works",
+        "an interval that ends at the promise keeps it",
+    ),
+):
+    report |= {"counted": "other classes", "threshold": "chosen before"}
     found = verdict(dict(report), promise)
     about = f"a verdict on {report}, promised {promise:g}"
     expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)

@@ -374,6 +374,10 @@ plots.rates(
 # %%
 # CHECK holm, 2 points
 yes = expect.tensor(expect.leaves_arguments(alarms, torch.tensor([0.3, 0.001, 0.9]), 0.05), like=torch.zeros(3).bool())
+expect.that(yes.any(), "0.001 is below 0.05 / 3, and raises no alarm: where does the rule begin?", expected="an alarm")
+expect.that(
+    int(yes.sum()) == 1, "0.3 is above 0.05 / 2: it stops the rule, and is no alarm itself", expected="1 alarm", got=yes
+)
 expect.that(
     yes.tolist() == [False, True, False],
     "the alarms should be in the order of the p-values given",

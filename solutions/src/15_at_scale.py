@@ -555,6 +555,14 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
             "the model was asked in another mode than that in which it comes",
             expected="training mode" if mode else "evaluation mode",
         )
+    sure = deep(images).argmax(1)  # all answers are right
+    each = [(count, right) for _, count, right in from_ranks(contribution, deep, images, sure, ranks)]
+    expect.that(
+        all(count == right for count, right in each),
+        "each rank counts the right answers of its own share: where all are right, as many as its images",
+        expected="the number of images, from each rank",
+        got=each,
+    )
     added = from_ranks(contribution, deep, images, labels, ranks)
     summed = [sum(parts) for parts in zip(*(gradients for gradients, _, _ in added), strict=True)]
     wanted = gradient(torch.arange(n))
