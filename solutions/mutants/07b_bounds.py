@@ -86,7 +86,7 @@ def boxes(layers, low, high):
     return torch.stack([z.amin(0) for z in found]), torch.stack([z.amax(0) for z in found])
 
 
-# WRONG boxes: ReLU on the middle and the half width -> lies outside|wider
+# WRONG boxes: ReLU on the middle and the half width -> acted on the middle
 def boxes(layers, low, high):
     middle, radius = (low + high) / 2, (high - low) / 2
     for i, (weight, bias) in enumerate(layers):
@@ -346,7 +346,7 @@ def sound_radius(weight, bias, point):
     return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the room is not divided by the length of the weights -> less room|far shorter|on the boundary
+# WRONG sound_radius: the room is not divided by the length of the weights -> taken off the radius
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -354,7 +354,7 @@ def sound_radius(weight, bias, point):
     return max(abs(float(weight @ point) + bias) / float(weight.norm()) - off, 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the bias is forgotten in the room -> less room
+# WRONG sound_radius: the bias is forgotten in the room -> left out
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2

@@ -239,7 +239,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: one direction for all, each class centered -> main direction
+# WRONG spectral_scores: one direction for all, each class centered -> one direction was found for all
 def spectral_scores(features, y):
     own = features.double().clone()
     for label in y.unique():
@@ -247,7 +247,7 @@ def spectral_scores(features, y):
     return (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
 
 
-# WRONG spectral_scores: the last singular vector -> which singular vector
+# WRONG spectral_scores: the last singular vector -> vary least
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -287,7 +287,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: the distance to the mean -> which singular vector
+# WRONG spectral_scores: the distance to the mean -> along *one* direction
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():

@@ -76,7 +76,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: the shares do not add up to 1 -> another number
+# WRONG psi: the shares do not add up to 1 -> more than 1
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = ((torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5) / len(s) for s in (reference, now))
@@ -289,7 +289,7 @@ def alarms(p, level):
     return p <= level / len(p)
 
 
-# WRONG alarms: Benjamini and Hochberg, which bounds another rate -> too early
+# WRONG alarms: Benjamini and Hochberg, which bounds another rate -> stops the rule
 def alarms(p, level):
     k = len(p)
     ordered, order = p.sort()
@@ -300,7 +300,7 @@ def alarms(p, level):
     return answer
 
 
-# WRONG alarms: Hochberg's, which goes down from the largest -> stops at the first|too early
+# WRONG alarms: Hochberg's, which goes down from the largest -> stops the rule
 def alarms(p, level):
     k = len(p)
     ordered, order = p.sort()
@@ -311,7 +311,7 @@ def alarms(p, level):
     return answer
 
 
-# WRONG alarms: does not stop -> stops at the first|too early
+# WRONG alarms: does not stop -> stops the rule
 def alarms(p, level):
     ordered, order = p.sort()
     answer = torch.zeros(len(p), dtype=torch.bool)

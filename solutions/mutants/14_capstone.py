@@ -17,7 +17,7 @@ def least_eps(right, guesses, failure_prob):
     return max(0.0, math.log(share / (1 - share)))
 
 
-# WRONG least_eps: the share itself -> share itself|another epsilon
+# WRONG least_eps: the share itself -> share itself|chance may have helped
 def least_eps(right, guesses, failure_prob):
     share = min(right / guesses, 0.999)
     return max(0.0, math.log(share / (1 - share))) if share > 0.5 else 0.0
@@ -65,7 +65,7 @@ def least_eps(right, guesses, failure_prob):
     return eps if right != guesses / 2 else 0.0
 
 
-# WRONG least_eps: the search ends at 3 -> another epsilon
+# WRONG least_eps: the search ends at 3 -> ends too early
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while eps < 3 and stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -193,7 +193,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return tuple(sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"])))
 
 
-# WRONG choose: believes the mask -> also sees scores and labels|one defense is left
+# WRONG choose: believes the mask -> give the scores give
 def choose(offers, attacker, accuracy, training, answer):
     rates = {
         name: Rate(o["left"][attacker], o["n"])
@@ -324,7 +324,7 @@ def judge(claimed, k, n, bound=False):
     return "holds" if low >= claimed and (not bound or k == n) else "open"
 
 
-# WRONG least_eps: the search ends at 5 -> another epsilon
+# WRONG least_eps: the search ends at 5 -> ends too early
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while eps < 5 and stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:

@@ -119,6 +119,12 @@ for trial, sizes in enumerate([(2, 5), (4, 6, 3), (3, 10, 10, 2), (6, 12, 8, 4),
 weight, bias = torch.tensor([[1.0, -2.0], [-3.0, 0.5]]), torch.tensor([0.25, -1.0])
 found = pair(boxes([(weight, bias)], torch.tensor([[0.0, 1.0]]), torch.tensor([[2.0, 3.0]])), like=torch.zeros(1, 2))
 corners = torch.tensor([[a, b] for a in (0.0, 2.0) for b in (1.0, 3.0)]) @ weight.T + bias
+expect.that(
+    (found[0][0] - corners.amin(0).relu()).abs().max() > 1e-4,
+    "the last layer's values are cut at 0: no ReLU stands after it",
+    expected=f"lowest values of {expect.short(corners.amin(0))}",
+    got=found[0][0],
+)
 for end, wanted in zip(found, (corners.amin(0), corners.amax(0)), strict=True):
     expect.that(
         (end[0] - wanted).abs().max() < 1e-4,
@@ -127,17 +133,48 @@ for end, wanted in zip(found, (corners.amin(0), corners.amax(0)), strict=True):
         got=end[0],
     )
 ### BEGIN HIDDEN TESTS
+
+
+def by_intervals(layers, low, high, how=""):
+    """Interval bounds by hand, in float64, and what a wrong answer comes to."""
+    low, high = low.double(), high.double()
+    if how == "one box":
+        low, high = (low.amin(0) + 0 * low), (high.amax(0) + 0 * high)
+    for i, (weight, bias) in enumerate(layers):
+        if i and how == "middle":
+            middle, half = (low + high).relu() / 2, (high - low) / 2
+            low, high = middle - half, middle + half
+        elif i:
+            low, high = low if how == "high only" else low.relu(), high if how == "low only" else high.relu()
+        up, down = weight.double().clamp_min(0), weight.double().clamp_max(0)
+        low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+    return low, high
+
+
+QUESTIONS = {
+    "one box": "one box around the whole batch was taken for each of its rows: every row has a box of its own",
+    "middle": "the ReLU acted on the middle, with the half width as it was: on what does it act?",
+    "high only": "the ReLU acted on the upper ends only: it acts on both",
+    "low only": "the ReLU acted on the lower ends only: it acts on both",
+}
 for trial, sizes in enumerate([(5, 4), (4, 6, 3), (3, 9, 9, 2), (2, 5, 5, 5, 3)] * 2):
     layers = network(seed + 50 + trial, sizes)
     start = torch.randn(3, sizes[0])
     for width in (torch.zeros(3, sizes[0]), torch.rand(3, sizes[0])):
         found = pair(boxes(layers, start, start + width), like=torch.zeros(3, sizes[-1]))
-        low, high = start.double(), (start + width).double()
-        for i, (weight, bias) in enumerate(layers):
-            low, high = (low.relu(), high.relu()) if i else (low, high)
-            up, down = weight.double().clamp_min(0), weight.double().clamp_max(0)
-            low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
-        for end, wanted in zip(found, (low, high), strict=True):
+        both = by_intervals(layers, start, start + width)
+
+        def far(other, found=found):
+            return max(float((end - by_hand).abs().max()) for end, by_hand in zip(found, other, strict=True)) > 1e-3
+
+        for how, question in QUESTIONS.items():
+            expect.that(
+                not far(both) or far(by_intervals(layers, start, start + width, how)),
+                question,
+                expected=f"{expect.short(both[0][0])} for the first box",
+                got=found[0][0],
+            )
+        for end, wanted in zip(found, both, strict=True):
             expect.that(
                 (end - wanted).abs().max() < 1e-3,
                 f"wider (or other) bounds than intervals give, for a network of sizes {sizes}",
@@ -457,6 +494,26 @@ for trial in range(60):
         expected="room for what the model's sums may be off by",
         got=found,
     )
+    length, side = float(weight.double().norm()), "above" if distance > 0 else "not above"
+    expect.that(
+        found > 0 or sound <= 0,
+        f"a point whose value is {side} 0 gets no radius: each of the two answers has one",
+        expected=f"about {sound:.6g}",
+        got=found,
+    )
+    for slip, question in (
+        (exact - off, "what the sums may be off by was taken off the radius: off what does it come?"),
+        (
+            exact - (off - n * 2**-24 / (1 - n * 2**-24) * abs(float(bias))) / length,
+            "the room is that of the products alone: which term of the sum is left out?",
+        ),
+    ):
+        expect.that(
+            abs(found - slip) > 1e-8 * exact or abs(sound - slip) < 1e-7 * exact,
+            question,
+            expected=f"{sound:.8g}",
+            got=f"{found:.8g}",
+        )
     expect.that(
         found <= sound * (1 + 1e-6),
         f"the radius leaves less room than the model's sums may need, with {inputs} inputs: which |x| is possible, "

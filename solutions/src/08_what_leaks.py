@@ -84,6 +84,15 @@ def ranks(scores, members, fpr):
 scores, members = torch.arange(200.0), torch.arange(200) % 2 == 1  # members score a little higher
 scores[members] += 4.5
 found = expect.number(expect.leaves_arguments(found_at, scores, members, 0.1))
+for slip, question in (
+    (0.23, "the share fpr is one of the non-members, not of all examples"),
+    (0.14, "one non-member more is accused than a tenth of them"),
+    (0.12, "one non-member fewer is accused than a tenth of them: who scores strictly above the threshold?"),
+    (0.065, "of the *members* a share is asked, not of all examples"),
+    (0.08, "the low scores are accused: a high score means member"),
+    (0.5652, "this is the share of members among the accused: what share of the members is found?"),
+):
+    expect.that(abs(found - slip) > 1e-3, question, expected=ranks(scores, members, 0.1), got=found)
 expect.that(
     abs(found - ranks(scores, members, 0.1)) < 1e-6,
     "not the members found at the lowest threshold that accuses at most a tenth of the non-members",
@@ -139,6 +148,12 @@ for levels, share in itertools.product((2, 5, 20), (0.0, 0.07, 0.29, 0.58, 1.0))
         members = torch.arange(n) < n // 2
         scores = torch.from_numpy(draw.integers(0, levels, n)).double()
         found, wanted = expect.number(found_at(scores, members, share)), ranks(scores, members, share)
+        expect.that(
+            share < 1 or found == 1,
+            "at fpr = 1 the threshold may be as low as one likes: members below every non-member are found, too",
+            expected="1",
+            got=found,
+        )
         expect.that(
             abs(found - wanted) < 1e-6,
             "with equal scores: whoever scores as high as an accused non-member is accused as well, "
@@ -252,6 +267,14 @@ expect.that(
     expected=wanted,
     got=found,
 )
+for slip, question in (
+    ((12.25, -2.0), "the logarithm of a normal density has a second term, with the variance alone"),
+    ((36.0569, -4.2082), "the variances are those with n + 1: take n - 1"),
+    ((0.2821, -0.0275), "a difference of the densities themselves: take that of their logarithms"),
+    ((5.0191, -0.0904), "a logarithm to the base 10, where the natural one is asked"),
+):
+    off = (found - torch.tensor(slip).double()).abs().max()
+    expect.that(off > 1e-3, question, expected=str(wanted.tolist()), got=found)
 expect.equal(
     found,
     wanted,
@@ -298,6 +321,13 @@ for k in (3, 17, 31):
         ratio(confidences[k], confidences[keep], inside[keep]), like=torch.zeros(300, dtype=torch.float64)
     )
     wanted = with_scipy(confidences[k], confidences[keep], inside[keep])
+    off = (found - wanted).abs()
+    expect.that(
+        off.max() <= 1e-4 or (off > 1e-3 * (1 + wanted.abs())).any(),
+        "nearly the ratio, and less exact than float64: turn the log-odds into float64 first",
+        expected="differences below 0.0001",
+        got=float(off.max()),
+    )
     expect.equal(found, wanted, "on the digits, not the logarithm of the ratio of the two densities", atol=1e-4)
     shifted = 1000.0  # log-odds far from 0: squares of single numbers are no way to a variance
     found = expect.tensor(ratio(confidences[k] + shifted, confidences[keep] + shifted, inside[keep]), like=wanted)
@@ -325,7 +355,7 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed + 2)
-for count in (12, 60):
+for count in (60, 12):
     seen = torch.rand(count, 40).argsort(0) < count // 2
     odds = (torch.randn(count, 40) + 2 * seen).double()
     for k in (0, 4, count - 1):
@@ -614,6 +644,8 @@ for _ in range(30):
         (base | area | {"claim": "leaks"}, "none"),
         (base | rate | {"target_is_shadow": True}, "knows"),
         (base | area | {"claim": "leaks", "target_is_shadow": True}, "knows"),
+        (base | rate | {"claim": "safe", "value": 0.02, "target_is_shadow": True}, "knows"),
+        (base | area | {"claim": "leaks", "value": 0.97}, "none"),
     ]
     for report, word in cases:
         found = fault(report)

@@ -306,6 +306,24 @@ expect.equal(
     atol=1e-3,
 )
 ### BEGIN HIDDEN TESTS
+
+
+def otherwise(features, y, how):
+    """The scores with one thing done otherwise: what a wrong answer comes to."""
+    rows = features.double().clone()
+    for label in y.unique():
+        own = rows[y == label]
+        own = own - (own.median(0).values if how == "median" else own.mean(0))
+        rows[y == label] = own / own.std(0) if how == "spread" else own
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    which = {"second": 1, "last": -1}.get(how, 0)
+    for label in y.unique():
+        own = rows[y == label]
+        direction = torch.linalg.svd(rows if how == "together" else own, full_matrices=False).Vh[which]
+        scores[y == label] = own.square().sum(1) if how == "all" else (own @ direction) ** 2
+    return scores
+
+
 for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     features, labels = two_classes(seed + extra, n, d)
     order = torch.randperm(n)
@@ -315,6 +333,23 @@ for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     apart = features + 100.0 * (labels[:, None] == 7)  # one class moves away
     after = expect.tensor(spectral_scores(apart, labels), like=rows, what="the scores")
     scale = wanted.max()
+    for how, question in (
+        ("median", "the class's *mean* is subtracted, and not its median"),
+        ("spread", "features were divided by their spread: each keeps its own"),
+        ("second", "the direction is the second one: which singular vector is the first?"),
+        ("last", "the direction is that in which features vary least"),
+        ("all", "the whole squared length is no component along *one* direction"),
+        ("together", "one direction was found for all classes: each has its own"),
+    ):
+        off = (found - otherwise(features, labels, how)).abs().max() / scale
+        expect.that(off > 1e-3 or (found - wanted).abs().max() / scale < 1e-3, question, got=found[:5])
+    for label in labels.unique():
+        own = found[labels == label] / wanted[labels == label]
+        expect.that(
+            (own / own.mean() - 1).abs().max() > 1e-3 or (own - 1).abs().max() < 1e-3,
+            "the scores of a class are multiplied by a number of its own: they stay the squares that they are",
+            got=found[:5],
+        )
     expect.that(
         all(found[labels == label].any() for label in labels.unique()),
         "the examples of a label have no score: which labels there are, and how many, y says",
@@ -529,6 +564,13 @@ for _ in range(12):
         expected=f"{wanted:.6f}",
         got=found,
     )
+found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
+expect.that(
+    abs(found - 0.01 * (1 + math.exp(0.5))) < 1e-9,
+    "an outcome of probability 0 may become possible: delta is added, whatever p is",
+    expected=f"{0.01 * (1 + math.exp(0.5)):.5f} from p = 0, 1 replaced, eps 0.5, delta 0.01",
+    got=found,
+)
 expect.that(
     expect.number(group_bound(0.01, 40_000, 3.0, 1e-6), "the bound") == 1,
     "many poisons: the bound is 1, which says nothing",
@@ -542,6 +584,11 @@ expect.that(
 words = ("counts its own", "knows the poison", "not shown", "weaker only", "works")
 found = [verdict(report, promise) for report in reports.values()]
 expect.that(all(word in words for word in found), "return one of the five texts", expected=words, got=found)
+expect.that(
+    found[2] != found[3],
+    "C counts 20 images, and D 360: is the difference more than chance in both?",
+    got=found,
+)
 expect.that(len(set(found)) == 4, "the four reports deserve four different verdicts", got=found)
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed + 1)
@@ -579,6 +626,34 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
     found = verdict(dict(report), promise)
     about = f"a verdict on {report}, promised {promise:g}"
     expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
+for report, promise, wanted, question in (
+    (
+        {"hits": 3, "images": 360, "hits before": 5},
+        0.1,
+        "not shown",
+        "the trigger seldom works, without the defense too: the first in the list counts",
+    ),
+    (
+        {"hits": 12, "images": 360, "hits before": 340},
+        Rate(12, 360).interval[1],
+        "works",
+        "an interval that ends at the promise keeps it",
+    ),
+):
+    report |= {"counted": "other classes", "threshold": "chosen before"}
+    found = verdict(dict(report), promise)
+    about = f"a verdict on {report}, promised {promise:g}"
+    expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
+for promise, share, wanted in ((0.3, 0.2, "works"), (0.02, 0.06, "weaker only"), (0.5, 0.35, "works")):
+    report = {"counted": "other classes", "threshold": "chosen before", "images": 900, "hits before": 800}
+    report["hits"] = round(share * 900)
+    found = verdict(dict(report), promise)
+    expect.that(
+        found == wanted,
+        "another verdict is due: each report has a promise of its own, the second argument",
+        expected=f"a verdict on {report}, promised {promise:g}",
+        got=found,
+    )
 for counted, threshold, before, after in (
     ("all classes", "all poisons caught", 300, 10),
     ("all classes", "chosen before", 300, 300),

@@ -362,6 +362,14 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
         expected="the highest margin of all neighbours",
         got=f"{int((best - lead(found) > 1e-4).sum())} of {n} texts could do worse for the model",
     )
+    alike = nn.Sequential(
+        nn.Embedding.from_pretrained(torch.zeros(vocabulary, 2)), nn.Flatten(), nn.Linear(2 * length, classes)
+    )
+    expect.that(
+        torch.equal(expect.tensor(replace_one(alike.eval().requires_grad_(False), x, y, choices), like=x), x),
+        "a model to which all words are alike: an equal margin is no higher one, and the text stays as it is",
+        expected="the texts as they are",
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]

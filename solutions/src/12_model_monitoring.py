@@ -102,6 +102,14 @@ def part(reference, now, cuts):
     return float((q * (q / p).log()).sum())
 
 
+def unequal(reference, now, cuts):
+    """The index of counts with half examples, divided by the numbers of examples without them."""
+    p, q = (
+        (torch.bincount((s[:, None] > cuts).sum(1), minlength=len(cuts) + 1) + 0.5) / len(s) for s in (reference, now)
+    )
+    return float(((q - p) * (q / p).log()).sum())
+
+
 def near(a, b):
     """Equal up to rounding."""
     return math.isclose(a, b, rel_tol=1e-3, abs_tol=1e-6)
@@ -129,6 +137,10 @@ for bins, coarse, shift in ((10, False, 0.7), (5, False, 0.3), (20, False, 0.0),
             "values beyond all of the reference's are dropped: nothing bounds the outermost bins",
         ),
         (index(-old, -new, -cuts.flip(0)), "values that equal a cut lie above it here, and should lie below"),
+        (
+            unequal(old, new, cuts),
+            "the shares add up to more than 1: by what are the counts divided?",
+        ),
         (part(old, new, cuts), "a sum of q log(q / p) alone: its factor is q - p"),
         (part(new, old, cuts), "a sum of p log(p / q) alone: its factor is p - q"),
         (wanted / math.log(2), "a logarithm to the base 2, where the natural one was asked"),
@@ -220,6 +232,14 @@ expect.that(
     expected="0.01",
     got=low,
 )
+for many in (999, 1999):
+    least = expect.number(permutation_p(normal(30, 0.0, seed), normal(30, 5.0, seed + 1), many), "p")
+    expect.that(
+        abs(least - 1 / (1 + many)) < 1e-7,
+        f"{many} permutations were asked for, and another number was drawn",
+        expected=f"1 / {1 + many}, where no split comes near",
+        got=least,
+    )
 p = shares_below(100, 12, 40, 0.0)
 steps = (100 * p).round() / 100
 expect.that(
@@ -259,6 +279,10 @@ def means(one, other):
     return (one.mean(1) - other.mean(1)).abs()
 
 
+def sums(one, other):
+    return (one.sum(1) - other.sum(1)).abs()
+
+
 def share(one, other, distance=means):
     """How many of the groups are as far apart as a and b."""
     return float((distance(one, other) >= distance(pile[None, :n], pile[None, n:]) - 1e-9).double().mean())
@@ -267,6 +291,7 @@ def share(one, other, distance=means):
 exact = share(*every)
 slips = (
     (exact, ""),
+    (share(*every, sums), "the sums of the groups are compared, of which one is larger: compare their means"),
     (share(again[:, :n], again[:, n:]), "values are drawn with replacement: a permutation keeps each once"),
     (share(mixed[:, :3], mixed[:, 3:]), "the drawn groups are halves of the pile: they should have n and m values"),
     (
@@ -296,6 +321,15 @@ expect.that(
     expected="numbers that differ a little",
     got=drawn,
 )
+for low, high in ((0.1, 0.9), (0.1, 1.1)):  # of these values no split is nearer; sums of tenths differ in a last digit
+    half = torch.tensor([high, high, high, low, low] if high < 1 else [low, low, high, low, high])
+    found = expect.number(permutation_p(half, torch.tensor([low, low, high]), 500), "p")
+    expect.that(
+        found > 1 - 1e-6,
+        "splits that are as far apart up to rounding are not all counted: leave room for a last digit",
+        expected="1, since no split of these values is nearer",
+        got=found,
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -340,6 +374,10 @@ plots.rates(
 # %%
 # CHECK holm, 2 points
 yes = expect.tensor(expect.leaves_arguments(alarms, torch.tensor([0.3, 0.001, 0.9]), 0.05), like=torch.zeros(3).bool())
+expect.that(yes.any(), "0.001 is below 0.05 / 3, and raises no alarm: where does the rule begin?", expected="an alarm")
+expect.that(
+    int(yes.sum()) == 1, "0.3 is above 0.05 / 2: it stops the rule, and is no alarm itself", expected="1 alarm", got=yes
+)
 expect.that(
     yes.tolist() == [False, True, False],
     "the alarms should be in the order of the p-values given",
@@ -360,7 +398,11 @@ def holm(p, level):
 
 
 cases = {
-    "0.04 is above 0.05 / 2, the alarm was too early: are the tests counted?": [0.04, 0.03],
+    "0.04 is above 0.05 / 2, the alarm was too early: are the tests counted?": [0.04, 0.9],
+    "0.03 is above 0.05 / 2, and stops the rule: it goes up from the smallest, whatever the larger ones are": [
+        0.04,
+        0.03,
+    ],
     "after 0.001 there are two tests left, and 0.02 is below 0.05 / 2: one less each time, not always by all": [
         0.001,
         0.02,

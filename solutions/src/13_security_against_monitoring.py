@@ -71,6 +71,7 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 cases = (
     ([100], [100], (0, 1, 0), "an alarm at the very time of the change is no false one, and has a delay of 0"),
+    ([3], [0], (0, 1, 3), "a change at time 0 is one: only `length` means none"),
     ([50, 200], [200, 200], (1, 0, math.inf), "where nothing changed every alarm is false, and no alarm is no success"),
     ([200, 200], [100, 150], (0, 0, math.inf), "a stream without an alarm is neither false nor caught"),
     ([10, 20, 190], [100, 100, 100], (2, 1, 90), "an early alarm is false, not a change caught before it happened"),
@@ -82,6 +83,12 @@ cases = (
 for alarm, change, wanted, words in cases:
     found = expect.parts(judged(torch.tensor(alarm), torch.tensor(change), 200), 3, three)
     found = [part if isinstance(part, float) else expect.number(part) for part in found]
+    expect.that(
+        wanted[2] != math.inf or found[2] == math.inf,
+        "where no change is caught there is no delay: the median is infinite",
+        expected=str(wanted),
+        got=found,
+    )
     expect.that(found == list(wanted), words, expected=str(wanted), got=found)
 random = torch.Generator().manual_seed(seed)
 alarm, change = (torch.randint(1, 301, (81,), generator=random) for _ in range(2))
@@ -133,6 +140,8 @@ p = torch.full((4, 25), 0.5)
 expect.that(expect.number(first_look(p, 0.05)) == -1, "nothing is unusual, and there is an alarm", expected="-1")
 p[2, 7] = 0.0001
 found = expect.number(expect.leaves_arguments(first_look, p, 0.05))
+expect.that(found != -1, "0.0001 of one signal is enough: the others need not be unusual", expected="7", got=found)
+expect.that(found != 2, "this is the signal's number, and the look was asked", expected="7", got=found)
 expect.that(found == 7, "a p-value of 0.0001 at look 7 should raise an alarm there", expected="7", got=found)
 ### BEGIN HIDDEN TESTS
 
@@ -145,6 +154,8 @@ def with_values(k, m, values):
     return p
 
 
+found = expect.number(first_look(with_values(2, 50, {(0, 3): 0.0009}), 0.1))
+expect.that(found == 3, "the level is the one that is given: 0.0009 is below 0.1 / 100", expected="3", got=found)
 cases = (
     (with_values(2, 50, {(0, 3): 0.02}), -1, "0.02 is no alarm among 100 tests: are signals and looks counted?"),
     (
@@ -290,6 +301,15 @@ expect.that((found[3] - 1).abs() < 1e-5, "the fourth query is 1 from the one bef
 line = torch.tensor([[0.0], [10.0], [20.0], [0.5], [19.0]])
 found = expect.tensor(own_nearest(torch.zeros(5).long(), line, 2), like=torch.zeros(5), what="the distances")
 wanted = torch.tensor([math.inf, 10.0, 10.0, 9.5, 1.0])
+for slip, question in (
+    ([math.inf, 10.0, 20.0, 19.5, 18.5], "the farthest of the last two: the nearest is asked"),
+    ([math.inf, 10.0, 15.0, 14.5, 8.75], "the distance to the middle of the last two: the nearest is asked"),
+):
+    expect.that((found[1:] - torch.tensor(slip)[1:]).abs().max() > 1e-3, question, got=found)
+twice = expect.tensor(own_nearest(torch.zeros(5).long(), line, 2), like=torch.zeros(5), what="the distances")
+expect.that(
+    torch.equal(twice, found), "a second call gets other distances: each begins with an empty memory", got=twice
+)
 expect.equal(
     found, wanted, "with a window of 2 only the last two of the sender count", expected=str(wanted.tolist()), atol=1e-4
 )

@@ -66,6 +66,20 @@ print(
 # CHECK least_eps, 2 points
 all_right = expect.number(least_eps(20, 20, 0.05))
 wanted = math.log(0.05 ** (1 / 20) / (1 - 0.05 ** (1 / 20)))
+for slip, question in (
+    (1.597, "half of failure_prob was spent: there is one bound, which may have all of it"),
+    (1.279, "q is another coin: e^eps / (1 + e^eps)"),
+    (round(all_right, 1), "to within 0.01: the steps are too long"),
+):
+    expect.that(
+        abs(all_right - slip) > 1e-3 or not 0.02 < abs(all_right - wanted) < 1, question, expected=f"{wanted:.2f}"
+    )
+expect.that(
+    all_right < 4,
+    "20 of 20 do not refute every epsilon: so many *or more* count, and chance may have helped",
+    expected=f"{wanted:.2f}",
+    got=all_right,
+)
 expect.that(
     abs(all_right - wanted) <= 0.011,
     "20 of 20 have probability q ** 20: that is failure_prob at another epsilon",
@@ -111,6 +125,12 @@ for right, guesses, failure_prob in cases:
     wanted = where(right, guesses, failure_prob, surprise)
     told = f"{right} of {guesses} right, failure_prob {failure_prob:g}"
     expect.that(found >= 0, f"{told}: epsilon is never below 0", expected=f"{wanted:.2f}", got=found)
+    expect.that(
+        wanted < 4 or found > wanted - 0.012 or abs(found - round(found)) > 0.012,
+        f"{told}: the search ends too early: up to 10 is asked",
+        expected=f"{wanted:.2f}",
+        got=found,
+    )
     if abs(found - wanted) > 0.012:
         share = right / guesses
         point = math.log(share / (1 - share)) if 0.5 < share < 1 else 0.0
@@ -274,6 +294,12 @@ print({attacker: choose(board, attacker, **any_price) for attacker in ("weights"
 # CHECK choose, 2 points
 found = expect.leaves_arguments(choose, board, "weights", 0.0, 100, 100)
 expect.that(isinstance(found, (list, tuple)), "a list of names was asked", expected="a list", got=found)
+expect.that(
+    "masked" not in choose(board, "weights", 0.0, 5, 5),
+    "an attacker with the weights leaves 8 of the masked one's 100: what they give the scores give, too",
+    expected="['on noise']",
+    got=choose(board, "weights", 0.0, 5, 5),
+)
 expect.that(
     list(choose(board, "weights", 0.0, 5, 5)) == ["on noise"],
     "with training up to 5 and answers up to 5, one defense is left that clearly leads",

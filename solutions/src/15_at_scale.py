@@ -346,13 +346,15 @@ def in_steps(model, x, y, start, eps, lr, how):
     asked, learns = copy.deepcopy(model), copy.deepcopy(model)
     asked.train(how not in ("asked in eval", "all in eval"))
     learns.train(how not in ("learns in eval", "all in eval"))
-    there = (x if how in ("no start", "gradient at x") else (x + start).clamp(0, 1)).clone().requires_grad_()
-    answers = asked(there)
+    inside = x + start if how in ("outside", "through") else (x + start).clamp(0, 1)
+    there = (x if how in ("no start", "gradient at x") else inside).clone().requires_grad_()
+    answers = asked(there.clamp(0, 1) if how == "through" else there)
     loss = F.cross_entropy(answers, answers.argmax(1) if how == "own labels" else y)
     (uphill,) = torch.autograd.grad(loss, there, retain_graph=True)
     first = torch.autograd.grad(loss, list(asked.parameters()))
     step = {"downhill": -1.25, "long as eps": 1.0, "no step": 0.0}.get(how, 1.25) * eps
-    change = (0 * start if how == "no start" else start) + step * (uphill if how == "no sign" else uphill.sign())
+    begun = {"no start": 0 * start, "cut start": (x + start).clamp(0, 1) - x}.get(how, start)
+    change = begun + step * (uphill if how == "no sign" else uphill.sign())
     x_adv = x + (change if how == "no ball" else change.clamp(-eps, eps))
     x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(0, 1)
     answers, weights = learns(x_adv), list(learns.parameters())
@@ -379,6 +381,9 @@ QUESTIONS = {
     "long as eps": "the attack's step has another length than 1.25 * eps",
     "no start": "the attack does not begin at x + start",
     "gradient at x": "the attack's gradient is taken at another image than the one where the attack begins",
+    "cut start": "where x + start leaves [0, 1] less than the start was kept: the change is all of it, plus the step",
+    "outside": "the attack's gradient is taken at an image outside of [0, 1]",
+    "through": "the gradient went back through the clamp, where it is 0: take it with respect to the image in [0, 1]",
     "no sign": "the attack follows the gradient, and not its sign",
     "no ball": "the attacked images leave the ball: keep the change within eps",
     "no box": "the attacked images leave [0, 1]",
@@ -541,6 +546,23 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
     def near(found, wanted, by=1.0):
         return all(torch.allclose(a, by * b, atol=1e-6) for a, b in zip(found, wanted, strict=True))
 
+    drops = nn.Sequential(nn.Flatten(), nn.Dropout(1.0), nn.Linear(32, 5)).double()  # all, in training mode
+    for mode in (True, False):
+        drops.train(mode)
+        parts = [gradients[0] for gradients, _, _ in from_ranks(contribution, drops, images, labels, ranks)]
+        expect.that(
+            bool(sum(parts).any()) != mode,
+            "the model was asked in another mode than that in which it comes",
+            expected="training mode" if mode else "evaluation mode",
+        )
+    sure = deep(images).argmax(1)  # all answers are right
+    each = [(count, right) for _, count, right in from_ranks(contribution, deep, images, sure, ranks)]
+    expect.that(
+        all(count == right for count, right in each),
+        "each rank counts the right answers of its own share: where all are right, as many as its images",
+        expected="the number of images, from each rank",
+        got=each,
+    )
     added = from_ranks(contribution, deep, images, labels, ranks)
     summed = [sum(parts) for parts in zip(*(gradients for gradients, _, _ in added), strict=True)]
     wanted = gradient(torch.arange(n))
