@@ -307,7 +307,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: always 2.5, whatever reach is -> random image of the ball|not uniform
+# WRONG attack_batch: always 2.5, whatever reach is -> random image of the ball|not uniform|does reach count
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training
     model.eval()

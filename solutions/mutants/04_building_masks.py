@@ -2032,7 +2032,7 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: a seed for both -> no seed is set
+# WRONG choose: a seed for both -> no seed is set|than one draw can tell
 def choose(model, x_adv, proposal, y, draws):
     m = []
     with torch.no_grad():

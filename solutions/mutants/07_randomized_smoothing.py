@@ -986,7 +986,7 @@ def enough(k, n, p0, failure_prob):
     return wealth >= math.log(failure_prob)
 
 
-# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times
+# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times|does not look at failure_prob
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))

@@ -165,6 +165,12 @@ for mask, judge in zip(masks, [net, net, other, net, other, net, other], strict=
         expected="the gradient of the cross-entropy with y",
     )
     expect.that(
+        close(wanted) or not close(2 * wanted),
+        "twice the gradient: on the way back, the mask must count as the identity, and no gradient of its own is added",
+        expected=f"entries of up to {size:.3g}",
+        got=found,
+    )
+    expect.that(
         not isinstance(mask, nn.Identity)
         or close(wanted)
         or max((likeness(w) > 0.999).float().mean() for w in (wanted.sign(), wanted)) < 0.6,
