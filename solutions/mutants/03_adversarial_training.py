@@ -1496,21 +1496,6 @@ def free(model, batches, *, eps, replays, lr):
     return net.state_dict(), delta
 
 
-# WRONG free: the gradient of delta before the cut -> delta stays
-def free(model, batches, *, eps, replays, lr):
-    net = copy.deepcopy(model)
-    delta = torch.zeros_like(batches[0][0])
-    for x, y in batches:
-        for _ in range(replays):
-            d_in = delta.detach().requires_grad_()
-            g, *gw = torch.autograd.grad(F.cross_entropy(net((x + d_in).clamp(0, 1)), y), [d_in, *net.parameters()])
-            with torch.no_grad():
-                for p, d in zip(net.parameters(), gw):
-                    p -= lr * d
-            delta = (delta + eps * g.sign()).clamp(-eps, eps)
-    return net.state_dict(), delta
-
-
 # WRONG free: always in training mode -> was trained in training mode
 def free(model, batches, *, eps, replays, lr):
     net = copy.deepcopy(model).train()
