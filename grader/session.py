@@ -142,8 +142,8 @@ class Session:
         value = found["value"]
         return {"value": Function(self, name) if isinstance(value, Function) else value}
 
-    def call(self, function: "Function", args: tuple, kwargs: dict) -> object:
-        request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": next(self.seeds)}
+    def call(self, function: "Function", args: tuple, kwargs: dict, slope: bool = False) -> object:
+        request = {"do": "call", "args": list(args), "kwargs": kwargs, "seed": next(self.seeds), "slope": slope}
         request["watched"] = self.oracle is not None
         self.models.clear()
         reply = self._ask(request, function.name, function)
@@ -241,6 +241,10 @@ class Function:
 
     def __call__(self, *args, **kwargs):
         return self.session.call(self, args, kwargs)
+
+    def slope(self, *args, **kwargs):
+        """What `expect.slope` finds in the child: no gradient can come up through plain values."""
+        return self.session.call(self, args, kwargs, slope=True)
 
     def __repr__(self):
         return f"<{self.name}>"

@@ -45,6 +45,25 @@ def test_what_is_no_such_tensor_is_said(value, message):
         expect.tensor(value, like=X)
 
 
+def test_a_slope_is_that_of_the_sum_or_none():
+    x = torch.arange(3.0)
+    assert torch.equal(expect.slope(lambda x, n: n * x**2, x, n=3), 6 * x) and not x.requires_grad
+    with torch.no_grad():
+        assert torch.equal(expect.slope(torch.sin, x), x.cos())
+    assert expect.slope(lambda x: x.detach(), x) is None and expect.slope(lambda x: 3.0, x) is None
+    assert expect.slope(lambda x: torch.zeros(3, requires_grad=True), x) is None
+
+
+def test_a_mistake_is_named_only_where_the_answer_is_wrong():
+    one, two = torch.ones(2), torch.full((2,), 2.0)
+    expect.none_of(one, one + 1e-7, {"the same here": one, "twice": two})
+    expect.none_of(3 * one, one, {"twice": two})
+    with pytest.raises(Unmet, match="twice"):
+        expect.none_of(two, one, {"never": 5 * one, "twice": two})
+    endless = torch.tensor([1.0, math.inf])
+    expect.none_of(endless, endless, {"inf is inf": endless})
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -274,6 +274,19 @@ def two_draws() -> tuple[float, float]:
         session.close()
 
 
+def test_the_sandbox_says_whether_a_gradient_gets_through():
+    """A value that comes up has no graph: autograd runs below."""
+    source = "def square(x, n): return n * x**2\n"
+    source += "def stopped(x, n): return n * x.detach() ** 2\ndef half(x, n): return x * x.detach()"
+    session, x = Session([], [(1, source)], modules=MODULES), torch.arange(3.0)
+    square, stopped, half = (session.get(name)["value"] for name in ("square", "stopped", "half"))
+    try:
+        assert torch.equal(expect.slope(square, x, 3), 6 * x) and torch.equal(square(x, 3), 3 * x**2)
+        assert expect.slope(stopped, x, 3) is None and torch.equal(expect.slope(half, x, n=3), x)
+    finally:
+        session.close()
+
+
 def test_the_sandbox_sees_what_changed_inside_lists_and_keywords():
     code = "def takes(rows): rows.pop()\ndef adds(rows, *, more): more['x'] += 1\ndef calm(rows, *, more=None): pass"
     session = Session([], [(1, code)], modules=MODULES)

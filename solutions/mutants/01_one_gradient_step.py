@@ -147,7 +147,7 @@ def fgsm(model, x, y, *, eps):
     x_adv = (x + eps * gradient.sign()).clamp(0, 1)
 
 
-# WRONG fgsm: softmax twice -> pixels move by another amount|faint
+# WRONG fgsm: softmax twice -> pixels move by another amount|faint|whose gradient is small
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy((10 * model(x)).softmax(1), y, reduction="sum"), x)
@@ -200,14 +200,14 @@ def fgsm_targeted(model, x, target, *, eps):
     return x - eps * gradient.sign()
 
 
-# WRONG fgsm_targeted: the gradient without its sign -> towards the target
+# WRONG fgsm_targeted: the gradient without its sign -> towards the target|another amount than eps
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target, reduction="sum"), x)
     return (x - eps * gradient.clamp(-1, 1)).clamp(0, 1)
 
 
-# WRONG fgsm_targeted: half a step -> towards the target
+# WRONG fgsm_targeted: half a step -> towards the target|another amount than eps
 def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), target), x)
@@ -249,7 +249,7 @@ def smallest_eps(model, attack, x, y, grid):
     return budgets[table.int().argmax(0)]
 
 
-# WRONG smallest_eps: the last budget at which it falls -> another budget|whatever comes later
+# WRONG smallest_eps: the last budget at which it falls -> another budget|whatever comes later|is the smallest one kept
 def smallest_eps(model, attack, x, y, grid):
     smallest = torch.full((len(x),), math.inf)
     for eps in grid:
@@ -292,7 +292,7 @@ def smallest_eps(model, attack, x, y, grid):
     return smallest
 
 
-# WRONG smallest_eps: the largest budget for those that withstand all -> another budget
+# WRONG smallest_eps: the largest budget for those that withstand all -> another budget|inf is asked
 def smallest_eps(model, attack, x, y, grid):
     smallest = torch.full((len(x),), grid[-1])
     for eps in reversed(grid):
@@ -317,7 +317,7 @@ def smallest_eps(model, attack, x, y, grid):
             return torch.tensor(eps)
 
 
-# WRONG smallest_eps: attacks the attacked images again -> another budget
+# WRONG smallest_eps: attacks the attacked images again -> another budget|not what the last attack returned
 def smallest_eps(model, attack, x, y, grid):
     smallest = torch.full((len(x),), math.inf)
     smallest[model(x).argmax(1) != y] = 0
@@ -458,3 +458,262 @@ def fgsm(model, x, y, *, eps):
     loss = F.cross_entropy(model(x_in), y)
     (g,) = torch.autograd.grad(loss, x_in)
     return (x + eps * g.sign()).clamp(float(x.min()), float(x.max())).detach()
+
+
+# WRONG fgsm: no pixel goes down -> no pixel became darker
+def fgsm(model, x, y, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(x_in), y), x_in)[0]
+    return x + (eps * g.sign()).clamp(0, 1) * (x + eps <= 1)
+
+
+# WRONG fgsm: images that are wrong already stay -> every image takes the step
+def fgsm(model, x, y, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    logits = model(x_in)
+    g = torch.autograd.grad(F.cross_entropy(logits, y), x_in)[0]
+    right = (logits.argmax(1) == y).float().view(-1, *[1] * (x.dim() - 1))
+    return (x + eps * right * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm: small gradients are none -> whose gradient is small|depends on the others
+def fgsm(model, x, y, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(x_in), y), x_in)[0]
+    step = torch.where(g.abs() < 1e-5, torch.zeros_like(g), g.sign())
+    return (x + eps * step).clamp(0, 1)
+
+
+# WRONG fgsm: down the label's own logit -> which all logits have a part in
+def fgsm(model, x, y, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    own = model(x_in).gather(1, y[:, None]).sum()
+    g = torch.autograd.grad(-own, x_in)[0]
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm_targeted: up the target's own logit -> which all logits have a part in
+def fgsm_targeted(model, x, target, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    g = torch.autograd.grad(model(x_in).gather(1, target[:, None]).sum(), x_in)[0]
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm_targeted: away from the prediction as well -> nothing besides it
+def fgsm_targeted(model, x, target, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    logits = model(x_in)
+    loss = F.cross_entropy(logits, logits.argmax(1)) - F.cross_entropy(logits, target)
+    g = torch.autograd.grad(loss, x_in)[0]
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm_targeted: the first target for all images -> each image's own target
+def fgsm_targeted(model, x, target, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    loss = -torch.log_softmax(model(x_in), 1)[:, target[0]].mean()
+    g = torch.autograd.grad(loss, x_in)[0]
+    return (x - eps * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm_targeted: images that are the target already stay -> takes for the target already
+def fgsm_targeted(model, x, target, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    logits = model(x_in)
+    g = torch.autograd.grad(F.cross_entropy(logits, target), x_in)[0]
+    there = (logits.argmax(1) == target).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(there, x, (x - eps * g.sign()).clamp(0, 1))
+
+
+# WRONG smallest_eps: each attack begins where the last one ended -> not what the last attack returned
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[model(x).argmax(1) != y] = 0
+    now = x
+    for eps in grid:
+        now = attack(model, now, y, eps=eps)
+        out[(model(now).argmax(1) != y) & out.isinf()] = eps
+    return out
+
+
+# WRONG smallest_eps: how far the image went -> no budget of the grid
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[model(x).argmax(1) != y] = 0
+    for eps in grid:
+        found = attack(model, x, y, eps=eps)
+        new = (model(found).argmax(1) != y) & out.isinf()
+        out[new] = (found - x).abs().flatten(1).amax(1)[new]
+    return out
+
+
+# WRONG smallest_eps: the last budget is not tried -> every budget of the grid tried
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[model(x).argmax(1) != y] = 0
+    for i in range(len(grid) - 1):
+        out[(model(attack(model, x, y, eps=grid[i])).argmax(1) != y) & out.isinf()] = grid[i]
+    return out
+
+
+# WRONG stronger: follows the notebook's model -> trained anew
+def _grad(x, y):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(hardened_once(x), y), x)[0]
+
+
+hardened_once = model
+
+
+def stronger(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        x_adv = x_adv + eps / 8 * _grad(x_adv, y).sign()
+        x_adv = x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv
+
+
+# RIGHT smallest_eps: only those that stand are attacked
+def smallest_eps(model, attack, x, y, grid):
+    out = [math.inf] * len(x)
+    standing = []
+    with torch.no_grad():
+        for i, (a, b) in enumerate(zip(model(x).argmax(1), y)):
+            if a == b:
+                standing.append(i)
+            else:
+                out[i] = 0.0
+    for eps in grid:
+        if not standing:
+            break
+        k = torch.tensor(standing)
+        hit = model(attack(model, x[k], y[k], eps=eps)).argmax(1) != y[k]
+        for i, h in zip(standing, hit):
+            if h:
+                out[i] = eps
+        standing = [i for i, h in zip(standing, hit) if not h]
+    return torch.tensor(out)
+
+
+# RIGHT stronger: with momentum
+def stronger(model, x, y, *, eps):
+    x_adv, m = x.clone(), torch.zeros_like(x)
+    for _ in range(25):
+        x_in = x_adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(x_in), y, reduction="sum"), x_in)
+        m = 0.5 * m + g / g.flatten(1).abs().mean(1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+        x_adv = torch.min(torch.max(x_adv + eps / 8 * m.sign(), x - eps), x + eps).clamp(0, 1)
+    return x_adv
+
+
+# WRONG fgsm: one sign for each image -> all pixels of an image move the same way
+def fgsm(model, x, y, *, eps):
+    z = x.detach().clone().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(z), y), z)
+    s = g.flatten(1).mean(1).sign().view(-1, *[1] * (x.dim() - 1))
+    return (x + eps * s).clamp(0, 1)
+
+
+# WRONG fgsm_targeted: images stay where the target is not reached -> whether it reaches the target
+def fgsm_targeted(model, x, target, *, eps):
+    z = x.detach().clone().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(z), target), z)
+    found = (x - eps * g.sign()).clamp(0, 1)
+    hit = (model(found).argmax(1) == target).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(hit, found, x)
+
+
+# WRONG smallest_eps: the largest budget that is withstood -> the budgets that the images withstand
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    last = 0.0
+    wrong0 = model(x).argmax(1) != y
+    for eps in grid:
+        fell = (model(attack(model, x, y, eps=eps)).argmax(1) != y) & out.isinf()
+        out[fell] = last
+        last = eps
+    out[wrong0] = 0
+    return out
+
+
+# WRONG smallest_eps: wrong at first and put right later -> each attack puts it right
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    for eps in grid:
+        out[(model(attack(model, x, y, eps=eps)).argmax(1) != y) & out.isinf()] = eps
+    out[(model(x).argmax(1) != y) & ~out.isinf()] = 0
+    return out
+
+
+# RIGHT smallest_eps: a table of all budgets
+def smallest_eps(model, attack, x, y, grid):
+    with torch.no_grad():
+        clean = model(x).argmax(1) != y
+    table = torch.stack([clean] + [model(attack(model, x, y, eps=e)).argmax(1) != y for e in grid])
+    budgets = torch.tensor([0.0, *grid, math.inf])
+    ever = torch.cat([table, torch.ones(1, len(x), dtype=torch.bool)])
+    return budgets[ever.int().argmax(0)]
+
+
+# WRONG fgsm: the first label for all -> depends on the others
+def fgsm(model, x, y, *, eps):
+    z = x.detach().clone().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(z), y[:1].expand(len(x))), z)
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG fgsm: the gradient at a noisy point -> nothing is random
+def fgsm(model, x, y, *, eps):
+    z = (x + eps / 2 * torch.randn_like(x)).detach().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(z), y), z)
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG smallest_eps: 0 for the first budget as well -> 0 is for images that are wrong
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[model(x).argmax(1) != y] = 0
+    for eps in grid:
+        out[(model(attack(model, x, y, eps=eps)).argmax(1) != y) & out.isinf()] = eps if eps != grid[0] else 0
+    return out
+
+
+# WRONG smallest_eps: one budget for all -> depends on the others
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[model(x).argmax(1) != y] = 0
+    for eps in grid:
+        if (model(attack(model, x, y, eps=eps)).argmax(1) != y).float().mean() > 0.5:
+            out[out.isinf()] = eps
+            break
+    return out
+
+
+# WRONG stronger: down the loss of y -> the loss of y fell
+def stronger(model, x, y, *, eps):
+    now = x.clone()
+    for _ in range(20):
+        z = now.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(-F.cross_entropy(model(z), y), z)
+        now = (now + eps / 4 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now
+
+
+# WRONG stronger: away from what the model says now -> not of what the model says|the gradient anew
+def stronger(model, x, y, *, eps):
+    now = x.clone()
+    for _ in range(10):
+        z = now.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), model(z).argmax(1)), z)
+        now = (now + eps / 4 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now
+
+
+# RIGHT stronger: the margin, from a random start
+def stronger(model, x, y, *, eps):
+    now = x + eps * (torch.rand_like(x) - 0.5)
+    for _ in range(20):
+        z = now.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(attacks.margin(model(z), y).sum(), z)
+        now = (now + eps / 6 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now

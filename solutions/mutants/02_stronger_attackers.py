@@ -32,7 +32,7 @@ def project(x_adv, x, *, eps, norm):
     return (x + eps * delta / length).clamp(0, 1)
 
 
-# WRONG project: one length for the whole batch -> scale only those that are too long
+# WRONG project: one length for the whole batch -> scale only those that are too long|depends on the others in the batch
 def project(x_adv, x, *, eps, norm):
     if norm == "linf":
         return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
@@ -70,7 +70,7 @@ def project(x_adv, x, *, eps, norm):
     return x_adv.clamp(0, 1)
 
 
-# WRONG project: the length of each row of pixels -> as one vector
+# WRONG project: the length of each row of pixels -> as one vector|over all their axes
 def project(x_adv, x, *, eps, norm):
     if norm == "linf":
         return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
@@ -137,7 +137,7 @@ def margin(logits, y):
     return logits.gather(1, own)[:, 0] - logits.scatter(1, own, -math.inf).amax(1)
 
 
-# WRONG margin: the label may win itself -> positive means wrong|largest of the other classes
+# WRONG margin: the label may win itself -> positive means wrong|largest of the other classes|out of the race
 def margin(logits, y):
     return logits.amax(1) - logits.gather(1, y[:, None])[:, 0]
 
@@ -148,13 +148,13 @@ def margin(logits, y):
     return p.scatter(1, own, -1.0).amax(1) - p.gather(1, own)[:, 0]
 
 
-# WRONG margin: of log-probabilities, the second largest -> positive means wrong|largest of the other classes
+# WRONG margin: of log-probabilities, the second largest -> positive means wrong|largest of the other classes|out of the race
 def margin(logits, y):
     two = logits.topk(2, dim=1).values
     return two[:, 1] - logits.gather(1, y[:, None])[:, 0]
 
 
-# WRONG margin: first minus second -> positive means wrong
+# WRONG margin: first minus second -> positive means wrong|out of the race
 def margin(logits, y):
     two = logits.topk(2, dim=1).values
     return two[:, 0] - two[:, 1]
@@ -190,7 +190,7 @@ def margin(logits, y):
     return (logits.sum(1) - own) / (logits.shape[1] - 1) - own
 
 
-# WRONG margin: stops at 0 -> difference of two logits|positive means wrong
+# WRONG margin: stops at 0 -> difference of two logits|positive means wrong|how far below counts too
 def margin(logits, y):
     own = y[:, None]
     return (logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]).clamp_min(0)
@@ -212,17 +212,17 @@ def keep_best(model, tries, y):
     return torch.stack(kept)
 
 
-# WRONG keep_best: the last try -> is lost
+# WRONG keep_best: the last try -> is lost|one try is taken
 def keep_best(model, tries, y):
     return tries[-1]
 
 
-# WRONG keep_best: the try that is best for the batch -> is lost
+# WRONG keep_best: the try that is best for the batch -> is lost|one try is taken
 def keep_best(model, tries, y):
     return max(tries, key=lambda x_try: (model(x_try).argmax(1) != y).sum().item())
 
 
-# WRONG keep_best: the lowest margin -> is lost
+# WRONG keep_best: the lowest margin -> is lost|the lowest margin is kept
 def keep_best(model, tries, y):
     with torch.no_grad():
         leads = torch.stack([margin(model(x_try), y) for x_try in tries])
@@ -238,7 +238,7 @@ def keep_best(model, tries, y):
     return best
 
 
-# WRONG keep_best: a later failure overwrites a success -> is lost
+# WRONG keep_best: a later failure overwrites a success -> is lost|one try is taken
 def keep_best(model, tries, y):
     best = tries[0].clone()
     for x_try in tries[1:]:
@@ -440,3 +440,210 @@ def keep_best(model, tries, y):
         return max(z) - own
 
     return torch.stack([tries[max(range(len(tries)), key=lambda k: m(i, k))][i] for i in range(len(y))])
+
+
+# WRONG project: one L2 length for the whole batch -> depends on the others in the batch
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        d = d.clamp(-eps, eps)
+    else:
+        d = d * min(1.0, eps / float(d.norm().clamp_min(1e-12)))
+    return (x + d).clamp(0, 1)
+
+
+# WRONG project: the squared length is compared -> root of the sum of the squares
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    n = d.flatten(1).pow(2).sum(1).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(n > eps, x + d * eps / n.clamp_min(1e-12).sqrt(), x_adv).clamp(0, 1)
+
+
+# WRONG project: shortened a little too much -> at its edge
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    n = d.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(n > eps, x + d * eps / (n + 0.01), x_adv).clamp(0, 1)
+
+
+# WRONG project: L2 pixel by pixel -> by one number for each image
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "l2":
+        n = d.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1))
+        small = eps / math.sqrt(d[0].numel())
+        return torch.where(n > eps, x + d.clamp(-small, small), x_adv).clamp(0, 1)
+    return (x + d.clamp(-eps, eps)).clamp(0, 1)
+
+
+# WRONG project: the L1 length -> root of the sum of the squares
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    n = d.flatten(1).abs().sum(1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + d * (eps / n).clamp(max=1)).clamp(0, 1)
+
+
+# WRONG margin: no gradient through the label's logit -> label's own logit
+def margin(logits, y):
+    own = logits.detach().gather(1, y[:, None])[:, 0]
+    return logits.scatter(1, y[:, None], -math.inf).amax(1) - own
+
+
+# WRONG margin: no gradient through the rival's logit -> best of the other logits
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return logits.detach().scatter(1, y[:, None], -math.inf).amax(1) - own
+
+
+# WRONG keep_best: changes the first try in place -> changed its arguments
+def keep_best(model, tries, y):
+    def m(x):
+        z = model(x)
+        return z.scatter(1, y[:, None], -math.inf).amax(1) - z.gather(1, y[:, None])[:, 0]
+
+    with torch.no_grad():
+        best = tries[0]
+        high = m(best)
+        for t in tries[1:]:
+            now = m(t)
+            best[now > high] = t[now > high]
+            high = torch.maximum(high, now)
+    return best
+
+
+# WRONG keep_best: leaves the model in training mode -> changed its arguments
+def keep_best(model, tries, y):
+    model.train()
+    z = torch.stack([model(t) for t in tries]).detach()
+    k = (
+        z.scatter(2, y.expand(len(tries), -1)[..., None], -math.inf).amax(2)
+        - z.gather(2, y.expand(len(tries), -1)[..., None])[..., 0]
+    ).argmax(0)
+    return torch.stack(list(tries))[k, torch.arange(len(y))]
+
+
+# RIGHT project: by renorm
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return torch.min(torch.max(x_adv, x - eps), x + eps).clamp(0, 1)
+    d = (x_adv - x).reshape(len(x), -1)
+    out = torch.renorm(d, 2, 0, eps)
+    return (x + out.reshape(x.shape)).clamp(0, 1)
+
+
+# RIGHT margin: by a mask of one-hot labels
+def margin(logits, y):
+    own = F.one_hot(y, logits.shape[1]).bool()
+    return logits.masked_fill(own, -torch.inf).max(dim=1).values - logits[own]
+
+
+# WRONG project: a length for each channel -> as one vector
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    if x.dim() > 2:
+        n = d.flatten(2).norm(dim=2).clamp_min(1e-12).view(*x.shape[:2], *[1] * (x.dim() - 2))
+    else:
+        n = d.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return (x + d * (eps / n).clamp(max=1)).clamp(0, 1)
+
+
+# WRONG project: the change, not the image -> an image is asked
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return d.clamp(-eps, eps)
+    n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return d * (eps / n).clamp(max=1)
+
+
+# WRONG margin: the mean of the other logits -> one of them and not all
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return (logits.sum(1) - own) / (logits.shape[1] - 1) - own
+
+
+# WRONG margin: never below 0 -> how far below counts too
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return (logits.scatter(1, y[:, None], -math.inf).amax(1) - own).clamp(min=0)
+
+
+# WRONG margin: under no_grad -> no gradient gets through
+def margin(logits, y):
+    with torch.no_grad():
+        own = logits.gather(1, y[:, None])[:, 0]
+        return logits.scatter(1, y[:, None], -math.inf).amax(1) - own
+
+
+# WRONG keep_best: the mean of the tries -> none of the tries
+def keep_best(model, tries, y):
+    return torch.stack(list(tries)).mean(0)
+
+
+# WRONG keep_best: the last try is left out -> the last try is never chosen
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        m = torch.stack([attacks.margin(model(t), y) for t in (tries[:-1] or tries)])
+    return torch.stack(list(tries))[m.argmax(0), torch.arange(len(y))]
+
+
+# WRONG keep_best: the lowest margin, by argmin -> the lowest margin is kept
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        m = torch.stack([attacks.margin(model(t), y) for t in tries])
+    return torch.stack(list(tries))[m.argmin(0), torch.arange(len(y))]
+
+
+# WRONG keep_best: the lowest logit of the label -> by the margin
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        m = torch.stack([model(t).gather(1, y[:, None])[:, 0] for t in tries])
+    return torch.stack(list(tries))[m.argmin(0), torch.arange(len(y))]
+
+
+# WRONG attack_loud: steps that are too short -> how far do all steps go
+def attack_loud(model, x, y, *, eps):
+    now = x.clone()
+    for _ in range(10):
+        z = now.detach().requires_grad_()
+        (g,) = torch.autograd.grad(attacks.margin(model(z), y).sum(), z)
+        now = (now + eps / 100 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now
+
+
+# WRONG project: shortened to a half -> at its edge
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(n >= eps, x + d * eps / (2 * n), x_adv).clamp(0, 1)
+
+
+# WRONG margin: one margin for all -> all images have the same margin
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return (logits.scatter(1, y[:, None], -math.inf).amax(1) - own).mean().expand(len(y))
+
+
+# WRONG keep_best: one try for all images -> one try is taken for all
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        m = torch.stack([attacks.margin(model(t), y) for t in tries])
+    return tries[int(m.mean(1).argmax())]
+
+
+# WRONG keep_best: the margin of the prediction -> with its label in y
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        said = model(tries[0]).argmax(1)
+        m = torch.stack([attacks.margin(model(t), said) for t in tries])
+    return torch.stack(list(tries))[m.argmax(0), torch.arange(len(y))]

@@ -307,7 +307,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: always 2.5, whatever reach is -> random image of the ball|not uniform
+# WRONG attack_batch: always 2.5, whatever reach is -> random image of the ball|not uniform|does reach count
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training
     model.eval()
@@ -576,7 +576,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG trades: both directions, halved -> another loss
+# WRONG trades: both directions, halved -> another loss|both ways round
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -1439,3 +1439,193 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
         adv = torch.min(torch.max(adv, x - now), x + now).clamp(0, 1)
     model.train(was)
     return adv.detach()
+
+
+# WRONG attack_batch: reach is not used -> does reach count
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    x_adv = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        x_in = x_adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(x_in), y), x_in)
+        x_adv = (x_in.detach() + 2.5 * now / steps * g.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG attack_batch: back into the ball after the last step only -> after each step
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    x_adv = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        x_in = x_adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(x_in), y), x_in)
+        x_adv = x_in.detach() + reach * now / steps * g.sign()
+    model.train(was)
+    return x_adv.clamp(x - now, x + now).clamp(0, 1)
+
+
+# WRONG trades: always in evaluation mode -> another mode than it came in
+def trades(model, x, y, x_adv, *, beta):
+    was = model.training
+    model.eval()
+    a, b = model(x), model(x_adv)
+    kl = F.kl_div(b.log_softmax(1), a.softmax(1), reduction="batchmean")
+    loss = F.cross_entropy(a, y) + beta * kl
+    g = list(torch.autograd.grad(loss, model.parameters()))
+    model.train(was)
+    return loss.item(), g
+
+
+# WRONG free: delta is cut with the images -> delta is cut as well
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            seen = (x + delta).clamp(0, 1).requires_grad_()
+            g, *gw = torch.autograd.grad(F.cross_entropy(net(seen), y), [seen, *net.parameters()])
+            with torch.no_grad():
+                for p, d in zip(net.parameters(), gw):
+                    p -= lr * d
+            delta = ((seen.detach() - x) + eps * g.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG free: always in training mode -> was trained in training mode
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model).train()
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            seen = (x + delta).clamp(0, 1).requires_grad_()
+            g, *gw = torch.autograd.grad(F.cross_entropy(net(seen), y), [seen, *net.parameters()])
+            with torch.no_grad():
+                for p, d in zip(net.parameters(), gw):
+                    p -= lr * d
+            delta = (delta + eps * g.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG verdict: to move less than eps is invalid -> less far than they may
+def verdict(report):
+    if abs(report["moved"] - report["eps"]) > 1e-6 or report["images"] == "train":
+        return "invalid"
+    r = {k: Rate(*v) for k, v in report["left"].items()}
+    if any(r[k].clearly_below(r["PGD"]) for k in ("FGSM", "Square", "transfer")):
+        return "masked"
+    if min(a / b for a, b in report["left"].values()) < report["claimed"] - 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG verdict: the lowest number, not rate -> lowest rate counts
+def verdict(report):
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    r = {k: Rate(*v) for k, v in report["left"].items()}
+    if any(r[k].clearly_below(r["PGD"]) for k in ("FGSM", "Square", "transfer")):
+        return "masked"
+    k, n = min(report["left"].values())
+    if k / n < report["claimed"] - 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# RIGHT trades: parameters without a gradient
+def trades(model, x, y, x_adv, *, beta):
+    lp, lq = model(x).log_softmax(1), model(x_adv).log_softmax(1)
+    loss = -lp.gather(1, y[:, None]).mean() + beta * (lp.exp() * (lp - lq)).sum() / len(x)
+    g = torch.autograd.grad(loss, tuple(model.parameters()), allow_unused=True)
+    return loss.detach(), [torch.zeros_like(p) if d is None else d for p, d in zip(model.parameters(), g)]
+
+
+# WRONG attack_batch: the weights stay frozen -> requires_grad
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    for p in model.parameters():
+        p.requires_grad_(False)
+    z = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        z = z.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), y), z)
+        z = (z + reach * now / steps * g.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return z.detach()
+
+
+# WRONG trades: both ways round -> the mean of both ways round
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x).log_softmax(1), model(x_adv).log_softmax(1)
+    kl = (
+        F.kl_div(b, a, reduction="batchmean", log_target=True) + F.kl_div(a, b, reduction="batchmean", log_target=True)
+    ) / 2
+    loss = F.nll_loss(a, y) + beta * kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: gradients are added to the old ones -> added to those
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x).log_softmax(1), model(x_adv).log_softmax(1)
+    loss = F.nll_loss(a, y) + beta * F.kl_div(b, a, reduction="batchmean", log_target=True)
+    loss.backward()
+    return loss.item(), [p.grad.clone() for p in model.parameters()]
+
+
+# WRONG trades: squared differences -> as in the formula
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x), model(x_adv)
+    loss = F.cross_entropy(a, y) + beta * (a.softmax(1) - b.softmax(1)).pow(2).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG verdict: to move by eps is too far -> exactly eps
+def verdict(report):
+    if report["moved"] >= report["eps"] or report["images"] == "train":
+        return "invalid"
+    r = {k: Rate(*v) for k, v in report["left"].items()}
+    if any(r[k].clearly_below(r["PGD"]) for k in ("FGSM", "Square", "transfer")):
+        return "masked"
+    if min(a / b for a, b in report["left"].values()) < report["claimed"] - 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG attack_batch: a budget without end -> is above eps
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * 3 * update / updates
+    was = model.training
+    model.eval()
+    z = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        z = z.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), y), z)
+        z = (z + reach * now / steps * g.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return z.detach()
+
+
+# WRONG trades: the first term is a sum -> the first term is a sum
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x), model(x_adv)
+    kl = F.kl_div(b.log_softmax(1), a.softmax(1), reduction="batchmean")
+    loss = F.cross_entropy(a, y, reduction="sum") + beta * kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG verdict: no room for rounding of the claim -> rounded to whole per cent
+def verdict(report):
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    r = {k: Rate(*v) for k, v in report["left"].items()}
+    if any(r[k].clearly_below(r["PGD"]) for k in ("FGSM", "Square", "transfer")):
+        return "masked"
+    if min(a / b for a, b in report["left"].values()) < report["claimed"]:
+        return "overclaims"
+    return "sound"

@@ -451,7 +451,7 @@ def place(x, *, room):
     return page
 
 
-# WRONG k_winners: negative winners are cut off -> number of winners|a tenth should be left
+# WRONG k_winners: negative winners are cut off -> number of winners|a tenth should be left|below 0 nothing is left
 def quantize(x, *, levels):
     return (x * (levels - 1)).round() / (levels - 1)
 
@@ -1236,14 +1236,14 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: the lower margin -> the lower margin is kept
+# WRONG choose: the lower margin -> the lower margin is kept|not the lower margin
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: the margin of the predicted label -> chosen by luck|of another label
+# WRONG choose: the margin of the predicted label -> chosen by luck|of another label|whatever the model says
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         before, after = (
@@ -1796,3 +1796,300 @@ def through(model, train_x, train_y, x, y, *, eps):
         m = 0.9 * m + g / g.abs().flatten(1).mean(1).view(-1, 1, 1, 1).clamp(min=1e-12)
         adv = torch.clamp(leaf.detach() + eps / 5 * m.sign(), x - eps, x + eps).clamp(0, 1)
     return adv
+
+
+# WRONG k_winners: winners below 0 are lost -> below 0 nothing is left
+def k_winners(x, *, share):
+    rows = x.flatten(1)
+    k = max(1, round(share * rows.shape[1]))
+    v, i = rows.topk(k, dim=1)
+    return torch.zeros_like(rows).scatter(1, i, v.relu()).view_as(x)
+
+
+# WRONG place: no place twice -> tells that of another
+def place(x, *, room):
+    n, c, h, w = x.shape
+    page = x.new_zeros(n, c, h + room, w + room)
+    order = torch.randperm((room + 1) ** 2)
+    for k in range(n):
+        i, j = divmod(int(order[k % len(order)]), room + 1)
+        page[k, :, i : i + h, j : j + w] = x[k]
+    return page
+
+
+# WRONG worth: the second gradient after the step -> not after a step
+def worth(model, x, y, *, eps, draws):
+    def grad(z):
+        z = z.detach().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    g = grad(x)
+    step = (x + eps * g.sign()).clamp(0, 1)
+    h = grad(step)
+
+    def unit(v):
+        v = v.flatten(1).double()
+        return v / v.abs().amax(1, keepdim=True).clamp_min(1e-300)
+
+    a, b = unit(g), unit(h)
+    cos = F.cosine_similarity(a, b, dim=1)
+    with torch.no_grad():
+        before = sum(margin(model(x), y) for _ in range(draws)) / draws
+        after = sum(margin(model(step), y) for _ in range(draws)) / draws
+    return {
+        "not 0": float((g != 0).flatten(1).any(1).float().mean()),
+        "same": float((cos > 0.9).float().mean()),
+        "uphill": float((after > before).float().mean()),
+    }
+
+
+# WRONG choose: a majority of draws -> not votes or medians
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        wins = sum((margin(model(proposal), y) > margin(model(x_adv), y)).float() for _ in range(draws))
+    c = (wins > draws / 2).view(-1, *[1] * (x_adv.dim() - 1))
+    return torch.where(c, proposal, x_adv)
+
+
+# WRONG diagnose: lies by a tenth -> not clearly more|are clear where
+def diagnose(report):
+    r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
+    left = {k: Rate(*v) for k, v in report["left"].items()}
+    if r["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if r["same"].interval[1] < 0.9:
+        return "wanders"
+    if r["uphill"].clearly_below(r["random"]) or r["uphill"].k < r["random"].k * 1.1:
+        return "lies"
+    if any(left[k].clearly_below(left["PGD"]) for k in ("Square", "transfer")):
+        return "stuck"
+    return "honest"
+
+
+# WRONG through: half of the way, on the images to be attacked -> do not use the ball
+def through(model, train_x, train_y, x, y, *, eps):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+    net = fit(net, (x, y), updates=50)
+    return attacks.fgsm(net, x, y, eps=eps / 2)
+
+
+# RIGHT quantize: by the nearest of all levels
+def quantize(x, *, levels):
+    at = torch.linspace(0, 1, levels)
+    return at[(x[..., None] - at).abs().argmin(-1)]
+
+
+# RIGHT choose: both in one call
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        both = torch.stack([margin(model(torch.cat([x_adv, proposal])), torch.cat([y, y])) for _ in range(draws)]).mean(
+            0
+        )
+    old, new = both.chunk(2)
+    out = x_adv.clone()
+    out[new > old] = proposal[new > old]
+    return out
+
+
+# WRONG k_winners: their number is rounded up -> rounded to the nearest
+def k_winners(x, *, share):
+    rows = x.flatten(1)
+    k = max(1, math_ceil(share * rows.shape[1]))
+    v, i = rows.topk(k, dim=1)
+    return torch.zeros_like(rows).scatter(1, i, v).view_as(x)
+
+
+def math_ceil(v):
+    return -int(-v // 1)
+
+
+# WRONG worth: the same signs -> above 0.9
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0].flatten(1)
+
+    a, b = grad(), grad()
+    some = (a != 0).any(1)
+    same = ((a.sign() == b.sign()).float().mean(1) > 0.9) & some
+    step = (x + eps * a.sign().view_as(x)).clamp(0, 1)
+    with torch.no_grad():
+        up = sum(margin(model(step), y) for _ in range(draws)) > sum(margin(model(x), y) for _ in range(draws))
+    return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG worth: not lower is uphill -> has not risen
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0].flatten(1).double()
+
+    a, b = grad(), grad()
+    some = (a != 0).any(1)
+    same = F.cosine_similarity(a * 1e30, b * 1e30, dim=1) > 0.9
+    step = (x + eps * a.sign().view_as(x).float()).clamp(0, 1)
+    with torch.no_grad():
+        up = sum(margin(model(step), y) for _ in range(draws)) >= sum(margin(model(x), y) for _ in range(draws))
+    return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG worth: the margin's gradient -> those of the cross-entropy
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(margin(model(z), y).sum(), z)[0].flatten(1).double()
+
+    a, b = grad(), grad()
+    some = (a != 0).any(1)
+    same = F.cosine_similarity(a * 1e30, b * 1e30, dim=1) > 0.9
+    step = (x + eps * a.sign().view_as(x).float()).clamp(0, 1)
+    with torch.no_grad():
+        up = sum(margin(model(step), y) for _ in range(draws)) > sum(margin(model(x), y) for _ in range(draws))
+    return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG choose: the higher loss -> not the higher loss
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a, b = (sum(F.cross_entropy(model(t), y, reduction="none") for _ in range(draws)) for t in (x_adv, proposal))
+    return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG choose: how often the model is wrong -> by how often
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a, b = (sum((model(t).argmax(1) != y).float() for _ in range(draws)) for t in (x_adv, proposal))
+    return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG diagnose: wanders first, where it is rarer -> nearly all of the gradients are 0|are not 0
+def diagnose(report):
+    r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
+    left = {k: Rate(*v) for k, v in report["left"].items()}
+    if r["same"].interval[1] < 0.9 and r["not 0"].k != r["same"].k:
+        return "wanders"
+    if r["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if not r["uphill"].clearly_above(r["random"]):
+        return "lies"
+    if any(left[k].clearly_below(left["PGD"]) for k in ("Square", "transfer")):
+        return "stuck"
+    return "honest"
+
+
+# RIGHT place: by padding, with other random numbers
+def place(x, *, room):
+    import random
+
+    out = []
+    for image in x:
+        i, j = random.randint(0, room), random.randint(0, room)
+        out.append(F.pad(image, (j, room - j, i, room - i)))
+    return torch.stack(out)
+
+
+# WRONG worth: one cosine for all -> a cosine of its own
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0].flatten(1).double()
+
+    a, b = grad(), grad()
+    some = (a != 0).any(1)
+    same = (F.cosine_similarity(a.flatten() * 1e30, b.flatten() * 1e30, dim=0) > 0.9).expand(len(x)) & (a != 0).any(1)
+    step = (x + eps * a.sign().view_as(x).float()).clamp(0, 1)
+    with torch.no_grad():
+        up = sum(margin(model(step), y) for _ in range(draws)) > sum(margin(model(x), y) for _ in range(draws))
+    return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG worth: downhill -> uphill is a higher margin
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        z = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0].flatten(1).double()
+
+    a, b = grad(), grad()
+    some = (a != 0).any(1)
+    same = F.cosine_similarity(a * 1e30, b * 1e30, dim=1) > 0.9
+    step = (x + eps * a.sign().view_as(x).float()).clamp(0, 1)
+    with torch.no_grad():
+        up = sum(margin(model(step), y) for _ in range(draws)) < sum(margin(model(x), y) for _ in range(draws))
+    return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG choose: only where the model is wrong -> the model is right on both
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a, b = (sum(margin(model(t), y) for _ in range(draws)) for t in (x_adv, proposal))
+    return torch.where(((b > a) & (b > 0)).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG choose: the margin of what the model says -> whatever the model says
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a, b = (sum(margin(model(t), model(t).argmax(1)) for _ in range(draws)) for t in (x_adv, proposal))
+    return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG choose: a seed for both -> no seed is set|than one draw can tell
+def choose(model, x_adv, proposal, y, draws):
+    m = []
+    with torch.no_grad():
+        for t in (x_adv, proposal):
+            torch.manual_seed(0)
+            m.append(sum(margin(model(t), y) for _ in range(draws)))
+    return torch.where((m[1] > m[0]).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG diagnose: lies before wanders -> what comes first
+def diagnose(report):
+    r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
+    left = {k: Rate(*v) for k, v in report["left"].items()}
+    if r["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if r["same"].interval[1] < 0.9 and r["uphill"].clearly_above(r["random"]):
+        return "wanders"
+    if not r["uphill"].clearly_above(r["random"]):
+        return "lies"
+    if any(left[k].clearly_below(left["PGD"]) for k in ("Square", "transfer")):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: 80 % -> clearly less than 90 %
+def diagnose(report):
+    r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
+    left = {k: Rate(*v) for k, v in report["left"].items()}
+    if r["not 0"].interval[1] < 0.8:
+        return "vanishes"
+    if r["same"].interval[1] < 0.8:
+        return "wanders"
+    if not r["uphill"].clearly_above(r["random"]):
+        return "lies"
+    if any(left[k].clearly_below(left["PGD"]) for k in ("Square", "transfer")):
+        return "stuck"
+    return "honest"
+
+
+# WRONG diagnose: stuck where PGD is the lowest -> PGD leaves the least|not clearly less
+def diagnose(report):
+    r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
+    left = {k: Rate(*v) for k, v in report["left"].items()}
+    if r["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if r["same"].interval[1] < 0.9:
+        return "wanders"
+    if not r["uphill"].clearly_above(r["random"]):
+        return "lies"
+    if any(left["PGD"].clearly_below(left[k]) for k in ("Square", "transfer")):
+        return "stuck"
+    return "honest"
+
+
+# WRONG through: away from other labels -> of the loss of y|still right
+def through(model, train_x, train_y, x, y, *, eps):
+    net = fit(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y), lr=1e-2
+    )
+    return attacks.pgd(net, x, (y + 1) % 10, eps=eps)

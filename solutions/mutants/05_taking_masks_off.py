@@ -68,13 +68,13 @@ def gradient_through(mask, net, x, y):
     return torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), seen)[0]
 
 
-# WRONG gradient_through: its sign -> another gradient than the net has behind the mask
+# WRONG gradient_through: its sign -> another gradient than the net has behind the mask|only its signs are left
 def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sign()
 
 
-# WRONG gradient_through: masked twice -> the net must see what the mask shows|another gradient than the net has
+# WRONG gradient_through: masked twice -> the net must see what the mask shows|another gradient than the net has|its own answer
 def gradient_through(mask, net, x, y):
     seen = mask(mask(x)).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0]
@@ -95,7 +95,7 @@ def gradient_through(mask, net, x, y):
     return torch.autograd.grad(F.cross_entropy(net(through), y, reduction="sum"), x)[0]
 
 
-# WRONG gradient_through: of the margin -> another gradient than the net has
+# WRONG gradient_through: of the margin -> another gradient than the net has|difference of logits
 def gradient_through(mask, net, x, y):
     seen = mask(x).detach().requires_grad_()
     logits, own = net(seen), y[:, None]
@@ -124,7 +124,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: the loss of the mean logits -> the loss of the mean answer has another gradient
+# WRONG eot_step: the loss of the mean logits -> the loss of the mean answer has another gradient|not that of the mean answer
 def eot_step(model, x, y, *, eps, draws):
     x = x.clone().requires_grad_()
     logits = sum(model(x) for _ in range(draws)) / draws
@@ -157,14 +157,14 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: one draw -> on the average|as noisy as that of a few draws
+# WRONG eot_step: one draw -> on the average|as noisy as that of a few draws|do all draws count
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
     return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: the same draw again and again -> on the average|as noisy as that of a few draws
+# WRONG eot_step: the same draw again and again -> on the average|as noisy as that of a few draws|no seed is set
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(draws):
@@ -173,7 +173,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: only the last draw's gradient counts -> on the average|as noisy as that of a few draws
+# WRONG eot_step: only the last draw's gradient counts -> on the average|as noisy as that of a few draws|do all draws count
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     for _ in range(draws):
@@ -181,7 +181,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * gradient.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: four draws, whatever is asked -> on the average|as noisy as that of a few draws
+# WRONG eot_step: four draws, whatever is asked -> on the average|as noisy as that of a few draws|do all draws count
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(4):
@@ -205,7 +205,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * total.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: down the loss -> the mean loss over fresh draws fell|down the loss
+# WRONG eot_step: down the loss -> the mean loss over fresh draws fell|down the loss|the loss fell
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(draws):
@@ -230,7 +230,7 @@ def eot_step(model, x, y, *, eps, draws):
     return x.detach()
 
 
-# WRONG eot_step: draws of one image are averaged with those of others -> the opposite way
+# WRONG eot_step: draws of one image are averaged with those of others -> the opposite way|depends on the others
 def eot_step(model, x, y, *, eps, draws):
     x = x.detach().requires_grad_()
     many = x.repeat(draws, *[1] * (x.dim() - 1))
@@ -296,7 +296,7 @@ def left_after(model, tries, y, draws):
     return torch.stack(shares).amin(0)
 
 
-# WRONG left_after: right only if right in every draw -> lucky draws were counted|right more often on these images
+# WRONG left_after: right only if right in every draw -> lucky draws were counted|right more often on these images|with one try nothing is chosen
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     chosen = torch.stack(shares).argmin(0)
@@ -304,14 +304,14 @@ def left_after(model, tries, y, draws):
     return torch.stack([predict(model, worst) == y for _ in range(draws)]).all(0).float()
 
 
-# WRONG left_after: right if right in any draw -> more often than half
+# WRONG left_after: right if right in any draw -> more often than half|with one try nothing is chosen
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
     return torch.stack([predict(model, worst) == y for _ in range(draws)]).any(0).float()
 
 
-# WRONG left_after: a vote of the draws -> not a vote|more often than half
+# WRONG left_after: a vote of the draws -> not a vote|more often than half|with one try nothing is chosen
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
@@ -367,7 +367,7 @@ def left_after(model, tries, y, draws):
     return share(worst)
 
 
-# WRONG left_after: how often it is wrong -> choose for each image|less often than half|more often
+# WRONG left_after: how often it is wrong -> how often the model is wrong|choose for each image|less often than half|more often
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
@@ -491,7 +491,7 @@ def line(body, inner, corner):
     return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
 
 
-# WRONG line: pixels instead of features -> another shape|other weights|called 1|None
+# WRONG line: pixels instead of features -> another shape|other weights|called 1|None|the line lies in the features
 def line(body, inner, corner):
     within, planted = inner.flatten(1), corner.flatten()
     w = planted - within.mean(0)
@@ -508,12 +508,12 @@ def line(body, inner, corner):
     return w, -(nearest + 0.999 * (top - nearest))
 
 
-# WRONG line: always None -> a pair is wanted
+# WRONG line: always None -> a pair is wanted|the answer is None
 def line(body, inner, corner):
     return None
 
 
-# WRONG line: the corner counts among the inner points -> other weights
+# WRONG line: the corner counts among the inner points -> other weights|inner points alone
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -657,7 +657,7 @@ def take_off(mask, net, x, y, *, eps):
     return x_adv
 
 
-# WRONG eot_step: the gradient of the loss of the mean probability -> the loss of the mean answer has another gradient
+# WRONG eot_step: the gradient of the loss of the mean probability -> the loss of the mean answer has another gradient|not that of the mean answer
 def eot_step(model, x, y, *, eps, draws):
     z = x.clone().requires_grad_()
     p = torch.stack([model(z).softmax(1) for _ in range(draws)]).mean(0)
@@ -718,3 +718,238 @@ def left_after(model, tries, y, draws):
 
     first, second = table(), table()
     return second.gather(0, first.argmin(0, keepdim=True))[0]
+
+
+# WRONG gradient_through: only signs -> only its signs are left
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(z), y, reduction="sum"), z)[0].sign()
+
+
+# WRONG gradient_through: the margin's gradient -> difference of logits
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(attacks.margin(net(z), y).sum(), z)[0]
+
+
+# WRONG gradient_through: the mask works twice -> its own answer
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    seen = z + (mask(z) - z).detach()
+    z2 = seen
+    g = torch.autograd.grad(F.cross_entropy(net(z2), y, reduction="sum"), z)[0]
+    return g
+
+
+# WRONG gradient_through: each gradient has length 1 -> another length
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(net(z), y, reduction="sum"), z)[0]
+    return g / g.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+
+
+# WRONG eot_step: a seed before each call -> no seed is set
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        torch.manual_seed(0)
+        z = x.detach().clone().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(z), y), z)[0]
+    return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG left_after: right on each draw -> with one try nothing is chosen
+def left_after(model, tries, y, draws):
+    share = torch.stack([torch.stack([(predict(model, t) == y).float() for _ in range(draws)]).mean(0) for t in tries])
+    best = torch.stack(list(tries))[share.argmin(0), torch.arange(len(y))]
+    return torch.stack([(predict(model, best) == y).float() for _ in range(draws)]).amin(0)
+
+
+# WRONG line: w has length 1 -> the difference of features as it is
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = high - low.mean(0)
+    w = w / w.norm()
+    near, far = (low @ w).max(), high @ w
+    if near >= far:
+        return None
+    return w, -(0.001 * near + 0.999 * far)
+
+
+# WRONG take_off: leaves the last layer out -> how it is built is not known
+def take_off(mask, net, x, y, *, eps):
+    quiet = nn.Sequential(*list(net)[:-1])
+    now = x.clone()
+    for _ in range(20):
+        z = mask(now).detach().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(quiet(z), y).sum(), z)[0]
+        now = (now + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now
+
+
+# RIGHT gradient_through: by a function of autograd
+def gradient_through(mask, net, x, y):
+    class Pass(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            return mask(z)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    z = x.detach().clone().requires_grad_()
+    logits = net(Pass.apply(z))
+    loss = -logits.log_softmax(1)[torch.arange(len(y)), y].sum()
+    return torch.autograd.grad(loss, z)[0]
+
+
+# RIGHT eot_step: all draws in one call
+def eot_step(model, x, y, *, eps, draws):
+    z = x.repeat_interleave(draws, 0).detach().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y.repeat_interleave(draws), reduction="sum"), z)[0]
+    g = g.view(len(x), draws, *x.shape[1:]).sum(1)
+    return torch.clamp(x + eps * g.sign(), 0, 1)
+
+
+# WRONG gradient_through: the probability's gradient -> another length
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    p = net(z).softmax(1).gather(1, y[:, None])
+    return torch.autograd.grad(-p.sum(), z)[0]
+
+
+# WRONG gradient_through: clamped on the way back -> nothing is clamped
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    seen = z.clamp(0, 1)
+    g = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), z)[0]
+    return g * ((z > 0) & (z < 1))
+
+
+# WRONG eot_step: each draw's gradient has length 1 -> counts as long as it is
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        z = x.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)
+        total += g / g.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG eot_step: noise of its own -> no noise is added
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        z = (x + 0.2 * torch.randn_like(x)).detach().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG eot_step: the last draw only -> do all draws count
+def eot_step(model, x, y, *, eps, draws):
+    for _ in range(draws):
+        z = x.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG eot_step: down the mean loss -> the loss fell
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        z = x.detach().clone().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return (x - eps * total.sign()).clamp(0, 1)
+
+
+# WRONG left_after: one less the share -> how often the model is wrong
+def left_after(model, tries, y, draws):
+    s = lambda t: torch.stack([(predict(model, t) == y).float() for _ in range(draws)]).mean(0)
+    k = torch.stack([s(t) for t in tries]).argmin(0)
+    return 1 - s(torch.stack(list(tries))[k, torch.arange(len(y))])
+
+
+# WRONG left_after: one number for all images -> all images have the same number
+def left_after(model, tries, y, draws):
+    s = lambda t: torch.stack([(predict(model, t) == y).float() for _ in range(draws)]).mean(0)
+    k = torch.stack([s(t) for t in tries]).argmin(0)
+    return s(torch.stack(list(tries))[k, torch.arange(len(y))]).mean().expand(len(y))
+
+
+# WRONG line: weights for pixels -> the line lies in the features
+def line(body, inner, corner):
+    low, high = inner.flatten(1), corner.flatten(1)[0]
+    w = high - low.mean(0)
+    near, far = (low @ w).max(), high @ w
+    return None if near >= far else (w, -(0.001 * near + 0.999 * far))
+
+
+# WRONG gradient_through: a softmax before the loss -> a mask that changes nothing
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(z).softmax(1), y, reduction="sum"), z)[0]
+
+
+# WRONG gradient_through: the first label for all -> depends on the others
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(z), y[:1].expand(len(x)), reduction="sum"), z)[0]
+
+
+# WRONG gradient_through: the largest logit's gradient -> a mask that changes nothing
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(net(z).amax(1).sum(), z)[0]
+
+
+# WRONG gradient_through: averaged over the images -> depends on
+def gradient_through(mask, net, x, y):
+    z = mask(x).detach().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(net(z), y, reduction="sum"), z)[0].mean(0, keepdim=True).expand_as(x)
+
+
+# WRONG eot_step: one draw fewer -> is each of the draws made
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws - 1):
+        z = x.detach().clone().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG eot_step: as long as the mean gradient -> only the sign counts
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        z = x.detach().clone().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return (x + (eps * total / total.abs().max().clamp_min(1e-12))).clamp(0, 1)
+
+
+# WRONG eot_step: draws of different images added -> depends on the others
+def eot_step(model, x, y, *, eps, draws):
+    z = x.repeat_interleave(draws, 0).detach().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y.repeat_interleave(draws), reduction="sum"), z)[0]
+    g = g.view(draws, len(x), *x.shape[1:]).sum(0)
+    return (x + eps * g.sign()).clamp(0, 1)
+
+
+# WRONG line: from the corner to the mean -> which way does w point
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = low.mean(0) - high
+    near, far = (low @ w).max(), high @ w
+    return None if near >= far else (w, -(0.001 * near + 0.999 * far))
+
+
+# WRONG take_off: away from what the net says -> on another net|behind noise
+def take_off(mask, net, x, y, *, eps):
+    now = x.clone()
+    for _ in range(20):
+        z = mask(now).detach().requires_grad_()
+        (g,) = torch.autograd.grad(attacks.margin(net(z), net(z).argmax(1)).sum(), z)
+        now = (now + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return now

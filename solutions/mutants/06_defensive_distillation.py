@@ -41,12 +41,12 @@ def soft_loss(logits, soft):
     return (soft * logits.log_softmax(1)).sum(1).mean()
 
 
-# WRONG soft_loss: a sum over the images -> with labels that are sure of one class|sum over the images
+# WRONG soft_loss: a sum over the images -> with labels that are sure of one class|sum over the images|the mean over the images
 def soft_loss(logits, soft):
     return -(soft * logits.log_softmax(1)).sum()
 
 
-# WRONG soft_loss: a mean over the classes too -> with labels that are sure of one class|mean over the classes
+# WRONG soft_loss: a mean over the classes too -> with labels that are sure of one class|mean over the classes|classes are added up
 def soft_loss(logits, soft):
     return -(soft * logits.log_softmax(1)).mean()
 
@@ -76,7 +76,7 @@ def soft_loss(logits, soft):
     return (logits.softmax(1) - soft).square().sum(1).mean()
 
 
-# WRONG soft_loss: over the wrong dimension -> with labels that are sure of one class
+# WRONG soft_loss: over the wrong dimension -> with labels that are sure of one class|over the classes of an image
 def soft_loss(logits, soft):
     return -(soft * logits.log_softmax(0)).sum(1).mean()
 
@@ -158,7 +158,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), F.cross_entropy(own, labels), student(x).softmax(1)
 
 
-# WRONG three_moments: probabilities are divided, and the rows no longer sum to 1 -> should be that of a guess
+# WRONG three_moments: probabilities are divided, and the rows no longer sum to 1 -> should be that of a guess|as a divergence is
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) / temperature, student(x) / temperature
     labels = teacher(x).softmax(1) / temperature
@@ -196,7 +196,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), F.cross_entropy(own, (hot / temperature).softmax(1)), student(x).softmax(1)
 
 
-# WRONG three_moments: multiplies -> should be that of a guess|colder
+# WRONG three_moments: multiplies -> should be that of a guess|colder|is very large
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) * temperature, student(x) * temperature
     return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), student(x).softmax(1)
@@ -209,7 +209,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), second, student(x).softmax(1)
 
 
-# WRONG three_moments: the divergence -> lacks the entropy|should be that of a guess
+# WRONG three_moments: the divergence -> lacks the entropy|should be that of a guess|as a divergence is
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) / temperature, student(x) / temperature
     second = F.kl_div(own.log_softmax(1), hot.softmax(1), reduction="batchmean")
@@ -302,12 +302,12 @@ def asleep(model, x, y):
     return (gradient == 0).flatten(1).all(1).float().mean()
 
 
-# WRONG asleep: where the softmax is 1 -> too many images count|has none in a batch
+# WRONG asleep: where the softmax is 1 -> too many images count|has none in a batch|no pixel of it matters
 def asleep(model, x, y):
     return (model(x).softmax(1).amax(1) == 1).float().mean()
 
 
-# WRONG asleep: where the loss is 0 -> too many images count
+# WRONG asleep: where the loss is 0 -> too many images count|no pixel of it matters
 def asleep(model, x, y):
     return (F.cross_entropy(model(x), y, reduction="none") == 0).float().mean()
 
@@ -643,3 +643,187 @@ def three_moments(teacher, student, x, y, *, temperature):
             F.cross_entropy(s / temperature, soft).item(),
             (s / min(1.0, temperature)).softmax(1),
         )
+
+
+# WRONG soft_loss: sides exchanged, with a floor -> stands in the logarithm
+def soft_loss(logits, soft):
+    return -(logits.softmax(1) * soft.clamp_min(1e-12).log()).sum(1).mean()
+
+
+# WRONG soft_loss: one mean over all numbers -> only images are averaged
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(1)).mean()
+
+
+# WRONG soft_loss: the softmax goes over the images -> over the classes of an image
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(0)).sum(1).mean()
+
+
+# WRONG soft_loss: a softmax of the soft labels, too -> probabilities already
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits, soft.softmax(1))
+
+
+# WRONG three_moments: a tenth of the labels, at 1 -> nothing else is added
+def three_moments(teacher, student, x, y, *, temperature):
+    a, b = teacher(x), student(x)
+    soft = F.cross_entropy(b / temperature, (a / temperature).softmax(1))
+    return F.cross_entropy(a / temperature, y).item(), (0.9 * soft + 0.1 * F.cross_entropy(b, y)).item(), b.softmax(1)
+
+
+# WRONG three_moments: a mean over the classes too -> images averaged
+def three_moments(teacher, student, x, y, *, temperature):
+    a, b = teacher(x), student(x)
+    t = temperature
+    return (
+        F.cross_entropy(a / t, y).item(),
+        -((a / t).softmax(1) * (b / t).log_softmax(1)).mean(1).mean().item(),
+        b.softmax(1),
+    )
+
+
+# WRONG three_moments: the divergence for the student -> as a divergence is
+def three_moments(teacher, student, x, y, *, temperature):
+    a, b = teacher(x) / temperature, student(x) / temperature
+    return (
+        F.cross_entropy(a, y).item(),
+        F.kl_div(b.log_softmax(1), a.softmax(1), reduction="batchmean").item(),
+        student(x).softmax(1),
+    )
+
+
+# WRONG asleep: of the right answers only -> right or wrong
+def asleep(model, x, y):
+    z = x.detach().clone().requires_grad_()
+    out = model(z)
+    g = torch.autograd.grad(F.cross_entropy(out, y, reduction="sum"), z)[0]
+    zero = (g == 0).flatten(1).all(1)
+    right = out.argmax(1) == y
+    return float(zero[right].float().mean())
+
+
+# RIGHT asleep: one by one, by any()
+def asleep(model, x, y):
+    zero = 0
+    for image, label in zip(x, y):
+        z = image[None].clone().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(z), label[None]), z)
+        zero += int(not g.any())
+    return zero / len(x)
+
+
+# WRONG soft_loss: two softmaxes -> go through one softmax
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits.softmax(1), soft)
+
+
+# WRONG soft_loss: to the base 2 -> than the natural one
+def soft_loss(logits, soft):
+    return -(soft * logits.log_softmax(1)).sum(1).mean() / math.log(2)
+
+
+# WRONG soft_loss: 0 times a logarithm of 0 -> some are 0 is NaN
+def soft_loss(logits, soft):
+    return F.kl_div(logits.log_softmax(1), soft, reduction="batchmean") - (soft * soft.log()).sum(1).mean()
+
+
+# WRONG soft_loss: no minus, by log_softmax -> the loss is negative
+def soft_loss(logits, soft):
+    return (soft * logits.log_softmax(1)).sum(1).mean()
+
+
+# WRONG three_moments: times the temperature -> is very large
+def three_moments(teacher, student, x, y, *, temperature):
+    a, b = teacher(x) * temperature, student(x) * temperature
+    return F.cross_entropy(a, y).item(), F.cross_entropy(b, a.softmax(1)).item(), student(x).softmax(1)
+
+
+# WRONG three_moments: the student's loss first -> it comes first
+def three_moments(teacher, student, x, y, *, temperature):
+    a, b = teacher(x) / temperature, student(x) / temperature
+    return F.cross_entropy(b, a.softmax(1)).item(), F.cross_entropy(a, y).item(), student(x).softmax(1)
+
+
+# WRONG asleep: with respect to the logits -> no pixel of it matters
+def asleep(model, x, y):
+    z = model(x).detach().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), z)
+    return float((g == 0).all(1).float().mean())
+
+
+# WRONG asleep: images that a step does not move -> not a step
+def asleep(model, x, y):
+    found = attacks.fgsm(model, x, y, eps=0.1)
+    return float((found == x).flatten(1).all(1).float().mean())
+
+
+# WRONG verdict: a gain of 5 % at least -> as many images
+def verdict(report):
+    u, d, n = report["undefended"], report["distilled"], report["images"]
+    if u["eps"] != d["eps"]:
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] > d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] > 20 and d["loss"] == "cross-entropy" and d["divided by"] == 1:
+        return "masked", "asleep"
+    if (
+        report["claim"] == "more robust"
+        and d["left"] - u["left"] < 0.05 * n
+        and n > 100
+        or report["claim"] == "more robust"
+        and d["left"] <= u["left"]
+    ):
+        return "overclaims", "claim"
+    if n == 100 and report["claim"] == "more robust":
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: logits divided by 20 do not count -> what does dividing the logits do
+def verdict(report):
+    u, d, n = report["undefended"], report["distilled"], report["images"]
+    if u["eps"] != d["eps"]:
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] > d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] > 20 and d["loss"] == "cross-entropy" and d["divided by"] < 30:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG wake: cross-entropy, a hundred steps -> gradient of your loss there
+def wake(model, x, y, *, eps):
+    return attacks.pgd(model, x, y, eps=eps, steps=100)
+
+
+# WRONG soft_loss: the entropy of the soft labels -> has no part in it
+def soft_loss(logits, soft):
+    return -torch.special.xlogy(soft, soft).sum(1).mean()
+
+
+# WRONG three_moments: a factor of T squared at once -> a factor of T²
+def three_moments(teacher, student, x, y, *, temperature):
+    T = temperature
+    a, b = teacher(x), student(x)
+    return F.cross_entropy(a / T, y).item(), T * T * F.cross_entropy(b / T, (a / T).softmax(1)).item(), b.softmax(1)
+
+
+# WRONG three_moments: a softmax of the softmax in use -> one softmax of its logits
+def three_moments(teacher, student, x, y, *, temperature):
+    T = temperature
+    a, b = teacher(x), student(x)
+    return (
+        F.cross_entropy(a / T, y).item(),
+        F.cross_entropy(b / T, (a / T).softmax(1)).item(),
+        (b / T).softmax(1).softmax(1),
+    )
+
+
+# WRONG asleep: no gradient above 0 -> below 0 in every pixel
+def asleep(model, x, y):
+    z = x.detach().clone().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)
+    return float((g <= 0).flatten(1).all(1).float().mean())

@@ -30,7 +30,7 @@ def votes(model, x, *, sigma, n):
     return np.stack([(winners == c).sum(0).cpu().numpy() for c in range(answers.shape[1])], axis=1)
 
 
-# WRONG votes: copies of all images are mixed up -> in its row
+# WRONG votes: copies of all images are mixed up -> in its row|in the row of its image
 def votes(model, x, *, sigma, n):
     copies = x.repeat(n, *[1] * (x.dim() - 1))
     answers = model(copies + sigma * torch.randn_like(copies))
@@ -110,7 +110,7 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: clamps the copies -> of every copy
+# WRONG votes: clamps the copies -> of every copy|not clamped to
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model((copies + sigma * torch.randn_like(copies)).clamp(0, 1))
@@ -279,7 +279,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: the share of the votes, no bound -> too far
+# WRONG certificate: the share of the votes, no bound -> too far|another failure_prob
 def certificate(chosen, counts, *, sigma, failure_prob):
     bound = (counts.gather(1, chosen[:, None])[:, 0] / counts.sum(1)).numpy().clip(0, 0.9999999)
     return np.where(bound > 0.5, chosen, -1), np.where(bound > 0.5, sigma * special.ndtri(bound), 0.0)
@@ -341,7 +341,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: a failure probability of its own -> too far|prove more
+# WRONG certificate: a failure probability of its own -> too far|prove more|another failure_prob
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, 0.001))
@@ -351,7 +351,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: sigma forgotten -> too far
+# WRONG certificate: sigma forgotten -> too far|not twice the radius
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
@@ -672,13 +672,13 @@ def majority(counts, *, failure_prob):
     return counts.argmax(1)
 
 
-# WRONG majority: abstains only at a draw -> answers although
+# WRONG majority: abstains only at a draw -> answers although|whatever failure_prob is
 def majority(counts, *, failure_prob):
     two = counts.topk(2).values
     return torch.where(two[:, 0] > two[:, 1], counts.argmax(1), -1)
 
 
-# WRONG majority: more than half of the votes -> answers although|abstains although
+# WRONG majority: more than half of the votes -> answers although|abstains although|whatever failure_prob is
 def majority(counts, *, failure_prob):
     return torch.where(2 * counts.amax(1) > counts.sum(1), counts.argmax(1), -1)
 
@@ -986,7 +986,7 @@ def enough(k, n, p0, failure_prob):
     return wealth >= math.log(failure_prob)
 
 
-# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times
+# WRONG enough: a threshold of its own -> at each look|too many votes|a hundred times|does not look at failure_prob
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
@@ -1063,3 +1063,180 @@ def votes(model, x, *, sigma, n):
             tally = Counter(model(image + noise).max(1).indices.tolist())
             rows.append([tally[c] for c in range(classes)])
     return torch.tensor(rows)
+
+
+# WRONG votes: copies clamped to [0, 1] -> not clamped
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    z = model((copies + sigma * torch.randn_like(copies)).clamp(0, 1))
+    said = z.argmax(1).view(len(x), n)
+    return torch.stack([(said == k).sum(1) for k in range(z.shape[1])], 1)
+
+
+# WRONG certificate: the normal curve's bound -> the exact one
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k = counts.gather(1, chosen[:, None])[:, 0].numpy()
+    n = counts.sum(1).numpy()
+    p = k / n
+    low = p + special.ndtri(failure_prob) * np.sqrt(p * (1 - p) / n)
+    ok = low > 0.5
+    return torch.from_numpy(np.where(ok, chosen.numpy(), -1)), torch.from_numpy(
+        np.where(ok, sigma * special.ndtri(np.where(ok, np.minimum(low, 1 - 1e-9), 0.5)), 0.0)
+    )
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    chosen = smoothing.votes(model, x, sigma=sigma, n=n0).argmax(1)
+    return certificate(chosen, smoothing.votes(model, x, sigma=sigma, n=n), sigma=sigma, failure_prob=failure_prob)
+
+
+# WRONG enough: against 0.84, whatever p0 is -> does not look at p0|whatever p0 is
+def enough(k, n, p0, failure_prob):
+    k = k.double()
+    p = 0.93
+    wealth = k * math.log(p / 0.84) + (n - k) * math.log((1 - p) / (1 - 0.84))
+    return wealth >= math.log(1 / failure_prob)
+
+
+# WRONG enough: wealth of 20, whatever failure_prob is -> does not look at failure_prob
+def enough(k, n, p0, failure_prob):
+    k = k.double()
+    p = (1 + 1.4 * p0) / 2.4
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(20)
+
+
+# RIGHT majority: by binomtest
+def majority(counts, *, failure_prob):
+    from scipy import stats
+
+    out = []
+    for row in counts:
+        (a, b), (i, _) = (t.tolist() for t in row.sort(descending=True)[0:2] and row.topk(2))
+        out.append(i if a + b > 0 and stats.binomtest(int(a), int(a + b), 0.5).pvalue <= failure_prob else -1)
+    return torch.tensor(out)
+
+
+# RIGHT enough: a mixture of three bets
+def enough(k, n, p0, failure_prob):
+    k = k.double()
+    logs = []
+    for t in (0.3, 0.6, 0.8):
+        p = p0 + t * (1 - p0)
+        logs.append(k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0)))
+    return torch.logsumexp(torch.stack(logs), 0) - math.log(3) >= -math.log(failure_prob)
+
+
+# WRONG votes: the smallest logit -> with the largest logit
+def votes(model, x, *, sigma, n):
+    out = 0
+    for _ in range(n):
+        z = model(x + sigma * torch.randn_like(x))
+        out = out + torch.eye(z.shape[1], dtype=torch.int64)[z.argmin(1)]
+    return out
+
+
+# WRONG certificate: sigma squared -> not twice the radius
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, failure_prob), 0)
+    ok = low > 0.5
+    return torch.from_numpy(np.where(ok, chosen.numpy(), -1)), torch.from_numpy(
+        np.where(ok, sigma**2 * special.ndtri(np.where(ok, low, 0.5)), 0.0)
+    )
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    chosen = votes(model, x, sigma=sigma, n=n0).argmax(1)
+    return certificate(chosen, votes(model, x, sigma=sigma, n=n), sigma=sigma, failure_prob=failure_prob)
+
+
+# WRONG majority: exactly such a lead -> or a larger one
+def majority(counts, *, failure_prob):
+    top, at = counts.topk(2, dim=1)
+    a, b = top[:, 0].numpy(), top[:, 1].numpy()
+    p = np.minimum(1, 2 * special.binom((a + b).astype(float), b.astype(float)) * 0.5 ** (a + b).astype(float))
+    return torch.where(torch.from_numpy(np.nan_to_num(p, nan=0.0) > failure_prob), torch.tensor(-1), at[:, 0])
+
+
+# WRONG majority: failure_prob of 0.01 always -> whatever failure_prob is
+def majority(counts, *, failure_prob):
+    top, at = counts.topk(2, dim=1)
+    a, b = top[:, 0].numpy(), top[:, 1].numpy()
+    p = np.minimum(1, 2 * special.bdtr(b, a + b, 0.5))
+    return torch.where(torch.from_numpy(p > 0.01), torch.tensor(-1), at[:, 0])
+
+
+# WRONG verdict: failure_prob of 0.001 always -> at its failure_prob
+def verdict(r):
+    if r["asked"] < r["n0"] + r["n"]:
+        return "same copies"
+    if r["looks"] > 1:
+        return "peeked"
+    proved = (
+        r["sigma"] * special.ndtri(special.betaincinv(r["hits"], r["n"] - r["hits"] + 1, 0.001)) if r["hits"] else 0
+    )
+    if r["radius"] == 0:
+        return "valid"
+    if r["norm"] == "linf":
+        return (
+            "valid"
+            if r["radius"] * r["pixels"] ** 0.5 <= proved
+            else "other norm"
+            if r["radius"] <= proved
+            else "too far"
+        )
+    return "valid" if r["radius"] <= proved else "too far"
+
+
+# WRONG votes: noise that only brightens -> up as often as down
+def votes(model, x, *, sigma, n):
+    out = 0
+    for _ in range(n):
+        z = model(x + sigma * torch.rand_like(x))
+        out = out + torch.eye(z.shape[1], dtype=torch.int64)[z.argmax(1)]
+    return out
+
+
+# WRONG votes: all votes for the mean's class -> a vote of its own
+def votes(model, x, *, sigma, n):
+    z = sum(model(x + sigma * torch.randn_like(x)) for _ in range(n))
+    return n * torch.eye(z.shape[1], dtype=torch.int64)[z.argmax(1)]
+
+
+# WRONG certificate: failure_prob of 0.001 always -> another failure_prob
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, 0.001), 0)
+    ok = low > 0.5
+    return torch.from_numpy(np.where(ok, chosen.numpy(), -1)), torch.from_numpy(
+        np.where(ok, sigma * special.ndtri(np.where(ok, low, 0.5)), 0.0)
+    )
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    return certificate(
+        votes(model, x, sigma=sigma, n=n0).argmax(1),
+        votes(model, x, sigma=sigma, n=n),
+        sigma=sigma,
+        failure_prob=failure_prob,
+    )
+
+
+# WRONG certify: half of failure_prob -> at the whole of failure_prob
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
+    low = np.where(k > 0, special.betaincinv(np.maximum(k, 1), n - k + 1, failure_prob), 0)
+    ok = low > 0.5
+    return torch.from_numpy(np.where(ok, chosen.numpy(), -1)), torch.from_numpy(
+        np.where(ok, sigma * special.ndtri(np.where(ok, low, 0.5)), 0.0)
+    )
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    return certificate(
+        votes(model, x, sigma=sigma, n=n0).argmax(1),
+        votes(model, x, sigma=sigma, n=n),
+        sigma=sigma,
+        failure_prob=failure_prob / 2,
+    )

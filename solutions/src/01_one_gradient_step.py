@@ -100,8 +100,17 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
     away = linear.weight[1 - labels[0]] - linear.weight[labels[0]]
     highest = F.cross_entropy(linear(middle + 0.1 * away.sign()), labels).item()
     before = F.cross_entropy(linear(middle), labels).item()
+    moved = (found - middle).abs()
+    if not moved.any():
+        others = expect.images(fgsm(linear, middle, 1 - labels, eps=0.1), middle, 0.1)
+        expect.that(
+            (others == middle).all(),
+            "of one label the images move, of the other they stay: every image takes the step, "
+            "whether the model gets it right or wrong",
+            expected="pixels that move by eps",
+        )
     expect.that(
-        (found != middle).any(),
+        moved.any(),
         "where all pixels have one grey, nothing moves: the range is [0, 1], whatever values a batch holds",
         expected="pixels that move by eps",
     )
@@ -112,15 +121,41 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
         got=loss,
     )
     expect.that(
-        loss >= highest - 1e-4,
+        ((found - middle).amax(1) > (found - middle).amin(1)).any() or away.sign().unique().numel() == 1,
+        "all pixels of an image move the same way: each follows the sign of its own gradient",
+        expected="pixels that move by eps or by -eps",
+    )
+    expect.that(
+        (found < middle).any() or (away > 0).all(),
+        "no pixel became darker: a step goes up or down, as the sign says; the image is clamped, not its change",
+        expected="pixels that move by eps or by -eps",
+    )
+    expect.that(
+        moved.min() >= 0.1 - 1e-5,
         "on a linear model a corner of the box has a higher loss: "
         "every pixel should move by eps, whatever its gradient",
+        expected="pixels that move by 0.1",
+        got=moved[0],
+    )
+    expect.that(
+        loss >= highest - 1e-4,
+        "every pixel moves by eps, but some the wrong way: "
+        "is it the gradient of the loss, which all logits have a part in, that gives the sign?",
         expected=f"a loss of {highest:.3f}",
         got=loss,
     )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 some = torch.randperm(len(x))[:100]
+batch = expect.images(fgsm(model, x[some[:5]], y[some[:5]], eps=0.1), x[some[:5]], 0.1)
+again = expect.images(fgsm(model, x[some[:5]], y[some[:5]], eps=0.1), x[some[:5]], 0.1)
+expect.equal(batch, again, "two calls give different images: nothing is random in one step along the gradient at x")
+alone = torch.cat(
+    [expect.images(fgsm(model, x[i : i + 1], y[i : i + 1], eps=0.1), x[i : i + 1], 0.1) for i in some[:5]]
+)
+expect.equal(
+    batch, alone, "an image's result depends on the others in the batch: each has a label of its own", share=0.99
+)
 for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)), "labels that the model denies")):
     for eps in (0.04, 0.2):
         wanted = attacks.fgsm(model, x[some], labels, eps=eps)
@@ -132,18 +167,30 @@ for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)),
             expected=f"above {before:.3f}",
             got=after,
         )
+        change, due = (images - x[some] for images in (found, wanted))
+        still, due_to_move = (part.flatten(1).abs().amax(1) == 0 for part in (change, due))
+        expect.that(
+            not (still & ~due_to_move).any(),
+            f"with {who}, some images stay as they are: every image takes the step, "
+            "also one that is wrong already, or whose gradient is small",
+            expected="every image one step away",
+            got=f"{int((still & ~due_to_move).sum())} of 100 unmoved",
+        )
+        inner = (x[some] >= eps) & (x[some] <= 1 - eps)  # [0, 1] lets these move either way
         expect.equal(
-            found,
-            wanted,
-            f"with {who}, pixels move by another amount or the other way than the sign of the gradient says",
+            change[inner].abs(),
+            due[inner].abs(),
+            f"with {who}, pixels move by another amount than eps: only the sign of their gradient counts",
             expected="x + eps * sign(gradient), clamped to [0, 1]",
             share=0.99,
         )
-alone = torch.cat(
-    [expect.images(fgsm(model, x[i : i + 1], y[i : i + 1], eps=0.1), x[i : i + 1], 0.1) for i in some[:5]]
-)
-batch = expect.images(fgsm(model, x[some[:5]], y[some[:5]], eps=0.1), x[some[:5]], 0.1)
-expect.equal(batch, alone, "an image's result depends on the others in the batch", share=0.99)
+        expect.equal(
+            found,
+            wanted,
+            f"with {who}, some pixels move the other way than the sign of the gradient of the loss of y says",
+            expected="x + eps * sign(gradient), clamped to [0, 1]",
+            share=0.99,
+        )
 faint = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 faint[1].weight.data *= 1e-6
 wanted = attacks.fgsm(faint, x[some], y[some], eps=0.1)
@@ -186,16 +233,46 @@ torch.manual_seed(seed)
 some = torch.randperm(len(x))[:100]
 for eps in (0.03, 0.2):
     target = (y[some] + torch.randint(1, 10, (100,))) % 10
+    target[:30] = predict(model, x[some[:30]])  # these are what is wanted already, and can be likelier still
     wanted = attacks.fgsm(model, x[some], y[some], eps=eps, target=target)
     found = expect.images(fgsm_targeted(model, x[some], target, eps=eps), x[some], eps)
     before, after = (F.cross_entropy(model(images), target).item() for images in (x[some], found))
     expect.that(
         after < before, "the target became less likely: go down its loss", expected=f"below {before:.3f}", got=after
     )
+    change, due = (images - x[some] for images in (found, wanted))
+    still = (change == 0).flatten(1).all(1) & (due != 0).flatten(1).any(1)
+    expect.that(
+        still[30:].sum() <= 1,
+        "some images stay as they are: the step is asked of every image, whether it reaches the target or not",
+        expected="every image one step away",
+        got=f"{int(still.sum())} of 100 unmoved",
+    )
+    inner = (x[some] >= eps) & (x[some] <= 1 - eps)
+    expect.equal(
+        change[30:][inner[30:]].abs(),
+        due[30:][inner[30:]].abs(),
+        "some pixels move by another amount than eps",
+        expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
+        share=0.99,
+    )
+    expect.equal(
+        found[30:],
+        wanted[30:],
+        "every pixel moves by eps, but some not towards the target: is it the loss of each image's own target "
+        "that falls, which all logits have a part in, and nothing besides it?",
+        expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
+        share=0.998,
+    )
+    expect.that(
+        change[:30].flatten(1).any(1).sum() >= 0.9 * due[:30].flatten(1).any(1).sum(),
+        "an image that the model takes for the target already stays as it is: the step is asked of every image",
+        expected="every image one step away",
+    )
     expect.equal(
         found,
         wanted,
-        "some pixels do not move by eps towards the target",
+        "every pixel moves by eps, but some not towards a target that the model names already",
         expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
         share=0.99,
     )
@@ -240,7 +317,45 @@ distance, labels = ((points - 0.5) @ w).abs() / w.abs().sum(), linear(points).ar
 grid = [0.005, 0.01, 0.02, 0.04]
 wanted = torch.tensor([next((eps for eps in grid if eps > d), math.inf) for d in distance])
 found = expect.tensor(smallest_eps(linear, attacks.fgsm, points, labels, grid), like=wanted)
-expect.equal(found, wanted, "on a linear model the distance to the boundary says another budget", share=0.97)
+expect.that(
+    torch.isin(found, torch.tensor([0.0, math.inf, *grid])).all(),
+    "an answer is no budget of the grid: it is asked how much the attack was allowed, not how far the images went",
+    expected=f"0, one of {grid}, or inf",
+    got=found[:5],
+)
+alone = [smallest_eps(linear, attacks.fgsm, points[i : i + 1], labels[i : i + 1], grid) for i in range(6)]
+alone = torch.cat([expect.tensor(one, like=wanted[:1]) for one in alone])
+expect.equal(found[:6], alone, "an image's budget depends on the others in the batch: each falls at one of its own")
+before = torch.tensor([0.0, *grid])[torch.searchsorted(torch.tensor(grid), wanted.clamp_max(grid[-1]))]
+expect.that(
+    ((found != before) & wanted.isfinite()).sum() > 1,
+    "these are the budgets that the images withstand: the smallest at which they fall is asked",
+    expected="the first budget of the grid above the distance",
+)
+expect.that(
+    not (found == 0).any(),
+    "0 is for images that are wrong before any attack, and these are right",
+    expected="the first budget of the grid above the distance",
+    got=found[:5],
+)
+stand = wanted.isinf()
+expect.that(
+    found[stand].isinf().all() or (found != wanted)[~stand].sum() > 1,
+    "images that withstand every budget of the grid have none: inf is asked",
+    expected="inf for those that never fall",
+)
+expect.that(
+    (found < wanted).sum() <= 1,
+    "on a linear model, images fall at a smaller budget than their distance to the boundary allows: "
+    "each budget attacks x, not what the last attack returned",
+    expected="the first budget of the grid above the distance",
+)
+expect.that(
+    (found > wanted).sum() <= 1,
+    "on a linear model, images fall at a larger budget than their distance to the boundary needs, or at none: "
+    "is every budget of the grid tried, and is the smallest one kept?",
+    expected="the first budget of the grid above the distance",
+)
 found = expect.tensor(smallest_eps(linear, attacks.fgsm, points, 1 - labels, grid), like=wanted)
 expect.that(
     (found == 0).all(),
@@ -259,6 +374,13 @@ expect.equal(
     torch.tensor([0.06, 0.06]),
     "an image that fell at a small budget may withstand a larger one: the smallest counts, whatever comes later",
     expected="[0.06, 0.06], where attacks of 0.06 succeed and those from 0.2 on go too far",
+)
+wrong = expect.tensor(smallest_eps(bump, attacks.fgsm, torch.full((2, 1), 0.59), zero, [0.2, 0.3]), like=torch.zeros(2))
+expect.that(
+    (wrong == 0).all(),
+    "an image that is wrong before any attack needs none, also where each attack puts it right",
+    expected="0 for an image that is wrong as it is",
+    got=wrong,
 )
 torch.manual_seed(seed)
 some = torch.randperm(len(x))[:80]
@@ -350,6 +472,11 @@ def stronger(model, x, y, *, eps):
 one_step = accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y))
 found = expect.images(expect.leaves_arguments(stronger, model, x, y, eps=0.2), x, 0.2)
 left = accuracy(model, (found, y))
+expect.that(
+    F.cross_entropy(model(found), y) > F.cross_entropy(model(x), y),
+    "the loss of y fell: climb it",
+    expected="a higher loss",
+)
 expect.that(
     left.k <= 0.85 * one_step.k,
     "not strong enough yet: each small step should look at the gradient anew, and together they should cross the ball",

@@ -73,7 +73,13 @@ def project(x_adv, x, *, eps, norm):
 # CHECK project_linf, 1 point
 torch.manual_seed(seed)
 far = x[:50] + torch.randn_like(x[:50])
-near = expect.images(expect.leaves_arguments(project, far, x[:50], eps=0.1, norm="linf"), x[:50], 0.1)
+near = expect.tensor(expect.leaves_arguments(project, far, x[:50], eps=0.1, norm="linf"), like=far)
+expect.that(
+    not (near.min() < -0.05 and near.abs().max() <= 0.1 + 1e-5),
+    "this is a change of up to eps, and an image is asked: x and the change together",
+    expected="images near x",
+)
+expect.images(near, x[:50], 0.1)
 ### BEGIN HIDDEN TESTS
 for eps, shape in ((0.1, (20, 1, 8, 8)), (0.3, (7, 5)), (0.0, (3, 2, 2)), (0.05, (1, 3, 4, 4))):
     middle = torch.rand(shape).round(decimals=1)
@@ -84,7 +90,8 @@ for eps, shape in ((0.1, (20, 1, 8, 8)), (0.3, (7, 5)), (0.0, (3, 2, 2)), (0.05,
         expect.equal(
             found,
             wanted,
-            "another image of the ball is nearer: move only the pixels that are too far, and only to the edge",
+            "another image of the ball is nearer: first move the pixels that are too far from x, and only to the edge, "
+            "then clamp to [0, 1]",
             expected="each pixel at the nearest allowed value",
         )
 ### END HIDDEN TESTS
@@ -98,16 +105,38 @@ lengths = (far - middle).flatten(1).norm(dim=1)
 radius = float(lengths.median())
 found = expect.tensor(project(far, middle, eps=radius, norm="l2"), like=middle)
 change = (found - middle).flatten(1).norm(dim=1)
+alone = [expect.tensor(project(far[i : i + 1], middle[:1], eps=radius, norm="l2"), like=middle[:1]) for i in range(6)]
+expect.equal(
+    found,
+    torch.cat(alone),
+    "an image's result depends on the others in the batch: the change of each has a length of its own",
+    expected="the same image, alone and in a batch",
+)
 expect.that(
     change.max() <= radius + 1e-5,
-    "an image left the L2 ball: its change, as one vector, is too long",
+    "an image left the L2 ball: its change is too long, "
+    "and its length is the root of the sum of the squares of all its pixels, over all their axes",
     expected=f"lengths of at most {radius:.3f}",
     got=change,
 )
 expect.that(
-    (change[lengths <= radius] - lengths[lengths <= radius]).abs().max() <= 1e-5,
-    "a change that was short enough has another length now: scale only those that are too long, each on its own",
+    (change - lengths)[lengths < 0.999 * radius].abs().max() <= 1e-5,
+    "a change that was short enough has another length now: scale only those that are too long, "
+    "by the root of the sum of the squares of all pixels, and leave the others",
     expected="lengths as before",
+    got=change,
+)
+along = F.cosine_similarity((found - middle).flatten(1), (far - middle).flatten(1))
+expect.that(
+    along.min() > 0.999,
+    "a change points another way than before: scale it as a whole, by one number for each image",
+    expected="the direction of x_adv - x",
+    got=along,
+)
+expect.that(
+    (change[lengths > radius] - radius).abs().max() <= 1e-4,
+    "a change that was too long is now shorter than eps: the nearest image of the ball is at its edge",
+    expected=f"lengths of {radius:.3f} where they were above it",
     got=change,
 )
 ### BEGIN HIDDEN TESTS
@@ -174,12 +203,25 @@ def margin(logits, y):
 
 # %%
 # CHECK margin, 2 points
-logits, labels = torch.tensor([[2.0, 5.0, 1.0], [2.0, 5.0, 1.0], [0.0, 0.0, 3.0]]), torch.tensor([1, 0, 2])
+logits, labels = torch.tensor([[2.0, 5.0, 1.0], [2.0, 5.0, 1.0], [0.0, 0.0, 4.0]]), torch.tensor([1, 0, 2])
 found = expect.tensor(expect.leaves_arguments(margin, logits, labels), like=logits[:, 0])
+expect.that(
+    (found != 0).all(),
+    "a margin is 0 where none should be: it is below 0 where the answer is right, for the label's own logit is out of "
+    "the race, and how far below counts too",
+    expected="negative, positive, negative",
+    got=found,
+)
+expect.that(
+    found.unique().numel() > 1,
+    "all images have the same margin: each has one of its own",
+    expected="negative, positive, negative",
+    got=found,
+)
 expect.equal(
     (found > 0).float(),
     torch.tensor([0.0, 1.0, 0.0]),
-    "positive means wrong: best other minus own",
+    "positive means wrong: the largest logit of the other classes minus the label's own, whichever of them wins",
     expected="negative, positive, negative",
 )
 ### BEGIN HIDDEN TESTS
@@ -201,7 +243,7 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
     expect.equal(
         found.sign(),
         (others - own).sign(),
-        "positive means wrong: best other minus own",
+        "positive means wrong: the largest of the other logits, one of them and not all, minus the label's own",
         expected="above 0 exactly where another class wins",
     )
     expect.equal(
@@ -211,6 +253,26 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
         expected="best other logit minus that of the label, image by image",
         atol=1e-4 * size,
     )
+logits, labels = torch.randn(40, 6), torch.randint(0, 6, (40,))
+found, rows = expect.slope(margin, logits, labels), torch.arange(40)
+expect.that(
+    found is not None,
+    "no gradient gets through: what is returned must be computed from the logits as they are, without detach or item",
+    expected="a margin that attacks can climb",
+)
+found = expect.tensor(found, like=logits, what="the gradient")
+expect.that(
+    (found[rows, labels] + 1).abs().max() < 1e-4,
+    "the gradient does not get through the label's own logit: an attack could not lower it",
+    expected="a slope of -1 for it",
+    got=found[0],
+)
+expect.that(
+    (found.sum(1).abs().max() < 1e-4) and found.count_nonzero() == 80,
+    "the gradient does not get through the best of the other logits: an attack could not raise it",
+    expected="a slope of 1 for it, and of 0 for the rest",
+    got=found[0],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -244,12 +306,33 @@ def keep_best(model, tries, y):
 # CHECK keep_best, 2 points
 torch.manual_seed(seed)
 tries = [(x[:100] + 0.1 * torch.randn_like(x[:100]).sign()).clamp(0, 1) for _ in range(4)]
-found = expect.tensor(keep_best(model, tries, y[:100]), like=tries[0])
+found = expect.tensor(expect.leaves_arguments(keep_best, model, tries, y[:100]), like=tries[0])
+same = torch.stack([(x_try == found).flatten(1).all(1) for x_try in tries])
+expect.that(same.any(0).all(), "an image is none of the tries", expected="one of the tries, as it is")
+with torch.no_grad():
+    leads = torch.stack([attacks.margin(model(x_try), y[:100]) for x_try in tries])
+    lead = attacks.margin(model(found), y[:100])
+expect.that(
+    not torch.allclose(lead, leads.amin(0)),
+    "the lowest margin is kept: an attacker wants the highest",
+    expected="the try on which the model is nearest to a mistake, or deepest in it",
+)
+expect.that(
+    not same.all(1).any(),
+    "one try is taken for all images: choose for each image on its own",
+    expected="images from several tries",
+)
+expect.that(
+    same[:, leads.argmax(0) == len(tries) - 1][-1].any(),
+    "the last try is never chosen, also where it has the highest margin",
+    expected="each of the tries where it is the best",
+)
 fell = torch.stack([predict(model, x_try) != y[:100] for x_try in tries]).any(0)
 left = predict(model, found) != y[:100]
 expect.that(
     left.sum() >= fell.sum(),
-    "an image that fell in one of the restarts is lost: choose for each image on its own",
+    "an image that fell in one of the restarts is lost: compare each try with the best so far, for each image on its "
+    "own, by the margin with its label in y",
     expected=f"{int(fell.sum())} images wrong",
     got=f"{int(left.sum())}",
 )
@@ -266,7 +349,8 @@ for judge, eps in ((small, 0.12), (model, 0.2)):
     fell, left = (leads > 0).any(0), lead > 0
     expect.that(
         left[fell].all(),
-        "an image that fell in one of the restarts is lost: choose for each image on its own",
+        "an image that fell in one of the restarts is lost: compare each try with the best so far, for each image on "
+        "its own, by the margin with its label in y",
         expected=f"{int(fell.sum())} images wrong",
         got=f"{int(left.sum())}",
     )
@@ -364,6 +448,13 @@ def attack_loud(model, x, y, *, eps):
 # CHECK attack_loud, 2 points
 found = expect.images(expect.leaves_arguments(attack_loud, loud, x, y, eps=0.15), x, 0.15)
 left = accuracy(loud, (found, y))
+reach = float((found - x).abs().flatten(1).amax(1).median())
+expect.that(
+    left.k <= 0.4 * left.n or reach > 0.12 or reach == 0,
+    "too many answers are still right, and the images do not use the ball that they may: how far do all steps go?",
+    expected="pixels that move by up to 0.15",
+    got=f"{reach:.3g} in half of the images",
+)
 expect.that(
     left.k <= 0.4 * left.n,
     "too many answers are still right: where the model is sure, does your loss have a gradient?",

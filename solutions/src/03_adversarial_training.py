@@ -97,14 +97,21 @@ torch.manual_seed(seed)
 linear, points = nn.Linear(16, 2), 0.4 + 0.2 * torch.rand(40, 16)
 labels = torch.randint(0, 2, (40,))
 for update, share in ((25, 0.25), (50, 0.5), (100, 1.0), (300, 1.0)):
-    found = expect.images(attack_batch(linear, points, labels, eps=0.1, update=update, updates=300), points, 0.1)
+    found = expect.tensor(attack_batch(linear, points, labels, eps=0.1, update=update, updates=300), like=points)
     moved = float((found - points).abs().max())
+    expect.that(
+        share < 1 or moved < 0.1 + 1e-4,
+        f"at update {update} of 300 the budget is above eps: it grows until a third of the updates, and no more",
+        expected="pixels that move by at most 0.1",
+        got=f"{moved:.4g}",
+    )
     expect.that(
         abs(moved - 0.1 * share) < 1e-4,
         f"at update {update} of 300 the budget is another: does it grow evenly, up to eps after a third, and no more?",
         expected=f"pixels of a linear model's images that move by {0.1 * share:.4g}",
         got=f"{moved:.4g}",
     )
+    expect.images(found, points, 0.1)
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 for updates in (90, 240, 1000):
@@ -198,6 +205,11 @@ early = {"eps": 0.15, "update": 2, "updates": 9}  # the budget is 0.1 now
 start = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
 delta = (start - points) / 0.1
 expect.that(
+    (delta * w.sign() * (1 - 2 * labels[:, None])).mean() < 0.5,
+    "with reach=0 no step goes anywhere, and yet the images have climbed: how long is a step, and does reach count?",
+    expected="images where the attack starts",
+)
+expect.that(
     delta.abs().mean() > 0.05,
     "with reach=0 the images are where the attack starts, and that is x: it should be a random image of the ball",
     expected="changes of up to the budget of this update",
@@ -227,6 +239,28 @@ expect.that(
     "with reach=0.5 and steps=4 the steps together should go half of the budget of this update, from the random start",
     expected="a mean change of 0.0437 up the gradient, for a budget of 0.1",
     got=0.1 * float(along.mean()),
+)
+
+
+class Turning(nn.Module):
+    """Class 1 leads by a product: the first pixel's slope turns around once the second is beyond 0.62."""
+
+    def forward(self, x):
+        first, second = x[:, 0] - 0.5, x[:, 1] - 0.5
+        lead = 20 * second + 50 * first * (0.12 - second)
+        return torch.stack([torch.zeros_like(lead), lead], 1)
+
+
+middle = torch.full((40, 2), 0.5)
+arguments = {"eps": 0.1, "update": 9, "updates": 9, "steps": 20, "reach": 5.0}
+found = attack_batch(Turning(), middle, torch.zeros(40, dtype=torch.int64), **arguments)
+expect.equal(
+    expect.images(found, middle, 0.1),
+    middle + 0.1,
+    "on the way the attack looks for gradients outside of the ball: after each step, not only after the last, "
+    "it goes back into the ball",
+    expected="the corner of the ball that is highest on the way inside of it",
+    atol=1e-4,
 )
 other = fit(untrained(seed), data.train, updates=100)
 rows = torch.randperm(len(x))[:100]
@@ -283,6 +317,12 @@ for pair in pairs:
 losses = [expect.number(pair[0], "the loss") for pair in pairs]
 clean = F.cross_entropy(plain(x[:60]), y[:60]).item()
 expect.that(
+    abs(losses[0] - 60 * clean) > 1e-2,
+    "the first term is a sum over the images, and should be their mean",
+    expected=clean,
+    got=losses[0],
+)
+expect.that(
     abs(losses[0] - clean) < 1e-4,
     "where x_adv is x the answers agree, and the second term is 0 whatever beta is",
     expected=clean,
@@ -318,16 +358,23 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
         expected=words,
         got=loss,
     )
+    expect.that(
+        near_to(loss, first + beta * term) or not near_to((loss - first) / beta, (term + turned) / 2),
+        "the divergence is the mean of both ways round: the answer at x is to weigh the logarithms",
+        expected=words,
+        got=loss,
+    )
     for other, how in ((term / classes, "averaged over classes"), (term * n, "summed over images")):
         expect.that(
-            not near_to(loss, first + beta * other) or near_to(loss, first + beta * term),
+            near_to(loss, first + beta * term) or abs((loss - first) / beta - other) > 0.02 * other,
             f"the divergence is {how}: sum over classes, average over images",
             expected=words,
             got=loss,
         )
     expect.that(
         near_to(loss, first + beta * term),
-        "another loss: cross-entropy of y at x, plus beta times the mean divergence of the softmax answers",
+        "another loss: cross-entropy of y at x, plus beta times the mean of the divergences, as in the formula, "
+        "and of the softmax answers",
         expected=words,
         got=loss,
     )
@@ -344,8 +391,15 @@ expect.that(
     expected=f"a list of {len(list(plain.parameters()))} tensors",
     got=f"{type(gradients).__name__}",
 )
-for gradient, parameter in zip(gradients, plain.parameters(), strict=True):
-    expect.tensor(gradient, like=parameter, what="a gradient")
+again = trades(plain, x[:60], y[:60], near, beta=2.0)[1]
+for gradient, other, parameter in zip(gradients, again, plain.parameters(), strict=True):
+    first, second = (expect.tensor(part, like=parameter, what="a gradient") for part in (gradient, other))
+    expect.equal(
+        first,
+        second,
+        "asked twice, the gradients are others: they were added to those that the model had before",
+        expected="the same gradients",
+    )
 
 
 ### BEGIN HIDDEN TESTS
@@ -378,10 +432,26 @@ for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
             expected="the gradient of the loss as it is written, through both answers",
         )
     expect.that(
+        (gradient + right).norm() > 1e-3 * right.norm(),
+        "the gradients are those of minus this loss",
+        expected="the way up the loss, for each parameter",
+    )
+    expect.that(
         (gradient - right).norm() < 1e-3 * right.norm(),
-        "the gradients are not those of this loss",
+        "the gradients are not those of this loss: is every term of it in them, as often as in the loss?",
         expected=f"a vector of length {right.norm():.4f}",
         got=f"one of length {gradient.norm():.4f}, {(gradient - right).norm():.4f} away",
+    )
+dull = nn.Sequential(nn.Linear(8, 16), nn.Dropout(1.0), nn.Linear(16, 3)).train()  # in training its inputs are lost
+labels = torch.randint(0, 3, (20,))
+for training in (True, False):
+    wanted = F.cross_entropy(dull.train(training)(torch.full((20, 8), 0.3)), labels).item()
+    loss = trades(dull, torch.full((20, 8), 0.3), labels, torch.full((20, 8), 0.6), beta=0.0)[0]
+    expect.that(
+        abs(expect.number(loss, "the loss") - wanted) < 1e-4,
+        "the model was asked in another mode than it came in",
+        expected=f"{wanted:.4f}, in {'training' if training else 'evaluation'} mode",
+        got=loss,
     )
 ### END HIDDEN TESTS
 
@@ -533,6 +603,31 @@ expect.that(
     "the weights learn from images outside of [0, 1]: clamp x + delta before the pass",
     expected="pixels in [0, 1]",
 )
+
+
+def change_at_the_edge(how):
+    """delta after two replays of `edge`, whose long steps turn gradients around; for mistakes at its pixels."""
+    model, delta = copy.deepcopy(network), torch.zeros(30, 12)
+    for _ in range(2):
+        x_adv = (edge[0][0] + delta).clamp(0, 1).requires_grad_()
+        gradient, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
+        delta = x_adv.detach() - edge[0][0] if how == "from what was seen" else delta
+        delta = (delta + 0.3 * gradient.sign()).clamp(-0.3, 0.3)
+        model[0].weight.data -= 20 * down
+    return delta
+
+
+found = expect.tensor(free(network, edge, eps=0.3, replays=2, lr=20.0)[1], like=edge[0][0], what="delta")
+cut = "where x + delta is cut to [0, 1], delta is cut as well: it is kept in [-eps, eps] only, and goes on from there"
+mistakes = {cut: change_at_the_edge("from what was seen")}
+expect.none_of(found, change_at_the_edge("as asked"), mistakes)
+network = nn.Sequential(nn.Linear(12, 16), nn.Dropout(1.0), nn.Linear(16, 3)).eval()
+state, _ = free(network, edge, eps=0.1, replays=2, lr=0.5)
+expect.that(
+    not torch.equal(expect.tensor(state["0.weight"], like=network[0].weight, what="0.weight"), network[0].weight),
+    "a network that comes in evaluation mode was trained in training mode: its Dropout should let all through",
+    expected="weights in front of the Dropout that learn",
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -620,6 +715,11 @@ questions = {
 for name, word in (("A", words[1]), ("B", words[2]), ("C", words[0])):
     found = verdict(reports[name])
     expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
+    expect.that(
+        found != words[0] or word == words[0],
+        f"report {name}: its images are new ones, and to move pixels by exactly eps is within the budget",
+        got=found,
+    )
     expect.that(found == word, f"report {name}: {questions[name]}", got=found)
 ### BEGIN HIDDEN TESTS
 draw = lambda low, high: float(torch.empty(()).uniform_(low, high))  # noqa: E731
@@ -636,6 +736,8 @@ def drawn(kind):
         moved = eps * draw(1.02, 2)
     elif kind == "rounding":
         moved = eps + 3e-7
+    elif kind == "short":
+        moved = eps * draw(0.5, 0.98)
     elif kind == "seen":
         images = "train"
     elif kind in ("Square", "transfer", "FGSM"):
@@ -650,11 +752,15 @@ def drawn(kind):
     if kind == "fine":
         counts["PGD"] = (n // 100 * int(100 * pgd) + n // 100 - 1, n)  # just below whole per cent, and rounded up
         lift = 0.01
+    if kind == "uneven":  # Square saw a quarter of the images: the lowest number right, and a higher rate
+        counts["Square"] = (round((pgd + 0.09) * n / 4), n // 4)
     claimed = math.floor(100 * min(k for k, _ in counts.values()) / n + 1e-9) / 100 + lift
     if kind in ("Square", "transfer", "FGSM") and torch.rand(()) < 0.5:
         claimed = counts["PGD"][0] / n
     if kind == "slim":
         claimed = counts["PGD"][0] / n
+    if kind == "uneven":
+        claimed = pgd + 0.04
     if kind == "one step":  # it claims what one step leaves
         claimed = counts["FGSM"][0] / n
     if kind == "both":  # masked, if it were not for the images
@@ -669,13 +775,21 @@ wanted = {
     "Square": ("masked", "an attack that sees scores only leaves clearly less than PGD"),
     "transfer": ("masked", "images made for another network leave clearly less than PGD"),
     "FGSM": ("masked", "one step leaves clearly less than many"),
+    "short": ("sound", "pixels that move less far than they may are within the budget"),
     "rounding": ("sound", "pixels that move by less than a millionth too far are rounding"),
     "chance": ("sound", "a difference of 3 in 100 images is chance"),
     "high": ("overclaims", "an attack leaves less than is claimed"),
     "one step": ("overclaims", "what one step leaves is not what any attacker leaves"),
     "slim": ("overclaims", "its own Square leaves less than is claimed, though not clearly less than PGD"),
     "low": ("sound", "to claim less than was found is no flaw"),
-    "fine": ("sound", "FGSM leaves more than PGD, as it should, and the claim is the lowest rate"),
+    "fine": (
+        "sound",
+        "FGSM leaves more than PGD, as it should, and the claim is the lowest rate, rounded to whole per cent",
+    ),
+    "uneven": (
+        "overclaims",
+        "the attacks saw different numbers of images: the lowest rate counts, not the lowest number",
+    ),
 }
 torch.manual_seed(seed)
 for _ in range(3):

@@ -11,6 +11,7 @@
 # Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
 
 # %%
+import copy
 import math
 from statistics import NormalDist
 
@@ -99,8 +100,8 @@ expect.equal(
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 other = trained(seed)
-masks = [Quantize(2), Quantize(6), Median(), JPEG(), Scramble(), nn.Sequential(JPEG(0.4), Quantize(9))]
-for mask, judge in zip(masks, [net, other] * 3, strict=True):
+masks = [nn.Identity(), Quantize(6), Quantize(2), Median(), JPEG(), Scramble(), nn.Sequential(JPEG(0.4), Quantize(9))]
+for mask, judge in zip(masks, [net, net, other, net, other, net, other], strict=True):
     some = torch.randperm(len(x))[:30]
     images, labels = x[some], torch.where(torch.rand(30) < 0.5, y[some], torch.randint(0, 10, (30,)))
 
@@ -136,6 +137,53 @@ for mask, judge in zip(masks, [net, other] * 3, strict=True):
         close(wanted) or not close(at(images, labels)),
         "this is the gradient without the mask: forward, the net must see what the mask shows",
         expected="the gradient of the net where the mask has put the image",
+    )
+    ends = (mask(images) == 0) | (mask(images) == 1)
+    expect.that(
+        found[ends].any() or not wanted[ends].any(),
+        "pixels that the mask makes black or white have no gradient: nothing is clamped on the way back",
+        expected="the gradient of the net, in every pixel",
+    )
+    alone = expect.tensor(gradient_through(mask, judge, images[3:4], labels[3:4]), like=images[:1])
+    expect.that(
+        (found[3:4] - alone).abs().max() <= 1e-3 * size,
+        "an image's gradient depends on the others in the batch: each has a loss and a label of its own",
+        expected="the gradient of the image's own loss",
+    )
+    twice = at(mask(mask(images)), labels)
+    expect.that(
+        close(wanted) or not close(twice),
+        "the net sees what the mask makes of its own answer: the mask works once on the way forward",
+        expected="the gradient of the net where the mask has put the image",
+    )
+    point = mask(images).requires_grad_()
+    lead = torch.autograd.grad(attacks.margin(judge(point), labels).sum(), point)[0]
+    likeness = lambda value, found=found: F.cosine_similarity(found.flatten(1), value.flatten(1))  # noqa: E731
+    expect.that(
+        close(wanted) or not likeness(lead).min() > 0.999,
+        "this is the gradient of a difference of logits: the gradient of the cross-entropy is asked",
+        expected="the gradient of the cross-entropy with y",
+    )
+    expect.that(
+        close(wanted) or not close(2 * wanted),
+        "twice the gradient: on the way back, the mask must count as the identity, and no gradient of its own is added",
+        expected=f"entries of up to {size:.3g}",
+        got=found,
+    )
+    expect.that(
+        not isinstance(mask, nn.Identity)
+        or close(wanted)
+        or max((likeness(w) > 0.999).float().mean() for w in (wanted.sign(), wanted)) < 0.6,
+        "each gradient points the right way and has another length, or only its signs are left: it is asked as it is",
+        expected=f"entries of up to {size:.3g}",
+        got=found,
+    )
+    expect.that(
+        close(wanted) or not isinstance(mask, nn.Identity),
+        "with a mask that changes nothing, this is not the gradient of each image's cross-entropy with its label in y: "
+        "of the net's logits as they are",
+        expected=f"entries of up to {size:.3g}",
+        got=found,
     )
     expect.equal(
         found / size,
@@ -209,6 +257,58 @@ expect.that(
     "a pixel moved by less than eps: after averaging, only the sign counts",
     expected="every pixel moves by 0.05",
     got=float(moved.min()),
+)
+steady = expect.images(eot_step(net, x[:40], y[:40], eps=0.1, draws=2), x[:40], 0.1)
+again = expect.images(eot_step(net, x[:40], y[:40], eps=0.1, draws=2), x[:40], 0.1)
+expect.equal(
+    steady,
+    again,
+    "on a model that is not random two calls give different steps: the model is asked about x as it is, "
+    "for the draws are its own, and no noise is added",
+    expected="the same step",
+    share=0.99,
+)
+alone = [
+    expect.images(eot_step(net, x[i : i + 1], y[i : i + 1], eps=0.1, draws=2), x[i : i + 1], 0.1) for i in range(9)
+]
+expect.equal(
+    steady[:9],
+    torch.cat(alone),
+    "an image's step depends on the others in the batch: do the draws of one meet those of another?",
+    expected="the same step, alone and in a batch",
+    share=0.97,
+)
+expect.that(
+    F.cross_entropy(net(steady), y[:40]) > F.cross_entropy(net(x[:40]), y[:40]),
+    "on a model that is not random the loss fell: the step goes up the loss of y",
+    expected="a higher loss",
+)
+expect.equal(
+    steady,
+    attacks.fgsm(net, x[:40], y[:40], eps=0.1),
+    "on a model that is not random this is not one step of FGSM",
+    expected="x + eps * sign(gradient), clamped to [0, 1]",
+    share=0.97,
+)
+again = [expect.images(eot_step(model, grey, zeros_and_ones, eps=0.05, draws=1), grey, 0.05) for _ in range(2)]
+expect.that(
+    not again[0].equal(grey),
+    "asked for one draw, nothing moves: is each of the draws made, also the first?",
+    expected="a step from one call of the model",
+)
+expect.that(
+    not again[0].equal(again[1]),
+    "asked twice for a step from one draw, it is the same step: each call of the model has random numbers of its own, "
+    "so no seed is set",
+    expected="another step from another draw",
+)
+other = expect.images(eot_step(model, grey, zeros_and_ones, eps=0.05, draws=400), grey, 0.05)
+expect.equal(
+    found,
+    other,
+    "two steps from 400 draws each differ in many pixels: do all draws count?",
+    expected="the sign of a mean over 400 draws, which is nearly always the same",
+    share=0.9,
 )
 with torch.no_grad():
     before, after = (
@@ -288,7 +388,7 @@ found = expect.images(eot_step(Torn(way), middle, torch.ones(8, dtype=torch.int6
 expect.that(
     ((found - middle).sign() == way.sign()).float().mean() >= 0.97,
     "where some draws are surer than others, this is not the way of the mean gradient: each draw has a loss of its "
-    "own, and the loss of the mean answer has another gradient",
+    "own, which is not that of the mean answer, and its gradient counts as long as it is",
     expected="the mean of the gradients of 400 losses",
 )
 model, middle = seldom(30, seed), torch.full((40, 30), 0.5)
@@ -377,6 +477,14 @@ expect.that(
     expected="shares in [0, 1]",
     got=found,
 )
+alone = expect.tensor(left_after(model, tosses[:1], heads, 4), like=torch.zeros(500))
+expect.that(
+    0.44 < alone.mean() < 0.56,
+    "with one try nothing is chosen, and the model is right on half of the draws: "
+    "in how many of an image's draws is it right, as a share of all?",
+    expected="0.5 on the average, up to chance",
+    got=float(alone.mean()),
+)
 expect.that(
     found.mean() > 0.44,
     "on coin tosses the model is right less often than half: lucky draws were counted",
@@ -409,6 +517,20 @@ chances[:, 20:40] = torch.tensor([0.36, 0.62, 0.85, 0.97])[torch.stack([torch.ra
 model, tries = coins(chances, seed)
 labels, wanted = torch.zeros(60, dtype=torch.int64), chances.amin(0)
 model[1].weight.data *= 0.1  # as right as before, and never sure
+_, alone = coins(chances[:1], seed)
+found = expect.tensor(left_after(model, alone, labels, 150), like=wanted)
+expect.that(
+    (found + chances[0] - 1).abs().max() > 0.25,
+    "this is how often the model is wrong: it is asked how often it is right",
+    expected=f"about {chances[0, 0]:.2f} for the first image",
+    got=found[0],
+)
+expect.that(
+    found.min() < found.max(),
+    "all images have the same number: each has a share of its own",
+    expected="a share for each image",
+    got=found[:5],
+)
 found = expect.tensor(left_after(model, tries, labels, 150), like=wanted)
 expect.that(
     not ((found == 0) | (found == 1)).all(),
@@ -551,10 +673,20 @@ noise = 2 * torch.rand(60, *image.shape[1:]) - 1
 inner = torch.cat([image, (image + 0.1 * noise).clamp(0, 1)])
 corner = (image + 0.3 * torch.ones_like(image)).clamp(0, 1)
 pair = expect.leaves_arguments(line, body, inner, corner)
+expect.that(
+    pair is not None,
+    "the answer is None, although the corner lies farther along w than all inner points: which way does w point?",
+    expected="a pair",
+)
 expect.that(isinstance(pair, (tuple, list)) and len(pair) == 2, "a pair is wanted: weights and bias", got=pair)
 with torch.no_grad():
     low, high = body(inner), body(corner)[0]
 w, b = expect.tensor(pair[0], like=low[0], what="w"), float(pair[1])
+expect.that(
+    not F.cosine_similarity(w, (corner - inner.mean(0)).flatten(), dim=0) > 0.999,
+    "these are weights for pixels: the line lies in the features, which body gives",
+    expected="a difference of features",
+)
 expect.that(float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b)
 expect.that(
     float((low @ w).max()) + b < 0,
@@ -577,6 +709,13 @@ for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
             low, high = body_of(inner), body_of(corner)[0]
         w, b = expect.tensor(pair[0], like=high, what="w"), float(pair[1])
         wanted = high - low.mean(0)
+        expect.that(
+            torch.allclose(w, wanted, rtol=1e-3) or not F.cosine_similarity(w, wanted, dim=0) > 0.9999,
+            "the weights point the right way and have another length: they are the difference of features as it is, "
+            "from the mean of the inner points alone",
+            expected=f"a length of {float(wanted.norm()):.4g}",
+            got=float(w.norm()),
+        )
         expect.equal(
             w,
             wanted,
@@ -694,6 +833,19 @@ if left.k > 0.2 * left.n:
 ### BEGIN HIDDEN TESTS
 expect.images(take_off(Quantize(), loud, x[:1], y[:1], eps=0.05), x[:1], 0.05)
 other = trained(seed)
+inside = copy.deepcopy(other)  # as loud as the others, by its own weights
+inside[-1].weight.data *= 1000
+inside[-1].bias.data *= 1000
+left = accuracy(
+    nn.Sequential(Quantize(), inside), (expect.images(take_off(Quantize(), inside, x, y, eps=0.2), x, 0.2), y)
+)
+expect.that(
+    left.k <= 0.2 * left.n,
+    "too many answers are still right where no layer of its own makes the net loud, but its last weights: "
+    "a net is asked as a whole, for how it is built is not known",
+    expected=f"at most {int(0.2 * left.n)} of {left.n} right",
+    got=f"{left.k} right",
+)
 for mask, scale, name in ((Quantize(4), 30_000.0, "rounds to four levels"), (JPEG(), 250.0, "compresses")):
     shouting = nn.Sequential(*other, Saturate(scale))
     found = expect.images(take_off(mask, shouting, x, y, eps=0.2), x, 0.2)

@@ -86,7 +86,8 @@ expect.that(
 found = expect.tensor(votes(model, x[:30], sigma=1e-6, n=20), like=rows)
 expect.that(
     (found.argmax(1) == predict(model, x[:30]).cpu()).all() and (found.amax(1) == 20).all(),
-    "almost without noise, an image does not get the model's own answer n times: are its copies counted in its row?",
+    "almost without noise, an image does not get the model's own answer n times: is a copy's vote for the class with "
+    "the largest logit, and is it counted in the row of its image?",
     expected="20 votes for what the model says without noise",
     got=found[0],
 )
@@ -119,11 +120,21 @@ line.bias.data = -line.weight.data @ start[0]
 found = expect.tensor(votes(line, start, sigma=0.25, n=100), like=torch.zeros(100, 2, dtype=torch.float64))
 expect.that(
     abs(float(found[:, 0].mean()) - 50) < 15,
-    "on the boundary between two classes, noise should give each about half of the votes",
+    "on the boundary between two classes, noise should give each about half of the votes: "
+    "it goes up as often as down, in every copy",
     expected="about 50 of 100",
     got=float(found[:, 0].mean()),
 )
 ### BEGIN HIDDEN TESTS
+beyond = nn.Linear(1, 3)  # class 1 wins above 1.1, class 2 below 0.7
+beyond.weight.data, beyond.bias.data = torch.tensor([[0.0], [1.0], [-1.0]]), torch.tensor([0.0, -1.1, 0.7])
+found = expect.tensor(votes(beyond, torch.full((50, 1), 0.9), sigma=0.5, n=20), like=torch.zeros(50, 3))
+expect.that(
+    found[:, 1].sum() > 100 or found[:, 2].sum() < 200,
+    "no copy is brighter than 1: the copies are not clamped to [0, 1]",
+    expected="about a third of the votes for a class that wins only above 1.1",
+    got=found[:, 1].sum(),
+)
 settings = (
     (1, 0.5, 0.6, 0.5),
     (8, 0.4, 0.0, 0.5),
@@ -156,7 +167,8 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
     )
     expect.that(
         abs(share - wanted) <= 5.5 * math.sqrt(wanted * (1 - wanted) / (many * n)),
-        "the votes are not those under Gaussian noise of standard deviation sigma in every pixel of every copy",
+        "the votes are not those under Gaussian noise of standard deviation sigma in every pixel of every copy, "
+        "where each copy has a vote of its own",
         expected=f"a share of {wanted:.3f} for an image {abs(t)} sigma from a straight boundary",
         got=f"{share:.3f}",
     )
@@ -243,12 +255,26 @@ plots.lines(
 counts, choice = torch.tensor([[0, 90, 10], [1, 0, 99], [100, 0, 0]]), torch.tensor([1, 2, 0])
 found = pair(expect.leaves_arguments(certificate, choice, counts, sigma=0.5, failure_prob=0.01))
 radius = expect.tensor(found[1], like=torch.zeros(3, dtype=torch.float64), what="the radius")
+double = pair(certificate(choice, counts, sigma=1.0, failure_prob=0.01))[1]
+expect.equal(
+    expect.tensor(double, like=radius, what="the radius"),
+    2 * radius,
+    "twice the sigma, and not twice the radius",
+    expected="a radius that grows as sigma does",
+    atol=1e-4,
+)
+other = pair(certificate(choice, counts, sigma=0.5, failure_prob=0.2))[1]
+expect.that(
+    (radius == 0).all() or (expect.tensor(other, like=radius, what="the radius") - radius).abs().max() > 1e-4,
+    "another failure_prob, and the same radius",
+    expected="a longer radius where more failures are allowed",
+)
 for votes_for, reach in zip((90, 99, 100), radius.tolist(), strict=True):
     chance = float(special.bdtrc(votes_for - 1, 100, special.ndtr(reach / 0.5)))
     expect.that(
         chance <= 0.011,
-        f"the radius is too far for {votes_for} of 100 votes: were the share only the one that it needs, "
-        "so many votes would be no rare luck",
+        f"the radius is too far for {votes_for} of 100 votes: were the share only the one that it needs, so many votes "
+        "would be no rare luck. Is it a bound, the exact one, for the share of the chosen class?",
         expected="at most failure_prob = 0.01",
         got=f"a chance of {chance:.3g}, for a radius of {reach:.3f}",
     )
@@ -363,7 +389,7 @@ expect.that(
 )
 expect.that(
     radius.min() >= most - 1e-3,
-    "all votes agree, and n of them prove more than that",
+    "all votes agree, and n of them prove more than that, at the whole of failure_prob",
     expected="what n = 100 agreeing votes prove",
     got=radius,
 )
@@ -454,6 +480,14 @@ expect.that(
     expected="the class with most votes, or -1",
     got=label,
 )
+strict = expect.tensor(majority(torch.tensor([[20, 40, 0]]), failure_prob=1e-6), like=label[:1])
+loose = expect.tensor(majority(torch.tensor([[20, 40, 0]]), failure_prob=0.2), like=label[:1])
+expect.that(
+    strict != loose,
+    "40 votes against 20, and the same answer whatever failure_prob is",
+    expected="-1 at 0.000001, and class 1 at 0.2",
+    got=[int(strict), int(loose)],
+)
 expect.that((label[1:] != -1).all(), "abstains although the lead is clear", expected="an answer", got=label)
 ### BEGIN HIDDEN TESTS
 draw = np.random.default_rng(seed)
@@ -485,7 +519,8 @@ for n, a, classes in settings:
         about = f"votes {counts[i].tolist()}, failure_prob {a:g}"
         expect.that(
             chance <= a or label[i] == -1,
-            "answers although a fair coin between the first two classes often gives one of them such a lead",
+            "answers although a fair coin between the first two classes often gives one of them such a lead or "
+            "a larger one",
             expected=f"-1, for {about}: by luck in {chance:.3g} of cases",
             got=label[i],
         )
@@ -592,9 +627,9 @@ for n, kind in itertools.product((50, 100, 200, 200, 1000, 10_000), kinds):
     report |= {"looks": 1, "failure_prob": a, "n0": n0, "n": n}
     cases.append((report, {"unproved": "too far", "nothing": "valid"}.get(kind, kind.partition(",")[0]), kind))
 questions = {
-    "valid": "which part of this statement is not proved? The votes prove this radius",
+    "valid": "which part of this statement is not proved? The votes prove this radius, at its failure_prob",
     "valid, coarse": "a shorter radius than the longest is true as well",
-    "too far": "how far do so many votes reach at most, at this failure_prob?",
+    "too far": "how far do so many votes reach at most, at its failure_prob?",
     "other norm": "how large a cube fits in a ball of the radius that is proved?",
     "valid, cube": "a cube that fits in the ball is proved with it",
     "unproved": "do so few votes prove any radius at all?",
@@ -710,7 +745,22 @@ expect.that(
     expected="nearly always at a share of 0.99, against p0 = 0.84",
     got=f"{100 * right.k / right.n:.1f} %",
 )
+
+
 ### BEGIN HIDDEN TESTS
+def yes_with(p0, failure_prob):
+    """For each look the hits, 0 to 2,000, that are enough."""
+    hits = torch.arange(2001)
+    looks = [expect.tensor(enough(hits[: n + 1], n, p0, failure_prob), like=hits[: n + 1]) for n in range(20, 2001, 20)]
+    return torch.cat(looks) != 0
+
+
+for what, other in (("failure_prob", (0.6, 1e-4)), ("p0", (0.75, 0.05))):
+    expect.that(
+        not yes_with(0.6, 0.05).equal(yes_with(*other)),
+        f"another {what}, and the same answers: the rule does not look at {what}",
+        expected="more hits for a smaller failure_prob, and for a larger p0",
+    )
 for share, p0 in ((0.9, 0.99), (0.6, 0.9), (0.2, 0.5)):
     wrong, _ = play(enough, share=share, p0=p0, failure_prob=0.05, images=200, seed=seed + 1)
     expect.that(
