@@ -257,7 +257,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: replaces even where it helps the model -> helps the model
+# WRONG replace_one: replaces even where it helps the model -> helps the model|equal margin
 def replace_one(model, x, y, choices):
     best, highest = x.clone(), torch.full((len(x),), -math.inf)
     for place in range(x.shape[1]):
