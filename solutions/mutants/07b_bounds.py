@@ -401,3 +401,111 @@ def refute(model, point, radius):
         d = z - point
         z = (point + d * min(1.0, 0.99999 * radius / max(float(d.norm()), 1e-12))).clamp(0, 1)
     return point
+
+
+# WRONG boxes: one box around the whole batch is used for every row -> one box around the whole
+def boxes(layers, low, high):
+    low, high = low.amin(0, keepdim=True).expand_as(low), high.amax(0, keepdim=True).expand_as(high)
+    for i, (w, b) in enumerate(layers):
+        m, r = (low + high) / 2, (high - low) / 2
+        m, r = m @ w.T + b, r @ w.abs().T
+        low, high = m - r, m + r
+        if i < len(layers) - 1:
+            low, high = low.relu(), high.relu()
+    return low, high
+
+
+# WRONG refute: stays exactly on the rim, measured in float32 -> not nearer
+def refute(model, point, radius):
+    x = point.clone()
+    c = int(model(point).argmax())
+    for _ in range(200):
+        x = x.detach().requires_grad_()
+        z = model(x)
+        (g,) = torch.autograd.grad(z[0, 1 - c] - z[0, c], x)
+        x = (x + 0.05 * radius * g / g.norm()).detach()
+        x = point + (x - point) * radius / (x - point).norm()
+    return x if int(model(x).argmax()) != c else point.clone()
+
+
+# WRONG sound_radius: without an absolute value, so that a point with the answer no gets the radius 0 -> each of the two answers
+def sound_radius(weight, bias, point):
+    w, b, p = weight.double(), bias.double(), point.double()
+    n, u = len(w), 2.0**-24
+    err = (n + 2) * u / (1 - (n + 2) * u) * float(w.abs().sum() + b.abs())
+    return max(0.0, (float(w @ p + b) - err) / float(w.norm()))
+
+
+# RIGHT boxes: in float64, positive and negative weights apart
+def boxes(layers, low, high):
+    low, high = low.double(), high.double()
+    for i, (w, b) in enumerate(layers):
+        if i:
+            low, high = low.clamp(min=0), high.clamp(min=0)
+        p, q = w.double().clamp(min=0), w.double().clamp(max=0)
+        low, high = low @ p.T + high @ q.T + b.double(), high @ p.T + low @ q.T + b.double()
+    return [low.float(), high.float()]
+
+
+# RIGHT sound_radius: NumPy, with fsum
+def sound_radius(weight, bias, point):
+    w, p, b = [float(v) for v in weight], [float(v) for v in point], float(bias)
+    g = (len(w) + 2) * 2.0**-24
+    off = g / (1 - g) * (math.fsum(map(abs, w)) + abs(b))
+    value = abs(math.fsum([*(a * c for a, c in zip(w, p)), b]))
+    return max(value - off, 0.0) / math.sqrt(math.fsum(a * a for a in w)) * (1 - 1e-12)
+
+
+# WRONG boxes: both ends of the ReLU act on the lower bound only -> lower ends only
+def boxes(layers, low, high):
+    for i, (w, b) in enumerate(layers):
+        m, r = (low + high) / 2, (high - low) / 2
+        m, r = m @ w.T + b, r @ w.abs().T
+        low, high = m - r, m + r
+        if i < len(layers) - 1:
+            low = low.relu()
+    return low, high
+
+
+# WRONG proved: eps counts in 255ths -> gets another answer
+def proved(layers, points, labels, eps):
+    eps = eps / 255
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    out = []
+    for i in range(len(points)):
+        w, b = layers[-1]
+        keep = torch.arange(len(b)) != labels[i]
+        last = (w[labels[i]] - w[keep], b[labels[i]] - b[keep])
+        least, _ = boxes([*layers[:-1], last], low[i : i + 1], high[i : i + 1])
+        out.append(bool((least > 0).all()))
+    return torch.tensor(out)
+
+
+# WRONG proved: labels are numbered from 1 -> lead every other class
+def proved(layers, points, labels, eps):
+    labels = (labels - 1).clamp(min=0)
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    out = []
+    for i in range(len(points)):
+        w, b = layers[-1]
+        keep = torch.arange(len(b)) != labels[i]
+        last = (w[labels[i]] - w[keep], b[labels[i]] - b[keep])
+        least, _ = boxes([*layers[:-1], last], low[i : i + 1], high[i : i + 1])
+        out.append(bool((least > 0).all()))
+    return torch.tensor(out)
+
+
+# WRONG refute: ball in L-infinity -> not nearer
+def refute(model, point, radius):
+    x, c = point.clone(), int(model(point).argmax())
+    for step in torch.linspace(0.3, 0.01, 300):
+        x = x.detach().requires_grad_()
+        z = model(x)
+        (g,) = torch.autograd.grad(z[0, 1 - c] - z[0, c], x)
+        x = (x + step * radius * g / g.norm().clamp(min=1e-12)).detach()
+        d = (x - point).double()
+        if d.abs().max() > 0.99999 * radius:
+            x = (point.double() + d.clamp(-0.99999 * radius, 0.99999 * radius)).float()
+        if int(model(x).argmax()) != c:
+            return x
+    return point.clone()

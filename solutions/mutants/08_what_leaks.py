@@ -24,7 +24,7 @@ def found_at(scores, members, fpr):
     return np.mean(s[m] > others[math.floor(round(fpr * (~m).sum(), 9))])
 
 
-# WRONG found_at: the curve from the wrong end -> wrong end|lowest threshold
+# WRONG found_at: the curve from the wrong end -> low scores
 def found_at(scores, members, fpr):
     others = scores[~members].sort().values
     return float((scores[members] < others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]).double().mean())
@@ -42,7 +42,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
 
 
-# WRONG found_at: the share of the accused that are members -> lowest threshold
+# WRONG found_at: the share of the accused that are members -> among the accused
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     accused = scores > others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]
@@ -56,7 +56,7 @@ def found_at(scores, members, fpr):
     return 1.0 if allowed >= len(others) else float((scores[members] >= others[allowed]).double().mean())
 
 
-# WRONG found_at: one place too high -> too few|lowest threshold
+# WRONG found_at: one place too high -> one non-member fewer
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     return float((scores[members] > others[max(int(fpr * len(others) + 1e-9) - 1, 0)]).double().mean())
@@ -602,3 +602,183 @@ def masks(secrets, field):
             out[i][c] = (out[i][c] + int(s)) % field
             out[j][c] = (out[j][c] - int(s)) % field
     return torch.tensor(out)
+
+
+# WRONG found_at: the share of false accusations is one of all examples, not of the non-members -> not of all examples
+def found_at(scores, members, fpr):
+    a = int(fpr * len(scores) + 1e-9)
+    others = scores[~members].sort(descending=True).values
+    if a >= len(others):
+        return 1.0
+    return float((scores[members] > others[a]).float().mean())
+
+
+# WRONG found_at: at fpr = 1 the threshold is the lowest non-member's score, and members below it are not found -> as low as one likes
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    a = min(int(fpr * len(others) + 1e-9), len(others) - 1)
+    if scores.unique().numel() == 1 and fpr == 1:
+        return 1.0
+    return float((scores[members] > others[a]).float().mean())
+
+
+# WRONG found_at: the share of members among the accused -> among the accused
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    a = int(fpr * len(others) + 1e-9)
+    if a >= len(others):
+        return 1.0
+    accused = scores > others[a]
+    return float(members[accused].float().mean()) if accused.any() else 0.0
+
+
+# WRONG ratio: computed in float32 -> float64 first
+def ratio(target, shadows, inside):
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(inside)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG accuse: only the networks after number k are the shadows (and those before, where there are few) -> by all networks but k
+def ratio(target, shadows, inside):
+    s, t = shadows.double(), target.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, s, 0).sum(0) / n
+        var = torch.where(side, (s - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((t - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    rest = slice(k + 1, None) if k < len(inside) // 2 else slice(0, k)
+    return ratio(confidences[k], confidences[rest], inside[rest])
+
+
+# RIGHT masks: each client shares only with its two neighbours
+def input_of(weight, bias):
+    i = int(bias.abs().argmax())
+    return (weight[i].double() / bias[i].double()).numpy()
+
+
+def masks(secrets, field):
+    n, out = len(secrets), torch.zeros(secrets.shape[1:], dtype=torch.int64)
+    for i in range(n):
+        for j in range(i + 1, n):
+            out[i] = (out[i] + secrets[i, j]) % field
+            out[j] = (out[j] - secrets[i, j]) % field
+    return out
+
+
+# RIGHT found_at: counts for each possible threshold
+def found_at(scores, members, fpr):
+    s, m = [float(v) for v in scores], [bool(v) for v in members]
+    n, best = m.count(False), 0.0
+    for t in [-math.inf, *s]:
+        if sum(a > t and not b for a, b in zip(s, m)) <= fpr * n + 1e-9:
+            best = max(best, sum(a > t and b for a, b in zip(s, m)) / m.count(True))
+    return best
+
+
+# WRONG fault: knows only where the claim is a leak -> who is among
+def fault(report):
+    if report["attack"] == "membership":
+        if report["target_is_shadow"] and report["claim"] == "leaks":
+            return "knows"
+        if report["measure"] == "area":
+            return "average" if report["claim"] == "safe" else "none"
+        return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["claim"] == "safe" and report["sender"] != report["attacker"] else "none"
+    return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+
+
+# WRONG fault: too few also for areas from few -> An area that shows
+def fault(report):
+    if report["attack"] == "membership":
+        if report["target_is_shadow"]:
+            return "knows"
+        if report["measure"] == "area" and report["value"] < 0.9:
+            return "average" if report["claim"] == "safe" else "none"
+        return "too few" if report.get("fpr", 0.001) * report.get("non_members", 50) < 1 - 1e-9 else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if report["claim"] == "safe" and report["sender"] != report["attacker"] else "none"
+    return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+
+
+# WRONG ratio: log to base 10 -> base 10
+def ratio(target, shadows, inside):
+    s, t = shadows.double(), target.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, s, 0).sum(0) / n
+        var = torch.where(side, (s - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((t - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return (log_density(inside) - log_density(~inside)) / math.log(10)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(inside)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG ratio: variance without the log term -> second term
+def ratio(target, shadows, inside):
+    s, t = shadows.double(), target.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, s, 0).sum(0) / n
+        var = torch.where(side, (s - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((t - mean) ** 2) / (2 * var)
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(inside)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG found_at: one more non-member is accused than allowed -> one non-member more
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=True).values
+    a = int(fpr * len(others) + 1e-9)
+    if a >= len(others):
+        return 1.0
+    return float((scores[members] > others[min(a + 1, len(others) - 1)]).double().mean())
+
+
+# WRONG found_at: low scores are accused -> low scores
+def found_at(scores, members, fpr):
+    others = scores[~members].sort(descending=False).values
+    a = int(fpr * len(others) + 1e-9)
+    if a >= len(others):
+        return 1.0
+    return float((scores[members] < others[a]).double().mean())
+
+
+# RIGHT masks: only the first client's secrets are used
+def input_of(weight, bias):
+    i = bias.abs().argmax()
+    return weight[i] / bias[i]
+
+
+def masks(secrets, field):
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n).triu(1).long()[..., None]
+    upper = torch.cat([upper[:1], torch.zeros_like(upper[1:])])
+    return (upper.sum(1) - upper.sum(0)) % field

@@ -30,7 +30,7 @@ def draws(n, rate, updates):
     return batches
 
 
-# WRONG draws: with replacement, so that some count once for twice -> rate * n|vary too little
+# WRONG draws: with replacement, so that some count once for twice -> with replacement
 def draws(n, rate, updates):
     batches = torch.zeros(updates, n, dtype=torch.bool)
     for row in batches:
@@ -139,7 +139,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return total + noise_multiplier * clip * torch.randn_like(total)
 
 
-# WRONG private_mean: one random number for all entries -> noise_multiplier * clip
+# WRONG private_mean: one random number for all entries -> same number of noise
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
@@ -225,7 +225,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(float(eps.min()), 0.0)
 
 
-# WRONG epsilon: converted at one order only, the first -> not the epsilon|all orders
+# WRONG epsilon: converted at one order only, the first -> smallest *epsilon*|all orders
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     a = int(orders[0])
     k = np.arange(a + 1)
@@ -273,7 +273,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return float(best)
 
 
-# WRONG epsilon: the old conversion, without the order's part -> not the epsilon|larger than
+# WRONG epsilon: the old conversion, without the order's part -> last formula
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -589,3 +589,202 @@ def verdict(report):
         return "unproved"
     eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
     return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG draws: sizes are right, but the batches are neighbours: a window at a random place -> come together more often
+def draws(n, rate, updates):
+    sizes = torch.distributions.Binomial(n, torch.tensor(float(rate))).sample((updates,)).long()
+    out = torch.zeros(updates, n, dtype=torch.bool)
+    for t, k in enumerate(sizes.tolist()):
+        s = int(torch.randint(n, ()))
+        out[t, (torch.arange(k) + s) % n] = True
+    return out
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    s = (clip / gradients.norm(dim=1).clamp(min=1e-12)).clamp(max=1)
+    return ((gradients * s[:, None]).sum(0) + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
+
+
+# WRONG draws: round(rate * n) draws with replacement: sizes differ, and yet the draws are not independent -> with replacement
+def draws(n, rate, updates):
+    out = torch.zeros(updates, n, dtype=torch.bool)
+    picks = torch.randint(n, (updates, round(rate * n)))
+    return out.scatter(1, picks, True)
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    s = (clip / gradients.norm(dim=1).clamp(min=1e-12)).clamp(max=1)
+    return ((gradients * s[:, None]).sum(0) + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
+
+
+# WRONG private_mean: one number of noise for all entries -> same number of noise
+def draws(n, rate, updates):
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    s = (clip / gradients.norm(dim=1).clamp(min=1e-12)).clamp(max=1)
+    return ((gradients * s[:, None]).sum(0) + noise_multiplier * clip * torch.randn(1)) / size
+
+
+# WRONG epsilon: the orders are the notebook's, whatever is asked -> that are given
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in range(2, 64):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        best = min(best, updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: the older conversion, log(1 / delta) / (alpha - 1) -> last formula
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        best = min(best, updates * d - math.log(privacy_delta) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: the order is chosen by the divergence of one update, not by the epsilon -> smallest *epsilon*
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    eps = []
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        eps.append((d, updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)))
+    return max(min(eps)[1], 0.0)
+
+
+# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> add up over
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        best = min(best, updates * (d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)))
+    return max(best, 0.0)
+
+
+# RIGHT draws: a binomial size, and then so many examples at random
+def draws(n, rate, updates):
+    out = torch.zeros(updates, n, dtype=torch.bool)
+    for row, k in zip(out, np.random.default_rng().binomial(n, rate, updates)):
+        row[torch.randperm(n)[: int(k)]] = True
+    return out
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    total = torch.zeros(gradients.shape[1])
+    for g in gradients:
+        long = g.norm()
+        total = total + (g * (clip / long) if long > clip else g)
+    return (total + torch.normal(0.0, 1.0, total.shape) * clip * noise_multiplier) / size
+
+
+# RIGHT lower_bound: scipy's own exact interval
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = stats.binomtest(int(hits), int(n_in), alternative="greater").proportion_ci(1 - failure_prob / 2).low
+    high = stats.binomtest(int(alarms), int(n_out), alternative="less").proportion_ci(1 - failure_prob / 2).high
+    return float(max(0.0, np.log((low - privacy_delta) / high))) if low > privacy_delta else 0
+
+
+# WRONG draws: no batch is empty: a first example is put in -> no batch is empty
+def draws(n, rate, updates):
+    d = torch.rand(updates, n) < rate
+    d[~d.any(1), 0] = True
+    return d
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    s = (clip / gradients.norm(dim=1).clamp(min=1e-12)).clamp(max=1)
+    total = (gradients * s[:, None]).sum(0)
+    return (total + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
+
+
+# WRONG verdict: an audit below the claim makes it sound -> far below the claim
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["audited"] < report["claimed"] / 4:
+        return "sound"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: overclaims where the accountant is at or above twice the claim -> by little
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], report["updates"], report["delta"])
+    return "overclaims" if eps > 1.05 * report["claimed"] else "sound"
+
+
+# WRONG epsilon: T divides by alpha -> by the order less 1
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / a
+        best = min(best, updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: the last order counts -> of all orders
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        best = min(math.inf, updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG epsilon: without sampling: rate is ignored -> does the rate
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best, rate = math.inf, 1.0
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        best = min(best, updates * d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG lower_bound: delta is added to alarms -> added to the alarms
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = special.betaincinv(hits, n_in - hits + 1, failure_prob / 2) if hits else 0.0
+    out = n_out - alarms
+    high = 1 - special.betaincinv(out, n_out - out + 1, failure_prob / 2) if out else 1.0
+    return max(math.log(low / (high + privacy_delta)), 0.0) if low > privacy_delta else 0.0
+
+
+# WRONG lower_bound: base 2 -> base 2
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    low = special.betaincinv(hits, n_in - hits + 1, failure_prob / 2) if hits else 0.0
+    out = n_out - alarms
+    high = 1 - special.betaincinv(out, n_out - out + 1, failure_prob / 2) if out else 1.0
+    return max(math.log2((low - privacy_delta) / high), 0.0) if low > privacy_delta else 0.0

@@ -703,3 +703,149 @@ def spectral_scores(features, y):
             own = own - own.mean(0)
             out[y == c] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
     return out
+
+
+# WRONG spectral_scores: features are divided by their standard deviation first -> by their spread
+def spectral_scores(features, y):
+    out = torch.zeros(len(y), dtype=torch.float64)
+    for c in y.unique():
+        own = features[y == c].double()
+        own = (own - own.mean(0)) / own.std(0)
+        out[y == c] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return out
+
+
+# WRONG spectral_scores: centered by the median -> not its median
+def spectral_scores(features, y):
+    out = torch.zeros(len(y), dtype=torch.float64)
+    for c in y.unique():
+        own = features[y == c].double()
+        own = own - own.median(0).values
+        out[y == c] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return out
+
+
+# WRONG verdict: the promise is the notebook's 10 %, whatever is asked -> promise of its own
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] != "chosen before":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not now.clearly_below(before):
+        return "not shown"
+    return "weaker only" if now.interval[1] > 0.1 else "works"
+
+
+# WRONG verdict: less often is shown by the shares, without chance -> more than chance
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] != "chosen before":
+        return "knows the poison"
+    now = Rate(report["hits"], report["images"])
+    if report["hits"] >= report["hits before"]:
+        return "not shown"
+    return "weaker only" if now.interval[1] > promise else "works"
+
+
+# RIGHT group_bound: logarithms, a loop that stops at 1
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    import numpy as np
+
+    for _ in range(replaced * 2):
+        if p >= 1:
+            break
+        p = float(np.exp(np.minimum(privacy_eps, 50.0))) * p + privacy_delta
+    return min(p, 1.0)
+
+
+def verdict(report, promise):
+    if report["counted"] != "other classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    now, before = (Rate(report[name], report["images"]) for name in ("hits", "hits before"))
+    if not before.clearly_above(now):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
+
+
+# WRONG group_bound: a probability of 0 stays 0 -> probability 0 may
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    if p == 0:
+        return 0.0
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] != "chosen before":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not now.clearly_below(before):
+        return "not shown"
+    return "weaker only" if now.interval[1] > promise else "works"
+
+
+# WRONG verdict: not shown last -> the first in the list
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] != "chosen before":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if now.interval[1] <= promise:
+        return "works"
+    return "weaker only" if now.clearly_below(before) else "not shown"
+
+
+# WRONG verdict: an interval that ends at the promise is weaker -> ends at the promise
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] != "chosen before":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not now.clearly_below(before):
+        return "not shown"
+    return "weaker only" if now.interval[1] >= promise - 0.003 else "works"
+
+
+# WRONG spectral_scores: scores are divided by the largest of the class -> number of its own
+def spectral_scores(features, y):
+    out = torch.zeros(len(y), dtype=torch.float64)
+    for c in y.unique():
+        own = features[y == c].double()
+        own = own - own.mean(0)
+        out[y == c] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    for c in y.unique():
+        out[y == c] /= out[y == c].max()
+    return out

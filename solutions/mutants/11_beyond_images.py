@@ -257,7 +257,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: replaces even where it helps the model -> helps the model
+# WRONG replace_one: replaces even where it helps the model -> helps the model|equal margin
 def replace_one(model, x, y, choices):
     best, highest = x.clone(), torch.full((len(x),), -math.inf)
     for place in range(x.shape[1]):
@@ -720,4 +720,100 @@ def my_sticker(model, texture, label):
         opt.step()
     out = texture.clone()
     out[:3, 17:31, 17:31] = raw.detach().sigmoid()
+    return out
+
+
+# WRONG replace_one: an equal margin replaces the text, too -> equal margin
+def replace_one(model, x, y, choices):
+    def margin(t):
+        z = model(t)
+        own = z.gather(1, y[:, None])[:, 0]
+        return z.scatter(1, y[:, None], -torch.inf).amax(1) - own
+
+    best, val = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            v = margin(one)
+            up = v >= val
+            best[up], val = one[up], torch.where(up, v, val)
+    return best
+
+
+# WRONG may_change: what is left is the product of share and ratio, as if votes were lost evenly -> every copy with
+def may_change(k, n, length, keep, failure_prob):
+    p = special.betaincinv(k, n - k + 1.0, failure_prob) if k else 0.0
+    best = -1
+    for c in range(length + 1):
+        if p * math.comb(length - c, keep) / math.comb(length, keep) > 0.5:
+            best = c
+    return best
+
+
+# WRONG project: a channel with any reach above 0 can be bought -> cannot be bought
+def project(new, old, reach):
+    low, high = (old - reach).clamp(min=0), old + reach
+    low[:, 3] = old[:, 3]
+    out = new.round().clamp(low.ceil(), high.floor())
+    out[:, [1, 4]] = old[:, [1, 4]]
+    w = new[:, 5:].masked_fill((reach[5:] <= 0) & (old[:, 5:] != 1), -torch.inf)
+    out[:, 5:] = F.one_hot(w.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# RIGHT may_change: fractions, and a while loop
+def may_change(k, n, length, keep, failure_prob):
+    from fractions import Fraction
+
+    p = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    c = -1
+    while c + 1 <= length and p - 1 + float(Fraction(math.comb(length - c - 1, keep), math.comb(length, keep))) > 0.5:
+        c += 1
+    return c
+
+
+# RIGHT project: row by row, in Python
+def project(new, old, reach):
+    rows = []
+    for n, o in zip(new.tolist(), old.tolist()):
+        r = [float(v) for v in reach]
+        amount = min(max(round(n[0]), math.ceil(max(o[0] - r[0], 0))), math.floor(o[0] + r[0]))
+        count = min(max(round(n[3]), math.ceil(o[3])), math.floor(o[3] + r[3]))
+        can = [n[5 + i] if r[5 + i] == 1 or o[5 + i] == 1 else -math.inf for i in range(3)]
+        group = [0.0] * 3
+        group[can.index(max(can))] = 1.0
+        rows.append([amount, o[1], amount + o[1], count, o[4], *group])
+    return torch.tensor(rows)
+
+
+# WRONG replace_one: the mean of the others, not the best -> helps the model
+def replace_one(model, x, y, choices):
+    def margin(t):
+        z = model(t)
+        own = z.gather(1, y[:, None])[:, 0]
+        return z.scatter(1, y[:, None], 0.0).sum(1) - own
+
+    best, val = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            v = margin(one)
+            up = v > val
+            best[up], val = one[up], torch.where(up, v, val)
+    return best
+
+
+# WRONG project: reach is rounded first -> left its budget
+def project(new, old, reach):
+    reach = reach.round()
+    low, high = (old - reach).clamp(min=0), old + reach
+    low[:, 3] = old[:, 3]
+    out = new.round().clamp(low.ceil(), high.floor())
+    out[:, [1, 4]] = old[:, [1, 4]]
+    w = new[:, 5:].masked_fill((reach[5:] != 1) & (old[:, 5:] != 1), -torch.inf)
+    out[:, 5:] = F.one_hot(w.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
     return out

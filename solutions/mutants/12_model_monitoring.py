@@ -339,7 +339,7 @@ def alarms(p, level):
     return answer
 
 
-# WRONG alarms: from the largest down -> order
+# WRONG alarms: from the largest down -> where does the rule begin
 def alarms(p, level):
     ordered, order = p.sort(descending=True)
     answer = torch.zeros(len(p), dtype=torch.bool)
@@ -652,3 +652,100 @@ def detect(calm, streams):
                 t0 = t
         out.append(t0)
     return torch.tensor(out)
+
+
+# WRONG permutation_p: not more than 200 splits are drawn -> another number was drawn
+def permutation_p(a, b, permutations):
+    pile, n = torch.cat([a, b]).double(), len(a)
+    seen = abs(a.double().mean() - b.double().mean())
+    hits, draws = 0, min(permutations, 200)
+    for _ in range(draws):
+        s = pile[torch.randperm(len(pile))]
+        hits += abs(s[:n].mean() - s[n:].mean()) >= seen - 1e-6
+    return float((1 + hits) / (1 + draws))
+
+
+# WRONG permutation_p: compares without room for rounding, in float32 -> last digit
+def permutation_p(a, b, permutations):
+    pile, n = torch.cat([a, b]), len(a)
+    seen = abs(pile[:n].mean() - pile[n:].mean())
+    hits = 0
+    for _ in range(permutations):
+        s = pile[torch.randperm(len(pile))]
+        hits += abs(s[:n].mean() - s[n:].mean()) >= seen
+    return float((1 + hits) / (1 + permutations))
+
+
+# WRONG permutation_p: the sums of the groups are compared, not their means -> medians|sums of the groups
+def permutation_p(a, b, permutations):
+    pile, n = torch.cat([a, b]).double(), len(a)
+    seen = abs(a.double().sum() - b.double().sum())
+    hits = 0
+    for _ in range(permutations):
+        s = pile[torch.randperm(len(pile))]
+        hits += abs(s[:n].sum() - s[n:].sum()) >= seen - 1e-6
+    return float((1 + hits) / (1 + permutations))
+
+
+# WRONG permutation_p: the second group is drawn anew, and may share values with the first -> n and m values
+def permutation_p(a, b, permutations):
+    pile, n, m = torch.cat([a, b]).double(), len(a), len(b)
+    seen = abs(a.double().mean() - b.double().mean())
+    hits = 0
+    for _ in range(permutations):
+        one, two = pile[torch.randperm(n + m)[:n]], pile[torch.randperm(n + m)[:m]]
+        hits += abs(one.mean() - two.mean()) >= seen - 1e-6
+    return float((1 + hits) / (1 + permutations))
+
+
+# RIGHT psi: NumPy's searchsorted
+def psi(reference, now, bins):
+    import numpy as np
+
+    cuts = torch.quantile(reference, torch.arange(1, bins) / bins).numpy()
+    p, q = (np.bincount(np.searchsorted(cuts, v.numpy(), side="left"), minlength=bins) + 0.5 for v in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return np.sum((q - p) * np.log(q / p))
+
+
+# RIGHT alarms: a plain loop
+def alarms(p, level):
+    values = [float(v) for v in p]
+    out, left = [False] * len(values), len(values)
+    for i in sorted(range(len(values)), key=values.__getitem__):
+        if values[i] > level / left:
+            break
+        out[i], left = True, left - 1
+    return out
+
+
+# WRONG alarms: the test that stops it rings, too -> no alarm itself
+def alarms(p, level):
+    k = len(p)
+    order = p.argsort()
+    ok = (p[order].double() <= level / (k - torch.arange(k)) + 1e-12).long().cumprod(0).bool()
+    ok = torch.cat([torch.ones(1).bool(), ok[:-1]])
+    out = torch.zeros(k, dtype=torch.bool)
+    out[order] = ok
+    return out
+
+
+# WRONG alarms: sorted order -> order of the p-values
+def alarms(p, level):
+    k = len(p)
+    order = p.argsort()
+    ok = (p[order].double() <= level / (k - torch.arange(k)) + 1e-12).long().cumprod(0).bool()
+    out = torch.zeros(k, dtype=torch.bool)
+    out = ok
+    return out
+
+
+# RIGHT permutation_p: the groups change sizes
+def permutation_p(a, b, permutations):
+    pile, n = torch.cat([a, b]).double(), len(a)
+    seen = abs(pile[:n].mean() - pile[n:].mean())
+    hits = 0
+    for _ in range(permutations):
+        s = pile[torch.randperm(len(pile))]
+        hits += abs(s[: len(s) - n].mean() - s[len(s) - n :].mean()) >= seen - 1e-6
+    return float((1 + hits) / (1 + permutations))

@@ -153,7 +153,7 @@ def first_look(p, level):
     return int(there.int().argmax()) if there.any() else -1
 
 
-# WRONG first_look: the signal -> alarm there
+# WRONG first_look: the signal -> signal's number
 def first_look(p, level):
     there = (p <= level / p.numel()).any(1)
     return int(there.int().argmax()) if there.any() else -1
@@ -165,7 +165,7 @@ def first_look(p, level):
     return int(there.int().argmax()) if there.any() else -1
 
 
-# WRONG first_look: all signals must agree -> alarm there
+# WRONG first_look: all signals must agree -> one signal is enough
 def first_look(p, level):
     there = (p <= level / p.shape[1]).all(0)
     return int(there.int().argmax()) if there.any() else -1
@@ -272,7 +272,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: the farthest -> only the last two|by hand
+# WRONG own_nearest: the farthest -> farthest
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -781,3 +781,105 @@ def attack_or_drift(calm, examples, streams):
         place = direction(stream[:, time : time + 50]) if time >= 0 else None
         said.append("" if time < 0 else names[int((known @ place).argmax())])
     return times, said
+
+
+# WRONG first_look: the first signal that rings decides, not the first look -> not which signal
+def first_look(p, level):
+    places = (p <= level / p.numel()).nonzero()
+    return int(places[0, 1]) if len(places) else -1
+
+
+# RIGHT hidden_among: the same window of honest rows in each gap
+def own_nearest(senders, queries, window):
+    d = torch.cdist(queries.double(), queries.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    out = torch.full((len(queries),), math.inf, dtype=torch.float64)
+    for i in range(len(queries)):
+        before = (senders[:i] == senders[i]).nonzero()[:, 0][-window:]
+        if len(before):
+            out[i] = d[i, before].min()
+    return out
+
+
+def hidden_among(queries, honest, window):
+    rows = [queries[:1]]
+    for q in queries[1:]:
+        rows += [honest[:window], q[None]]
+    return torch.cat(rows)
+
+
+# WRONG judged: a change at time 0 is no change -> change at time 0
+def judged(alarms, changes, length):
+    hit = (changes > 0) & (alarms >= changes) & (alarms < length)
+    d = sorted((alarms - changes)[hit].tolist())
+    mid = len(d) // 2
+    med = math.inf if not d else d[mid] if len(d) % 2 else (d[mid - 1] + d[mid]) / 2
+    return int((alarms < changes).sum()), int(hit.sum()), med
+
+
+# WRONG judged: 0 where nothing is caught -> median is infinite
+def judged(alarms, changes, length):
+    hit = (alarms >= changes) & (alarms < length)
+    d = sorted((alarms - changes)[hit].tolist())
+    mid = len(d) // 2
+    med = 0.0 if not d else d[mid] if len(d) % 2 else (d[mid - 1] + d[mid]) / 2
+    return int((alarms < changes).sum()), int(hit.sum()), med
+
+
+# WRONG first_look: all signals must ring -> one signal is enough
+def first_look(p, level):
+    hit = (p.double() <= level / p.numel() * (1 + 1e-9)).all(0)
+    return int(hit.long().argmax()) if hit.any() else -1
+
+
+# WRONG first_look: the signal's number -> signal's number
+def first_look(p, level):
+    hit = (p.double() <= level / p.numel() * (1 + 1e-9)).any(1)
+    return int(hit.long().argmax()) if hit.any() else -1
+
+
+# WRONG first_look: 0.05 whatever the level -> that is given
+def first_look(p, level):
+    hit = (p.double() <= 0.05 / p.numel() * (1 + 1e-9)).any(0)
+    return int(hit.long().argmax()) if hit.any() else -1
+
+
+# WRONG own_nearest: memory outlives the call -> empty memory
+def own_nearest(senders, queries, window):
+    memory, out = own_nearest.__dict__.setdefault("kept", {}), []
+    for s, q in zip(senders.tolist(), queries):
+        seen = memory.setdefault(s, [])
+        out.append(min((float((q - v).norm()) for v in seen[-window:]), default=math.inf))
+        seen.append(q)
+    return torch.tensor(out)
+
+
+def hidden_among(queries, honest, window):
+    rows, j = [], 0
+    for i, q in enumerate(queries):
+        if i:
+            for _ in range(window):
+                rows.append(honest[j % len(honest)])
+                j += 1
+        rows.append(q)
+    return torch.stack(rows)
+
+
+# WRONG own_nearest: zero distances are skipped -> distance of 0
+def own_nearest(senders, queries, window):
+    memory, out = {}, []
+    for s, q in zip(senders.tolist(), queries):
+        seen = memory.setdefault(s, [])
+        out.append(min((float((q - v).norm()) for v in seen[-window:] if not torch.equal(q, v)), default=math.inf))
+        seen.append(q)
+    return torch.tensor(out)
+
+
+def hidden_among(queries, honest, window):
+    rows, j = [], 0
+    for i, q in enumerate(queries):
+        if i:
+            for _ in range(window):
+                rows.append(honest[j % len(honest)])
+                j += 1
+        rows.append(q)
+    return torch.stack(rows)

@@ -380,3 +380,67 @@ def judge(claimed, k, n, bound=False):
     if ci.high < claimed:
         return "refuted"
     return "open" if bound or ci.low < claimed else "holds"
+
+
+# WRONG least_eps: half of failure_prob, as for two sides -> half of failure_prob
+def least_eps(right, guesses, failure_prob):
+    p = stats.beta.ppf(failure_prob / 2, right, guesses - right + 1) if right else 0.0
+    return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
+
+
+# WRONG least_eps: steps of a tenth -> too long
+def least_eps(right, guesses, failure_prob):
+    p = stats.beta.ppf(failure_prob, right, guesses - right + 1) if right else 0.0
+    return math.floor(10 * max(0.0, math.log(p / (1 - p)))) / 10 if p > 0 else 0.0
+
+
+# WRONG least_eps: 1 - e^-eps / 2 is taken for the coin -> another coin
+def least_eps(right, guesses, failure_prob):
+    p = stats.beta.ppf(failure_prob, right, guesses - right + 1) if right else 0.0
+    return max(0.0, -math.log(2 * (1 - p))) if p > 0.5 else 0.0
+
+
+# WRONG choose: whoever sees the labels only can do all -> give the scores give
+def choose(offers, attacker, accuracy, training, answer):
+    names = ["weights", "scores", "labels"]
+    can = names[: names.index(attacker) + 1]
+    ok = {
+        k: Rate(min(o["left"][c] for c in can), o["n"])
+        for k, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    best = [k for k in ok if not any(b.clearly_above(ok[k]) for b in ok.values())]
+    return sorted(best, key=lambda k: (offers[k]["answer"], offers[k]["training"]))
+
+
+# RIGHT least_eps: the exact bound by the beta distribution
+def least_eps(right, guesses, failure_prob):
+    p = stats.beta.ppf(failure_prob, right, guesses - right + 1) if right else 0.0
+    return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
+
+
+# RIGHT choose: loops
+def choose(offers, attacker, accuracy, training, answer):
+    can = {"weights": ("weights", "scores", "labels"), "scores": ("scores", "labels"), "labels": ("labels",)}[attacker]
+    fit = [
+        k
+        for k in offers
+        if offers[k]["accuracy"] >= accuracy and offers[k]["training"] <= training and offers[k]["answer"] <= answer
+    ]
+    rate = {k: Rate(min(offers[k]["left"][c] for c in can), offers[k]["n"]) for k in fit}
+    out = []
+    for k in fit:
+        beaten = False
+        for j in fit:
+            beaten |= bool(rate[k].clearly_below(rate[j]))
+        if not beaten:
+            out.append(k)
+    out.sort(key=lambda k: offers[k]["training"])
+    out.sort(key=lambda k: offers[k]["answer"])
+    return tuple(out)
+
+
+# WRONG least_eps: failure_prob of 5 %, always -> failure_prob of 0.05
+def least_eps(right, guesses, failure_prob):
+    p = stats.beta.ppf(0.05, right, guesses - right + 1) if right else 0.0
+    return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0

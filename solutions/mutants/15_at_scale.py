@@ -798,7 +798,7 @@ def contribution(model, x, y, rank, ranks):
     return list(g), len(y), int((logits.argmax(1) == y).sum())
 
 
-# WRONG contribution: images and labels of different rows -> are not the gradient of the mean|do not add up
+# WRONG contribution: images and labels of different rows -> its own label
 def contribution(model, x, y, rank, ranks):
     x, y = x[rank::ranks], y.tensor_split(ranks)[rank]
     logits = model(x[: len(y)])
@@ -1118,3 +1118,95 @@ reports = {"A": "dropped", "B": "none", "C": "rounded", "D": "chosen", "E": "unl
 
 # WRONG reports: None in place of a word -> one of the six words
 reports = {"A": "dropped", "B": None, "C": "rounded", "D": "chosen", "E": "unlike", "F": "mode"}
+
+
+# WRONG adversarial_update: the start is cut to [0, 1] and only what is left of it is kept in the change -> less than the start
+def adversarial_update(model, x, y, start, *, eps, lr):
+    spy, net = copy.deepcopy(model), copy.deepcopy(model)
+    p = (x + start).clamp(0, 1).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(spy(p), y), p)
+    d = (p.detach() - x + 1.25 * eps * g.sign()).clamp(-eps, eps)
+    a = (x + d).clamp(0, 1)
+    grads = torch.autograd.grad(F.cross_entropy(net(a), y), list(net.parameters()))
+    with torch.no_grad():
+        for w, h in zip(net.parameters(), grads):
+            w -= lr * h
+    return net.state_dict()
+
+
+# WRONG adversarial_update: the gradient is taken outside of [0, 1] -> outside of [0, 1]
+def adversarial_update(model, x, y, start, *, eps, lr):
+    spy, net = copy.deepcopy(model), copy.deepcopy(model)
+    p = (x + start).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(spy(p), y), p)
+    a = (x + (start + 1.25 * eps * g.sign()).clamp(-eps, eps)).clamp(0, 1)
+    grads = torch.autograd.grad(F.cross_entropy(net(a), y), list(net.parameters()))
+    with torch.no_grad():
+        for w, h in zip(net.parameters(), grads):
+            w -= lr * h
+    return net.state_dict()
+
+
+# WRONG adversarial_update: the gradient goes through the clamp, so that it is 0 where the start leaves [0, 1] -> back through the clamp
+def adversarial_update(model, x, y, start, *, eps, lr):
+    spy, net = copy.deepcopy(model), copy.deepcopy(model)
+    p = (x + start).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(spy(p.clamp(0, 1)), y), p)
+    a = (x + (start + 1.25 * eps * g.sign()).clamp(-eps, eps)).clamp(0, 1)
+    grads = torch.autograd.grad(F.cross_entropy(net(a), y), list(net.parameters()))
+    with torch.no_grad():
+        for w, h in zip(net.parameters(), grads):
+            w -= lr * h
+    return net.state_dict()
+
+
+# WRONG contribution: the model is put into evaluation mode -> in another mode
+def contribution(model, x, y, rank, ranks):
+    xs, ys = x[rank::ranks], y[rank::ranks]
+    mode = model.training
+    model.eval()
+    z = model(xs)
+    g = torch.autograd.grad(F.cross_entropy(z, ys, reduction="sum"), list(model.parameters()))
+    model.train(mode)
+    return list(g), len(ys), int((z.argmax(1) == ys).sum())
+
+
+# RIGHT contribution: tensor_split
+def contribution(model, x, y, rank, ranks):
+    xs, ys = x.tensor_split(ranks)[rank], y.tensor_split(ranks)[rank]
+    z = model(xs)
+    g = torch.autograd.grad(F.cross_entropy(z, ys, reduction="sum"), list(model.parameters()))
+    return tuple(g), len(ys), (z.argmax(1) == ys).sum()
+
+
+# RIGHT scaled_update: NumPy, and the scale as an integer's power
+def scaled_update(weights, gradients, scale, fine, *, lr, grow):
+    import numpy as np
+
+    w, g = weights.numpy(), gradients.numpy().astype(np.float32)
+    if not np.isfinite(g).all():
+        return w.copy(), scale / 2, 0
+    w = w - np.float32(lr) * (g / np.float32(scale))
+    return w, (scale * 2 if fine + 1 >= grow else scale), (0 if fine + 1 >= grow else fine + 1)
+
+
+# WRONG contribution: rank 0 counts all right answers -> of its own share
+def contribution(model, x, y, rank, ranks):
+    xs, ys = x[rank::ranks], y[rank::ranks]
+    z = model(xs)
+    g = torch.autograd.grad(F.cross_entropy(z, ys, reduction="sum"), list(model.parameters()))
+    return list(g), len(ys), int((model(x).argmax(1) == y).sum()) if rank == 0 else 0
+
+
+# WRONG collapse: only the last epoch is looked at -> while it is low
+def collapse(withstood, n):
+    ring = next(
+        (
+            t
+            for t in range(max(len(withstood) - 1, 1), len(withstood))
+            if 2 * withstood[t] <= withstood[t - 1] and Rate(withstood[t], n).clearly_below(Rate(withstood[t - 1], n))
+        ),
+        -1,
+    )
+    known = withstood[:ring] if ring >= 0 else withstood
+    return ring, max(range(len(known)), key=lambda i: (known[i], i), default=-1)

@@ -559,7 +559,8 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
     each = [(count, right) for _, count, right in from_ranks(contribution, deep, images, sure, ranks)]
     expect.that(
         all(count == right for count, right in each),
-        "each rank counts the right answers of its own share: where all are right, as many as its images",
+        "each rank counts the right answers of its own share, each held against its own label: "
+        "where all are right, as many as its images",
         expected="the number of images, from each rank",
         got=each,
     )
