@@ -22,7 +22,7 @@ test: $(MADE) ## all that CI runs
 	$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest --nbval -n auto --dist loadscope tests notebooks; status=$$?; $(TOOK); exit $$status
 
-quick: $(MADE) ## the quick tests: no notebook run, no browser, no sandbox, no other environment, no answers to labs
+quick: $(MADE) ## the quick tests: no notebook run, browser, sandbox, other environment, peer or answer to a lab, none over a second
 	@$(BIN)/pytest -n auto --dist loadscope -m "not slow" tests; status=$$?; $(TOOK); exit $$status
 
 notebooks: $(MADE) ## the notebooks that are out of date, from notebooks/src

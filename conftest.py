@@ -66,38 +66,57 @@ def group(nodeid: str) -> str:
     return stem
 
 
-SLOW = {  # not in `make quick`: runs notebooks, a browser, sandboxes, another environment, or takes long; seconds
-    "test_challenges": 200,
-    "test_grading_hostile": 100,
-    "test_browser": 90,
-    "test_grading": 80,
-    "test_checkup": 70,
-    "test_grading_unlucky": 60,
-    "test_audit": 50,
-    "test_site": 45,
-    "test_controls": 40,
-    "test_strange_models": 40,
-    "test_elsewhere": 30,
-    "test_peers": 30,
+SLOW = {  # not in `make quick`: notebooks, a browser, sandboxes, another environment, peers, or long; seconds
+    "test_site": 120,
+    "test_challenges": 110,
+    "test_browser": 105,
+    "test_grading_hostile": 105,
+    "test_checkup": 95,
+    "test_scale": 55,
+    "test_controls": 50,
+    "test_elsewhere": 48,
+    "test_audit": 46,
+    "test_strange_models": 45,
+    "test_grading": 42,
+    "test_grading_labs": 40,
+    "test_grading_cluster": 35,
     "test_widgets_colab": 30,
-    "test_playground": 30,
+    "test_playground": 27,
+    "test_peers": 27,
     "test_processors": 25,
-    "test_scale": 40,
-    "test_at_scale": 35,
-    "test_grading_cluster": 20,
-    "test_slides": 20,
-    "test_reading": 20,
-    "test_gradescope": 50,
-    "test_doors": 30,
-    "test_curtain": 15,
-    "test_sample_class": 15,
-    "test_earlier": 8,
-    "test_by_hand": 15,
+    "test_gradescope": 22,
+    "test_doors": 20,
+    "test_slides": 18,
+    "test_reading": 16,
     "test_wheel": 15,
     "test_labs": 15,  # for each lab
+    "test_by_hand": 12,
+    "test_sample_class": 12,
+    "test_curtain": 10,
     "test_build": 10,
+    "test_grading_unlucky": 7,
+    "test_at_scale": 6,
+    "test_earlier": 5,
     "test_expect": 5,
     "test_small_env": 5,
+    "test_unanswered": 5,
+    "test_monitoring_peers": 4,
+    "test_pin": 2,
+    "test_privacy_peers": 2,
+}
+QUICK = {  # the longest of the others, in which a test of over a second has a mark of its own; seconds
+    "test_data": 25,
+    "test_privacy": 24,
+    "test_attacks": 20,
+    "test_widgets": 19,
+    "test_smoothing": 17,
+    "test_bounds": 14,
+    "test_plots": 12,
+    "test_monitoring_unusual": 8,
+    "test_training_at_scale": 6,
+    "test_membership": 5,
+    "test_privacy_any_model": 5,
+    "test_monitoring": 5,
 }
 
 
@@ -125,7 +144,7 @@ def pytest_collection_modifyitems(items):
     def order(item):
         whole = group(item.nodeid)
         record = read(whole)
-        seconds = record["seconds"] if record else SLOW.get(item.path.stem, 0)
+        seconds = record["seconds"] if record else (SLOW | QUICK).get(item.path.stem, 0)
         return -seconds, whole, not isinstance(item, IPyNbCell)
 
     items.sort(key=order)

@@ -216,6 +216,7 @@ def test_the_unlike_image_needs_no_label(digits, plain):
 # Both together with fit.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attacked", "trades"])
 def test_training_on_it_makes_a_robust_model(digits, kind):
     torch.manual_seed(0)

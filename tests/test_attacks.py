@@ -397,6 +397,7 @@ def test_fabs_projection_is_the_shortest(norm):
         assert math.isclose(distance(norm, delta[i : i + 1], torch.zeros(1)), best, abs_tol=1e-5)
 
 
+@pytest.mark.slow
 def test_fabs_restarts_only_come_nearer(digits):
     data, model = digits
     x, y = data.test.take(50)
@@ -594,6 +595,7 @@ def test_targeted_attacks_reach_their_target(digits):
     assert hit["pgd"] > 0.9 and hit["fgsm"] > untargeted
 
 
+@pytest.mark.slow
 def test_transfer_attacks_the_surrogate_to_the_last_step(digits):
     data, model = digits
     x, y = data.test
@@ -606,6 +608,7 @@ def test_transfer_attacks_the_surrogate_to_the_last_step(digits):
     assert moved.clearly_below(stopped) and moved.k < 0.6 * stopped.k, "images that stop at the surrogate's first error"
 
 
+@pytest.mark.slow
 def test_several_surrogates_are_attacked_through_the_mean_of_their_logits(digits):
     torch.manual_seed(1)
     members = [nn.Linear(6, 2) for _ in range(3)]

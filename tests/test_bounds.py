@@ -103,6 +103,7 @@ def test_no_proved_image_falls(models, digits, name, by):
     assert sure.sum() > (30 if name == "boxed" or by == "lines" else -1)
 
 
+@pytest.mark.slow
 def test_a_wrong_answer_is_never_proved(models, digits):
     x, y = digits.test.take(50)
     other = (logits(models["boxed"], x).argmax(1) + 1) % 10

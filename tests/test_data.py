@@ -186,6 +186,7 @@ def test_the_file_of_digits_is_what_scikit_learn_gives():
         assert torch.equal(split.y.cpu(), torch.tensor(labels))
 
 
+@pytest.mark.slow
 def test_the_digits_need_no_scikit_learn():
     """Its import takes most of a second, and each submission that loads them would wait for it."""
     source = "import sys; from utils.data import load; load('digits'); sys.exit('sklearn' in sys.modules)"
@@ -266,6 +267,7 @@ def real(real_data):
     return real_data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "eps", "mean", "labels"),
     [
@@ -638,6 +640,7 @@ def test_photographs_of_any_size_are_resized_as_a_whole(site):
     assert (signs.train.x[..., :14] == 0).all() and (signs.train.x[..., 18:] == 1).all()
 
 
+@pytest.mark.slow
 def test_a_host_that_fails_once_is_asked_again(site):
     site.canonical.answers = [broken]
     assert same(load("mnist"), site.arrays["mnist"])
@@ -657,6 +660,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "words"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_the_mirror_steps_in_and_without_it_one_sentence_says_what_to_do(
     site, monkeypatch, capfd, impatient, fault, words
@@ -680,6 +684,7 @@ def test_the_mirror_steps_in_and_without_it_one_sentence_says_what_to_do(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_host_too_slow_is_left_for_its_mirror_but_the_last_one_may_take_its_time(site, monkeypatch):
     monkeypatch.setattr(download, "PATIENCE", 0.2)
     site.canonical.always = slow
@@ -795,6 +800,7 @@ def slowly(handler, body):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_progress_shows_on_a_terminal_and_goes(site, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     site.canonical.answers = [slowly]
@@ -803,6 +809,7 @@ def test_progress_shows_on_a_terminal_and_goes(site, monkeypatch):
     assert [line.strip() for line in err.splitlines()][-1] == ""  # overwritten with blanks
 
 
+@pytest.mark.slow
 def test_progress_leaves_nothing_in_a_notebook(site, monkeypatch):
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     site.canonical.answers = [slowly]

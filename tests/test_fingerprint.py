@@ -57,6 +57,7 @@ def code(stem: str) -> list[str]:
     return [cell.source for cell in assemble(LESSONS / "src" / f"{stem}.py").cells if cell.cell_type == "code"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "before", "after", "measures", "shows"),
     [

@@ -84,6 +84,7 @@ def test_the_summary_lists_them_and_accuses_nobody():
     assert "nobody is accused" not in summary(results[1:], [], "Lab")
 
 
+@pytest.mark.slow
 def test_a_graded_answer_has_its_shape_but_not_the_instructors_own():
     lab = notebook(
         [GIVEN, LONG.replace('tries."""', 'tries."""\n    ### BEGIN SOLUTION') + "    ### END SOLUTION", CHECK]
@@ -162,6 +163,7 @@ def test_how_long_the_rest_takes(done, total, seconds, said):
     assert said in still_grading(done, total, seconds)
 
 
+@pytest.mark.slow
 def test_a_long_run_says_so_in_its_summary(tmp_path, monkeypatch):
     """The clock is ours: each submission takes a minute."""
     (tmp_path / "lab.ipynb").write_text(LAB)
@@ -212,6 +214,7 @@ def test_public_checks_are_those_that_were_handed_out(tmp_path, capsys, cells, p
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_command_for_students(tmp_path):
     (tmp_path / "mine.ipynb").write_bytes(notebook(answers()))
     with pytest.raises(SystemExit, match="the title of no lab"):

@@ -73,6 +73,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 def test_no_cell_keeps_the_teachers_process_busy():
     """A cell that is too much work stays as it is: then it is no Python, and costs itself."""
     begin = time.process_time()
@@ -118,6 +119,7 @@ def test_an_answer_that_is_not_where_it_should_be_leaves_a_trace():
     assert lab != LAB and where_else("double", load_lab(lab), cells, chosen).endswith("renamed to other?")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("python", "told"), [("3.99.1", True), ("3.9.2", False), ("", False), (None, False)])
 def test_a_cell_that_only_a_newer_python_reads_is_named_with_both(python, told):
     """No Python reads it here. It costs its own points, and the teacher learns what to grade with."""
@@ -140,6 +142,7 @@ def test_several_definitions_are_named_if_they_differ():
     assert defined_again("f", [(3, "f = 3"), (9, "f = 3 \n\n")]) == defined_again("f", [(3, "f = 2\nf = 3")]) == ""
 
 
+@pytest.mark.slow
 def test_the_student_and_the_teacher_are_told_which_definition_counts():
     """A right answer, and in a later cell a wrong one; a renamed answer; one in a text cell."""
     done = graded(notebook([DOUBLE, WRONG, function("return x.sum()", "my_total"), text("colour = 'blue'")]))
@@ -150,6 +153,7 @@ def test_the_student_and_the_teacher_are_told_which_definition_counts():
     assert any(reason.startswith("colour: its answer may be in cell 5") for reason in done["look"])
 
 
+@pytest.mark.slow
 def test_an_error_of_the_students_own_stops_its_cell_as_in_jupyter():
     """And a function that needs what is missing says so, when it is called."""
     colour = "colour = 'blue'\nraise OverflowError\ncolour = 'red'"

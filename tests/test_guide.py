@@ -159,6 +159,7 @@ def test_what_is_put_into_a_page_is_text_there():
     assert not re.search("<script|<i>|<u>", pages.field_guide([term], str))
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize(("name", "most"), [("field_guide.html", 24), ("ledger.html", 2)])
 def test_pages_print_on_few_sheets_of_a4(name, most, tmp_path):

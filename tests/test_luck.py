@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+import pytest
 import torch
 from scipy import stats
 
@@ -23,6 +24,7 @@ def lab_with_answers() -> dict:
     return names
 
 
+@pytest.mark.slow
 def test_a_detector_at_its_target_is_not_refused_by_luck():
     """Delays of 4,000 streams, stretched until their median is the target of 50, and drawn again 300 at a time."""
     names = lab_with_answers()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SLOW, group
+from conftest import QUICK, SLOW, group
 from run import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-NEEDS = re.compile(r"^\s*(?:from|import) (?:playwright|in_browser|small_env)\b|\"--nbval\"", re.MULTILINE)
+NEEDS = re.compile(r"^\s*(?:from|import) (?:playwright|in_browser|in_kernel|small_env)\b|\"--nbval\"", re.MULTILINE)
 
 
 def test_help_lists_each_target():
@@ -44,7 +44,8 @@ def test_every_documented_start_has_the_course_as_its_root():
 
 def test_what_needs_a_browser_an_environment_or_a_notebooks_run_is_slow():
     files = {file.stem: file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py")}
-    assert set(SLOW) <= set(files), "slow, but not there"
+    assert set(SLOW) | set(QUICK) <= set(files), "named, but not there"
+    assert not set(SLOW) & set(QUICK)
     assert {stem for stem, text in files.items() if NEEDS.search(text)} - {"test_make"} <= set(SLOW)
 
 

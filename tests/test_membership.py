@@ -32,6 +32,7 @@ def pool(n: int = 40, features: int = 6, networks: int = 5, seed: int = 0):
 # Many networks at once.
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.integers(2, 5), st.integers(0, 99), st.integers(1, 9), st.integers(1, 40))
 def test_side_by_side_each_network_becomes_what_it_becomes_alone(count, seed, batch_size, updates):
@@ -221,6 +222,7 @@ def judged(draw):
     return torch.tensor(values, dtype=torch.float64) / 3, members
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_curve_area_and_rate_are_those_of_scikit_learn(data):
@@ -365,6 +367,7 @@ def test_the_explorer_shows_the_score_and_who_was_there():
 # The lesson in small.
 
 
+@pytest.mark.slow
 def test_the_ratio_finds_what_the_threshold_cannot():
     data = load("digits")
     x, y = data.train.take(300)

@@ -358,6 +358,7 @@ def test_the_anomaly_of_one_small_size():
     assert abs(anomaly(3 * sizes + 5) - anomaly(sizes)) < 1e-3
 
 
+@pytest.mark.slow
 def test_training_on_with_the_found_trigger_takes_the_true_one_off():
     data = load("digits")
     torch.manual_seed(0)
@@ -481,6 +482,7 @@ def test_every_control_of_the_explorer_moves_its_picture_and_says_what_was_measu
 # The lesson in small.
 
 
+@pytest.mark.slow
 def test_a_corner_owns_the_digits_and_the_accuracy_does_not_tell():
     data = load("digits")
     torch.manual_seed(0)

@@ -95,6 +95,7 @@ def test_many_updates_without_sampling_are_one_gaussian_with_less_noise(sigma, u
     assert exact - 1e-9 <= privacy_eps(sigma, 1, updates, delta) <= exact * 1.005 + 1e-6
 
 
+@pytest.mark.slow
 @few
 @given(st.floats(0.4, 8), st.floats(0.001, 0.999), deltas)
 def test_one_update_with_sampling_has_the_delta_of_its_two_tails(sigma, rate, delta):
@@ -116,6 +117,7 @@ def test_one_update_with_sampling_has_the_delta_of_its_two_tails(sigma, rate, de
     assert eps <= 1e-5 or exact(eps * 0.99 - 1e-5) > delta * (1 - 1e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(noises, st.floats(0.01, 1), counts, deltas, st.floats(1, 2))
 def test_epsilon_falls_with_noise_and_grows_with_updates_and_rate(sigma, rate, updates, delta, more):
@@ -140,6 +142,7 @@ def rounded_down(sigma, rate, removed, step):
     return accountant.Losses(step, low.min(), np.bincount(low - low.min(), p), 0.0)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(noises, st.floats(0.01, 1), counts, deltas)
 def test_the_loss_distribution_is_between_a_lower_bound_and_renyi(sigma, rate, updates, delta):
@@ -305,6 +308,7 @@ def same(found, want, within=1e-13):
         assert float((found[name] - g).abs().max()) <= within * max(1.0, float(g.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [small_cnn, mlp])
 def test_gradients_one_by_one_are_those_of_a_loop(network):
     data = load("digits")
@@ -508,6 +512,7 @@ def test_an_empty_batch_is_an_update_of_noise():
     assert moved(model, (x, y), rate=1e-9, noise_multiplier=0).abs().max() == 0
 
 
+@pytest.mark.slow
 def test_private_training_learns_the_digits():
     data = load("digits")
     left = {}
@@ -563,6 +568,7 @@ def test_counts_and_scores_that_are_none_are_named():
         audited_eps(np.arange(9), np.array([1, math.nan, 2]), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):
     rng, true = np.random.default_rng(0), gaussian_eps(sigma, 1e-5)
@@ -573,6 +579,7 @@ def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_ma
     assert np.median(found) > share * true
 
 
+@pytest.mark.slow
 def test_the_votes_that_chose_do_not_count():
     """Two equal worlds, in which every test is luck."""
     rng = np.random.default_rng(0)
@@ -610,6 +617,7 @@ def of_the_lesson(*names, **given):
     return here
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("setting", [(1.0, 1, 300), (0.3, 1, 10), (2.0, 1, 1), (1.0, 0.1, 300), (0.5, 0.01, 1000)])
 def test_the_lessons_own_accountants_agree_also_where_all_are_drawn(setting):
@@ -638,6 +646,7 @@ def no_clip(lengths, clip):
     return torch.ones_like(lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["nothing", "no clipping", "no noise", "the same batch"])
 @pytest.mark.parametrize("where", ["lesson", "utils"])
 def test_an_audit_of_the_code_that_runs_refutes_what_is_broken_in_it(where, broken, monkeypatch):

@@ -206,6 +206,7 @@ PARTS = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.sampled_from(sorted(PARTS)), max_size=4), st.integers(0, 999), st.integers(1, 6), st.floats(0.01, 3))
 def test_random_networks_are_clipped_as_by_a_loop(names, seed, n, clip):

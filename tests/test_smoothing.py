@@ -271,6 +271,7 @@ def test_looking_after_every_vote_is_wrong_no_more_often_than_promised(p0):
     assert stats.binomtest(int(peeked.sum()), games, failure_prob, alternative="greater").pvalue < 1e-9
 
 
+@pytest.mark.slow
 def test_decisions_are_wrong_no_more_often_than_promised():
     """The whole function at the null: 3,000 images whose true radius is exactly the radius in question."""
     model, direction = linear()

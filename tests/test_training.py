@@ -89,6 +89,7 @@ def test_an_unwrapped_optimizer_is_torch_s_to_the_last_digit(name, settings, dig
     assert (tmp_path / "torch.optim").read_bytes() == (tmp_path / "utils.training.optimizers").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_training_imports_no_compiler():
     """Nobody compiles here, and that import takes longer than many a training."""
     source = (

@@ -225,6 +225,7 @@ def test_a_gradient_too_small_for_float16_still_has_its_sign():
 # Precision and memory format.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, None])
 def test_it_computes_in_the_type_that_it_is_told(digits, precision):
     seen = []
@@ -323,6 +324,7 @@ class Power(Exception):
     """It went off."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [None, torch.bfloat16, torch.float16])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(digits, tmp_path, precision):
     file, train = tmp_path / "deep" / "state.safetensors", digits.train.take(300)

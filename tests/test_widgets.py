@@ -323,6 +323,7 @@ def test_a_duel_shows_nothing_before_a_guess_is_locked(duel):
     assert "You said “the mask”" in duel.sentence.value and duel.picture.value
 
 
+@pytest.mark.slow
 def test_every_control_of_a_duel_moves_its_picture(duel):
     duel.lock()
     for control, values in (
@@ -339,6 +340,7 @@ def test_every_control_of_a_duel_moves_its_picture(duel):
     assert duel.picture.value != before and not duel.error.value
 
 
+@pytest.mark.slow
 def test_what_a_duel_holds_back_is_drawn_anew_when_it_changes(duel):
     """After each moved control the quick picture is the one that is drawn from nothing."""
     duel.lock()
@@ -365,6 +367,7 @@ def test_a_duel_says_what_was_measured(duel):
     assert "the &lt;plain&gt; one, by at least" in duel.sentence.value  # the mask proves nothing
 
 
+@pytest.mark.slow
 def test_a_moved_control_of_a_duel_asks_no_model_and_takes_at_most_50_ms(duel, monkeypatch):
     duel.lock()
     for side in duel.sides:
@@ -578,6 +581,7 @@ def test_what_nbval_compares_is_the_same_each_time(executed):
     assert not any("0x" in text or "<" in text for _, text in first)
 
 
+@pytest.mark.slow
 def test_without_its_view_a_code_host_shows_the_picture(executed):
     """The build takes the views out of the file, and keeps PNG alone: nbconvert shows it, like a code host."""
     notebook = nbformat.from_dict(executed)
@@ -668,6 +672,7 @@ def test_the_budget_is_quick_and_a_small_picture(budget):
 # For pages without a kernel.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [made_duel, made_console, made_watch, made_budget])
 def test_a_grid_says_at_each_setting_what_the_widget_says(made):
     """Also where a control is off; asked for twice it is the same, and the widget is where it was."""
