@@ -5,9 +5,9 @@ import html
 import json
 import math
 import re
+import resource
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -23,14 +23,20 @@ MB = 1_000_000
 LESSON = "notebooks/07_randomized_smoothing.html"  # formulas, pictures, tables, a duel
 
 
+def processor_seconds() -> float:
+    """Of all that this process has started, and that has ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The site, as `make site` builds it. Sphinx is told to fail at a warning."""
     to = tmp_path_factory.mktemp("site") / "site"
-    start = time.perf_counter()
+    before = processor_seconds()
     run = subprocess.run([sys.executable, ROOT / "tools" / "site_build.py", "--to", to], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert time.perf_counter() - start < 60
+    assert processor_seconds() - before < 60
     return to
 
 
