@@ -199,7 +199,7 @@ expect.that(
     got=found,
 )
 if expect.number(found[0], "the teacher's loss") != expect.number(found[1], "the student's loss"):
-    turned = abs(float(found[1]) - F.cross_entropy(teacher(points), labels).item()) < 1e-3
+    turned = abs(expect.number(found[1]) - F.cross_entropy(teacher(points), labels).item()) < 1e-3
     expect.that(not turned, "the second loss is the teacher's: it comes first, and the student's second")
 cold = [expect.number(loss, f"the {who}'s loss") for loss, who in zip(found, ("teacher", "student"), strict=False)]
 with torch.no_grad():
