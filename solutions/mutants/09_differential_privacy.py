@@ -774,7 +774,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG lower_bound: delta is added to alarms -> added to the alarms
+# WRONG lower_bound: delta is added to alarms -> added to the alarms|less than the counts
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = special.betaincinv(hits, n_in - hits + 1, failure_prob / 2) if hits else 0.0
     out = n_out - alarms
