@@ -137,6 +137,17 @@ def test_a_comparison_leaves_what_a_recipe_leaves(measured_on_digits):
     }
 
 
+def test_more_images_than_can_be_judged_is_said_before_the_training(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(at_scale, "trained", lambda *_: pytest.fail("it trains first"))
+    with pytest.raises(ValueError, match="of 397 test images at most 198 can be unseen: got n = 199"):
+        at_scale.compared("fast", at_scale.Place(tmp_path, digits, TINY._replace(worst=199), 0))
+
+
+def test_each_size_judges_on_images_that_cifar10_has():
+    for size in at_scale.SIZES.values():
+        assert 2 * max(size.worst, size.masked) <= 10_000
+
+
 def test_masks_are_put_on_and_taken_off(measured_on_digits):
     _, _, kept = measured_on_digits
     for mask in ("quantised", "JPEG", "saturated", "MeanSparse on it"):
