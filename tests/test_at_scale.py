@@ -167,6 +167,14 @@ def test_certificates_shrink_with_the_radius(measured_on_digits):
     assert records.find(kept["smoothing"], "sigma 0.25", "inferences a second")["value"]["number"] > 0
 
 
+def test_each_noise_keeps_the_seconds_of_its_own_training(digits, tmp_path, monkeypatch):
+    model, seconds = small_cnn(digits), iter([7.0, 9.0])
+    epochs = ([scale.Epoch(1, spent, spent, Rate(1, 2), Rate(1, 2))] for spent in seconds)
+    monkeypatch.setattr(at_scale, "trained", lambda *_: (model, next(epochs)))
+    rows = at_scale.certified(at_scale.Place(tmp_path, digits, TINY._replace(sigmas=(0.25, 0.5)), 0))
+    assert [rows[f"training, sigma {sigma}"]["seconds"] for sigma in (0.25, 0.5)] == [7.0, 9.0]
+
+
 def test_what_was_trained_is_not_trained_again(measured_on_digits, monkeypatch, capsys):
     folder, words, kept = measured_on_digits
     monkeypatch.setattr(scale, "fit", lambda *_, **__: pytest.fail("it lies in the folder"))
