@@ -137,6 +137,17 @@ def test_a_comparison_leaves_what_a_recipe_leaves(measured_on_digits):
     }
 
 
+def test_more_images_than_can_be_judged_is_said_before_the_training(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(at_scale, "trained", lambda *_: pytest.fail("it trains first"))
+    with pytest.raises(ValueError, match="of 397 test images at most 198 can be unseen: got n = 199"):
+        at_scale.compared("fast", at_scale.Place(tmp_path, digits, TINY._replace(worst=199), 0))
+
+
+def test_each_size_judges_on_images_that_cifar10_has():
+    for size in at_scale.SIZES.values():
+        assert 2 * max(size.worst, size.masked) <= 10_000
+
+
 def test_masks_are_put_on_and_taken_off(measured_on_digits):
     _, _, kept = measured_on_digits
     for mask in ("quantised", "JPEG", "saturated", "MeanSparse on it"):
@@ -154,6 +165,14 @@ def test_certificates_shrink_with_the_radius(measured_on_digits):
     ]
     assert counts == sorted(counts, reverse=True) and counts[0] > 0
     assert records.find(kept["smoothing"], "sigma 0.25", "inferences a second")["value"]["number"] > 0
+
+
+def test_each_noise_keeps_the_seconds_of_its_own_training(digits, tmp_path, monkeypatch):
+    model, seconds = small_cnn(digits), iter([7.0, 9.0])
+    epochs = ([scale.Epoch(1, spent, spent, Rate(1, 2), Rate(1, 2))] for spent in seconds)
+    monkeypatch.setattr(at_scale, "trained", lambda *_: (model, next(epochs)))
+    rows = at_scale.certified(at_scale.Place(tmp_path, digits, TINY._replace(sigmas=(0.25, 0.5)), 0))
+    assert [rows[f"training, sigma {sigma}"]["seconds"] for sigma in (0.25, 0.5)] == [7.0, 9.0]
 
 
 def test_what_was_trained_is_not_trained_again(measured_on_digits, monkeypatch, capsys):

@@ -64,6 +64,8 @@ def test_a_figure_that_is_not_there_is_none():
     assert kept.rate_at(record, "right") == Rate(1, 2)
     assert kept.rate_at(record, "left") is kept.rate_at(None, "right") is kept.rate_at(record, "note") is None
     assert kept.came_from(record) == "measured here: a card"
+    by = [kept.came_from(record_with("x", {"ranks": {"": ranks}, "note": {"": "by day"}})) for ranks in (1, 4)]
+    assert by == ["measured here: a card; by day", "measured here: a card, 4 ranks; by day"]
 
 
 def test_epochs_come_back_in_order_with_both_rates(tmp_path):

@@ -1,5 +1,6 @@
 """Trainings at scale: two processes compute what one computes, count each image once, and survive a death."""
 
+import inspect
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import at_scale
 import ranks_at_work
 import scale as scale_tool
 from run import ROOT, environment, save
@@ -155,6 +157,16 @@ def test_a_recipe_is_judged_on_other_images_than_those_it_was_chosen_on(taste, m
     assert len(judged[0]) == IMAGES and not compared & set(map(bytes, judged[0].cpu().numpy()))
 
 
+def test_more_unseen_images_than_there_are_is_refused_before_the_training(monkeypatch, tmp_path):
+    data, told = load("digits"), "of 397 test images at most 198 can be unseen: got n = 199"
+    assert len(scale.unseen_images(data, 198).y) == 198
+    monkeypatch.setattr(scale, "fit", lambda *_, **__: pytest.fail("it trains first"))
+    with pytest.raises(ValueError, match=told):
+        scale.unseen_images(data, 199)
+    with pytest.raises(ValueError, match=told):
+        scale.run(scale.RECIPES["taste"], data, tmp_path, n=199)
+
+
 class Power(Exception):
     """It went off."""
 
@@ -169,7 +181,7 @@ def test_a_run_that_was_stopped_between_its_two_files_tells_each_epoch_once(tast
         raise Power
 
     with pytest.raises(Power):
-        scale.run(recipe, load("digits"), tmp_path)
+        scale.run(recipe, load("digits"), tmp_path, n=50)
     monkeypatch.undo()
     scale.write_epochs(tmp_path, [*scale.read_epochs(tmp_path), scale.Epoch(3, 0.0, 0.0, Rate(0, 1), Rate(0, 1))])
     again = scale.run(recipe, load("digits"), tmp_path, n=IMAGES)
@@ -191,6 +203,30 @@ def test_torchrun_ending_a_rank_is_told_as_what_it_is(tmp_path, monkeypatch):
             signal.raise_signal(signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_more_ranks_than_gpus_is_said_before_they_meet(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    for name, value in (("WORLD_SIZE", "3"), ("LOCAL_WORLD_SIZE", "3"), ("LOCAL_RANK", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: pytest.fail("it takes a device first"))
+    try:
+        with pytest.raises(SystemExit, match=r"^3 ranks on 2 GPU\(s\): start at most one rank for each GPU$"):
+            scale.connect()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_is_asked_in_float32_is_not_rounded(monkeypatch):
+    """By each of the three commands, before anything is asked."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    scale.in_float32()
+    assert not torch.backends.cudnn.allow_tf32
+    for main in (scale.main, scale_tool.main, at_scale.main):
+        source = inspect.getsource(main)
+        assert 0 < source.index("in_float32()") < source.index("load(given.dataset)"), main.__module__
 
 
 # The tool that keeps records.

@@ -17,6 +17,7 @@ from utils.models import logits, mlp, network, resnet, small_cnn
 from utils.rate import Rate
 from utils.training import crop_and_flip, fastest_type, fit, mean_cross_entropy
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
+from utils.training.statistics import batch_statistics
 
 SGD = partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
@@ -180,6 +181,27 @@ def test_batchnorm_has_the_statistics_of_the_averaged_weights(digits):
     assert norm.momentum == 0.1 and not model.training
 
 
+def test_batchnorm_has_the_statistics_of_all_that_the_loss_asks(digits):
+    """As in the training: TRADES learns from clean images and from moved ones, and its search leaves no trace."""
+    train = Split(digits.train.x[:128], digits.train.y[:128])
+
+    def loss(model, x, y):
+        moved = (0.5 * x).requires_grad_()
+        with batch_statistics(model):
+            (gradient,) = torch.autograd.grad(model(0.1 * moved).sum(), moved)
+        assert gradient.isfinite().all()
+        return F.cross_entropy(model(x), y) + F.cross_entropy(model(moved), y)
+
+    model = fit(slim(digits), train, loss=loss, updates=10, batch_size=128, lr=0.1, optimizer=SGD, average=0.9)
+    norm = model[2]
+    with torch.no_grad():
+        inside = [model[1](model[0](x)) for x in (train.x, 0.5 * train.x)]
+    for kept, wanted in ((norm.running_mean, torch.mean), (norm.running_var, torch.var)):
+        both = sum(wanted(seen, (0, 2, 3)) for seen in inside) / 2
+        assert torch.allclose(kept, both, rtol=1e-4, atol=1e-5)
+    assert norm.momentum == 0.1 and not model.training
+
+
 # BatchNorm in the attack.
 
 
@@ -244,16 +266,19 @@ def test_it_computes_in_the_type_that_it_is_told(digits, precision):
     assert (logits(model, digits.test.x).argmax(1) == digits.test.y).float().mean() > 0.5  # of ten classes
 
 
-def test_an_update_that_overflows_in_float16_is_left_out(digits):
+@pytest.mark.parametrize("which", [1, 5])
+def test_an_update_that_overflows_in_float16_is_left_out(digits, which):
     seen = []
 
     def transform(model, x, y):
         seen.append(weights(model))
-        return x * (1e30 if len(seen) == 5 else 1)
+        return x * (1e30 if len(seen) == which else 1)
 
-    fit(slim(digits), digits.train, transform=transform, updates=8, precision=torch.float16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(slim(digits), digits.train, transform=transform, updates=8, precision=torch.float16)
     moved = [not same(a, b) for a, b in itertools.pairwise(seen)]
-    assert moved == [True, True, True, True, False, True, True] and all(w.isfinite().all() for w in seen[-1])
+    assert moved == [update != which for update in range(1, 8)] and all(w.isfinite().all() for w in seen[-1])
 
 
 def test_the_fastest_type_is_what_the_hardware_multiplies(monkeypatch):

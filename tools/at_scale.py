@@ -53,7 +53,7 @@ class Size(NamedTuple):
 
 SIZES = {
     "": Size(scale.Recipe(width=16, pad=0), 12, 500, 200, (0.25,), 200, 10_000),
-    "_gpu": Size(scale.RECIPES["resnet18"], 120, 10_000, 1_000, (0.25, 0.5), 500, 100_000),
+    "_gpu": Size(scale.RECIPES["resnet18"], 120, 5_000, 1_000, (0.25, 0.5), 500, 100_000),
 }
 METHODS = {  # how many passes an update takes, and the attack inside
     "undefended": (2, {}),
@@ -105,6 +105,7 @@ def trained(method: str, place: Place) -> tuple[nn.Module, list[scale.Epoch]]:
 
 def compared(method: str, place: Place) -> dict:
     """One training, judged: rows of a record."""
+    scale.unseen_images(place.data, place.size.worst)  # which refuses too many before the training
     model, epochs = trained(method, place)
     rows = rows_of(scale.judged_rates(model, place.data, place.size.worst), epochs)
     return rows | {"an update": {"passes": METHODS[method][0]}, "each image": {"passes": place.size.passes}}
@@ -228,7 +229,7 @@ def certified(place: Place) -> dict:
             "inferences a second": len(y) * (n0 + size.copies) / seconds,
             "copies counted": size.copies,
         }
-        rows["training"] = seconds_of(epochs)
+        rows[f"training, sigma {sigma:g}"] = seconds_of(epochs)
     return rows
 
 
@@ -272,6 +273,7 @@ def main(words: list[str] | None = None) -> None:
     if unknown := set(given.names) - set(possible):
         sys.exit(f"there is no {', '.join(sorted(unknown))}: name one of {', '.join(possible)}")
     wanted = given.names or [n for n in NAMES.get(device().type, ()) if not read(n, given.dataset, given.kept)]
+    scale.in_float32()
     data = load(given.dataset)
     for name in wanted:
         print(plan_of(name, data), flush=True)

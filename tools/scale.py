@@ -160,6 +160,7 @@ def main(words: list[str] | None = None) -> None:
     if unknown := set(given.recipes) - set(scale.RECIPES):
         sys.exit(f"there is no recipe {', '.join(sorted(unknown))}: name one of {', '.join(scale.RECIPES)}")
     scale.connect()
+    scale.in_float32()
     names = given.recipes
     if not names:
         wanted = FOR.get(device().type, ())

@@ -72,9 +72,10 @@ def not_yet(names: Iterable[str], folder: Path = SCALE) -> list[str]:
 
 
 def came_from(record: Record) -> str:
-    """Where a record was measured, and what its note says of the images."""
-    note = shown(value_at(record, "note") or {"text": "none"})
-    return f"measured here: {record['machine']}" + ("" if note == "none" else f"; {note}")
+    """Where a record was measured, by how many ranks if several, and what its note says of the images."""
+    note, ranks = (shown(value_at(record, row) or {"text": "none"}) for row in ("note", "ranks"))
+    several = "" if ranks in ("none", "1") else f", {ranks} ranks"
+    return f"measured here: {record['machine']}{several}" + ("" if note == "none" else f"; {note}")
 
 
 def beside(

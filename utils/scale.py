@@ -194,7 +194,12 @@ def trained(
 
 
 def unseen_images(data: Dataset, n: int) -> Split:
-    """`n` test images, evenly spaced, and others than those of `take(n)`, on which recipes were compared."""
+    """`n` test images, evenly spaced, and others than those of `take(n)`, on which recipes were compared.
+
+    Raises ValueError if the test set does not hold twice as many.
+    """
+    if 2 * n > (size := len(data.test.y)):
+        raise ValueError(f"of {size:,} test images at most {size // 2:,} can be unseen: got n = {n:,}")
     return parted(data.test, n)[0].take(n)
 
 
@@ -210,6 +215,7 @@ def judged_rates(model: nn.Module, data: Dataset, n: int) -> dict[str, Rate]:
 
 def run(recipe: Recipe, data: Dataset, folder: Path, *, seed: int = 0, n: int = 1000) -> dict:
     """Train, or take up what was trained in `folder`, and judge on `n` images: what the record of the run keeps."""
+    unseen_images(data, n)  # which refuses an n that is too large before hours of training, not after
     model, epochs = trained(recipe, data, folder, seed=seed)
     return {"epochs": epochs} | judged_rates(model, data, n)
 
@@ -224,6 +230,7 @@ def main(words: list[str] | None = None) -> None:
     given = parser.parse_args(words)
     folder = given.folder / f"{given.recipe}.{given.dataset}.{given.seed}"
     connect()
+    in_float32()
     with ends_clearly(folder):
         found = run(RECIPES[given.recipe], load(given.dataset), folder, seed=given.seed, n=given.n)
     if not rank():
@@ -243,8 +250,19 @@ def connect() -> None:
         return
     signal.signal(signal.SIGTERM, end_this_rank)
     if torch.cuda.is_available():
+        if (n := int(os.environ["LOCAL_WORLD_SIZE"])) > (count := torch.cuda.device_count()):
+            sys.exit(f"{n} ranks on {count} GPU(s): start at most one rank for each GPU")
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def in_float32() -> None:
+    """Ask networks in the float32 of their weights: for attacks, which take small steps.
+
+    PyTorch lets graphics cards since Ampere round what a convolution multiplies to TF32, which has 10 bits instead of
+    23. A training that computes in 16 bits does so as before.
+    """
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def end_this_rank(*_: object) -> None:

@@ -60,7 +60,7 @@ def two_epochs(found):
 #
 # - **When the alarm rings**: at the first epoch whose rate is *at most half* of that of the epoch before,
 #   and *clearly below* it too: `Rate(k, n).clearly_below(Rate(other, n))`, the course's comparison, leaves chance out.
-#   −1 where it does not ring.
+#   −1 where it does not ring. (`fit` compares with the best epoch so far; this alarm is for a sudden fall.)
 #   A rate that loses a little in each epoch is no collapse, and neither is one that falls within its interval.
 # - **Where to go back to**: the epoch whose weights withstood most, and of equal ones the latest.
 #   Training ends when the alarm rings: what comes after is not known. If it does not ring, all epochs so far count.

@@ -20,7 +20,7 @@ from utils.rate import Rate
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
 from utils.training.optimizers import Adam
 from utils.training.ranks import average_buffers, average_gradients, my_rows, number_of_ranks, rank
-from utils.training.statistics import set_statistics
+from utils.training.statistics import norms, statistics_anew
 
 FOR_STATISTICS = 20  # batches that the statistics of averaged weights are taken from
 
@@ -64,7 +64,7 @@ def fit(
     optimizer      optimizer(parameters, lr=lr): `partial(torch.optim.SGD, momentum=0.9, nesterov=True, ...)`
     schedule       schedule(optimizer, lr, total_steps=updates), a step after each update
     average        the weights returned are an exponential moving average of all updates' with this decay, such as
-                   0.995; BatchNorm's statistics are then taken anew, from batches as the network learns from them
+                   0.995; BatchNorm's statistics are then taken anew, from what the loss asks of 20 batches
     precision      compute under autocast in this type, as `fastest_type` says; None: in the weights' own. In float16
                    the loss is scaled, and an update whose gradients overflow is left out
     channels_last  keep weights and batches of images in this memory format, for which convolutions are often faster
@@ -115,10 +115,14 @@ def fit(
         if not average:
             average_buffers(model)
             return model
-        averaged = parts["average"].module
-        with computing():
-            some = (batch for batch in shuffled()[:FOR_STATISTICS] if len(batch) == batch_size)
-            set_statistics(averaged, (made(averaged, batch)[0] for batch in some))
+        averaged, some = parts["average"].module, shuffled()[:FOR_STATISTICS]
+        if not norms(averaged):
+            return averaged
+        with statistics_anew(averaged):
+            for batch in (batch for batch in some if len(batch) == batch_size):
+                x_batch, y_batch = made(averaged, batch)
+                with computing():
+                    loss(averaged, x_batch, y_batch)  # which asks as in the training: TRADES asks twice
         return averaged
 
     def end_of_epoch(update: int) -> None:
@@ -145,7 +149,9 @@ def fit(
         average_gradients(model)
         scaler.step(optimizer)
         scaler.update()
-        schedule.step()
+        # torch warns if the scaler has left out the first update: that is as it should be
+        with warnings.catch_warnings(action="ignore") if scaler.is_enabled() and update == done else nullcontext():
+            schedule.step()
         if average:
             parts["average"].update_parameters(model)
     optimizer.zero_grad(set_to_none=True)

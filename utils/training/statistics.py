@@ -1,11 +1,10 @@
 """BatchNorm's statistics: whose an attack sees in training, and those of averaged weights."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.optim.swa_utils import update_bn
 
 from utils.training.ranks import average_buffers
 
@@ -28,12 +27,28 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
             module.track_running_stats = True
 
 
-def set_statistics(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replace BatchNorm's running statistics by those of `batches`, the mean over ranks.
+@contextmanager
+def statistics_anew(model: nn.Module) -> Iterator[None]:
+    """Inside, a network is in training mode; afterwards BatchNorm's running statistics are the mean over all that it
+    was asked there, and over the ranks.
 
     Averaged weights need it: the statistics that were gathered on the way belong to the weights on the way.
-    A network without BatchNorm stays as it is, and no batch is made.
     """
-    if any(isinstance(module, _NormBase) for module in model.modules()):
-        update_bn(batches, model)
-        average_buffers(model)
+    layers, was_training = norms(model), model.training
+    momentum = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean
+    model.train()
+    try:
+        yield
+    finally:
+        for layer, before in zip(layers, momentum, strict=True):
+            layer.momentum = before
+        model.train(was_training)
+    average_buffers(model)
+
+
+def norms(model: nn.Module) -> list[nn.Module]:
+    """Its layers that keep running statistics."""
+    return [module for module in model.modules() if isinstance(module, _NormBase)]
