@@ -211,6 +211,8 @@ def test_a_headline_of_rates_has_a_line_each():
 def test_a_table_of_older_code_says_so():
     record = record_with({"left": Rate(5, 400)}) | {"measured_by": "commit 7c8bbb1"}
     assert as_text(record).splitlines()[1] == "one core, torch 2, 61 s, measured by older code: commit 7c8bbb1"
+    said = as_text(record | {"note": "decoded from JPEG"}).splitlines()[1]
+    assert said == "one core, torch 2, 61 s, decoded from JPEG, measured by older code: commit 7c8bbb1"
 
 
 def test_a_headline_with_columns_is_aligned_and_may_have_gaps():

@@ -32,11 +32,12 @@ def missing(stem: str, dataset: str) -> str:
 
 
 def about(record: Record) -> list[str]:
-    """How a record was made: the command, and where it ran for how long."""
+    """How a record was made: the command, where it ran for how long, and what is to be known of it."""
+    note = f", {record['note']}" if "note" in record else ""
     older = f", measured by older code: {record['measured_by']}" if "measured_by" in record else ""
     return [
         f"python tools/build.py --on {record['dataset']} {record['lesson']}",
-        f"{record['machine']}, torch {record['versions']['torch']}, {record['seconds']:.0f} s{older}",
+        f"{record['machine']}, torch {record['versions']['torch']}, {record['seconds']:.0f} s{note}{older}",
     ]
 
 
