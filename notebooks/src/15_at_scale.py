@@ -859,8 +859,8 @@ widgets.AttackExplorer(networks["N-FGSM"][0], data, attacks={"PGD": attacks.pgd}
 cheap = [name for name in defended if left[name].clearly_above(left["undefended"]) and left[name].interval[0] > chance]
 on_photos = photograph is not None and photograph.interval[0] > chance
 there, plain_there = (kept.rate_at(kept.kept(name), "right") for name in ("ten_minutes", "undefended"))
-beside_plain = f"where a plain training of a slimmer network had {plain_there}" if plain_there else "at a price"
-price = f", with {there} right as they are, {beside_plain}" if there else ""
+beside_plain = f", where a plain training of a slimmer network had {plain_there}" if plain_there else ""
+price = f", with {there} right as they are{beside_plain}" if there else ""
 claim(
     "Adversarial training is too expensive in practice",
     holds=None if cheap and not on_photos else not cheap,
