@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from build import FIRST_CELL, NAME, REPOSITORY, assemble, build, kept_records
-from run import LESSONS, ROOT
+from run import LESSONS, ROOT, values_of
 from utils import records
 
 LESSON = """\
@@ -186,3 +186,14 @@ def test_each_lesson_that_reads_images_of_ones_choice_is_kept_on_mnist():
     assert others == {"11_beyond_images", "15_at_scale"}, (
         "payments and diagnoses; the digits, and records of photographs"
     )
+
+
+def test_what_a_run_measured_is_told_without_its_times():
+    record = records.read("07_randomized_smoothing")
+    figures = record["figures"]
+    timed = [f for f in figures if f["column"] == "seconds" or f["value"].get("unit") in ("s", "ms")]
+    assert any(figure["value"].get("unit") == "ms" for figure in timed)
+    slower = record | {"figures": [f | {"value": f["value"] | {"number": 9e9}} if f in timed else f for f in figures]}
+    assert values_of(slower) == values_of(record)
+    other = next(figure for figure in figures if figure not in timed)
+    assert values_of(record | {"figures": [f for f in figures if f is not other]}) != values_of(record)

@@ -115,7 +115,7 @@ def values_of(record: Record) -> str:
     figures = [
         (figure["row"], figure["column"], sorted(figure["value"].items()))
         for figure in record["figures"]
-        if figure["column"] != "seconds" and figure["value"].get("unit") != "s"
+        if figure["column"] != "seconds" and figure["value"].get("unit") not in ("s", "ms")
     ]
     return digest(sorted(figures), sorted((claim["text"], claim["verdict"]) for claim in record["claims"]))
 
