@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import utils.kept
 from run import LESSONS
 from utils import claims
 from utils.claims import CLAIMS, claim
@@ -273,7 +274,7 @@ def at_equal_passes(kept, photograph):
     """Lesson 15: what training on attacks keeps at the cost of a plain one, and what ten minutes did on photographs."""
     left = {"undefended": trained(0, 0.01, 0), "fast": trained(*kept), "N-FGSM": trained(*kept)}
     made = {"left": left, "right": dict.fromkeys(left, trained(0.9, 0.92)), "defended": ["fast", "N-FGSM"]}
-    return made | {"best": "fast", "chance": 0.1, "photograph": photograph}
+    return made | {"best": "fast", "chance": 0.1, "photograph": photograph, "kept": utils.kept}
 
 
 def carried(verdicts, rates, photos):
