@@ -66,6 +66,15 @@ def test_an_epsilon_that_is_too_high_is_named():
     assert not over(offer(privacy_eps=3.0), Needs(privacy_eps=5))
 
 
+def clearly_something(rate):
+    return rate.clearly_above(Rate(0, rate.n))
+
+
+def test_an_offer_that_keeps_no_more_than_luck_is_no_choice():
+    assert choose({"nothing": offer(0), "luck": offer(2)}, Needs()) == []
+    assert choose({"nothing": offer(0), "some": offer(40)}, Needs()) == ["some"]
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 100), st.sampled_from([1.0, 8.0]), st.sampled_from([1.0, 9.0])), max_size=6),
@@ -74,7 +83,7 @@ def test_an_epsilon_that_is_too_high_is_named():
 def test_a_choice_keeps_the_budgets_and_nothing_within_them_is_clearly_better(rows, most):
     offers = {str(i): offer(left, answer=a, training=t) for i, (left, a, t) in enumerate(rows)}
     needs, level = Needs(answer=most), choose(offers, Needs(answer=most))
-    assert bool(level) == any(o.answer <= most and reached(o, needs) > 0 for o in offers.values())
+    assert bool(level) == any(o.answer <= most and clearly_something(reached(o, needs)) for o in offers.values())
     for name in level:
         assert not over(offers[name], needs)
         assert not any(

@@ -72,12 +72,12 @@ def over(offer: Offer, needs: Needs) -> str:
 def choose(offers: Mapping[str, Offer], needs: Needs) -> list[str]:
     """The offers within the budgets that no other is clearly better than, the cheapest first: that is the choice.
 
-    Empty if every offer breaks a budget, or if even the best reaches nothing.
+    Empty if every offer breaks a budget, or if even the best does not clearly reach more than nothing.
     "Clearly": the 95 % interval of the difference leaves out 0.
     """
     within = {name: offer for name, offer in offers.items() if not over(offer, needs)}
     best = max((reached(offer, needs) for offer in within.values()), default=None)
-    if best is None or best == 0:
+    if best is None or not best.clearly_above(Rate(0, best.n)):
         return []
     level = [name for name, offer in within.items() if not best.clearly_above(reached(offer, needs))]
     return sorted(level, key=lambda name: (within[name].answer, within[name].training))

@@ -353,7 +353,7 @@ plots.table({defense.name: proved[defense.name] for defense in defenses if defen
 #
 # A client names an attacker, a goal and budgets. What breaks a budget is out.
 # Of the rest, those that no other is *clearly* better than are level, and the cheapest of them is the choice.
-# If even the best reaches nothing, nothing is chosen.
+# If even the best does not clearly reach more than nothing, nothing is chosen.
 
 
 # %%
@@ -369,7 +369,7 @@ def choose(offers, needs):
     """The offers within the budgets that no other is clearly better than, the cheapest first: that is the choice."""
     within = {name: offer for name, offer in offers.items() if not over(offer, needs)}
     best = max((reached(offer, needs) for offer in within.values()), default=None)
-    if best is None or best == 0:
+    if best is None or not best.clearly_above(Rate(0, best.n)):
         return []
     level = [name for name, offer in within.items() if not best.clearly_above(reached(offer, needs))]
     return sorted(level, key=lambda name: (within[name].answer, within[name].training))
@@ -403,7 +403,7 @@ for name in picks["bank"]:
     x_adv = attacks.rays(side.defense.model, x, y, eps=data.eps, queries=500)
     stands = side.stood["linf", "labels"][CUSTOMARY].to(y.device) & (predict(side.defense.model, x_adv) == y)
     after.append(f"{name}, {Rate(int(stands.sum()), len(y))}")
-measured("after 500 calls", after)
+measured("after 500 calls", after or ["nothing was chosen"])
 
 # %% [markdown]
 # What 50 calls had left was partly the search's weakness. A number of calls belongs to every black-box result.
