@@ -1,6 +1,6 @@
 """What `torchrun` starts in tests/test_scale.py, `FOLDER WHAT ...`: `train` and `count` write what two ranks found.
 
-`go` is a run of the course's own, and in `die` its rank 1 dies on the way.
+Alone, `go` is a run of the course's own, and in `die` its rank 1 dies on the way.
 """
 
 import json
@@ -69,15 +69,15 @@ def dies_in_the_third_epoch() -> None:
 
 if __name__ == "__main__":
     folder, whats = Path(sys.argv[1]), sys.argv[2:]
-    for what in whats:
-        if what in ("die", "go"):
-            if what == "die":
-                dies_in_the_third_epoch()
-            scale.main(["taste", "--dataset", "digits", "--folder", str(folder), "-n", "20"])
-            continue
-        scale.connect()
-        if what == "train":
-            save_file(trained(), folder / f"{rank()}.safetensors")
-        else:
-            (folder / f"{rank()}.json").write_text(json.dumps(counted()))
+    if whats[0] in ("die", "go"):
+        if whats[0] == "die":
+            dies_in_the_third_epoch()
+        scale.main(["taste", "--dataset", "digits", "--folder", str(folder), "-n", "20"])
+    else:
+        scale.connect()  # once in a process: a second time, ranks may find the addresses of the first
+        for what in whats:
+            if what == "train":
+                save_file(trained(), folder / f"{rank()}.safetensors")
+            else:
+                (folder / f"{rank()}.json").write_text(json.dumps(counted()))
         dist.destroy_process_group()
