@@ -179,6 +179,16 @@ def run_of(request):
     return cache(run)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """What a class is graded or judged by: no processes are started for it."""
+
+    def one_after_the_other(tasks, common, jobs, work):
+        return ((file, work.do(work.make(task, common))) for file, task in tasks.items())
+
+    monkeypatch.setattr("grader.batch.grade_on_cores", one_after_the_other)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The user's folder of real images, COURSE_DATA, if it has them all."""

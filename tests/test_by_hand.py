@@ -583,11 +583,7 @@ def test_rows_of_who_is_not_in_from_stay_without_a_sentence_each(graded_class):
     assert [row[3] for row in rows_of(out / "grades.csv")[1:]] == ["4", "", ""]
 
 
-def test_a_lab_without_a_rubric_wants_no_points_by_hand(tmp_path, monkeypatch):
-    def here(tasks, common, jobs, work):  # instead of in two processes
-        return ((file, work.do(work.make(task, common))) for file, task in tasks.items())
-
-    monkeypatch.setattr(batch, "grade_on_cores", here)
+def test_a_lab_without_a_rubric_wants_no_points_by_hand(tmp_path, in_this_process):
     (tmp_path / "99.ipynb").write_bytes(notebook(CELLS))
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "anna.ipynb").write_bytes(notebook(CELLS))

@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from conftest import needs_browser
-from grader import batch
 from grader.__main__ import main
 from grader.challenges import break_it, defend_it, entry, frame, networks
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
@@ -648,7 +647,7 @@ def test_the_page_shows_what_teams_wrote_as_text_alone(tmp_path):
     )
 
 
-def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_path, monkeypatch):
+def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_path, monkeypatch, in_this_process):
     """And what changes the judging has all judged again, from the records."""
     seen = []
 
@@ -661,7 +660,6 @@ def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_p
         handed_in(tmp_path / name, {"anna.ipynb": notebook([score])}) for name, score in (("1", "30"), ("2", "50"))
     )
     monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
-    monkeypatch.setattr(batch, "grade_on_cores", at_once)
     run_challenge(challenge, first, tmp_path / "board", key="k")
     run_challenge(challenge, first, tmp_path / "board", key="k")
     assert seen == ["30"]
@@ -674,19 +672,12 @@ def test_what_was_judged_is_kept_and_a_better_entry_of_before_still_counts(tmp_p
     assert sorted(seen[2:]) == ["30", "50"]
 
 
-def at_once(tasks, common, jobs, work):
-    """Instead of processes."""
-    for file, task in tasks.items():
-        yield file, work.do(work.make(task, common))
-
-
-def test_an_entry_that_could_not_be_judged_is_named_and_tried_again(tmp_path, monkeypatch):
+def test_an_entry_that_could_not_be_judged_is_named_and_tried_again(tmp_path, monkeypatch, in_this_process):
     def judge(entry, hidden, seed):
         raise RuntimeError("our mistake")
 
     challenge = BREAK_IT._replace(hide=lambda seed: {"x": torch.zeros(1)}, ours=dict, judge=judge)
     monkeypatch.setitem(frame.CHALLENGES, "break_it", challenge)
-    monkeypatch.setattr(batch, "grade_on_cores", at_once)
     source = handed_in(tmp_path / "in", {"anna.ipynb": notebook(["5"]), "ben.ipynb": b"no JSON"})
     said = run_challenge(challenge, source, tmp_path / "board", key="k")
     assert "COULD NOT BE JUDGED" in said and "our mistake" in said and "ben.ipynb: the file is not a notebook" in said

@@ -63,14 +63,9 @@ def test_on_two_workers_of_which_one_is_killed(cluster):
     assert said.count("graded ") == len(STUDENTS), "none is graded twice"
 
 
-def test_a_challenge_has_the_same_board_as_on_one_machine(cluster, monkeypatch):
+def test_a_challenge_has_the_same_board_as_on_one_machine(cluster, in_this_process):
     """To the last digit: each entry's judgement, and what the teacher reads."""
-
-    def here(tasks, common, jobs, work):
-        return ((file, work.do(work.make(task, common))) for file, task in tasks.items())
-
     folder, _ = cluster
-    monkeypatch.setattr(batch, "grade_on_cores", here)  # which would start two processes more
     grade([*CHALLENGE, f"{folder / 'entries'}", "--to", f"{folder / 'here'}"])
     one, other = (judged(folder / name) for name in ("board", "here"))
     assert one == other and len(one["judgements"]) == len(TEAMS) + 3 == 7

@@ -689,3 +689,14 @@ def test_a_label_of_no_class_is_told_with_what_labels_must_be():
         with pytest.raises(IndexError) as failed:
             clipped_sum(model, torch.rand(3, 4), torch.tensor([0, 1, 2]), 1.0)
         assert "labels are 0 to 2" in failed.value.__notes__[0]
+
+
+@pytest.mark.parametrize("other", [nn.Identity(), nn.Softmax(1)])
+def test_what_fails_in_a_model_of_ones_own_is_not_laid_on_the_labels(other):
+    class Lookup(nn.Module):
+        def forward(self, x):
+            return [x][1]
+
+    with pytest.raises(IndexError) as failed:
+        clipped_sum(nn.Sequential(Lookup(), nn.Linear(4, 2), other), torch.rand(3, 4), torch.tensor([0, 1, 1]), 1.0)
+    assert not getattr(failed.value, "__notes__", [])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn import functional as F
 
+from utils.guard import labels_noted
 from utils.models import Normalize
 
 ROW_BY_ROW = (  # what becomes of one row of a batch does not depend on the others
@@ -82,7 +83,8 @@ def outer_factors(model: nn.Module, x: Tensor, y: Tensor, *, again: bool = False
                 seen.append((names[layer], layer, get_gradient_edge(h), a if again else a.detach()))
         if not seen:
             return []
-        loss = F.cross_entropy(h, y, reduction="sum")
+        with labels_noted(y):
+            loss = F.cross_entropy(h, y, reduction="sum")
         gradients = torch.autograd.grad(loss, [edge for _, _, edge, _ in seen], create_graph=again)
     return [
         (name, m, g.flatten(2) if g.dim() == 4 else g[:, :, None], a)

@@ -22,16 +22,16 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_model, save_model
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
 
 from utils.adversarial import quickly_attacked
 from utils.attacks import pgd, worst_case
 from utils.data import Dataset, Split, load
 from utils.models import predict, resnet
 from utils.rate import Rate
-from utils.training import crop_and_flip, fastest_type, fit
+from utils.training import fit
 from utils.training.checkpoints import read_checkpoint
 from utils.training.ranks import my_rows, number_of_ranks, rank, summed
+from utils.usual import for_photographs
 
 
 class Recipe(NamedTuple):
@@ -107,16 +107,11 @@ def as_they_are(model: nn.Module, x: torch.Tensor, y: torch.Tensor, *, eps: floa
 def arguments(recipe: Recipe, data: Dataset) -> dict[str, object]:
     """What a recipe hands to `fit`."""
     inner = {name: getattr(recipe, name) for name in ("steps", "reach", "start", "project")}
+    alike = {name: getattr(recipe, name) for name in ("pad", "flip", "lr", "weight_decay", "average")}
     return {
         "transform": quickly_attacked(data.eps, **inner),
         "batch_size": recipe.batch_size,
-        "lr": recipe.lr,
-        "augment": partial(crop_and_flip, pad=recipe.pad, flip=recipe.flip),
-        "optimizer": partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay),
-        "schedule": partial(OneCycleLR, anneal_strategy="linear", cycle_momentum=False),
-        "average": recipe.average,
-        "precision": fastest_type(data.train.x.device),
-        "channels_last": True,
+        **for_photographs(data, **alike),
     }
 
 

@@ -11,6 +11,22 @@ from utils.models import network, resnet
 from utils.training import crop_and_flip, fastest_type, fit
 
 
+def for_photographs(
+    data: Dataset, *, pad: int, flip: bool, lr: float = 0.1, weight_decay: float = 5e-4, average: float = 0.995
+) -> dict[str, object]:
+    """What `fit` gets to train a residual network: images moved and mirrored (`crop_and_flip`), SGD with Nesterov's
+    momentum of 0.9, `lr` reached and left on straight lines, averaged weights, and the quickest type of this device."""
+    return {
+        "lr": lr,
+        "augment": partial(crop_and_flip, pad=pad, flip=flip),
+        "optimizer": partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=weight_decay),
+        "schedule": partial(OneCycleLR, anneal_strategy="linear", cycle_momentum=False),
+        "average": average,
+        "precision": fastest_type(data.train.x.device),
+        "channels_last": True,
+    }
+
+
 def undefended(data: Dataset, epochs: int = 4) -> nn.Module:
     """A network that was trained plainly and has learned its task, in evaluation mode, on the device of `data`.
 
@@ -22,16 +38,6 @@ def undefended(data: Dataset, epochs: int = 4) -> nn.Module:
     """
     if data.train.x.dim() != 4 or data.train.x.shape[1] != 3:
         return fit(network(data), data.train)
-    on_cpu = data.train.x.device.type == "cpu"
-    return fit(
-        resnet(data, 16, (1, 1, 1, 1)) if on_cpu else network(data),
-        data.train,
-        updates=epochs * max(len(data.train.y) // 64, 1),
-        lr=0.1,
-        augment=partial(crop_and_flip, pad=2, flip=data.name == "cifar10"),
-        optimizer=partial(torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=5e-4),
-        schedule=partial(OneCycleLR, anneal_strategy="linear", cycle_momentum=False),
-        average=0.995,
-        precision=fastest_type(data.train.x.device),
-        channels_last=True,
-    )
+    model = resnet(data, 16, (1, 1, 1, 1)) if data.train.x.device.type == "cpu" else network(data)
+    how = for_photographs(data, pad=2, flip=data.name == "cifar10")
+    return fit(model, data.train, updates=epochs * max(len(data.train.y) // 64, 1), **how)

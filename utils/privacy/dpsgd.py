@@ -65,11 +65,10 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
         raise ValueError(f"{mixing[0]} mixes examples, and no clipping bounds what one of them does: use GroupNorm")
     if not len(x):
         return {name: torch.zeros_like(p) for name, p in learning.items()}, x.new_zeros(0)
-    with labels_noted(y):
-        if len(learning) == len(list(model.parameters())) and (seen := outer_factors(model, x, y)):
-            return book_keeping(seen, clip)
-        check_apart(model, x)
-        return one_at_a_time(model, learning, x, y, clip)
+    if len(learning) == len(list(model.parameters())) and (seen := outer_factors(model, x, y)):
+        return book_keeping(seen, clip)
+    check_apart(model, x)
+    return one_at_a_time(model, learning, x, y, clip)
 
 
 # Any model.
@@ -186,7 +185,9 @@ def by_loop(model: nn.Module, learning: dict[str, Tensor], x: Tensor, y: Tensor)
     found = []
     for image, label in zip(x.split(1), y.split(1), strict=True):
         with left_as_it_was(model), torch.enable_grad():
-            loss = F.cross_entropy(model(image.clone()), label)
+            answer = model(image.clone())
+            with labels_noted(y):
+                loss = F.cross_entropy(answer, label)
             found.append(torch.autograd.grad(loss, list(learning.values()), materialize_grads=True))
     return dict(zip(learning, map(torch.stack, zip(*found, strict=True)), strict=True))
 
