@@ -56,6 +56,7 @@ ATTACKS = {
     "pgd from x": partial(pgd, steps=3, start=False),
     **{f"pgd momentum {norm}": partial(pgd, norm=norm, steps=4, momentum=1.0) for norm in BOTH},
     "pgd long steps": partial(pgd, steps=3, step=10.0),
+    "pgd impatient": partial(pgd, steps=6, restarts=3, patience=1.0, at_once=2),
     **{f"apgd {norm}": partial(apgd, norm=norm, steps=8, restarts=2) for norm in BOTH},
     **{f"apgd_t {norm}": partial(apgd_t, norm=norm, steps=5) for norm in BOTH},
     "cw_l2": partial(cw_l2, steps=8),
@@ -812,3 +813,65 @@ def test_a_table_reaches_the_model_as_it_is(name):
     torch.manual_seed(0)
     model, x, y = nn.Linear(5, 3), torch.rand(7, 5), torch.arange(7) % 3
     assert ATTACKS[name](model, x, y, eps=0.1).shape == x.shape
+
+
+class Leads(nn.Module):
+    """One pixel, two classes: class 1 leads class 0 by how far the pixel passes a wall of each image's own.
+
+    The first pixel says where the wall stands; the second moves. `stuck`: no gradient unless the second is above 0.6.
+    """
+
+    def __init__(self, stuck=False):
+        super().__init__()
+        self.stuck, self.rows = stuck, []
+
+    def forward(self, x):
+        self.rows.append(len(x))
+        wall, moved = x[:, 0].detach(), x[:, 1]
+        moved = torch.where(moved > 0.6, moved, moved.detach()) if self.stuck else moved
+        return torch.stack([torch.zeros_like(moved), moved - wall], 1)
+
+
+def test_pgd_gives_up_what_lacks_more_than_its_patience_and_nothing_else():
+    walls = torch.tensor([0.6, 0.74, 1.0])  # soon, after 60 steps, and outside of the ball of 0.25 around 0.5
+    x, y = torch.stack([walls, torch.full((3,), 0.5)], 1), torch.zeros(3, dtype=torch.long)
+    how = {"eps": 0.25, "steps": 100, "step": 0.004, "loss": margin, "start": False}
+    patient, impatient = Leads(), Leads()
+    full, short = pgd(patient, x, y, **how), pgd(impatient, x, y, patience=2.0, **how)
+    assert torch.equal(full[:2], short[:2]) and predict(patient, full).tolist() == predict(patient, short).tolist()
+    assert predict(patient, full).tolist() == [1, 1, 0]
+    assert len(patient.rows) > 100 and impatient.rows[40] == 2 > 1 == impatient.rows[41]  # the first asking
+
+
+def test_pgd_begins_again_where_it_has_not_moved():
+    x, y = torch.tensor([[0.7, 0.5]]).repeat(200, 1), torch.zeros(200, dtype=torch.long)
+    model = Leads(stuck=True)
+    how = {"eps": 0.25, "steps": 20, "loss": margin, "patience": 2.0}
+    shares = [predict(model, pgd(model, x, y, restarts=n, **how)).float().mean() for n in (1, 4)]
+    assert shares[1] > 2 * shares[0] > 0.2
+
+
+def test_pgd_climbs_few_images_side_by_side_and_finds_as_many(digits):
+    data, model = digits
+    rows, (x, y) = [], data.test.take(60)
+    hook = model.register_forward_hook(lambda *call: rows.append(len(call[1][0])))
+    found, calls = [], []
+    for at_once in (1, 4):
+        rows.clear()
+        x_adv = pgd(model, x, y, eps=0.15, steps=20, restarts=4, loss=margin, at_once=at_once)
+        assert ((x_adv - x).abs() <= 0.15 + 1e-6).all()
+        calls.append(len(rows))
+        found.append(int((predict(model, x_adv) != y).sum()))
+    hook.remove()
+    assert calls[1] < calls[0] and abs(found[0] - found[1]) <= 2
+
+
+def test_side_by_side_the_restart_of_highest_loss_is_kept(digits):
+    data, model = digits
+    x, y = data.test.take(8)
+
+    def loss(restarts):
+        x_adv = pgd(model, x, y, eps=0.05, steps=3, restarts=restarts, at_once=8, early_stop=False)
+        return cross_entropy(model(x_adv), y).detach()
+
+    assert (loss(8) >= loss(1) - 1e-6).all() and (loss(8) > loss(1) + 1e-4).any()

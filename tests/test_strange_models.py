@@ -626,7 +626,8 @@ def test_every_attack_takes_any_number_and_names_what_is_none(name):
         (pgd, "step"),
         (cw_l2, "lr"),
         (funnel, "reach"),
-        (square, "patience"),
+        *[(attack, "patience") for attack in (pgd, square, rays)],
+        *[(attack, "at_once") for attack in (pgd, square)],
     ],
 )
 def test_every_other_number_too(attack, name):

@@ -33,6 +33,7 @@
     models        networks from inputs in [0, 1] to logits
     guard         how a model is lent to what measures it, and comes back as it was
     asking        how any model is asked, and what is made of its answer
+    convolution   a first layer whose gradient costs an attack a fraction of the usual time
     data          the data sets
     download      files from the network, each with its hash
     formats       the files of data sets as arrays

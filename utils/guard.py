@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from utils.arguments import budget, number, whole
 from utils.asking import FLOATS, FULL, Asked
+from utils.convolution import quick_gradients
 from utils.data import chunks
 
 NORMS = ("linf", "l2")
@@ -80,7 +81,7 @@ def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -
     buffers = [
         (owner, name, b, b.detach().clone()) for owner in modules for name, b in owner.named_buffers(recurse=False)
     ]
-    with own_numbers(modules, seed, device), torch.inference_mode(False), torch.enable_grad():
+    with quick_gradients(modules), own_numbers(modules, seed, device), torch.inference_mode(False), torch.enable_grad():
         try:
             with suppress(NotImplementedError):  # an exported program keeps the mode that it was exported in
                 model.eval()

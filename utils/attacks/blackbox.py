@@ -197,6 +197,7 @@ def rays(
     direction found. The search itself is deterministic: `seed` matters only to a model that draws random numbers.
     """
     queries = whole("queries", queries, 0)
+    patience = number("patience", patience, "be a number >= 0", lambda v: v >= 0)
 
     def search(x, y):
         shape, best = x.shape, x.flatten(1).clone()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from utils.arguments import number, whole
 from utils.asking import Asked, gradient_of, predicted
-from utils.attacks.parts import check_logits, cross_entropy, into_ball, random_start, steepest, wrong
+from utils.attacks.parts import check_logits, cross_entropy, into_ball, margin, random_start, steepest, wrong
 from utils.guard import guard, in_chunks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -73,6 +73,8 @@ def pgd(
     target: Tensor | None = None,
     momentum: float = 0.0,
     early_stop: bool = True,
+    patience: float = math.inf,
+    at_once: int = 1,
     seed: int = 0,
 ) -> Tensor:
     """Projected gradient ascent on the loss. Madry et al. 2018 (arXiv:1706.06083). Built in lesson 02.
@@ -88,6 +90,10 @@ def pgd(
                  arXiv:1710.06081, algorithm 1, who keep all: 1.0); 0: none
     early_stop   leave an image alone once it has fallen; False: climb on to the last step (for training, and for images
                  that are made for another model, see `transfer`)
+    patience     with early_stop, give an image up when its margin still lacks more than `patience` times what the last
+                 doubling of the steps won; asked after 2/5 and 4/5 of the first restart's steps, and at each doubling.
+                 One that won nothing at all begins its next restart
+    at_once      how many restarts to climb side by side, at most, once few images are left: they take the time of one
 
     Returns images like x, in the ball (up to rounding) and in [0, 1].
     """
@@ -96,6 +102,8 @@ def pgd(
     steps, restarts = whole("steps", steps, 0), whole("restarts", restarts)
     step = None if step is None else number("step", step, "be a finite number", math.isfinite)
     momentum = number("momentum", momentum, "be a number from 0 to 1", lambda v: 0 <= v <= 1)
+    patience = number("patience", patience, "be a number >= 0", lambda v: v >= 0)
+    at_once = whole("at_once", at_once)
 
     def fallen(logits, labels):
         return wrong(logits, labels) if target is None else predicted(logits) == labels
@@ -103,24 +111,36 @@ def pgd(
     def search(x, labels):
         length = uphill * (2.5 * eps / max(steps, 1) if step is None else step)
         best, highest = x.clone(), torch.full_like(x.flatten(1)[:, 0], -math.inf)
+        lead, before, spent, mark = highest.clone(), highest.clone(), 0, max(steps // 5, 1)
         standing = torch.arange(len(x), device=x.device)
         if looked := early_stop and start:  # an image that is wrong as it is needs no attack
             with torch.no_grad():
                 standing = standing[~fallen(check_logits(model(x), labels), labels)]
-        for _ in range(restarts):
-            if not len(standing):
-                break
-            index, x0, goal = standing, x[standing], labels[standing]
+        tried = 0
+        while len(standing) and tried < restarts:
+            tries = min(at_once, max(64 // len(standing), 1), restarts - tried)
+            index, tried = standing.repeat(tries), tried + tries  # an image may stand in several rows
+            x0, goal = x[index], labels[index]
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
             velocity = torch.zeros_like(x0)
             for i in range(steps):
                 logits, _, gradient = loss_gradient(model, x_adv, loss, goal, i == 0, i == 0 and not looked)
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
-                    now = (index, x0, goal, x_adv, gradient, velocity)
-                    index, x0, goal, x_adv, gradient, velocity = (t[~down] for t in now)
-                    if not len(index):
-                        break
+                    going, now = highest[index] < math.inf, (index, x0, goal, x_adv, gradient, velocity, logits)
+                    index, x0, goal, x_adv, gradient, velocity, logits = (t[going] for t in now)
+                if early_stop and patience < math.inf:
+                    lead.scatter_reduce_(0, index, uphill * margin(logits, goal).to(lead), "amax")
+                    spent += 1
+                    if spent > mark:
+                        slow = (-lead > patience * (lead - before))[index]
+                        hopeless = slow & (lead > before)[index]  # what has not moved at all may do so from elsewhere
+                        best[index[hopeless]], highest[index[hopeless]] = x_adv[hopeless], math.inf
+                        now = (index, x0, goal, x_adv, gradient, velocity)
+                        index, x0, goal, x_adv, gradient, velocity = (t[~slow] for t in now)
+                        mark, before = 2 * mark, lead.clone()
+                if not len(index):
+                    break
                 if momentum:
                     gradient = velocity = momentum * velocity + of_mean_one(gradient)
                 x_adv = into_ball(x_adv.add_(steepest(gradient, norm), alpha=length), x0, eps, norm)
@@ -129,8 +149,11 @@ def pgd(
             values = (uphill * loss(logits, goal)).to(x.dtype)
             if early_stop:
                 values = values.masked_fill(fallen(logits, goal), math.inf)
+            values = values.masked_fill(values.isnan(), -math.inf)
             higher = values > highest[index]
-            best[index[higher]], highest[index[higher]] = x_adv[higher], values[higher]
+            highest.scatter_reduce_(0, index, values, "amax")
+            higher &= values == highest[index]
+            best[index[higher]] = x_adv[higher]
             if early_stop:
                 standing = standing[highest[standing] < math.inf]
         return best

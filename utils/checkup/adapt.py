@@ -99,7 +99,8 @@ def adapt(e: Measurements, flags: set[str], run: bool) -> tuple[Advice, Rate | N
             return advice, None
         if names:
             down = down | e.by(partial(transfer, surrogate=stand_in, loss=margin), ~down)
-        down = down | e.by(partial(transfer, surrogate=surrogate(e), loss=margin), ~down)
+        if not down.all():
+            down = down | e.by(partial(transfer, surrogate=surrogate(e), loss=margin), ~down)
         down = down | e.by(partial(square, queries=3000, patience=6.0, seed=e.seed + 1), ~down)
         down = down | e.by(partial(rays, queries=500), ~down)
     elif flags & {"another loss beats cross-entropy", "probabilities", "one step beats many", "vanishing gradients"}:

@@ -45,11 +45,11 @@ SENTENCES = {
     "one step beats many": "{count} inputs fall to one step and stand after 40 that follow the cross-entropy.",
     "another loss beats cross-entropy": "{count} inputs stand after 40 steps on the cross-entropy and fall to as many "
     "on the margin or on scaled logits.",
-    "random search beats gradients": "{count} inputs stand after two gradient attacks and fall to one of 200 random "
-    "corners of the box.",
+    "random search beats gradients": "{count} inputs stand after two gradient attacks and fall to one of up to 200 "
+    "random corners of the box.",
     "black box beats white box": "{count} inputs stand after two gradient attacks and fall to Square or RayS, which "
     "see no gradient.",
-    "many more steps help": "{count} inputs stand after two attacks of 40 steps and fall to 4 restarts of 100.",
+    "many more steps help": "{count} inputs stand after two attacks of 40 steps and fall to up to 4 restarts of 100.",
     "an unbounded attack fails": "{count} inputs stand after gradient attacks that may change everything (eps = 1).",
     "planted examples are missed": "{count} adversarial examples that were planted are not found by two gradient "
     "attacks of 40 steps: the attacks fail, whatever they leave of the model.",

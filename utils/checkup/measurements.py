@@ -16,6 +16,7 @@ from utils.data import chunks
 from utils.models import logits, predict
 
 SCALES = (1e-6, 1e-4, 1e-3, 1e-2)  # steps of finite differences, beside half the budget
+PATIENCE = 4.0  # searches give up an input that lacks more than four times what the last doubling of their work won
 
 
 def cooled(answer: Tensor, y: Tensor) -> Tensor:
@@ -79,7 +80,7 @@ class Measurements:
 
     @cached_property
     def cooled(self) -> Tensor:
-        return self.by(partial(pgd, steps=40, loss=cooled, seed=self.seed), ~self.white)
+        return self.by(partial(pgd, steps=40, loss=cooled, patience=PATIENCE, seed=self.seed), ~self.white)
 
     @property
     def white(self) -> Tensor:
@@ -88,7 +89,8 @@ class Measurements:
 
     @cached_property
     def longer(self) -> Tensor:
-        return self.by(partial(pgd, steps=100, restarts=4, loss=margin, seed=self.seed + 1), ~self.white)
+        attack = partial(pgd, steps=100, restarts=4, loss=margin, patience=PATIENCE, at_once=4, seed=self.seed + 1)
+        return self.by(attack, ~self.white)
 
     @cached_property
     def step(self) -> Tensor:
@@ -119,20 +121,21 @@ class Measurements:
         """Gradient attacks without a bound: everything may be changed, so everything should fall."""
         down = self.white.clone()
         for loss in (margin, cross_entropy):
-            down |= self.by(partial(pgd, steps=100, loss=loss, seed=self.seed), ~down, eps=1.0)
+            attack = partial(pgd, steps=100, loss=loss, patience=2 * PATIENCE, seed=self.seed)
+            down |= self.by(attack, ~down, eps=1.0)
         return down
 
     @cached_property
     def missed(self) -> Tensor:
         """Which planted adversarial examples the two white-box attacks miss, one bool for each of those planted.
 
-        Planted around the first 60 inputs at most. Empty if the model has no linear layer to plant them in, or a random
+        Planted around the first 40 inputs at most. Empty if the model has no linear layer to plant them in, or a random
         model does not keep them.
         """
         try:
-            twin, which, _ = plant(self.model.raw.model, self.x[:60], eps=self.eps, seed=self.seed)
+            twin, which, _ = plant(self.model.raw.model, self.x[:40], eps=self.eps, seed=self.seed)
             twin = Lens(Raw(twin), self.model.log).eval()
-            x, y = self.x[:60][which], torch.zeros_like(which)
+            x, y = self.x[:40][which], torch.zeros_like(which)
             missed = torch.ones_like(which, dtype=torch.bool)
             for loss in (cross_entropy, margin):
                 if (rows := missed.nonzero()[:, 0]).numel():
@@ -146,21 +149,26 @@ class Measurements:
 
     @cached_property
     def random_search(self) -> Tensor:
-        """Corners of the box at random, as blocks of ever other sizes: 200 an image."""
-        down = torch.zeros_like(self.white)
-        for draw in range(200):
-            rows = ~(self.white | down)
-            if not rows.any():
-                break
-            x = self.x[rows]
-            down |= self.fallen((x + self.eps * self.signs(x, 100 + draw)).clamp(0, 1), rows)
+        """Corners of the box at random: up to 200 for each input, 50 where they come no nearer."""
+        down, lead, drawn = torch.zeros_like(self.white), torch.full_like(self.answer[self.right, 0], -torch.inf), 0
+        rows = (~self.white).nonzero()[:, 0]
+        while len(rows) and drawn < 200:
+            more, before = max(drawn, 25), lead.clone()
+            corners = self.signs(self.x[rows].expand(more, *self.x[rows].shape), 100 + drawn)
+            answer = logits(self.model, (self.x[rows] + self.eps * corners).clamp_(0, 1).flatten(0, 1))
+            labels, drawn = self.y[rows].repeat(more), drawn + more
+            down[rows] = wrong(answer, labels).view(more, -1).any(0)
+            nearest = margin(answer, labels).nan_to_num(-torch.inf).view(more, -1).amax(0)
+            lead[rows] = torch.maximum(lead[rows], nearest)
+            rows = rows[~(down | (-lead > PATIENCE * (lead - before)))[rows]]
         return down
 
     @cached_property
     def black_box(self) -> Tensor:
         """Square and RayS on what the white box left standing."""
-        down = self.by(partial(square, queries=1500, patience=4.0, at_once=8, seed=self.seed), ~self.white)
-        return down | self.by(partial(rays, queries=200, seed=self.seed), ~(self.white | down))
+        attack = partial(square, queries=1500, patience=PATIENCE, at_once=8, seed=self.seed)
+        down = self.by(attack, ~self.white)
+        return down | self.by(partial(rays, queries=200, patience=PATIENCE, seed=self.seed), ~(self.white | down))
 
     @property
     def all(self) -> Tensor:
@@ -225,17 +233,19 @@ class Measurements:
         gradient = numbers_of(self.ascend(x, toward, self.rivals, model))
         along = [self.signs(x, 10 + i) for i in range(3)] + [gradient.sign()]
         claimed = torch.stack([(gradient * u).flatten(1).sum(1) for u in along], 1)  # (n, 4)
-        best = torch.full_like(claimed[:, 0], torch.inf)
-        smallest = 1e-6 if dtype == torch.float64 else 1e-3
+        down, smallest = torch.ones_like(self.y, dtype=torch.bool), 1e-6 if dtype == torch.float64 else 1e-3
         for h in [h for h in (*SCALES, self.eps / 2) if h >= smallest]:
+            if not down.any():
+                break
+            near, rivals, told = x[down], self.rivals[down], claimed[down]
             seen = [
-                toward(logits(model, x + h * u), self.rivals) - toward(logits(model, x - h * u), self.rivals)
+                toward(logits(model, near + h * u[down]), rivals) - toward(logits(model, near - h * u[down]), rivals)
                 for u in along
             ]
             seen = torch.stack(seen, 1) / (2 * h)
-            size = torch.maximum(claimed.norm(dim=1), seen.norm(dim=1))
-            best = torch.minimum(best, (claimed - seen).norm(dim=1) / size.clamp_min(1e-300))
-        return best > 0.3
+            size = torch.maximum(told.norm(dim=1), seen.norm(dim=1))
+            down[down.clone()] = (told - seen).norm(dim=1) > 0.3 * size
+        return down
 
     @cached_property
     def blind(self) -> Tensor:
