@@ -116,8 +116,9 @@ def report(data: Dataset, plan: dict[str, Row], table: dict, again: dict) -> str
     return "\n".join(
         [
             f"Measured by `make bench` on {data.name}, eps {data.eps:g}, {today_here()}.",
-            "Floor: the attack's forward and backward passes alone, in our chunks, with frozen parameters; 1 cannot be "
-            "beaten without leaving images alone. Then for each peer its time as a multiple of ours, and its result.",
+            "Floor: the attack's forward and backward passes alone, by torch's own layers, in our chunks, with frozen "
+            "parameters. Above 1 comes who leaves images alone, or has the gradient of a first layer by a shorter way "
+            "(`utils/convolution.py`). Then for each peer its time as a multiple of ours, and its result.",
             "",
             f"| {' | '.join(head)} |",
             f"|{'---|' * len(head)}",
