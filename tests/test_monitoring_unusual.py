@@ -1,10 +1,13 @@
 """Monitors on what arrives in practice: missing values, ties, odd types and sizes, numbers far from 0."""
 
+import datetime
 import math
 import sys
 import time
 import tracemalloc
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -105,7 +108,7 @@ def test_arrays_columns_and_whole_numbers_are_samples(name):
         (np.ones((3, 1, 1)), r"now must be \(examples, features\)"),
         (np.array([1.0, np.nan, 2.0]), r"now holds NaN or infinity, 1 of 3"),
         (np.array(["a", "b"]), r"now must hold numbers"),
-        (np.array([1.0, None]), r"now must hold numbers"),
+        (np.array([1.0, None]), r"now holds NaN or infinity, 1 of 2"),
         (np.array([1 + 1j, 2.0]), r"now must hold numbers"),
         (np.array([0, 2**62]), r"2\^53 apart"),
         (np.ones((5, 2)), r"1 features, and now has 2"),
@@ -467,3 +470,158 @@ def test_a_query_of_another_shape_costs_an_account_nothing():
         with pytest.raises(ValueError, match="a query has 4 numbers, and the account's earlier ones 3"):
             disturbed.update("eve", np.ones(4))
     assert any(alarms)
+
+
+# Values as tables, data bases and clocks give them.
+
+HOURS = np.datetime64("2026-01-01T00", "s") + 3600 * np.arange(400).astype("timedelta64[s]")
+KINDS = {
+    "NumPy's": lambda x: [np.float32(v) for v in x],
+    "tensors": lambda x: [torch.tensor(v) for v in x],
+    "decimals": lambda x: [Decimal(f"{v:.6f}") for v in x],
+    "fractions": lambda x: [Fraction(v) for v in x],
+    "objects": lambda x: np.array([*x[:-1], None], object),
+    "turned round": lambda x: x[::-1],
+    "of another byte order": lambda x: x.astype(x.dtype.newbyteorder()),
+    "longer": lambda x: x.astype(np.longdouble),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_is_a_number_whoever_made_it(kind):
+    a, b = (normal(300, seed=seed).numpy() for seed in range(2))
+    same, moved = (monitoring.columns({"a": a}, {"a": KINDS[kind](x)})["a"] for x in (b, b + 1))
+    assert same.test == "ks" and not same.drifted, "texts, once"
+    assert moved.p[0] < 1e-9
+    if kind != "objects":
+        assert float(monitoring.ks(a, KINDS[kind](b)).p[0]) == pytest.approx(float(monitoring.ks(a, b).p[0]), abs=0.02)
+        found = monitoring.cusum(KINDS[kind](b), mean=0, slack=0.1)
+        want = monitoring.cusum(b[::-1].copy() if kind == "turned round" else b, mean=0, slack=0.1)
+        assert torch.allclose(found, want, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        lambda t: t,
+        lambda t: t.astype("datetime64[ns]"),
+        lambda t: t.tolist(),
+        lambda t: [v.replace(tzinfo=datetime.UTC) for v in t.tolist()],
+        lambda t: t - t[0].astype("datetime64[Y]"),
+    ],
+    ids=["seconds", "nanoseconds", "Python's", "with a zone", "differences"],
+)
+def test_times_are_seconds_and_not_words(when):
+    """As texts each time is a category of its own, and none was ever seen to move."""
+    now = HOURS[:300] + np.timedelta64(90, "D")
+    usual, same = (monitoring.columns({"at": when(HOURS)}, {"at": when(t)})["at"] for t in (now, HOURS))
+    assert usual.drifted and usual.says[0].startswith("300 of 300 values lie outside of ")
+    assert usual.p[0] < 1e-9 and same.p[0] == 1 and float(monitoring.ks(when(HOURS), when(now)).p[0]) < 1e-9
+    days = [datetime.date(2026, 1, 1) + datetime.timedelta(i) for i in range(300)]
+    assert monitoring.columns({"day": days[:100]}, {"day": days[200:]})["day"].p[0] < 1e-9
+    gaps = np.append(HOURS[:60], [np.datetime64("NaT")] * 3)
+    assert monitoring.columns({"at": HOURS}, {"at": gaps})["at"].missing[1].k == 3
+
+
+class Frame:
+    """What data frames of pandas and Polars have in common."""
+
+    def __init__(self, **columns):
+        self.held, self.columns = columns, list(columns)
+
+    def __getitem__(self, name):
+        return self.held[name]
+
+
+def test_tables_of_other_kinds_are_read_or_named():
+    a, b = normal(60).numpy(), normal(60, seed=1).numpy()
+    want = monitoring.columns({"a": a}, {"a": b})
+    records = [np.array([(v,) for v in x], dtype=[("a", float)]) for x in (a, b)]
+    for pair in ((Frame(a=a), Frame(a=b)), records):
+        assert monitoring.columns(*pair) == want
+    for wrong in (np.stack([a, b], 1), [{"a": 1}], torch.rand(5, 2), "a"):
+        with pytest.raises(TypeError, match=r"^now must be a dictionary \{name: values\} or a DataFrame, got"):
+            monitoring.columns({"a": a}, wrong)
+    twice = Frame(a=np.stack([a, b], 1))  # as pandas gives a name that two columns have: their names were compared
+    with pytest.raises(ValueError, match=r"^now: column 'a' must hold one value for each row, got \(60, 2\)"):
+        monitoring.columns({"a": a}, twice)
+    for cells in ([[1, 2]] * 30, [[1], [2, 3]] * 15, [np.ones(2)] * 30):
+        assert not monitoring.columns({"a": cells}, {"a": cells})["a"].drifted
+    gaps = monitoring.columns({"a": ["x", math.nan] * 20}, {"a": ["x", None] * 20})["a"]
+    assert [rate.k for rate in gaps.missing] == [20, 20] and not gaps.drifted
+
+
+def test_numbers_beyond_what_the_coarser_type_holds_are_still_numbers():
+    usual, now = np.linspace(0, 60_000, 60).astype(np.float16), np.linspace(70_000, 1e6, 60)
+    for test in TWO.values():
+        assert float(test(usual, now).p) <= 0.02
+    found = monitoring.columns({"a": usual}, {"a": now})["a"]
+    assert found.drifted and 10 < found.effect < 100
+
+
+def test_categories_of_other_types_are_the_same_categories():
+    labels = np.array([0, 1, 2] * 20)
+    for other in (labels.astype(np.uint8), torch.tensor(labels, dtype=torch.uint8), labels.astype(object)):
+        assert monitoring.chi_square(labels, other).p == 1
+    assert monitoring.chi_square(labels > 0, (labels > 0).astype(np.uint16)).p == 1
+    if hasattr(np.dtypes, "StringDType"):  # NumPy 2
+        texts = np.array(["a", "b"] * 20)
+        assert monitoring.chi_square(texts, texts.astype(np.dtypes.StringDType())).p == 1
+
+
+def test_every_monitor_takes_arrays_and_lists():
+    x = coins(200).numpy()
+    heights = monitoring.cusum(x, mean=0.5, slack=0.1)
+    for kind in (np.asarray, list):
+        assert monitoring.first_alarm(kind(heights), 3) == monitoring.first_alarm(heights, 3)
+        assert monitoring.threshold_for(kind(heights), 50) == monitoring.threshold_for(heights[None], 50)
+        assert monitoring.surprise(kind(x), kind(x[:5])).shape == monitoring.closeness(kind(x), kind(x[:5])).shape
+        said = [[0.0, 1.0], [3.0, 0.0], [0.5, 0.0]]
+        assert monitoring.expected_accuracy(kind(said)) == monitoring.expected_accuracy(torch.tensor(said).double())
+        for y in ([1, 0, 1], np.array([1, 0, 1], np.int32)):
+            assert monitoring.calibrate(kind(said), y) == monitoring.calibrate(torch.tensor(said), torch.tensor(y))
+    assert monitoring.first_alarm(torch.zeros(3, 0), 1).tolist() == [0, 0, 0]
+    with pytest.warns(UserWarning, match="1 of 4 arrivals"):
+        assert monitoring.cusum([1, None, 0, 1], mean=0.5, slack=0.1).shape == (4,)
+    for wrong in (3.0, ["a", "b"]):
+        with pytest.raises(ValueError, match=r"^x must hold"):
+            monitoring.cusum(wrong, mean=0.5, slack=0.1)
+    adwin = monitoring.Adwin()
+    with pytest.warns(UserWarning, match="NaN"):
+        assert adwin.update(None) is False
+    for wrong in ("0.5", np.ones(2)):
+        with pytest.raises(ValueError, match=r"^Adwin reads values in \[0, 1\], got"):
+            adwin.update(wrong)
+    monitor = monitoring.QueryMonitor(list(np.random.default_rng(0).random(200)), run_length=100)
+    for query in (torch.ones(3, requires_grad=True), torch.ones(3, dtype=torch.bfloat16)):
+        monitor.update("a", query)
+    nobody = [monitor.update(float("nan"), np.ones(3) + 1e-9 * i) for i in range(60)]
+    assert any(nobody), "who has no name is one account, and not each time another one"
+    with pytest.raises(ValueError, match=r"^queries must be \(n, \.\.\.\)"):
+        monitoring.nearest(torch.rand(5))
+
+
+def test_what_is_usual_must_tell_something():
+    for usual, word in ((torch.tensor([1.0, math.nan, 2.0]), "must not hold NaN"), (torch.ones(1), "two numbers")):
+        for judge in (monitoring.closeness, monitoring.surprise):
+            with pytest.raises(ValueError, match=word):
+                judge(usual, torch.rand(3))
+    prices = torch.tensor([0.1] * 90 + [0.2] * 10)
+    assert float(monitoring.surprise(prices, torch.tensor([0.1], dtype=torch.float64))) == 0, "the same price"
+
+
+def test_probabilities_are_no_logits_and_one_column_is_no_confidence():
+    """0.54 was expected of a model that promises 0.92, and 1.0 of one column."""
+    logits, y = 9 * normal(60, 3), torch.arange(60) % 3
+    for estimate in (monitoring.expected_accuracy, lambda z: monitoring.calibrate(z, y)):
+        with pytest.raises(ValueError, match="^logits hold probabilities"):
+            estimate(logits.softmax(1))
+        with pytest.raises(ValueError, match="two classes at least"):
+            estimate(logits[:, :1])
+    for wrong, word in ((y + 1, r"y must lie in 0\.\.2"), (y[:5], "one int64 label"), (y.double(), "one int64 label")):
+        with pytest.raises(ValueError, match=word):
+            monitoring.calibrate(logits, wrong)
+    with pytest.raises(TypeError, match=r"^before must be a Rate"):
+        monitoring.cost_of_waiting(0.9, 0.8, events=10, error_cost=1)
+    with pytest.raises(ValueError, match=r"^power must be a number in \(0\.05, 1\)"):
+        monitoring.sample_size(0.5, power=0.01)

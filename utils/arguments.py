@@ -1,9 +1,14 @@
-"""Numbers as people have them: Python's, NumPy's or a tensor's, looked at in one place."""
+"""Numbers as people have them: Python's, NumPy's, a tensor's or a data frame's, looked at in one place."""
 
+import datetime
+import math
 import numbers
 from collections.abc import Callable
+from decimal import Decimal
 
 import numpy as np
+import torch
+from numpy import ndarray
 from torch import Tensor
 
 
@@ -11,7 +16,7 @@ def plain(value) -> int | float | None:
     """The number as one of Python's: from a number or a NumPy array or tensor of no dimension; None: it is none."""
     if isinstance(value, (Tensor, np.ndarray)):
         value = value.item() if value.ndim == 0 else None
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, Decimal)):
         return None
     return int(value) if isinstance(value, numbers.Integral) else float(value)
 
@@ -49,3 +54,64 @@ def number_in(name: str, value, interval: str = "(-inf, inf)", hint: str = "") -
         return low < v < high or (v == low and interval[0] == "[") or (v == high and interval[-1] == "]")
 
     return number(name, value, f"be a number in {interval}{f' ({hint})' if hint else ''}", holds)
+
+
+# Many numbers.
+
+
+def floats(name: str, values) -> Tensor:
+    """Values as a tensor in float64, NaN where one is missing: from a tensor, an array, a list or a column of a table.
+
+    Raises ValueError if some are no numbers.
+    """
+    if isinstance(values, Tensor):
+        return values.double()
+    found = array_of(values)
+    if found.dtype.kind not in "buif":
+        raise ValueError(f"{name} must hold numbers, got {found.dtype}")
+    return torch.from_numpy(found.astype(float))
+
+
+def array_of(values) -> ndarray:
+    """Values as an array that torch takes, a copy: times as seconds (since 1970), objects that are all numbers or
+    times as float64, with NaN for those that are missing (None, NaN, NA, NaT). Of other objects, an array of objects.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = values.float() if values.dtype == torch.bfloat16 else values  # NumPy has no such type
+    found = np.asarray(values)
+    if found.dtype.kind in "mM":
+        seconds = found.astype(f"{found.dtype.kind}8[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(found), np.nan, seconds)
+    if found.dtype.kind == "O":
+        each = [as_float(one) for one in found.flat]
+        return found if None in each else np.array(each, float).reshape(found.shape)
+    wide = found.dtype.kind == "f" and found.dtype.itemsize > 8  # a long double
+    return np.array(found, float if wide else found.dtype.newbyteorder("="))
+
+
+def as_float(value) -> float | None:
+    """A number, a truth or a time as a float, times in seconds; NaN if it is missing; None: it is nothing of these."""
+    if not is_there(value):
+        return math.nan
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, datetime.date):
+        midnight = datetime.datetime.combine(value, datetime.time())
+        when = value if isinstance(value, datetime.datetime) else midnight
+        return (when if when.tzinfo else when.replace(tzinfo=datetime.UTC)).timestamp()
+    found = bool(value) if isinstance(value, (bool, np.bool_)) else plain(value)
+    try:
+        return None if found is None else float(found)
+    except OverflowError:
+        return None
+
+
+def is_there(value) -> bool:
+    """Not None, and equal to itself, as NaN, NaT and NA of pandas are not."""
+    try:
+        return value is not None and bool(value == value)
+    except TypeError:  # NA will not say
+        return False
+    except ValueError:  # an array in its place
+        return True

@@ -2,20 +2,30 @@
 
 import math
 
+import torch
 from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from utils.arguments import number_in
+from utils.arguments import floats, number_in
+from utils.attacks.parts import check_labels
+from utils.guard import check_one_label_each
+from utils.models import looks_like_probabilities
 from utils.rate import Rate, Z
 
 
 def finite_logits(logits: Tensor) -> Tensor:
-    """The logits in float64. Raises ValueError if there are none, or some are not finite."""
-    if logits.dim() != 2 or not len(logits) or not logits.isfinite().all():
+    """The logits in float64. Raises ValueError if there are none, some are not finite, or they are probabilities."""
+    logits = floats("logits", logits).detach()
+    if logits.dim() != 2 or not len(logits) or logits.shape[1] < 2 or not logits.isfinite().all():
         odd = f"{int((~logits.isfinite()).sum())} values that are not finite"
-        raise ValueError(f"logits must be finite, (N, classes) with N > 0: got {tuple(logits.shape)} with {odd}")
-    return logits.detach().double()
+        raise ValueError(
+            f"logits must be finite, (N, classes) with N > 0 and two classes at least: got {tuple(logits.shape)} with "
+            f"{odd}"
+        )
+    if looks_like_probabilities(logits):
+        raise ValueError("logits hold probabilities: give their logarithm, or the model's answers before its softmax")
+    return logits
 
 
 def calibrate(logits: Tensor, y: Tensor) -> float:
@@ -24,7 +34,10 @@ def calibrate(logits: Tensor, y: Tensor) -> float:
     Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy.
     """
     values = finite_logits(logits).cpu()
-    labels = y.cpu()
+    labels = torch.as_tensor(y).cpu()
+    check_one_label_each(values, labels)
+    check_labels(values, labels)
+    labels = labels.long()
     found = optimize.minimize_scalar(
         lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(), bounds=(-4, 4), method="bounded"
     )
@@ -55,5 +68,8 @@ def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) 
     """
     events = number_in("events", events, "[0, inf)")
     error_cost = number_in("error_cost", error_cost, "[0, inf)")
+    for name, rate in ("before", before), ("now", now):
+        if not isinstance(rate, Rate):
+            raise TypeError(f"{name} must be a Rate, which knows how many were counted: Rate(90, 100), got {rate!r}")
     worst, best = before.lead(now), -now.lead(before)
     return worst * events * error_cost, best * events * error_cost

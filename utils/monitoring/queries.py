@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.arguments import number_in, whole
+from utils.arguments import floats, is_there, number_in, whole
+from utils.monitoring.incidents import check_usual
 from utils.monitoring.streams import BETS
 
 
@@ -21,7 +22,10 @@ def nearest(queries: Tensor, window: int = 20) -> Tensor:
 
     queries  of one account, in their order, (n, ...)
     """
-    flat = torch.as_tensor(queries).flatten(1).double()
+    queries = floats("queries", queries)
+    if queries.dim() < 2:
+        raise ValueError(f"queries must be (n, ...), one after another, got {tuple(queries.shape)}")
+    flat = queries.flatten(1)
     finite = flat.isfinite().all(1)
     come, found = flat[finite], flat.new_full((len(flat),), math.nan)
     distance = come.new_full((len(come),), math.inf)
@@ -34,8 +38,9 @@ def nearest(queries: Tensor, window: int = 20) -> Tensor:
 def closeness(usual: Tensor, distance: Tensor) -> Tensor:
     """How unusually near a query is to an earlier one, 0 to 1, (...) float64: -log(share of usual as near) / log(n).
 
-    usual  (n,) distances of accounts that are trusted, without NaN; the closeness of NaN is NaN
+    usual  (n,) distances of accounts that are trusted, two at least, without NaN; the closeness of NaN is NaN
     """
+    usual, distance = check_usual(usual, distance)
     n = len(usual)
     below = torch.searchsorted(usual.sort().values, distance.contiguous(), right=True)
     near = (-(below.double() / n).clamp_min(1 / n).log() / math.log(n)).clamp(0, 1)
@@ -62,7 +67,7 @@ class QueryMonitor:
         run_length = number_in("run_length", run_length, "(0, inf)")
         window = whole("window", window)
         accounts = whole("accounts", accounts)
-        usual = torch.as_tensor(usual)
+        usual = floats("usual", usual)
         usual = usual[~usual.isnan()]
         if len(usual) < 100:
             raise ValueError(f"QueryMonitor needs 100 usual distances at least, got {len(usual)}: record more accounts")
@@ -76,8 +81,13 @@ class QueryMonitor:
         self.memory: OrderedDict[object, tuple[np.ndarray, int, np.ndarray]] = OrderedDict()
 
     def update(self, account, query: np.ndarray) -> bool:
-        """Read a query, an array; True if its account raises an alarm, which then begins anew."""
+        """Read a query, an array; True if its account raises an alarm, which then begins anew.
+
+        Whoever asks without a name (None, NaN) is one account.
+        """
+        query = query.detach().double().cpu() if isinstance(query, Tensor) else query
         query, nothing = np.asarray(query, float).reshape(-1), np.zeros(len(BETS))
+        account = account if is_there(account) else None
         if not np.isfinite(query).all():
             warnings.warn("a query is NaN or infinite: it is passed over", stacklevel=2)
             return False

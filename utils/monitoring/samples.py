@@ -7,6 +7,7 @@ values for something else: count those first (`columns`).
 """
 
 import math
+import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from utils.arguments import number_in, whole
+from utils.arguments import array_of, number_in, whole
 from utils.models import predict
 from utils.training import fit
 
@@ -40,10 +41,8 @@ def check_samples(reference: Sample, now: Sample) -> tuple[Tensor, Tensor]:
     a, b = sample_of("reference", reference), sample_of("now", now)
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"reference has {a.shape[1]} features, and now has {b.shape[1]}")
-    kinds = [s.dtype for s in (a, b) if s.is_floating_point()]
-    if kinds:
-        coarsest = max(kinds, key=lambda kind: torch.finfo(kind).eps)
-        return a.to(coarsest).double(), b.to(coarsest).double()
+    if a.is_floating_point() or b.is_floating_point():
+        return as_precise(a, b)
     if max(-int(a.min()), int(a.max()), -int(b.min()), int(b.max())) > WHOLE:
         least, most = torch.minimum(a.amin(0), b.amin(0)), torch.maximum(a.amax(0), b.amax(0))
         if (most.double() - least.double() > WHOLE).any():
@@ -52,13 +51,21 @@ def check_samples(reference: Sample, now: Sample) -> tuple[Tensor, Tensor]:
     return a.double(), b.double()
 
 
+def as_precise(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in float64, rounded to the coarser of their types; not those that lie beyond its largest number."""
+    kinds = [s.dtype for s in (a, b) if s.is_floating_point()]
+    coarsest = max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float64)
+    rounded = [s.to(coarsest).double() for s in (a, b)]
+    return tuple(r.where(r.isfinite(), s.double()) for r, s in zip(rounded, (a, b), strict=True))
+
+
 def sample_of(name: str, sample: Sample) -> Tensor:
-    """A sample of numbers as a tensor, (examples, features)."""
+    """A sample of numbers as a tensor, (examples, features). Times are seconds."""
     if not isinstance(sample, Tensor):
-        values = np.asarray(sample)
+        values = array_of(sample)
         if values.dtype.kind not in "buif" or (values.dtype == np.uint64 and values.size and values.max() >= 2**63):
             raise ValueError(f"{name} must hold numbers, got {values.dtype}: chi_square takes categories")
-        sample = torch.from_numpy(np.array(values, np.int64 if values.dtype.kind in "ui" else values.dtype))
+        sample = torch.from_numpy(values.astype(np.int64) if values.dtype.kind in "ui" else values)
     if sample.dim() == 1:
         sample = sample[:, None]
     if sample.dim() != 2 or len(sample) < 2 or not sample.shape[1]:
@@ -160,14 +167,17 @@ def chi_square(reference: Sample, now: Sample) -> Test:
 def categories_of(name: str, sample: Sample) -> np.ndarray:
     """A sample of categories as an array (n,) of whole numbers, or of texts."""
     values = sample.detach().cpu().numpy() if isinstance(sample, Tensor) else np.asarray(sample)
-    if values.dtype.kind == "O":
+    if values.dtype.kind == "O" and all(isinstance(value, numbers.Integral) for value in values):
+        values = np.array(values.tolist())
+    if values.dtype.kind in "OT":
         values = np.array([str(value) for value in values])
     if values.ndim != 1 or values.dtype.kind not in "iubU" or not len(values):
         raise ValueError(
             f"chi_square takes whole numbers or texts, (n,) and (m,), one category for each example and an example at "
             f"least: {name} is {values.dtype} {values.shape}"
         )
-    return values.astype(np.int64) if values.dtype.kind in "ib" else values
+    fits = values.dtype.kind in "ib" or (values.dtype.kind == "u" and values.max() < 2**63)
+    return values.astype(np.int64) if fits else values
 
 
 def squared_distances(x: Tensor) -> Tensor:
@@ -281,7 +291,8 @@ def holm(p: Tensor) -> Tensor:
 def sample_size(shift: float, *, level: float = 0.05, power: float = 0.8) -> int:
     """How many examples each sample needs, for a two-sided test of means to see a shift of `shift` deviations."""
     shift = number_in("shift", shift)
-    level, power = number_in("level", level, "(0, 1)"), number_in("power", power, "(0, 1)")
+    level = number_in("level", level, "(0, 1)")
+    power = number_in("power", power, f"({level}, 1)", hint="so often the test finds it, and without a shift by level")
     if not shift:
         raise ValueError("shift must not be 0: no number of examples shows that")
     return math.ceil(2 * ((stats.norm.isf(level / 2) + stats.norm.ppf(power)) / shift) ** 2)

@@ -12,8 +12,9 @@ import warnings
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from utils.arguments import number_in, whole
+from utils.arguments import as_float, floats, number_in, whole
 
 BETS = (-0.75, -0.5, -0.25, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75)  # shares at risk
 AT_ONCE = 32  # arrivals whose bets are worked out together: all of a long stream would need much memory
@@ -22,8 +23,10 @@ AT_ONCE = 32  # arrivals whose bets are worked out together: all of a long strea
 def there_in(x: Tensor) -> Tensor:
     """Which values of streams (..., T) are not missing, bool, with a warning if some are.
 
-    Raises ValueError if one stream has none.
+    Raises ValueError if one stream has none, or x is one number.
     """
+    if not x.dim():
+        raise ValueError("x must hold streams, (..., T), got one number")
     there = x.isfinite()
     if not there.any(-1).all():
         raise ValueError("x has a stream without a single finite value: there is nothing to watch")
@@ -40,10 +43,10 @@ def cusum(x: Tensor, *, mean: float, slack: float) -> Tensor:
 
     x  (..., T); the answer has the same shape, float64. NaN and infinite values are passed over, with a warning
     """
-    x, mean, slack = torch.as_tensor(x).double(), number_in("mean", mean), number_in("slack", slack)
+    x, mean, slack = floats("x", x), number_in("mean", mean), number_in("slack", slack)
+    arrived, heights = there_in(x), []
     up = down = torch.zeros(x.shape[:-1], dtype=torch.float64, device=x.device)
-    heights = []
-    for value, there in zip(x.unbind(-1), there_in(x).unbind(-1), strict=True):
+    for value, there in zip(x.unbind(-1), arrived.unbind(-1), strict=True):
         up = (up + value - mean - slack).clamp_min(0).where(there, up)
         down = (down - value + mean - slack).clamp_min(0).where(there, down)
         heights.append(torch.maximum(up, down))
@@ -62,7 +65,7 @@ def e_detector(x: Tensor, *, mean: float) -> Tensor:
     x  (..., T) in [0, 1]; the answer has the same shape, float64. NaN is passed over, with a warning
     Raises ValueError if x or mean lies outside.
     """
-    x, mean = torch.as_tensor(x).double(), number_in("mean", mean, "(0, 1)", hint="scale it and the values first")
+    x, mean = floats("x", x), number_in("mean", mean, "(0, 1)", hint="scale it and the values first")
     if not ((0 <= x) & (x <= 1) | x.isnan()).all():
         raise ValueError("e_detector needs values in [0, 1]: scale them first")
     bets = torch.tensor(BETS, dtype=torch.float64, device=x.device)
@@ -84,9 +87,8 @@ def first_alarm(height: Tensor, threshold: float) -> Tensor:
 
     A height that is NaN reaches none.
     """
-    there = height >= number_in("threshold", threshold, "[-inf, inf]")
-    time = there.int().argmax(-1)
-    return torch.where(there.any(-1), time, height.shape[-1])
+    there = floats("height", height) >= number_in("threshold", threshold, "[-inf, inf]")
+    return F.pad(there, (0, 1), value=True).int().argmax(-1)
 
 
 def threshold_for(height: Tensor, run_length: float) -> float:
@@ -98,6 +100,7 @@ def threshold_for(height: Tensor, run_length: float) -> float:
     Raises ValueError where a height is NaN, and where the streams together are shorter than the run length.
     """
     run_length = number_in("run_length", run_length, "(0, inf)")
+    height = torch.atleast_2d(floats("height", height))
     if height.isnan().any():
         raise ValueError("height must not be NaN, or the threshold is one that nothing reaches: take such streams out")
     if height.numel() < run_length:
@@ -140,12 +143,12 @@ class Adwin:
 
     def update(self, value: float) -> bool:
         """Read a value in [0, 1]; True if the window was cut. NaN is passed over, with a warning."""
-        value = float(value)
-        if not 0 <= value <= 1:
-            if math.isnan(value):
+        given, value = value, as_float(value)
+        if value is None or not 0 <= value <= 1:
+            if value is not None and math.isnan(value):
                 warnings.warn("an arrival is NaN: it is passed over", stacklevel=2)
                 return False
-            raise ValueError(f"Adwin reads values in [0, 1], got {value}: scale them first")
+            raise ValueError(f"Adwin reads values in [0, 1], got {given!r}: scale them first")
         self._add(value)
         self.seen += 1
         cut = False

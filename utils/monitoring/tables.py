@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
-from utils.arguments import number_in
-from utils.monitoring.samples import chi_square, holm, ks, psi
+from utils.arguments import array_of, is_there, number_in
+from utils.monitoring.samples import as_precise, chi_square, holm, ks, psi
 from utils.rate import Rate
 
 FEW = 10  # different values up to which numbers are taken as categories
@@ -38,14 +40,16 @@ def columns(
 ) -> dict[str, ColumnDrift]:
     """What a monitor should look at first, for each column of two tables: {name: ColumnDrift}.
 
-    reference, now  {name: values}, as a dictionary of arrays or lists, or a pandas DataFrame; numbers, or texts and
+    reference, now  {name: values}, as a dictionary of arrays or lists, or a DataFrame; numbers and times, or texts and
                     True and False as categories. Whole numbers with at most FEW different values are categories, too
     level           the chance of any false alarm by p among all columns, at most
 
     The test fits the column: chi-square for categories; for numbers PSI where one value fills half of its bin, as zeros
-    do, else Kolmogorov and Smirnov. A value that is missing is counted, and the others are tested without it.
+    do, else Kolmogorov and Smirnov. A value that is missing is counted, and the others are tested without it. Times are
+    seconds since 1970.
     """
     level = number_in("level", level, "(0, 1)")
+    reference, now = by_name("reference", reference), by_name("now", now)
     names = dict.fromkeys([*reference, *now])
     found = {name: side_by_side(reference.get(name), now.get(name)) for name in names}
     p = np.array([column.p for column in found.values()])
@@ -55,6 +59,24 @@ def columns(
         name: column._replace(p=(float(row[0]), float(row[1])), drifted=column.drifted or bool((row <= level).any()))
         for (name, column), row in zip(found.items(), p, strict=True)
     }
+
+
+def by_name(side: str, table) -> dict:
+    """A table as {name: values}. Raises TypeError for what has no names, ValueError for more than one value in a row.
+
+    Data frames of pandas and Polars have `columns`, tables of Arrow `column_names`, NumPy's records `dtype.names`.
+    """
+    if not isinstance(table, Mapping):
+        kind = getattr(table, "dtype", None)
+        places = (table, "columns"), (table, "column_names"), (kind, "names")
+        names = next((found for owner, name in places if (found := getattr(owner, name, None)) is not None), None)
+        if names is None or callable(names):
+            raise TypeError(f"{side} must be a dictionary {{name: values}} or a DataFrame, got {type(table).__name__}")
+        table = {name: table[name] for name in names}
+    for name, values in table.items():
+        if getattr(values, "ndim", 1) != 1:  # also a DataFrame, where two columns have one name
+            raise ValueError(f"{side}: column {name!r} must hold one value for each row, got {tuple(values.shape)}")
+    return dict(table)
 
 
 def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrift:
@@ -74,8 +96,7 @@ def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrif
         kinds = ["texts" if side.dtype.kind == "U" else "numbers" for side in (a, b)]
         return ColumnDrift(missing, "", (math.nan, p_missing), math.nan, True, (f"had {kinds[0]}, and now {kinds[1]}",))
     if a.dtype.kind == "f":  # as precise as the coarser holds them: a price of 0.1 is the same price
-        coarser = min(a.dtype, b.dtype, key=lambda kind: kind.itemsize)
-        a, b = (side.astype(coarser).astype(float) for side in (a, b))
+        a, b = (side.numpy() for side in as_precise(torch.from_numpy(a), torch.from_numpy(b)))
     if a.dtype.kind == "U" or (len(np.unique(a)) <= FEW and (a == np.round(a)).all()):
         test, p, effect, says = categories(a, b)
     else:
@@ -85,22 +106,19 @@ def side_by_side(reference: Iterable | None, now: Iterable | None) -> ColumnDrif
 
 def present(values: Iterable) -> tuple[np.ndarray, int]:
     """The values that are there, as floats (of their own type) or texts, and how many there should be."""
-    kind = getattr(values, "dtype", None)
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    values = list(values)
-    there = [value for value in values if is_there(value)]
-    if all(isinstance(v, (int, float)) for v in there):
-        return np.array(there, kind if isinstance(kind, np.dtype) and kind.kind == "f" else float), len(values)
-    return np.array([str(v) for v in there]), len(values)
+    found = array_of(values if hasattr(values, "dtype") else as_column(list(values)))
+    if found.dtype.kind in "buif":
+        there = found[np.isfinite(found)]
+        return there if found.dtype.kind == "f" else there.astype(float), len(found)
+    return np.array([str(value) for value in found.tolist() if is_there(value)]), len(found)
 
 
-def is_there(value: object) -> bool:
-    """Not None, NaN, infinite, or what else is not equal to itself (NaT and NA of pandas)."""
-    try:
-        return value is not None and bool(value == value) and value not in (math.inf, -math.inf)
-    except TypeError:  # NA will not say
-        return False
+def as_column(values: list) -> np.ndarray:
+    """A list as an array: of numbers or times if it holds these alone, else of objects, as NaN is no text."""
+    with suppress(ValueError):  # lists of different lengths
+        if (found := np.asarray(values)).ndim == 1 and found.dtype.kind in "buifmM":
+            return found
+    return np.fromiter(values, object, len(values))
 
 
 def categories(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[str, ...]]:
