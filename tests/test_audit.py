@@ -658,6 +658,9 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     session = "import numpy as np\nfrom types import SimpleNamespace\n"
     session += "class Session:\n    def get_inputs(self):\n"
     session += "        return [SimpleNamespace(name='input', type='tensor(float)', shape=['n', 2])]\n"
+    session += (
+        "    def get_outputs(self):\n        return [SimpleNamespace(name=name) for name in ('label', 'scores')]\n"
+    )
     session += "    def run(self, outputs, given):\n        assert len(given['input']) == 2\n"
     session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
     model, x = build(session.replace("'n', 2", "2, 2")), torch.arange(6.0).view(3, 2)

@@ -614,7 +614,7 @@ def test_probabilities_are_no_logits_and_one_column_is_no_confidence():
     """0.54 was expected of a model that promises 0.92, and 1.0 of one column."""
     logits, y = 9 * normal(60, 3), torch.arange(60) % 3
     for estimate in (monitoring.expected_accuracy, lambda z: monitoring.calibrate(z, y)):
-        with pytest.raises(ValueError, match="^logits hold probabilities"):
+        with pytest.raises(ValueError, match=r"^logits hold probabilities"):
             estimate(logits.softmax(1))
         with pytest.raises(ValueError, match="two classes at least"):
             estimate(logits[:, :1])

@@ -65,7 +65,7 @@ class Asked:
                 shape = answer.shape
         self.classes = shape[1] if len(shape) == 2 else 0
         if note and self.strict:
-            self.note("answers", answer.detach() if answer.requires_grad else answer)
+            self.note("answers", answer.detach().clone())  # a model may write its next answer in the same place
         return answer
 
     def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,9 +81,10 @@ class Asked:
             except Exception as failure:  # it may be the type, or anything else
                 problem = problem or failure
                 continue
-            self.known, self.dtype, self.copies = True, dtype, not tracked or given._version != before
+            written = not tracked or given._version != before or (dtype == x.dtype and not torch.equal(given, x))
+            self.known, self.dtype, self.copies = True, dtype, written  # past torch, by `.data` or NumPy, too
             return answer, given
-        raise problem
+        raise with_advice(problem, x)
 
     def count_classes(self, x: Tensor) -> int:
         """The number of classes, from one blank input: nobody is asked about nothing."""
@@ -145,6 +146,24 @@ class Asked:
         return met
 
 
+def with_advice(problem: Exception, x: Tensor) -> Exception:
+    """What a model says of the first inputs, with a line of what may be meant, once."""
+    notes = []
+    if x.dim() == 4 and x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
+        notes.append(
+            f"x has the shape {tuple(x.shape)}: if its channels come last, give x.permute(0, 3, 1, 2), (N, C, H, W)"
+        )
+    if isinstance(problem, AssertionError) and str(problem).startswith("Guard failed"):
+        notes.append(
+            "an exported program takes batches of the one size that it was exported with: export it with "
+            'dynamic_shapes=({0: torch.export.Dim("n")},)'
+        )
+    for note in notes:
+        if note not in getattr(problem, "__notes__", ()):  # one model may lie in another
+            problem.add_note(note)
+    return problem
+
+
 def predicted(logits: Tensor) -> Tensor:
     """The class of the largest logit, (N,) int64; -1, no answer, where a logit is NaN."""
     best, answer = logits.max(1)
@@ -159,13 +178,26 @@ def numbers_of(gradient: Tensor) -> Tensor:
 def gradient_of(model, x: Tensor, loss, labels: Tensor, look=None) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
 
-    look  look(logits, labels), called before the loss. Raises NoGradient if the logits do not depend on `x`
+    look  look(logits, labels), called before the loss
+
+    Raises NoGradient if the logits do not depend on `x`, or the model leaves torch on the way to them; ValueError if
+    the loss is not one number for each image.
     """
     x = x.detach().requires_grad_()
-    logits = model(x, note=False) if isinstance(model, Asked) else model(x)
+    try:
+        logits = model(x, note=False) if isinstance(model, Asked) else model(x)
+    except RuntimeError as problem:
+        if "Can't call numpy()" not in str(problem):
+            raise
+        raise NoGradient("for it leaves torch, by numpy()") from problem
     if look is not None:
         look(logits, labels)
     values = loss(logits, labels)
+    if values.shape != (len(x),):
+        raise ValueError(
+            f"loss must return one number for each of {len(x)} images, got {tuple(values.shape)}: take no mean, as "
+            'F.cross_entropy(logits, y, reduction="none")'
+        )
     if not values.requires_grad:
         raise NoGradient("for its answers are cut off from its inputs")
     try:
@@ -184,16 +216,18 @@ def table_of(answer, given: Tensor):
     """The table of logits in what a model returned for `given`, if only one thing can be meant; else the answer itself.
 
     `logits` of a dictionary, a named tuple or an object; of other dictionaries and tuples the only part that has a row
-    of two or more numbers for each input, or else the only one that has one number; of one input, a row without its
-    batch dimension, as `.squeeze()` leaves it.
+    of two or more numbers for each input (beside its own softmax), or else the only one that has one number; of one
+    input, a row without its batch dimension, as `.squeeze()` leaves it.
     """
     parts = named_parts(answer)
     if parts and "logits" in parts:
         answer = parts["logits"]
     elif parts:
         tensors = [part for part in parts.values() if isinstance(part, Tensor) and part is not given]
-        rows = [t for t in tensors if t.dim() == 2 and len(t) == len(given)]
-        for fit in ([t for t in rows if t.shape[1] > 1], [t for t in tensors if t.numel() == len(given)]):
+        rows = [t for t in tensors if t.dim() == 2 and len(t) == len(given) and t.shape[1] > 1]
+        flat = [t for t in tensors if t.dim() == 1 and len(t) > 1 and len(given) == 1]
+        for fit in (rows, flat, [t for t in tensors if t.numel() == len(given)]):
+            fit = without_softmax(*fit) if len(fit) == 2 else fit
             if len(fit) == 1:
                 answer = fit[0]
             if fit:
@@ -201,6 +235,15 @@ def table_of(answer, given: Tensor):
     if isinstance(answer, Tensor) and answer.dim() == 1 and len(given) == 1 and len(answer) > 1:
         answer = answer[None]
     return answer
+
+
+def without_softmax(a: Tensor, b: Tensor) -> list[Tensor]:
+    """Of two tables, (N, classes) each: the logits, if the other holds their softmax; else both."""
+    if a.shape == b.shape and a.dim() == 2 and a.is_floating_point() and b.is_floating_point():
+        for logits, other in (a, b), (b, a):
+            if torch.allclose(logits.detach().double().softmax(1), other.detach().double(), atol=1e-2):
+                return [logits]
+    return [a, b]
 
 
 def named_parts(answer) -> dict:
@@ -226,12 +269,15 @@ def check_answer(answer: Tensor, n: int) -> Tensor:
         return answer
     if not isinstance(answer, Tensor):
         advice = "let its forward return the logits alone"
+    elif not answer.is_floating_point():
+        advice = "let its forward return scores of each class, as floats"
     elif answer.numel() == n:
-        advice = "for two classes turn its one number z into two, torch.stack([-z / 2, z / 2], 1)"
+        join = "cat" if answer.dim() == 2 else "stack"
+        advice = f"for two classes turn its one number z into two, torch.{join}([-z / 2, z / 2], 1)"
+        if bool(((answer >= 0) & (answer <= 1)).all()):
+            advice += "; it may be a probability: take the logit before the sigmoid for z"
     elif answer.dim() > 2 and len(answer) == n and answer[0].numel() == answer.shape[1]:
         advice = "append nn.Flatten()"
-    elif answer.dim() == 2 and len(answer) == n:
-        advice = "let its forward return scores of each class, as floats"
     else:
         advice = "let its forward return one row of scores for each input"
     asked = f"model must return logits of shape ({n}, classes), float, for {n} inputs, got {described(answer)}"

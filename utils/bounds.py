@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from utils.arguments import number_in
 from utils.data import Dataset
 from utils.guard import check_input
 from utils.models import Normalize
@@ -251,7 +252,8 @@ def positive(lead: Tensor, off: Tensor, y: Tensor) -> Tensor:
 
 def proved_radius(model: nn.Module, x: Tensor, y: Tensor, *, up_to: float, by: str = "intervals") -> Tensor:
     """The largest of 64 radii up to `up_to` in L-infinity within which each answer is `proved`, 0 if none, (N,)."""
-    x, y, up_to = check_input(model, x, y, eps=up_to, norm="linf")
+    up_to = number_in("up_to", up_to, "[0, 1]")
+    x, y, _ = check_input(model, x, y, eps=up_to, norm="linf")
     low = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     with torch.no_grad():
         steps = steps_of(model, x)

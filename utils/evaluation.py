@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from utils.asking import predicted
 from utils.attacks.parts import check_labels
-from utils.guard import channels_last_noted, check_one_label_each
+from utils.guard import check_one_label_each
 from utils.models import logits
 from utils.rate import Rate, Trainings
 
@@ -21,8 +21,7 @@ def accuracy(model: nn.Module, data: tuple[Tensor, Tensor]) -> Rate:
     """
     x, y = data
     check_one_label_each(x, y)
-    with channels_last_noted(x):
-        answers = logits(model, x)
+    answers = logits(model, x)
     check_labels(answers, y)
     return Rate(int((predicted(answers) == y).sum()), len(y))
 

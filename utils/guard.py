@@ -77,7 +77,7 @@ def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -
     """Evaluation mode, frozen parameters, its own random numbers; afterwards all is as before."""
     modules = list(model.modules())
     training = [module for module in modules if getattr(module, "training", False)]  # a frozen TorchScript has no mode
-    learning = [p for p in model.parameters() if p.requires_grad and not p.is_inference()]  # those never get any
+    learning = [(p, p.requires_grad) for p in model.parameters() if not p.is_inference()]  # those never get any
     buffers = [
         (owner, name, b, b.detach().clone()) for owner in modules for name, b in owner.named_buffers(recurse=False)
     ]
@@ -85,20 +85,20 @@ def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -
         try:
             with suppress(NotImplementedError):  # an exported program keeps the mode that it was exported in
                 model.eval()
-            for parameter in learning:
+            for parameter, _ in learning:
                 parameter.requires_grad_(False)
             yield
         finally:
             for module in training:
                 module.training = True
-            for parameter in learning:
-                parameter.requires_grad_(True)
+            for parameter, learns in learning:
+                parameter.requires_grad_(learns)
             for owner, name, buffer, was in buffers:
-                if getattr(owner, name) is not buffer:
-                    setattr(owner, name, buffer)
-                if not torch.equal(buffer, was):
+                if getattr(owner, name, None) is not buffer:
+                    owner._buffers[name] = buffer  # also where it was deleted
+                if not torch.equal(*(t if t.layout == torch.strided else t.to_dense() for t in (buffer, was))):
                     with torch.no_grad():
-                        buffer.copy_(was)
+                        (buffer if buffer.shape == was.shape else buffer.resize_(was.shape)).copy_(was)
 
 
 @contextmanager
@@ -140,22 +140,9 @@ def guard(
     """
     given = x
     x, y, eps = check_input(model, x, y, eps=eps, norm=norm, unbounded=unbounded)
-    with lent(model, seed=whole("seed", seed, None), device=x.device) as asked, channels_last_noted(x):
+    with lent(model, seed=whole("seed", seed, None), device=x.device) as asked:
         asked.given, asked.ball = given.dtype if given.dtype in FLOATS else x.dtype, (eps, norm)
         yield asked, x, y, eps
-
-
-@contextmanager
-def channels_last_noted(x: Tensor) -> Iterator[None]:
-    """Add a line to what a network says of images whose colours come last."""
-    try:
-        yield
-    except RuntimeError as error:
-        if x.dim() == 4 and x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
-            error.add_note(
-                f"x has the shape {tuple(x.shape)}: if its channels come last, give x.permute(0, 3, 1, 2), (N, C, H, W)"
-            )
-        raise
 
 
 @contextmanager
@@ -210,9 +197,11 @@ def rounded(x_adv: Tensor, x: Tensor, dtype: torch.dtype, eps: float, norm: str)
 def check_model(model: nn.Module) -> None:
     if isinstance(model, nn.Module):
         return
-    advice = (
-        ": wrap it by utils.models.black_box" if hasattr(model, "predict") or isinstance(model, (str, Path)) else ""
-    )
+    advice = ""
+    if hasattr(model, "predict") or isinstance(model, (str, Path)):
+        advice = ": wrap it by utils.models.black_box"
+    elif type(model).__name__ == "ExportedProgram":
+        advice = ": give its module()"
     raise TypeError(f"model must be an nn.Module from inputs in [0, 1] to logits, got {type(model).__name__}{advice}")
 
 
@@ -225,16 +214,21 @@ def check_input(
     """
     check_model(model)
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.dim() >= 2):
-        raise TypeError("x must be a floating-point tensor with the images along its first dimension, (N, ...)")
+        got = f"{str(x.dtype)[6:]} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        advice = ": give x / 255" if got.startswith("uint8") else ": give torch.tensor(x)" if got == "ndarray" else ""
+        raise TypeError(
+            "x must be a floating-point tensor with the images along its first dimension, (N, ...), in [0, 1], "
+            f"got {got}{advice}"
+        )
     check_one_label_each(x, y)
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
     eps = number("eps", eps, "be a number >= 0", lambda v: v >= 0) if unbounded else budget("eps", eps)
     widest = 1.0 if norm == "linf" else x[0].numel() ** 0.5 if len(x) else math.inf
-    if eps > widest and not unbounded:
-        hint = f"; in steps of 1/255 say {eps:g} / 255" if eps <= 255 else ""
+    if eps > widest * (1 + ROUNDING) and not unbounded:
+        hint = f"; in steps of 1/255 say {eps:g} / 255" if eps <= 255 and eps == round(eps) else ""
         raise ValueError(f"eps must be at most {widest:.4g}, all of [0, 1] in {norm}, got {eps:g}{hint}")
-    return within(x), y.long(), eps
+    return within(x), y.long(), eps if unbounded else min(eps, widest)
 
 
 def check_one_label_each(x: Tensor, y: Tensor) -> None:

@@ -10,8 +10,8 @@ import torch
 from numpy import ndarray
 from torch import Tensor, nn
 
-from utils.asking import predicted, table_of
-from utils.classifiers import ONNX_TYPES, scorer, session_answers
+from utils.asking import FULL, predicted, table_of
+from utils.classifiers import ONNX_TYPES, of_two_classes, scorer, session_asker
 from utils.data import Dataset, chunks
 from utils.guard import lent
 
@@ -134,7 +134,7 @@ def logits(model: nn.Module, x: Tensor) -> Tensor:
     with lent(model) as asked, torch.no_grad():
         answers = []
         for (piece,) in chunks(x):
-            answers.append(asked(piece))
+            answers.append(asked(piece).clone())  # a model may write its next answer in the same place
             asked.settle()
         return torch.cat(answers)
 
@@ -159,23 +159,39 @@ class BlackBox(nn.Module):
         self.answers, self.probabilities = answers, probabilities
 
     def forward(self, x):
-        answer = self.answers(x.detach().cpu().numpy())
-        if isinstance(answer, dict):
-            answer = table_of({name: torch.from_numpy(part) for name, part in answer.items()}, x)
-        else:
-            answer = torch.as_tensor(answer)
-        if not (isinstance(answer, Tensor) and answer.dim() == 2):
+        answer = self.asked(x.detach().cpu())
+        if not (isinstance(answer, Tensor) and answer.is_floating_point() and answer.dim() in (1, 2)):
             return answer  # whoever asks will say what is wrong with it
         answer = answer.to(x.device, torch.float64)  # the same class as the classifier's own, however close the second
+        if one := answer.numel() == len(x):
+            answer = answer.view(-1, 1)
         if self.probabilities is None:
-            self.probabilities = looks_like_probabilities(answer)
+            self.probabilities = self.says_probabilities(answer, x) if one else looks_like_probabilities(answer)
+        if one:
+            answer = torch.from_numpy(of_two_classes(answer.cpu().numpy(), self.probabilities)).to(x.device)
         return answer.clamp_min(torch.finfo(answer.dtype).tiny).log() if self.probabilities else answer
+
+    def asked(self, x: Tensor):
+        """The one table in what it answers, if there is one; else the answer."""
+        answer = self.answers((x if x.dtype in FULL else x.float()).numpy())
+        if isinstance(answer, dict):
+            return table_of({name: torch.from_numpy(part) for name, part in answer.items()}, x)
+        return torch.as_tensor(answer)
+
+    def says_probabilities(self, answer: Tensor, x: Tensor) -> bool:
+        """Whether one number for each input lies in [0, 1], also for inputs at random: few logits do by chance."""
+        draw = torch.Generator().manual_seed(0)
+        more = self.asked(torch.rand(64, *x.shape[1:], generator=draw)).double().view(-1, 1)
+        return all(bool(((t >= 0) & (t <= 1)).all()) for t in (answer.cpu(), more))
 
 
 def looks_like_probabilities(answer: Tensor) -> bool:
-    """Whether every row is at least 0 and adds up to 1."""
+    """Whether every row is at least 0 and adds up to 1, up to rounding: that of 16 bits if the numbers hold no more."""
+    if not bool((answer >= 0).all()):
+        return False
+    rough = any(torch.equal(answer.to(kind).to(answer.dtype), answer) for kind in (torch.float16, torch.bfloat16))
     sums = answer.sum(1)
-    return bool((answer >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
+    return torch.allclose(sums, torch.ones_like(sums), atol=1e-2 if rough else 1e-3)
 
 
 def black_box(classifier) -> BlackBox:
@@ -183,25 +199,27 @@ def black_box(classifier) -> BlackBox:
 
     classifier  what has `predict_proba`, or else `decision_function`, and was fitted on rows of features in [0, 1]
                 (put a scaler into its pipeline; images reach it as rows); or the path of a file.onnx with one input
-                (needs the extra `onnx`: pip install onnxruntime)
+                (needs the extra `onnx`: pip install onnxruntime), or an onnxruntime session
 
-    Its logits are the logarithms of its probabilities, or its scores. Columns are in the order of `classes_`, so labels
-    count from 0: `np.searchsorted(classifier.classes_, labels)`. Attack it by square, rays or worst_case, look at it by
-    the check-up, certify it. Files with code in them, pickles and joblib's, are yours to load. Raises TypeError,
-    ValueError, FileNotFoundError or ImportError in one sentence.
+    Its logits are the logarithms of its probabilities, or its scores; one number for each input is that of class 1 of
+    two. Columns are in the order of `classes_`, so labels count from 0: `np.searchsorted(classifier.classes_, labels)`.
+    Attack it by square, rays or worst_case, look at it by the check-up, certify it. Files with code in them, pickles
+    and joblib's, are yours to load. Raises TypeError, ValueError, FileNotFoundError or ImportError in one sentence.
     """
     if isinstance(classifier, (str, Path)):
-        return BlackBox(onnx_answers(Path(classifier)), None)
+        return BlackBox(session_answers(onnx_session(Path(classifier)), str(classifier)), None)
+    if hasattr(classifier, "get_inputs") and hasattr(classifier, "run"):
+        return BlackBox(session_answers(classifier, "the session"), None)
     if asked := scorer(classifier):
         return BlackBox(*asked)
     raise TypeError(
         f"black_box needs a classifier with predict_proba or decision_function, or the path of a file.onnx, got "
-        f"{type(classifier).__name__}"
+        f"{f'the class {classifier.__name__}: make one' if isinstance(classifier, type) else type(classifier).__name__}"
     )
 
 
-def onnx_answers(file: Path) -> Callable[[ndarray], dict[str, ndarray]]:
-    """How an ONNX file is asked: (N, ...) array -> its outputs by name."""
+def onnx_session(file: Path):
+    """An ONNX file as an onnxruntime session."""
     try:
         import onnxruntime
     except ImportError:
@@ -209,20 +227,25 @@ def onnx_answers(file: Path) -> Callable[[ndarray], dict[str, ndarray]]:
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}")
     try:
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     except Exception as problem:  # a damaged file, or parts that this version does not know
         why = " ".join(str(problem).split())[:200]
         raise ValueError(f"cannot use {file} as an ONNX model ({why})") from None
+
+
+def session_answers(session, name: str) -> Callable[[ndarray], dict[str, ndarray]]:
+    """How an onnxruntime session is asked: (N, ...) array -> its outputs by name. `name` is what errors call it."""
     if len(session.get_inputs()) != 1 or session.get_inputs()[0].type not in ONNX_TYPES:
         takes = ", ".join(f"{one.name}: {one.type}" for one in session.get_inputs())
-        raise ValueError(f"{file} must take one input of floats in [0, 1], and takes {takes}")
-    [entry], names = session.get_inputs(), [one.name for one in session.get_outputs()]
+        raise ValueError(f"{name} must take one input of floats in [0, 1], and takes {takes}")
+    [entry], asked = session.get_inputs(), session_asker(session)
 
     def answers(x: ndarray) -> dict[str, ndarray]:
         x = x.reshape(len(x), -1) if len(entry.shape) == 2 else x
-        fits = x.ndim == len(entry.shape)
-        if not (fits and all(a == b for a, b in zip(entry.shape[1:], x.shape[1:], strict=True) if isinstance(a, int))):
-            raise ValueError(f"{file} takes inputs of shape {tuple(entry.shape)}, got {x.shape}")
-        return dict(zip(names, session_answers(session, x), strict=True))
+        fits = x.ndim == len(entry.shape) or not entry.shape  # a file may leave its shape open
+        sides = zip(entry.shape[1:], x.shape[1:], strict=False)
+        if not (fits and all(a == b for a, b in sides if isinstance(a, int))):
+            raise ValueError(f"{name} takes inputs of shape {tuple(entry.shape)}, got {x.shape}")
+        return asked(x)
 
     return answers

@@ -77,7 +77,7 @@ def check(
     sigma, failure_prob = check_sigma(sigma), probability("failure_prob", failure_prob)
     counts = tuple(whole(name, count) for name, count in counts.items())
     labels = torch.zeros(x.shape[:1] if isinstance(x, Tensor) else 0, dtype=torch.int64) if y is None else y
-    x, labels, _ = check_input(model, x, labels, eps=sigma, norm="l2")
+    x, labels, _ = check_input(model, x, labels, eps=0.0, norm="l2")
     return Given(x, None if y is None else labels, sigma, failure_prob, counts, whole("seed", seed, None))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from utils.arguments import number, whole
 from utils.attacks.gradient import pgd
 from utils.attacks.parts import check_logits, margin, size, wrong
-from utils.guard import guard, in_chunks
+from utils.guard import check_model, guard, in_chunks
 
 
 def window(x: Tensor, share: float) -> Tensor:
@@ -277,6 +277,8 @@ def transfer(
     if isinstance(surrogate, (list, tuple)):
         if not surrogate:
             raise ValueError("surrogate must be a model or several, and this list is empty")
+        for member in surrogate:
+            check_model(member)
         surrogate = Committee(surrogate)
     attack = partial(pgd, early_stop=False) if attack is None else attack
     return attack(surrogate, x, y, eps=eps, **how)

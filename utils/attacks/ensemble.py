@@ -80,6 +80,8 @@ def worst_case(
 
     Other arguments are those of `pgd`. Returns for each image its first success, or x where every attack failed.
     """
+    if attacks is not None and not all(map(callable, attacks if isinstance(attacks, (list, tuple)) else [None])):
+        raise TypeError(f"attacks must be a list of functions attack(model, x, y, *, eps), got {attacks!r}")
     with guard(model, x, y, eps=eps, norm=norm, seed=seed) as (asked, within, y, eps):
         best, cut_off, ran = within.detach().to(asked.given, copy=True), None, 0
         answer = logits(model, best)
@@ -90,10 +92,11 @@ def worst_case(
                 break
             x0, goal, begin = best[standing], y[standing], time.perf_counter()
             try:
-                x_adv, ran = attack(model, x0, goal, eps=eps).detach(), ran + 1
+                x_adv, ran = attack(model, x0, goal, eps=eps), ran + 1
             except NoGradient as problem:
                 x_adv, cut_off = x0, problem
             check_ball(attack, x_adv, x0, eps, norm)
+            x_adv = x_adv.detach()
             down = wrong(logits(model, x_adv), goal)
             best[standing[down]] = x_adv[down]
             standing = standing[~down]
@@ -114,9 +117,12 @@ def name_of(attack: Callable[..., Tensor]) -> str:
 
 def check_ball(attack: Callable[..., Tensor], x_adv: Tensor, x: Tensor, eps: float, norm: str) -> None:
     """Raise ValueError if an attack's images are not in the ball and in [0, 1], up to rounding."""
+    name = name_of(attack)
+    if not (isinstance(x_adv, Tensor) and x_adv.shape == x.shape):
+        got = tuple(x_adv.shape) if isinstance(x_adv, Tensor) else type(x_adv).__name__
+        raise ValueError(f"attacks: {name} must return images like x, a tensor {tuple(x.shape)}, got {got}")
     delta = x_adv.to(torch.promote_types(x.dtype, torch.float32)) - x
     away = float((delta.abs() if norm == "linf" else size(delta)).max())
-    name = name_of(attack)
     coarse = max(torch.finfo(t.dtype).eps if t.dtype not in FULL else 0 for t in (x, x_adv))
     if not away <= eps + max(1e-5, coarse) * (1 + eps):
         raise ValueError(f"attacks: {name} went {away:.6g} away from x, and the {norm} budget is {eps:.6g}")

@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from utils.models import looks_like_probabilities
+
 
 def check_logits(logits: Tensor, y: Tensor) -> Tensor:
     """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
     check_meaning(logits, y)
-    values = logits.detach()
-    if len(y) and (values >= 0).all() and torch.allclose(values.sum(1), torch.ones_like(values[:, 0]), atol=1e-4):
+    if len(y) and looks_like_probabilities(logits.detach()):
         raise ValueError("model returns probabilities, and attacks need logits: remove its softmax, or append a log")
     return logits
 
@@ -28,8 +29,11 @@ def check_meaning(logits: Tensor, y: Tensor) -> None:
 
 def check_labels(logits: Tensor, y: Tensor) -> None:
     """Raise ValueError if a label is none of the model's classes: its image would count as fallen."""
-    if len(y) and not (0 <= int(y.min()) and int(y.max()) < logits.shape[1]):
-        raise ValueError(f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes")
+    least, most = (int(y.min()), int(y.max())) if len(y) else (0, 0)
+    if least < 0 or most >= logits.shape[1]:
+        raise ValueError(
+            f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes, counted from 0: got {least} to {most}"
+        )
 
 
 def wrong(logits: Tensor, labels: Tensor) -> Tensor:

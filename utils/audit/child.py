@@ -131,9 +131,11 @@ def take(pipe: int, view: memoryview) -> int:
 def spell(value: object, tensors: list[Tensor]) -> object:
     """A model's answer as JSON; its tensors are appended to the list, and named by their places."""
     if isinstance(value, Tensor):
-        tensors.append(value)
+        tensors.append(value if value.layout == torch.strided else value.to_dense())
         return {"tensor": len(tensors) - 1}
     if type(value).__module__ == "numpy" and hasattr(value, "__array__"):
+        if value.dtype.kind not in "biufc":
+            raise Told(f"it returned an array of {value.dtype}, no numbers: let it return the logits")
         return spell(torch.as_tensor(value), tensors)
     if value is None or isinstance(value, (bool, int, float, str)):
         return {"plain": value}
@@ -144,6 +146,8 @@ def spell(value: object, tensors: list[Tensor]) -> object:
     if isinstance(value, Mapping) and not hasattr(value, "logits"):
         return {"dict": {str(name): spell(part, tensors) for name, part in value.items()}}
     parts = dict(value) if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    if isinstance(getattr(value, "logits", None), Tensor):  # a property, or what lies in a slot
+        parts = parts | {"logits": value.logits}
     parts = {str(name): spell(part, tensors) for name, part in parts.items() if isinstance(part, Tensor)}
     if not parts:
         raise Told(f"it returned {type(value).__name__}, which holds no tensor: let it return the logits")
@@ -230,12 +234,14 @@ def as_model(value: object, said: str) -> Callable:
     except ValueError as problem:
         raise Told(f"{said}: {problem}") from None
     if asked:
-        classes = list(getattr(value, "classes_", []))
+        classes = getattr(value, "classes_", [])
+        classes = classes.tolist() if hasattr(classes, "tolist") else list(classes)
         if classes and classes != list(range(len(classes))):
             raise Told(f"{said} returned a classifier of the labels {str(classes)[:60]}: train it on labels from 0")
         return lambda x: torch.as_tensor(asked[0](x.detach().cpu().numpy())).to(x.dtype)
     if hasattr(value, "get_inputs") and hasattr(value, "run"):  # an onnxruntime session
-        return lambda x: run_session(value, x.detach().cpu())
+        asker = classifiers().session_asker(value)
+        return lambda x: run_session(asker, x.detach().cpu())
     if callable(value) and not isinstance(value, type):
         return value
     raise Told(
@@ -254,11 +260,11 @@ def onnx_session(file: str) -> object:
         return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 
 
-def run_session(session: object, x: Tensor) -> Tensor | tuple:
-    """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs."""
-    outputs = [torch.as_tensor(output) for output in classifiers().session_answers(session, x.numpy())]
-    tables = [output for output in outputs if output.is_floating_point() and output.dim() == 2]
-    return tables[0] if len(tables) == 1 else tuple(outputs)
+def run_session(asker: Callable, x: Tensor) -> Tensor | dict:
+    """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs by name."""
+    outputs = {name: torch.as_tensor(output) for name, output in asker(x.numpy()).items()}
+    tables = [output for output in outputs.values() if output.is_floating_point() and output.dim() == 2]
+    return tables[0] if len(tables) == 1 else outputs
 
 
 def put_weights(model: nn.Module, given: dict[str, Tensor]) -> None:
@@ -268,9 +274,11 @@ def put_weights(model: nn.Module, given: dict[str, Tensor]) -> None:
     homes = {strip(name): name for name in own}
     given = {name: value for name, value in given.items() if bare(name) != "n_averaged" or "n_averaged" in own}
     names = {name: strip(name) for name in given}
-    first = {name.partition(".")[0] for name in names.values()}
-    if len(first) == 1 and not homes.keys() & set(names.values()):  # a Lightning module holds the network as "model"
-        names = {name: bare_name.partition(".")[2] for name, bare_name in names.items()}
+    while not homes.keys() & set(names.values()):  # a Lightning module holds the network as "model"
+        first = {name.partition(".")[0] for name in names.values()}
+        if len(first) != 1 or not all("." in name for name in names.values()):
+            break
+        names = {full: name.partition(".")[2] for full, name in names.items()}
     found = {homes[name]: given[full] for full, name in names.items() if name in homes}
     unknown = [full for full, name in names.items() if name not in homes]
     there = {place_of(own[name]) for name in found}
@@ -364,7 +372,8 @@ class Kept:
                 value.to(self.device)
             except (RuntimeError, NotImplementedError):  # a quantized model runs on the CPU only
                 self.device = torch.device("cpu")
-            value.eval()
+            with contextlib.suppress(NotImplementedError):  # an exported program keeps the mode it was exported in
+                value.eval()
             for parameter in value.parameters():
                 if not parameter.is_inference():
                     parameter.requires_grad_(False)
@@ -407,11 +416,14 @@ class Host:
         if function:
             with blame(f"{file} failed when it was run"):
                 module = run_file(file)
-            make = getattr(module, function, None)
-            if not callable(make):
+            make = getattr(module, function.removesuffix("()"), None)
+            if isinstance(make, nn.Module) or (hasattr(make, "predict_proba") and not isinstance(make, type)):
+                model = make  # the model itself
+            elif not callable(make):
                 raise Told(f"{file} has no function {function!r}")
-            with blame(f"{function}() of {file} failed"):
-                model = make()
+            else:
+                with blame(f"{function}() of {file} failed"):
+                    model = make()
         else:
             model = onnx_session(file)
         kept = Kept(model, said, "cpu")
@@ -480,7 +492,7 @@ class Host:
         x, answers = self.graphs[request["id"]]
         given = [g.to(a.device) for g, a in zip(tensors, answers, strict=True)]
         (gradient,) = torch.autograd.grad(answers, x, given, retain_graph=True, allow_unused=True)
-        return {}, [torch.zeros_like(x) if gradient is None else gradient]
+        return {}, [] if gradient is None else [gradient]
 
     def answer(self, request: dict, tensors: list[Tensor]) -> tuple[dict, list]:
         for graph in request.pop("dropped"):

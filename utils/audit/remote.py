@@ -140,6 +140,8 @@ class Through(torch.autograd.Function):
         x = ctx.like
         with child.blame(f"the model failed in its backward pass, on inputs of shape {shape(x)}"):
             _, parts = ctx.token.link.ask("backward", given, id=ctx.token.number)
+        if not parts:
+            raise RuntimeError("the model's answers do not depend on its inputs, as far as gradients tell")
         if len(parts) != 1 or parts[0].shape != x.shape:
             raise Told("the model's process sent a gradient of another shape than its inputs")
         return (parts[0].to(x), None, *(None for _ in given))

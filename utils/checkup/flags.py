@@ -87,7 +87,7 @@ def examine(
     report that says so; of a model without gradients, and of answers that are NaN here and there, a note tells. Raises
     ValueError or TypeError in one sentence for arguments that cannot be used.
     """
-    eps = number_in("eps", eps, "(0, 1]")
+    eps = number_in("eps", eps, "(0, 1]", hint="in steps of 1/255? divide it by 255")
     x, y, _ = check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
     weights = [p.dtype for p in model.parameters() if p.dtype in (torch.float32, torch.float64)]

@@ -52,7 +52,7 @@ def gaussian_eps(noise_multiplier: float, privacy_delta: float) -> float:
         return math.inf
     if noise_multiplier == math.inf or gaussian_delta(noise_multiplier, 0) <= privacy_delta:
         return 0.0
-    high = 1 / (2 * noise_multiplier**2) + math.sqrt(2 * math.log(1 / privacy_delta)) / noise_multiplier
+    high = 1 / (2 * noise_multiplier**2) + math.sqrt(-2 * math.log(privacy_delta)) / noise_multiplier
     if noise_multiplier < 1e-6:
         return high
     return optimize.brentq(lambda eps: gaussian_delta(noise_multiplier, eps) - privacy_delta, 0, high, xtol=1e-12)
