@@ -22,6 +22,7 @@ from safetensors.torch import save_file, save_model
 from torch import nn
 
 from run import LESSONS, ROOT
+from utils.attacks import pgd
 from utils.audit import (
     ROWS,
     audit_model,
@@ -35,7 +36,8 @@ from utils.audit import (
     read_model,
     remote,
 )
-from utils.audit.__main__ import main
+from utils.audit.__main__ import main, parser
+from utils.audit.against import read_card
 from utils.audit.measure import as_json, compare, copied, judge_claims, members
 from utils.audit.pace import pacer
 from utils.audit.threats import LISTS
@@ -368,7 +370,9 @@ def build(shared, tmp_path):
             file.write_text(text)
         if weights is not None:
             save_file(weights, str(tmp_path / "weights.safetensors"))
-        return read_model(f"{tmp_path}/model.py:{function}", weights and tmp_path / "weights.safetensors")
+        return read_model(
+            f"{tmp_path}/model.py:{function}", None if weights is None else tmp_path / "weights.safetensors"
+        )
 
     return made
 
@@ -442,6 +446,8 @@ def test_a_model_that_cannot_be_read(shared, folder, spec, weights, word):
         ({"x_test": np.full((3, 2), 2.0), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
         ({"x_test": np.full((3, 2), np.nan), "y_test": np.zeros(3, int)}, r"lie in \[0, 1\]"),
         ({"x_test": np.zeros((3, 2)), "y_test": -np.ones(3, int)}, "from 0"),
+        ({"x_test": np.zeros((3, 0)), "y_test": np.zeros(3, int)}, "do not fit"),
+        ({"x_test": np.ones((3, 2), np.uint8), "y_test": np.zeros(3, int)}, "nothing above 1: save them as float32"),
         ({"x_test": np.zeros((3, 2, 2), np.int64), "y_test": np.zeros(3, int)}, "floats"),
         ({"x_test": np.full((3, 2), 7), "y_test": np.zeros(3, int)}, "Save a table as"),
         ({"x_test": np.zeros((3, 2)), "y_test": np.zeros(3, int), "x_train": np.zeros((3, 2))}, "both or neither"),
@@ -452,6 +458,14 @@ def test_data_that_cannot_be_read(tmp_path, arrays, word):
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(ValueError, match=word):
         read_data(tmp_path / "data.npz")
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", "<f4", np.float16, np.longdouble])
+def test_numbers_of_any_width_and_byte_order_are_read(tmp_path, kind):
+    x = np.linspace(0, 1, 6).reshape(3, 2)
+    np.savez(tmp_path / "data.npz", x_test=x.astype(kind), y_test=np.arange(3).astype(">i8"))
+    read = read_data(tmp_path / "data.npz").test
+    assert torch.allclose(read.x, torch.from_numpy(x).float(), atol=1e-3) and read.y.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -560,6 +574,9 @@ def test_buffers_are_as_new_whenever_a_model_is_lent(build):
 
 ANSWERS = "from collections import namedtuple\nfrom types import SimpleNamespace\nimport torch\nfrom torch import nn\n"
 ANSWERS += "Pair = namedtuple('Pair', 'logits features')\n"
+ANSWERS += "class Property:\n    def __init__(self, x):\n        self._x = x\n"
+ANSWERS += "    logits = property(lambda self: self._x)\n"
+ANSWERS += "class Slot:\n    __slots__ = ['logits']\n    def __init__(self, x):\n        self.logits = x\n"
 
 
 @pytest.mark.parametrize(
@@ -572,6 +589,9 @@ ANSWERS += "Pair = namedtuple('Pair', 'logits features')\n"
         ("SimpleNamespace(logits=x, loss=3)", lambda a: a.logits),
         ("x.detach().numpy()", lambda a: a),
         ("x.half()", lambda a: a.float()),
+        ("x.to_sparse()", lambda a: a),
+        ("Property(x)", lambda a: a.logits),
+        ("Slot(x)", lambda a: a.logits),
         ("x > 0.5", lambda a: torch.tensor([[0.25, 0.75]])[:, a.int()[0].long()]),
     ],
 )
@@ -624,15 +644,50 @@ def test_a_package_is_imported_as_one(build, tmp_path):
 STATE = {"0.weight": torch.eye(2), "0.bias": torch.tensor([1.0, 2.0])}
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model."])
+PREFIXES = ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "state_dict.model.net."]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
 def test_weights_that_were_saved_from_a_wrapper(build, prefix):
     code = LINEAR.format("nn.Sequential(nn.Linear(2, 2))")
     state = {prefix + name: value for name, value in STATE.items()} | {"n_averaged": torch.tensor(3)}
     x = torch.tensor([[3.0, 4.0]])
     assert torch.equal(build(code, state)(x), torch.tensor([[4.0, 6.0]]))
     inside = {name.replace("0.", f"0.{prefix}"): value for name, value in STATE.items()}
-    if prefix != "model.":
+    if not prefix.endswith(("model.", "net.")):
         assert torch.equal(build(code, inside)(x), torch.tensor([[4.0, 6.0]])), "a layer was wrapped"
+
+
+def test_weights_that_are_none_are_no_weights(build):
+    """The model was measured as it began."""
+    with pytest.raises(ValueError, match=r"weights\.safetensors holds no weights"):
+        build(LINEAR.format("nn.Linear(2, 2)"), {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["net", "clf", "Net", "build()"],
+    ids=["a model", "a classifier", "its class", "as it is called"],
+)
+def test_the_name_may_be_that_of_the_model(build, name):
+    code = LINEAR.format("Net()") + "class Net(nn.Linear):\n    def __init__(self):\n        super().__init__(2, 3)\n"
+    code += (
+        "net = Net()\nfrom sklearn.dummy import DummyClassifier\nclf = DummyClassifier().fit([[0]] * 3, [0, 1, 2])\n"
+    )
+    assert build(code, function=name)(torch.rand(5, 2)).shape == (5, 3)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_whose_gradient_leads_nowhere_is_a_black_box(build):
+    """A gradient of 0 was given for a quantized model's, and the card called that an attack with the weights."""
+    code = "torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(2, 3)), {nn.Linear})"
+    model, x = build(LINEAR.format(code)), torch.rand(30, 2)
+    y = model(x).argmax(1)
+    with pytest.raises(ValueError, match=r"^model has no gradient, as torch says"):
+        pgd(model, x, y, eps=0.1)
+    assert not audit_model(model, (x, y), eps=0.1, n=5, quick=True).gradients
+    exported = "torch.export.export(nn.Linear(2, 3), (torch.rand(3, 2),), dynamic_shapes=({0: torch.export.Dim('n')},))"
+    assert build(LINEAR.format(f"{exported}.module()"))(torch.rand(5, 2)).shape == (5, 3)
 
 
 def test_what_is_missing_in_weights_is_said_briefly(build):
@@ -871,7 +926,15 @@ def test_claims_are_read_as_editors_save_them(tmp_path, encoding):
     assert read_claims(tmp_path / "claims.json") == {"accuracy": 0.9, "name": "Zähler"}
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff\xfe\x00", b"\xff", b"[1", b"{'accuracy': 1}", b"[" * 100_000])
+@pytest.mark.parametrize("text", ["0.03125", "8/256", "8 / 256"])
+def test_a_budget_is_read_as_it_is_written(text):
+    assert parser().parse_args(["model.py:build", "--data", "digits", "--eps", text]).eps == 0.03125
+
+
+TWICE = b'{"accuracy": 0.1, "accuracy": 0.99}'
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff\xfe\x00", b"\xff", b"[1", b"{'accuracy': 1}", b"[" * 100_000, TWICE])
 def test_claims_that_cannot_be_read(tmp_path, raw):
     (tmp_path / "claims.json").write_bytes(raw)
     with pytest.raises(ValueError, match=r"is not JSON|is no text in UTF-8"):
@@ -915,11 +978,19 @@ def test_the_command_ends_with_1_if_something_became_clearly_worse(shared, folde
             main([*words, "--against", f"{folder}/card.json"])
         ends.append((end.value.code, "CLEARLY WORSE: right answers, 397/397" in capsys.readouterr().out))
     assert ends == [(1, True), (0, False)]
-    for text in ("{", "[]", "{}", '{"measured": 3}'):
+    card = json.loads(json.dumps(card_data(found)))
+    wrong = [card | {"eps": "0.02"}]
+    for fault in ({"low": math.nan}, {"low": 1.5}, {"low": 0.9, "high": 0.1}, {"k": 1.5}):
+        wrong.append(copy.deepcopy(card))
+        wrong[-1]["measured"]["accuracy"] |= fault
+    for text in ("{", "[]", "{}", '{"measured": 3}', *map(json.dumps, wrong)):
         (folder / "card.json").write_text(text)
         with pytest.raises(SystemExit) as end:
             main([*words, "--against", f"{folder}/card.json"])
         assert end.value.code == 2 and "is no card.json of an audit" in capsys.readouterr().err
+    (folder / "card.json").write_text(json.dumps(card | {"format": 2}))
+    with pytest.raises(ValueError, match=r"is a card of format 2, and this audit"):
+        read_card(folder / "card.json")
 
 
 def test_a_table_needs_a_budget(shared, folder, capsys):

@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument(
         "model",
         help="FILE.py:FUNCTION, a function without arguments that returns the model: an nn.Module, a scikit-learn "
-        "classifier or an onnxruntime session; or FILE.onnx",
+        "classifier or an onnxruntime session; FILE.py:NAME, the model itself; or FILE.onnx",
     )
     words.add_argument("--weights", help="its weights, a safetensors file")
     words.add_argument(
@@ -55,7 +55,9 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument(
         "--columns", help="which columns of a table can be moved, a CSV file; default: columns.csv beside the model"
     )
-    words.add_argument("--eps", type=float, help="the L-infinity budget; default: that of the claims, or of the data")
+    words.add_argument(
+        "--eps", type=quotient, help="the L-infinity budget, such as 8/255; default: that of the claims, or of the data"
+    )
     words.add_argument(
         "--images", "--inputs", type=int, metavar="N", help="how many inputs are attacked; default: 200, 50 if quick"
     )
@@ -63,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--against", metavar="CARD", help="an earlier card.json: what became clearly worse since?")
     words.add_argument("--to", default="audit", help="the folder for card.html and card.json; default: audit")
     return words
+
+
+def quotient(text: str) -> float:
+    """A number as it is written in this field, 0.03 or 8/255."""
+    above, _, below = text.partition("/")
+    return float(above) / float(below or 1)
 
 
 def main(arguments: list[str] | None = None) -> None:

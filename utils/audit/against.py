@@ -5,7 +5,10 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
+from utils.arguments import number_in, whole
 from utils.rate import Rate, RateWithin
+
+FORMAT = 1  # of the card for machines; `card.schema.json` describes it
 
 # Where a card has its rates: (path, name, whether more is worse).
 RATES = (
@@ -36,13 +39,17 @@ def read_card(file: str | Path) -> dict:
     """A `card.json` that an audit has written. Else ValueError."""
     try:
         card = json.loads(Path(file).read_text(encoding="utf-8-sig"))
+        form = card.get("format", FORMAT)
         for path, *_ in RATES:
             rate_in(card, path)
-        float(card["eps"]), list(card["measured"]["checkup"]["flags"])  # they are there
+        number_in("eps", card["eps"], "[0, inf)")
+        ", ".join(card["measured"]["checkup"]["flags"])  # they are there, and words
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"{file} is no card.json of an audit") from None
+    if form != FORMAT:
+        raise ValueError(f"{file} is a card of format {form}, and this audit writes and reads format {FORMAT}")
     return card
 
 
@@ -53,7 +60,10 @@ def rate_in(card: dict, path: tuple[str, ...]) -> Rate | None:
         part = part.get(name)
         if part is None:
             return None
-    return RateWithin(part["k"], part["n"], part["low"], part["high"])  # that of members found is not Wilson's
+    low, high = (number_in(end, part[end], "[0, 1]") for end in ("low", "high"))
+    if low > high:
+        raise ValueError(f"low must not be above high, got {low} and {high}")
+    return RateWithin(whole("k", part["k"], 0), whole("n", part["n"]), low, high)  # that of members is not Wilson's
 
 
 def changes(before: dict, now: dict) -> list[Change]:

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from utils.audit.against import FORMAT
 from utils.audit.measure import Audit, as_json
 from utils.audit.threats import LISTS, ROWS, CardRow
 from utils.claims import COLOURS
@@ -13,7 +14,6 @@ MORE = ". Shadow models (lesson 08) may find more"
 # In the cell itself: JupyterLab sets every table cell of an output to the right, and leaves out the card's style sheet
 # until the reader has run the cell.
 CELL = "<td style='text-align: left'>"
-FORMAT = 1  # of the card for machines; `card.schema.json` describes it
 
 
 def card_data(found: Audit) -> dict:

@@ -416,14 +416,11 @@ class Host:
         if function:
             with blame(f"{file} failed when it was run"):
                 module = run_file(file)
-            make = getattr(module, function.removesuffix("()"), None)
-            if isinstance(make, nn.Module) or (hasattr(make, "predict_proba") and not isinstance(make, type)):
-                model = make  # the model itself
-            elif not callable(make):
+            make = getattr(module, function, None)
+            if make is None:
                 raise Told(f"{file} has no function {function!r}")
-            else:
-                with blame(f"{function}() of {file} failed"):
-                    model = make()
+            with blame(f"{function}() of {file} failed"):
+                model = make if isinstance(make, nn.Module) or not callable(make) else make()  # or the model itself
         else:
             model = onnx_session(file)
         kept = Kept(model, said, "cpu")

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from utils.arguments import array_of
 from utils.audit.remote import Remote, run_model
 from utils.data import SETS, Dataset, Split, device, load
 from utils.domains.rules import Column, Rules, feasible, units
@@ -29,8 +30,8 @@ def read_model(spec: str, weights: str | Path | None = None) -> Remote:
     It runs in a process of its own, in the folder of FILE.py, which it imports from as if it were run there: its own
     `utils.py` is its own, `from .layers import …` works, and `sys.argv` holds no arguments. What is returned is a
     module that asks it, with gradients if it has them: in evaluation mode, on the fastest device here. The function
-    may return an nn.Module, a scikit-learn classifier, an onnxruntime session, or another function of a batch. An ONNX
-    file, FILE.onnx, needs no function; it is a black box (with onnxruntime).
+    may return an nn.Module, a scikit-learn classifier, an onnxruntime session, or another function of a batch; its name
+    may also be that of such a model. An ONNX file, FILE.onnx, needs no function; it is a black box (with onnxruntime).
 
     Names of weights may begin with what DataParallel and torch.compile put before them. Raises ValueError or
     FileNotFoundError that says what to do; what FILE.py itself raises is told with its line, and what it printed.
@@ -45,7 +46,7 @@ def file_of(spec: str) -> tuple[str, str]:
     """The file of a model, and its function: FILE.py:FUNCTION, or FILE.onnx and "". Else ValueError."""
     if spec.endswith(".onnx"):
         return spec, ""
-    file, colon, function = spec.rpartition(":")
+    file, colon, function = spec.removesuffix("()").rpartition(":")
     if not (colon and function and file.endswith(".py")):
         raise ValueError(f"cannot read a model from {spec!r}: write FILE.py:FUNCTION, such as model.py:build")
     return file, function
@@ -59,11 +60,14 @@ def read_weights(file: str | Path) -> dict[str, torch.Tensor]:
             "the weights by safetensors.torch.save_model"
         )
     try:
-        return load_file(file)
+        weights = load_file(file)
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {file}") from None
     except Exception as problem:
         raise ValueError(f"{file} is no safetensors file: {' '.join(str(problem).split())[:200]}") from None
+    if not weights:  # the model would be measured as it began
+        raise ValueError(f"{file} holds no weights: let its owner save them by safetensors.torch.save_model")
+    return weights
 
 
 def read_data(name: str | Path) -> Dataset:
@@ -101,13 +105,17 @@ def read_data(name: str | Path) -> Dataset:
 
 def split(name, x, y) -> Split:
     """Arrays as a Split, if they are what an audit can use. Else ValueError."""
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim == 0 or len(x) == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
+    x, y = array_of(x), array_of(y)
+    if x.size == 0 or x.ndim < 2 or y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise ValueError(f"{name}: inputs {x.shape} and labels {y.shape} {y.dtype} do not fit: (N, ...) and (N,) int")
     if x.ndim == 2 and x.dtype.kind in "iu" and x.dtype != np.uint8:
         x = x.astype(np.float64)  # a table of whole numbers
     if x.dtype.kind != "f" and x.dtype != np.uint8:
         raise ValueError(f"{name}: inputs must be floats in [0, 1] or uint8, got {x.dtype}")
+    if x.dtype == np.uint8 and x.max() == 1:
+        raise ValueError(
+            f"{name}: inputs in uint8 are divided by 255, and these hold nothing above 1: save them as float32"
+        )
     values = torch.from_numpy(x).float() / (255 if x.dtype.kind == "u" else 1)
     if not values.isfinite().all():
         raise ValueError(
@@ -156,7 +164,7 @@ def read_claims(file: str | Path) -> dict:
     """A vendor's claims from a JSON file, {name: value}; the names are those of `measure.CLAIMABLE` and `SETTINGS`."""
     text = read_text(file)
     try:
-        claims = json.loads(text)
+        claims = json.loads(text, object_pairs_hook=each_once)
     except (ValueError, RecursionError) as problem:
         raise ValueError(f"{file} is not JSON ({problem})") from None
     if not isinstance(claims, dict):
@@ -164,6 +172,14 @@ def read_claims(file: str | Path) -> dict:
             f'{file} must hold an object such as {{"accuracy": 0.98}}, and holds a {type(claims).__name__}'
         )
     return claims
+
+
+def each_once(pairs: list[tuple[str, object]]) -> dict:
+    """The pairs of a JSON object as a dictionary. Raises ValueError for a name that stands twice: which one holds?"""
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"it has {', '.join(map(repr, sorted(twice)))} more than once")
+    return dict(pairs)
 
 
 # The columns of a table.
