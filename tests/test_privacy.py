@@ -186,6 +186,7 @@ def test_edges_of_the_accountant():
     assert privacy_eps(1, 0, 10, 1e-5) == privacy_eps(1, 0.1, 0, 1e-5) == 0
     assert privacy_eps(0.4, 0.5, 1000, 1e-5) == pytest.approx(1426, rel=0.01)  # where exp(epsilon) is no number
     assert privacy_eps(math.inf, 0.1, 10, 1e-5) == rdp_eps(math.inf, 0.1, 10, 1e-5) == gaussian_eps(math.inf, 0.1) == 0
+    assert 37 < gaussian_eps(1, 1e-300) < gaussian_eps(1, 5e-324) < 40  # whose inverse is no number
 
 
 ARGUMENTS = {"noise_multiplier": 1.0, "rate": 0.1, "updates": 10, "privacy_delta": 1e-5}

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
+from torch.utils.data import DataLoader, TensorDataset
 
 from utils.models import Normalize
 from utils.privacy import clipped_sum, dp_sgd, dpsgd, per_example_gradients
 from utils.smoothing import smoothed
+from utils.training import fit
 
 CLIP = 0.05
 
@@ -434,3 +437,58 @@ def test_a_parameter_that_is_one_number_is_clipped_with_the_others():
 def test_labels_that_are_none_are_refused(y):
     with pytest.raises(ValueError, match="one int64 label for each of the 5 images in x, got"):
         clipped_sum(nn.Linear(6, 3).double(), batch()[0], y, CLIP)
+
+
+ANSWERS = {
+    "a dictionary": lambda net, x: {"features": x, "logits": net.b(net.a(x))},
+    "a tuple": lambda net, x: (net.b(net.a(x)), x[:, :, None]),
+    "an object": lambda net, x: SimpleNamespace(logits=net.b(net.a(x)), loss=None),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_logits_are_taken_out_of_what_holds_them(kind):
+    torch.manual_seed(0)
+    plain = two(lambda net, x: net.b(net.a(x)))
+    model = two(ANSWERS[kind])
+    model.load_state_dict(plain.state_dict())
+    (want, lengths), (found, each) = (clipped_sum(m, *batch(), CLIP) for m in (plain, model))
+    assert torch.allclose(lengths, each) and all(torch.allclose(g, found[name]) for name, g in want.items())
+    dp_sgd(model, batch(12), updates=2, rate=0.5)
+    fit(model, batch(12), updates=2)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (lambda: nn.Linear(6, 1), "for two classes turn its one number z into two"),
+        (lambda: two(lambda net, x: net.b(net.a(x))[:, :1]), "for two classes turn its one number z into two"),
+        (lambda: convolved(padding=1)[:2], "let its forward return one row of scores"),
+        (lambda: two(lambda net, x: net.b(net.a(x))[:, :, None, None]), r"append nn\.Flatten"),
+        (lambda: two(lambda net, x: [net.a(x), net.b(x)]), "let its forward return the logits alone"),
+    ],
+)
+def test_answers_that_are_no_logits_are_named(model, says):
+    """With one column and labels of 0 the loss was 0, and so was every gradient."""
+    x, y = batch()
+    for train in (lambda net: clipped_sum(net, x, 0 * y, CLIP), lambda net: fit(net, (x, 0 * y), updates=1)):
+        with pytest.raises(ValueError, match=rf"^model must return logits .*{says}"):
+            train(model().double())
+
+
+def test_labels_of_any_whole_type_and_pairs_that_are_none():
+    x, y = batch()
+    model = nn.Linear(6, 3).double()
+    for kind in (torch.int32, torch.uint8):
+        assert torch.equal(clipped_sum(model, x, y.to(kind), CLIP)[1], clipped_sum(model, x, y, CLIP)[1])
+    loader = DataLoader(TensorDataset(x, y))
+    for train in (loader, (x.numpy(), y), (x.tolist(), y.tolist()), (x, y, y), x):
+        for learn in (dp_sgd, fit):
+            with pytest.raises(TypeError, match=r"^train must be a pair of tensors \(x, y\), .*, got"):
+                learn(model, train, updates=1)
+    with pytest.raises(TypeError, match=r"^x must be a tensor"):
+        clipped_sum(model, x.numpy(), y, CLIP)
+    with pytest.raises(ValueError, match="one int64 label for each of the 5 images"):
+        dp_sgd(model, (x, y[:3]), updates=1)
+    with pytest.raises(ValueError, match="parameter that requires a gradient"):
+        dp_sgd(nn.Linear(6, 3).double().requires_grad_(False), (x, y), updates=1)

@@ -237,6 +237,11 @@ def table_of(answer, given: Tensor):
     return answer
 
 
+def logits_in(answer, given: Tensor) -> Tensor:
+    """The logits in what a model returned for `given`, (N, classes), as they are. Else ValueError: what to do."""
+    return check_answer(table_of(answer, given), len(given))
+
+
 def without_softmax(a: Tensor, b: Tensor) -> list[Tensor]:
     """Of two tables, (N, classes) each: the logits, if the other holds their softmax; else both."""
     if a.shape == b.shape and a.dim() == 2 and a.is_floating_point() and b.is_floating_point():

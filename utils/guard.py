@@ -231,8 +231,20 @@ def check_input(
     return within(x), y.long(), eps if unbounded else min(eps, widest)
 
 
+def pair_of(train) -> tuple[Tensor, Tensor]:
+    """Inputs and labels to train on, (x, y). Raises TypeError for what is no pair of tensors, such as a DataLoader."""
+    if isinstance(train, (tuple, list)) and len(train) == 2 and all(isinstance(part, Tensor) for part in train):
+        return tuple(train)
+    got = f"{type(train).__name__}"
+    if isinstance(train, (tuple, list)):
+        got += f" of {', '.join(type(part).__name__ for part in train[:3])}"
+    raise TypeError(f"train must be a pair of tensors (x, y), inputs and their labels, got {got}")
+
+
 def check_one_label_each(x: Tensor, y: Tensor) -> None:
-    """Raise ValueError if y does not hold a whole number for each of the inputs x."""
+    """Raise ValueError if y does not hold a whole number for each of the inputs x, TypeError if x is no tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor of inputs along its first dimension, got {type(x).__name__}")
     integer = isinstance(y, Tensor) and not (y.is_floating_point() or y.is_complex() or y.dtype == torch.bool)
     if not (integer and y.shape == x.shape[:1]):
         got = f"{y.dtype} of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__

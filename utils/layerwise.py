@@ -81,8 +81,8 @@ def outer_factors(model: nn.Module, x: Tensor, y: Tensor, *, again: bool = False
                     return []  # sequences, images without channels, mixed precision
                 h = h if h.requires_grad else h.requires_grad_().clone()  # no weight learns; may be changed in place
                 seen.append((names[layer], layer, get_gradient_edge(h), a if again else a.detach()))
-        if not seen:
-            return []
+        if not seen or h.dim() != 2 or h.shape[1] < 2:
+            return []  # no logits: who asks will say so
         with labels_noted(y):
             loss = F.cross_entropy(h, y, reduction="sum")
         gradients = torch.autograd.grad(loss, [edge for _, _, edge, _ in seen], create_graph=again)

@@ -17,7 +17,8 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from utils.arguments import number_in, whole
-from utils.guard import check_one_label_each, labels_noted, own_numbers
+from utils.asking import logits_in
+from utils.guard import check_one_label_each, labels_noted, own_numbers, pair_of
 from utils.layerwise import as_weight, outer_factors, patches
 from utils.progress import progress
 from utils.training.optimizers import SGD
@@ -31,7 +32,7 @@ def per_example_gradients(model: nn.Module, x: Tensor, y: Tensor) -> dict[str, T
     """The gradient of each example's own loss: for each parameter a tensor (N, *its shape)."""
 
     def loss(weights, x, y):
-        return F.cross_entropy(functional_call(model, weights, (x[None],)), y[None])
+        return F.cross_entropy(logits_in(functional_call(model, weights, (x[None],)), x[None]), y[None])
 
     weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
     with left_as_it_was(model):
@@ -58,9 +59,7 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
     """
     clip = number_in("clip", clip, "(0, inf)")
     check_one_label_each(x, y)
-    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if not learning:
-        raise ValueError("model must have a parameter that requires a gradient, or there is nothing to train")
+    y, learning = y.long(), learning_of(model)
     if mixing := [type(m).__name__ for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]:
         raise ValueError(f"{mixing[0]} mixes examples, and no clipping bounds what one of them does: use GroupNorm")
     if not len(x):
@@ -69,6 +68,14 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
         return book_keeping(seen, clip)
     check_apart(model, x)
     return one_at_a_time(model, learning, x, y, clip)
+
+
+def learning_of(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that require a gradient, by name. ValueError if there is none."""
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not learning:
+        raise ValueError("model must have a parameter that requires a gradient, or there is nothing to train")
+    return learning
 
 
 # Any model.
@@ -89,7 +96,7 @@ def check_apart(model: nn.Module, x: Tensor) -> None:
     def asked(*batches):
         """The answers to the last of some batches, and the buffers then."""
         with left_as_it_was(model), own_numbers([*model.modules()], 0, x.device), torch.no_grad():
-            said = [model(batch.clone()) for batch in batches][-1]
+            said = [logits_in(model(batch.clone()), batch) for batch in batches][-1]
             return said, [buffer.clone() for buffer in model.buffers()]
 
     def depends(kept, before, *batches):
@@ -185,7 +192,7 @@ def by_loop(model: nn.Module, learning: dict[str, Tensor], x: Tensor, y: Tensor)
     found = []
     for image, label in zip(x.split(1), y.split(1), strict=True):
         with left_as_it_was(model), torch.enable_grad():
-            answer = model(image.clone())
+            answer = logits_in(model(image.clone()), image)
             with labels_noted(y):
                 loss = F.cross_entropy(answer, label)
             found.append(torch.autograd.grad(loss, list(learning.values()), materialize_grads=True))
@@ -267,7 +274,8 @@ def dp_sgd(
     Draws and weights follow torch's global seed: call `torch.manual_seed` first. Raises ValueError that names the
     argument at fault, and for models that mix examples (`clipped_sum`, which also says which models are quick).
     """
-    x, y = train
+    x, y = pair_of(train)
+    check_one_label_each(x, y)
     if not len(x):
         raise ValueError("train must hold an example at least")
     clip = number_in("clip", clip, "(0, inf)")
@@ -275,7 +283,7 @@ def dp_sgd(
     rate = number_in("rate", rate, "(0, 1]", hint="it is a probability; a batch size? divide it by N")
     updates = whole("updates", updates, 0)
     lr, momentum = number_in("lr", lr, "[0, inf)"), number_in("momentum", momentum, "[0, inf)")
-    optimizer = SGD([p for p in model.parameters() if p.requires_grad], lr=lr, momentum=momentum)
+    optimizer = SGD(learning_of(model).values(), lr=lr, momentum=momentum)
     model.train()
     for _ in progress(range(updates), desc="private training"):
         batch = (torch.rand(len(x)) < rate).nonzero()[:, 0].to(x.device)

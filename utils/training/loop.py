@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from utils.guard import labels_noted
+from utils.asking import logits_in
+from utils.guard import labels_noted, pair_of
 from utils.progress import progress
 from utils.rate import Rate
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
@@ -27,7 +28,7 @@ FOR_STATISTICS = 20  # batches that the statistics of averaged weights are taken
 
 def mean_cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """The usual loss: mean cross-entropy of the logits."""
-    answer = model(x)
+    answer = logits_in(model(x), x)
     with labels_noted(y):
         return F.cross_entropy(answer, y)
 
@@ -78,7 +79,7 @@ def fit(
     learned from (none, no label for each, NaN or infinity), a batch that the ranks cannot share, and a checkpoint of
     another training.
     """
-    x, y = train
+    x, y = pair_of(train)
     check_examples(x, y)
     batch_size = min(batch_size, len(x))
     if batch_size % number_of_ranks():
