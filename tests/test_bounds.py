@@ -1,9 +1,12 @@
 """Proofs by bounds: nothing lies outside of them, no proved image falls, and no last bit of a float32 refutes one."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrizations, prune
 
 from same_code import definitions
 from utils import bounds
@@ -284,6 +287,101 @@ def test_what_cannot_be_proved_is_named(digits):
         proved(fixed(lipschitz_net(digits, 8)), x, y, eps=0.1, by="lines")
     for by in WAYS:
         assert proved(mlp(digits), x[:0], y[:0], eps=0.1, by=by).shape == (0,)
+
+
+class Below(nn.ReLU):
+    def forward(self, x):
+        return -super().forward(x)
+
+
+class Squares(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).square()
+
+
+def hooked(model, at=None):
+    (model if at is None else model[at]).register_forward_hook(lambda layer, given, out: -out)
+    return model
+
+
+def patched(model):
+    model[2].forward = lambda x: -x
+    return model
+
+
+def three(relu=nn.ReLU, linear=nn.Linear, classes=3):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), linear(4, 8), relu(), nn.Linear(8, classes))
+
+
+@pytest.mark.parametrize("by", WAYS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: three(Below),
+        lambda: three(linear=Squares),
+        lambda: hooked(three()),
+        lambda: hooked(three(), 2),
+        lambda: hooked(three(), 1),
+        lambda: patched(three()),
+        lambda: nn.utils.spectral_norm(three()[1]),
+    ],
+    ids=[
+        "ReLU of one's own",
+        "Linear",
+        "hook",
+        "hook on ReLU",
+        "hook on Linear",
+        "method replaced",
+        "torch's old hook",
+    ],
+)
+def test_what_does_something_else_than_it_is_called_is_not_proved(model, by):
+    """Of a ReLU with the other sign, 40 images in 40 were proved, where 2 answers are right."""
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    for prove in (
+        lambda m: proved(m, x, m(x).argmax(1), eps=1e-4, by=by),
+        lambda m: lipschitz_radius(m, x, m(x).argmax(1)),
+    ):
+        with pytest.raises(TypeError, match=r"^proofs need a Sequential .* forward of its own or a hook: take it out"):
+            prove(model())
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_torchs_own_ways_to_weights_are_proved(by):
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    for change in (
+        parametrizations.weight_norm,
+        parametrizations.spectral_norm,
+        lambda layer: prune.remove(prune.l1_unstructured(layer, "weight", 0.3), "weight"),
+    ):
+        model = three()
+        model[1] = change(model[1])
+        y = model.eval()(x).argmax(1)
+        assert torch.equal(bounds.steps_of(model, x)[0].weight, model[1].weight.double()), (
+            "that of the model in float32"
+        )
+        assert proved(model, x, y, eps=1e-3, by=by).float().mean() > 0.5
+        assert not proved(model, x, (y + 1) % 3, eps=1e-3, by=by).any()
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_answers_that_are_no_logits_and_labels_of_no_class_are_not_proved(by):
+    """Of one column all was proved, for there is no other class; the label -1 was the last one."""
+    x, y = torch.rand(5, 4), torch.arange(5) % 3
+    for model in (three(classes=1), three()[:3], three()[1:2], nn.Sequential(nn.Flatten())):
+        images = x if len(model) > 1 else x[:, None]
+        for prove in (proved, lambda m, x, y, eps, by: lipschitz_radius(m, x, y)):
+            with pytest.raises(ValueError, match=r"^model must end in a linear layer with a logit for each"):
+                prove(model, images, 0 * y, eps=0.01, by=by)
+    for shift in (1, -1):
+        with pytest.raises(ValueError, match=r"y must lie in 0\.\.2"):
+            proved(three(), x, y + shift, eps=0.01, by=by)
+    for value in (math.nan, math.inf):
+        model = three()
+        model[1].weight.data[0, 0] = value
+        with pytest.raises(ValueError, match="weights that are NaN or infinite"):
+            proved(model, x, y, eps=0.01, by=by)
 
 
 class Backwards(nn.Sequential):

@@ -1089,3 +1089,15 @@ def test_the_ordinary_path_asks_no_more_than_before():
     with guard(model, x, y, eps=0.1) as (asked, x, y, _):
         gradient = loss_gradient(asked, x, margin, y)[2]
     assert torch.equal(gradient, loss_gradient(model, x, margin, y)[2])
+
+
+def test_the_checkup_takes_what_attacks_take():
+    model, x, y = plain()
+    want = examine(model, x[2:12], y[2:12], eps=0.1, advise=False).left
+    exported = DRESSES["exported"](copy_of(model))
+    assert examine(exported, x[2:12], y[2:12], eps=0.1, advise=False).left == want
+    with torch.inference_mode():
+        assert examine(copy_of(model), x[2:12] + 0, y[2:12] + 0, eps=0.1, advise=False).left == want
+    for level in (0, 1, "1%"):
+        with pytest.raises(ValueError, match=r"^level must be a number in \(0, 1\)"):
+            examine(model, x, y, eps=0.1, level=level)

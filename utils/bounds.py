@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils.arguments import number_in
+from utils.attacks.parts import check_labels
 from utils.data import Dataset
 from utils.guard import check_input
 from utils.models import Normalize
@@ -98,22 +99,52 @@ Steps = list[Affine | nn.Module]
 WHERE = "proofs need a Sequential of linear, convolution, normalisation, flatten, ReLU and MaxMin layers in float32"
 
 
+KNOWN = (nn.Linear, nn.Conv2d, Normalize, nn.Flatten, nn.ReLU, MaxMin, nn.Identity)
+
+
 def layers_of(model: nn.Module) -> list[nn.Module]:
     """The layers in the order in which they run, one that runs twice twice. A subclass may run its own otherwise."""
     return [layer for part in model for layer in layers_of(part)] if type(model) is nn.Sequential else [model]
 
 
+def as_its_class(layer: nn.Module) -> bool:
+    """Whether it does what the layer does that it is called by: no forward of its own, and no hook."""
+    known = next((kind for kind in (*KNOWN, nn.Sequential) if isinstance(layer, kind)), None)
+    own = "forward" in vars(layer) or layer._forward_hooks or layer._forward_pre_hooks
+    return known is not None and type(layer).forward is known.forward and not own
+
+
+def as_it_runs(layer: nn.Module) -> nn.Module:
+    """A copy with the weights as float32 has them, also those that a parametrization such as weight norm makes."""
+    copy = deepcopy(layer)
+    if made := {name: getattr(copy, name).detach().clone() for name in getattr(copy, "parametrizations", ())}:
+        copy.__class__ = type(copy).__mro__[1]  # `remove_parametrizations` would take the weights of the original, too
+        del copy.parametrizations
+        for name, value in made.items():
+            setattr(copy, name, nn.Parameter(value))
+    return copy
+
+
 def steps_of(model: nn.Module, x: Tensor) -> Steps:
-    """The model as affine maps of flat rows, and ReLU or MaxMin between them. TypeError for what else it may hold."""
+    """The model as affine maps of flat rows, and ReLU or MaxMin between them. TypeError for what else it may hold,
+    ValueError for answers that are no logits, or weights that are no numbers.
+    """
     shape, steps, layers = x.shape[1:], [], layers_of(model)
-    if any(p.dtype != torch.float32 for p in model.parameters()) or not all(
-        isinstance(layer, (nn.Linear, nn.Conv2d, Normalize, nn.Flatten, nn.ReLU, MaxMin, nn.Identity))
-        for layer in layers
-    ):
+    if any(p.dtype != torch.float32 for p in model.parameters()) or not all(isinstance(m, KNOWN) for m in layers):
         raise TypeError(f"{WHERE}, got {type(model).__name__}: {', '.join(type(m).__name__ for m in layers)}")
+    if other := [
+        m for m in (*model.modules(), *layers) if isinstance(m, (*KNOWN, nn.Sequential)) and not as_its_class(m)
+    ]:
+        name = type(other[0]).__name__
+        raise TypeError(
+            f"{WHERE} as torch runs them, and {name} has a forward of its own or a hook: take it out (of weight norm "
+            "and pruning, by torch.nn.utils.remove_weight_norm and prune.remove)"
+        )
+    if not all(t.isfinite().all() for t in (*model.parameters(), *model.buffers())):
+        raise ValueError("model has weights that are NaN or infinite: nothing can be proved of it")
     for layer in layers:
         zero = torch.zeros(1, *shape, dtype=torch.float64, device=x.device)
-        exact = deepcopy(layer).double()
+        exact = as_it_runs(layer).double()
         if isinstance(layer, (nn.Linear, nn.Conv2d, Normalize)):
             bias = exact(zero).flatten()
             if isinstance(layer, Normalize):
@@ -127,6 +158,11 @@ def steps_of(model: nn.Module, x: Tensor) -> Steps:
             exact.inplace = False  # the bounds before it are needed as they were
             steps.append(exact)
         shape = exact(zero).shape[1:]
+    if not (steps and isinstance(steps[-1], Affine) and len(shape) == 1 and shape[0] > 1):
+        raise ValueError(
+            f"model must end in a linear layer with a logit for each of two classes or more, and its answers have the "
+            f"shape (N, {', '.join(map(str, shape))})"
+        )
     return steps
 
 
@@ -166,6 +202,7 @@ def ball(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 def spread(y: Tensor, classes: int) -> Tensor:
     """The rows that take a logit away from the label's, (N, classes, classes)."""
+    check_labels(torch.empty(0, classes), y)
     one = torch.eye(classes, dtype=torch.float64, device=y.device)
     return one[y][:, None] - one
 

@@ -88,6 +88,7 @@ def examine(
     ValueError or TypeError in one sentence for arguments that cannot be used.
     """
     eps = number_in("eps", eps, "(0, 1]", hint="in steps of 1/255? divide it by 255")
+    level = number_in("level", level, "(0, 1)")
     x, y, _ = check_input(model, x, y, eps=eps, norm="linf")
     where = next((t.device for t in (*model.parameters(), *model.buffers())), x.device)
     weights = [p.dtype for p in model.parameters() if p.dtype in (torch.float32, torch.float64)]
@@ -96,6 +97,7 @@ def examine(
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
     with warnings.catch_warnings(), lent(model, seed=seed, device=x.device):
         warnings.simplefilter("ignore")
+        x, y = (t.clone() if t.is_inference() else t for t in (x, y))  # autograd refuses inference tensors
         measured = Measurements(model, x, y, eps=eps, seed=whole("seed", seed, None))
         check_labels(measured.answer, y)
         if (problem := unusable(measured)) is not None:

@@ -1,5 +1,7 @@
 """Any classifier, made fit for attacks: logits out, whatever the model returns."""
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor, nn
 
@@ -34,6 +36,11 @@ class Raw(nn.Module):
         if x.requires_grad and not answer.requires_grad:
             answer = answer + 0 * x.flatten(1).sum(1, keepdim=True).to(answer.dtype)
         return answer
+
+    def train(self, mode: bool = True):
+        with suppress(NotImplementedError):  # an exported program keeps the mode that it was exported in
+            super().train(mode)
+        return self
 
     def look_for_gradient(self, x: Tensor) -> None:
         """Find out whether its answers have a gradient, from a few inputs; its random numbers stay where they are."""
