@@ -413,6 +413,8 @@ class Host:
         os.chdir(Path(file).parent)
         sys.path[0], sys.argv = str(Path(file).parent), [file]
         said = f"{file}:{function}" if function else file
+        torch.manual_seed(0)  # weights that are drawn, and not read, are the same each time
+        random.seed(0)
         if function:
             with blame(f"{file} failed when it was run"):
                 module = run_file(file)
