@@ -658,6 +658,12 @@ def test_weights_that_were_saved_from_a_wrapper(build, prefix):
         assert torch.equal(build(code, inside)(x), torch.tensor([[4.0, 6.0]])), "a layer was wrapped"
 
 
+def test_weights_that_are_drawn_are_the_same_each_time(build):
+    """The same command gave another accuracy, and so another verdict, at each call."""
+    code, x = LINEAR.format("nn.Linear(2, 2)").replace("    torch.manual_seed(0)\n", ""), torch.rand(3, 2)
+    assert torch.equal(build(code)(x), build(code)(x))
+
+
 def test_weights_that_are_none_are_no_weights(build):
     """The model was measured as it began."""
     with pytest.raises(ValueError, match=r"weights\.safetensors holds no weights"):
