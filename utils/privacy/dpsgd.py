@@ -22,7 +22,7 @@ from utils.layerwise import as_weight, outer_factors, patches
 from utils.progress import progress
 from utils.training.optimizers import SGD
 
-IN_CACHE = 2**19  # numbers of patches that are made at a time
+IN_CACHE = 2**18  # numbers of patches that are made at a time
 AT_ONCE = 2**26  # numbers of per-example gradients that are in memory at a time
 NOT_FINITE = "an example whose gradient is not finite counts as 0: look for NaN, infinity or huge numbers in x"
 
