@@ -71,11 +71,6 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
     return one_at_a_time(model, learning, x, y, clip)
 
 
-def quick(x: Tensor) -> Tensor:
-    """Images in the layout in which a processor convolves them sooner, and their patches are copied sooner."""
-    return x.clone(memory_format=torch.channels_last) if x.dim() == 4 and x.device.type == "cpu" else x
-
-
 # Any model.
 
 
@@ -198,6 +193,11 @@ def by_loop(model: nn.Module, learning: dict[str, Tensor], x: Tensor, y: Tensor)
 
 
 # Book-keeping.
+
+
+def quick(x: Tensor) -> Tensor:
+    """Images in the layout in which a processor convolves them sooner, and their patches are copied sooner."""
+    return x.clone(memory_format=torch.channels_last) if x.dim() == 4 and x.device.type == "cpu" else x
 
 
 def book_keeping(seen: list, clip: float) -> tuple[dict[str, Tensor], Tensor]:
