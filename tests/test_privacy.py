@@ -13,11 +13,12 @@ from scipy import fft, integrate, signal, special, stats
 from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from same_code import definitions
 from utils.data import load
 from utils.evaluation import accuracy
-from utils.layerwise import plain_chain
+from utils.layerwise import patches, plain_chain
 from utils.models import mlp, small_cnn
 from utils.privacy import (
     accountant,
@@ -345,6 +346,41 @@ def test_book_keeping_is_right_for_every_kind_of_convolution(data):
     want, by_loop = clipped_by_hand(looped(model, x, y), clip)
     same(total, want, 1e-12)
     assert torch.allclose(lengths, by_loop, rtol=1e-10)
+
+
+@pytest.mark.parametrize("side, channels", [(9, 1), (9, 3), (4, 3)])
+def test_patches_are_those_of_unfold_in_every_layout(side, channels):
+    """Short rows of patches and long ones are copied in different orders."""
+    torch.manual_seed(0)
+    layer, x = nn.Conv2d(channels, 4, (2, 3), (2, 1), (1, 0), (1, 2)), torch.rand(3, channels, side, 9)
+    how = (layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+    want = F.unfold(x, *how).unflatten(1, (channels, -1)).transpose(1, 2).flatten(1, 2).mT
+    for images in (x, x.clone(memory_format=torch.channels_last), x.mT.contiguous().mT):
+        assert torch.equal(patches(layer, images), want)
+
+
+class Layouts(TorchDispatchMode):
+    """Notes how a ReLU's gradient and its output lie in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.threshold_backward.default and args[0].dim() == 4:
+            self.seen.append((args[0].stride(), args[1].stride()))
+        return function(*args, **(kwargs or {}))
+
+
+def test_images_and_their_gradients_keep_one_layout():
+    """A ReLU whose gradient comes from Flatten, in the other one, takes ten times as long."""
+    data = load("digits")
+    torch.manual_seed(0)
+    model, (x, y) = small_cnn(data), data.train.take(5)
+    with Layouts() as layouts:
+        clipped_sum(model, x, y, 1.0)
+    assert len(layouts.seen) == 2
+    assert all(mine == its and mine[1] == 1 for mine, its in layouts.seen), layouts.seen
 
 
 class Twice(nn.Module):

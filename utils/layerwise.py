@@ -57,6 +57,10 @@ def unhooked(model: nn.Module) -> bool:
     return not nn.modules.module._has_any_global_hook()
 
 
+def as_channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
 def outer_factors(model: nn.Module, x: Tensor, y: Tensor, *, again: bool = False) -> list:
     """For each layer with weights: how their names begin, itself, the loss's gradients by its outputs (N, out, L), and
     its inputs. None at all where the model is no plain chain, or something on the way is not as expected.
@@ -72,6 +76,8 @@ def outer_factors(model: nn.Module, x: Tensor, y: Tensor, *, again: bool = False
             if isinstance(layer, Normalize) and (h is not x or max(layer.mean.dim(), layer.std.dim()) >= x.dim()):
                 return []  # it could stretch the first dimension
             a, h = h, layer.forward(h)
+            if h.dim() == 4 and h.requires_grad and h.is_contiguous(memory_format=torch.channels_last):
+                h.register_hook(as_channels_last)  # Flatten's is not: a ReLU of two layouts takes ten times as long
             for hook in layer._forward_hooks.values():
                 version = h._version
                 if hook(layer, (a,), h) is not None or h._version != version:
@@ -95,18 +101,21 @@ def outer_factors(model: nn.Module, x: Tensor, y: Tensor, *, again: bool = False
 def patches(layer: nn.Module, x: Tensor) -> Tensor:
     """What each output place of a layer sees, (N, L, in), in the order row, column, channel: `F.unfold`, but quick.
 
-    A convolution is a linear layer on L patches.
+    A convolution is a linear layer on L patches. They are copied in the longer runs: of a patch's row, or of places.
     """
     if isinstance(layer, nn.Linear):
         return x[:, None]
     up, left = (0, 0) if layer.padding == "valid" else layer.padding
-    x = F.pad(x, (left, left, up, up)).movedim(1, -1).contiguous()  # (N, H, W, C)
-    n, *sides, c = x.shape
+    x = F.pad(as_channels_last(x), (left, left, up, up)).movedim(1, -1).contiguous()
+    n, *sides, c = x.shape  # (N, H, W, C)
     step, reach = layer.stride, [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
     rows, columns = ((side - r - 1) // s + 1 for side, r, s in zip(sides, reach, step, strict=True))
     image, row, column, _ = x.stride()
-    moves = (step[0] * row, step[1] * column, layer.dilation[0] * row, layer.dilation[1] * column)
-    return x.as_strided((n, rows, columns, *layer.kernel_size, c), (image, *moves, 1)).reshape(n, rows * columns, -1)
+    places, shifts = (rows, columns), (step[0] * row, step[1] * column)
+    patch, moves = (*layer.kernel_size, c), (layer.dilation[0] * row, layer.dilation[1] * column, 1)
+    if layer.kernel_size[1] * c < columns:
+        return x.as_strided((n, *patch, *places), (image, *moves, *shifts)).reshape(n, -1, rows * columns).mT
+    return x.as_strided((n, *places, *patch), (image, *shifts, *moves)).reshape(n, rows * columns, -1)
 
 
 def as_weight(layer: nn.Module, numbers: Tensor) -> Tensor:
