@@ -496,6 +496,8 @@ def typical(usual):
 
 def asks_again(queries, usual, run_length=10_000):
     """After how many queries of an account an alarm comes, or len + 1."""
+    if len(queries) < 2:
+        return len(queries) + 1  # whose image was wrong from the start has asked nothing near
     near = monitoring.closeness(usual, nearest(queries))  # a surprise again, of small distances only
     coins = monitoring.e_detector(near, mean=typical(usual))
     return int(monitoring.first_alarm(coins, run_length)) + 2
