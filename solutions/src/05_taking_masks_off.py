@@ -538,6 +538,20 @@ expect.that(
     expected=f"{float(wanted[0]):.2f} for the first image, up to chance",
     got=found[:5],
 )
+mean, usual, top = (float(part.mean()) for part in (found, chances.mean(0), chances.amax(0)))
+expect.that(
+    mean < (usual + top) / 2,
+    "for many images the try is chosen on which the model is right most often: it is asked where it is least often",
+    expected=f"{float(wanted.mean()):.2f} on the average",
+    got=mean,
+)
+expect.that(
+    mean < wanted.mean() + 0.1 or mean > usual - 0.05,
+    "the tries that are chosen are better than most, and not the best: "
+    "do all draws have a part in the choice, or only one or a few?",
+    expected=f"{float(wanted.mean()):.2f} on the average, with 150 draws",
+    got=mean,
+)
 expect.that(
     (found - wanted).mean() < 0.1,
     "for many images another try is worse: choose for each image the try on which the model is right least often",
@@ -687,6 +701,12 @@ expect.that(
     "these are weights for pixels: the line lies in the features, which body gives",
     expected="a difference of features",
 )
+expect.that(
+    not (float(high @ w) - b > 0 > float((low @ w).max()) - b) or float(high @ w) + b > 0,
+    "the bias has the wrong sign: at the border, features @ w and b add up to 0",
+    expected="a sum above 0 for the corner",
+    got=float(high @ w) + b,
+)
 expect.that(float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b)
 expect.that(
     float((low @ w).max()) + b < 0,
@@ -805,15 +825,17 @@ def take_off(mask, net, x, y, *, eps):
 
 # %%
 # CHECK take_off, 2 points
+unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
 found = expect.images(expect.leaves_arguments(take_off, Quantize(), loud, x, y, eps=0.2), x, 0.2)
 left = accuracy(masked, (found, y))
 if left.k > 0.2 * left.n:
     bare = accuracy(net, (expect.images(take_off(nn.Identity(), net, x, y, eps=0.2), x, 0.2), y))
-    expect.that(
-        bare.k <= 0.2 * bare.n,
+    expect.few_left(
+        bare,
+        0.2 * bare.n,
+        unmasked,
+        x,
         "the attack does not get the net wrong even without mask and shouting: begin there",
-        expected=f"at most {int(0.2 * left.n)} of {left.n} right",
-        got=f"{left.k} right, and {bare.k} without mask and shouting",
     )
     quiet = nn.Sequential(Quantize(), net)
     quiet = accuracy(quiet, (expect.images(take_off(Quantize(), net, x, y, eps=0.2), x, 0.2), y))
@@ -867,6 +889,17 @@ torch.manual_seed(seed)
 noisy = nn.Sequential(Noise(0.1), loud)
 found = expect.images(expect.leaves_arguments(take_off, Noise(0.1), loud, x[:200], y[:200], eps=0.2), x[:200], 0.2)
 right = torch.stack([predict(noisy, found) == y[:200] for _ in range(10)]).float().mean()
+if right > 0.2:
+    unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
+    bare = accuracy(loud, (expect.images(unmasked(loud, x[:200], y[:200], 0.2), x[:200], 0.2), y[:200]))
+    expect.few_left(
+        bare,
+        0.2 * bare.n,
+        unmasked,
+        x,
+        "the attack does not get the loud net wrong even where nothing is masked: begin there",
+        loud=1000,
+    )
 expect.that(
     right <= 0.2,
     "behind noise too many answers are right on fresh draws: does the net see in each step what the mask shows?",
