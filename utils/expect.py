@@ -86,6 +86,21 @@ def images(value: object, x: Tensor, eps: float) -> Tensor:
     words = f"|x_adv - x| <= {eps:g} in every pixel, and 0 <= x_adv <= 1"
     over = float((x_adv - x).abs().max()) - eps
     low, high = float(x_adv.min()), float(x_adv.max())
+    change = x_adv - x
+    that(
+        (over <= 1e-5 and low >= -1e-5) or float(x_adv.abs().max()) > eps + 1e-5 or float(x.max()) <= 2 * eps,
+        "this is a change of up to eps, and an image is asked: x and the change together",
+        expected=words,
+        got=f"{low:.4g} to {high:.4g}",
+    )
+    for way, side, other in (("up", change, -change), ("down", -change, change)):
+        that(
+            not (low >= -1e-5 and high <= 1 + 1e-5 and float(side.max()) > eps + 1e-5 and eps > 0)
+            or not eps - 1e-5 <= float(other.max()) <= eps + 1e-5,
+            f"pixels left the eps-ball, but only {way}: the change is bounded on both sides",
+            expected=words,
+            got=f"a pixel went {way} by {float(side.max()):.4g}",
+        )
     that(
         low >= -1e-5 and high <= 1 + 1e-5,
         "left [0, 1]: clamp the images after the step",
@@ -147,13 +162,13 @@ def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", at
 
 
 def none_of(value: Tensor, wanted: Tensor, mistakes: dict[str, Tensor], *, atol: float = 1e-5) -> None:
-    """Raise `Unmet` with the name of a mistake whose result the answer is: `mistakes` holds {message: what it gives}.
+    """Raise `Unmet` with the name of the mistake whose result the answer is: `mistakes` holds {message: what it gives}.
 
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
-        for message, other in mistakes.items():
-            that(not torch.allclose(value, other, rtol=0, atol=atol), message)
+        alike = {what: other for what, other in mistakes.items() if torch.allclose(value, other, rtol=0, atol=atol)}
+        that(not alike, min(alike, key=lambda what: float((value - alike[what]).abs().max()), default=""))
 
 
 def few_left(
@@ -185,7 +200,7 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     way = 2.0 * torch.randint(0, 2, (pixels,), generator=random) - 1
     size = 10 ** (2 * torch.rand(pixels, generator=random))  # of slopes, the largest a hundred times the smallest
     size /= size.sum()
-    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    labels = torch.tensor([0, 1, 1, 0, 0, 1])
     sides = 2.0 * labels - 1
     images = (0.5 + 0.25 * sides[:, None] * way).view(6, *x.shape[1:])  # all right, and so in their whole balls
 
@@ -205,9 +220,13 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     up = moved(straight(1), images, labels)
     large, small = size > size.median(), size <= size.median()
     if not up.any():
-        return "on a network with small logits no pixel moves: does the step follow the sign of the loss's gradient?"
+        if moved(straight(1), images[:1], labels[:1]).any():
+            return "an image that moves by itself stays where it is in a batch: each should follow its own loss"
+        return "on a network with small logits no pixel moves: has your loss a gradient, and does the step follow it?"
     if float(up.mean()) < -0.3:
-        return "the images go down the loss of y, where an attacker wants it up"
+        if float(up.mean()) < -0.9 * float(up.abs().mean()):
+            return "the images go down the loss of y, where an attacker wants it up"
+        return "on some images the loss of y falls: does each image climb the loss of its own label?"
     one, other = up[0] * way, -up[1] * way  # the changes of two images whose gradients are opposite
     if float((one * other).mean()) > 0.5 * float((one * one).mean()):
         return "all images of a batch move the same way: each should follow the gradient of its own loss"
@@ -216,7 +235,9 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     if float(up[:, small].abs().mean()) < 0.5 * float(up[:, large].abs().mean()):
         return "pixels with a small gradient hardly move: let only its sign count, so that each can reach the edge"
     if float(up.amax()) < 0.9:
-        return f"all steps together go only {100 * float(up.amax()):.0f} % of eps: they cannot cross the ball"
+        return (
+            f"all steps together lead only {100 * float(up.amax()):.0f} % of eps away from x: they do not use the ball"
+        )
     if float(up.mean()) < 0.95:
         return (
             f"on a network that is linear each pixel should end at the edge of the ball, and they go "
@@ -225,8 +246,10 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
         )
     wrong = moved(straight(1), images, 1 - labels)
     if float(wrong.mean()) < -0.3:
-        return "images that are wrong go back: it is the loss of y that should go up, and not that of the prediction"
-    mixed = moved(straight(1), images, torch.tensor([0, 1, 0, 1, 1, 0]))
+        return (
+            "images that are wrong go back towards y: let the loss of y go up there too, and not that of the prediction"
+        )
+    mixed = moved(straight(1), images, torch.tensor([0, 1, 1, 0, 1, 0]))
     if float(mixed[:4].mean()) < 0.5:
         return "images that are right stay behind where others of the batch are wrong: each goes on by itself"
     if loud > 1 and float(moved(straight(loud), images, labels).mean()) < 0.5:
@@ -255,7 +278,8 @@ def leaves_arguments(function, *args, **kwargs) -> object:
     changed = snapshot([args, kwargs]) != before or getattr(function, "changed", False)
     that(
         not changed,
-        "changed its arguments: work on a copy, and leave the model's weights, their requires_grad and its mode alone",
+        "changed its arguments: work on a copy, and leave the model's weights, their requires_grad and its mode alone; "
+        "BatchNorm changes when it is asked in training mode",
         expected="tensors, lists and model as they were before the call",
     )
     return result

@@ -165,7 +165,11 @@ alone = torch.cat(
     [expect.images(fgsm(model, x[i : i + 1], y[i : i + 1], eps=0.1), x[i : i + 1], 0.1) for i in some[:5]]
 )
 expect.equal(
-    batch, alone, "an image's result depends on the others in the batch: each has a label of its own", share=0.99
+    batch,
+    alone,
+    "an image's result depends on the others in the batch: each has a label of its own, "
+    "and a gradient of which only the sign counts, however small it is",
+    share=0.99,
 )
 for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)), "labels that the model denies")):
     for eps in (0.04, 0.2):
@@ -328,6 +332,13 @@ distance, labels = ((points - 0.5) @ w).abs() / w.abs().sum(), linear(points).ar
 grid = [0.005, 0.01, 0.02, 0.04]
 wanted = torch.tensor([next((eps for eps in grid if eps > d), math.inf) for d in distance])
 found = expect.tensor(smallest_eps(linear, attacks.fgsm, points, labels, grid), like=wanted)
+held = found[wanted.isinf()].unique()
+expect.that(
+    held.numel() != 1 or torch.isin(held, torch.tensor([0.0, math.inf, *grid])).all(),
+    "images that withstand every budget of the grid have another number than is asked: for these it is inf",
+    expected="inf for those that never fall",
+    got=held,
+)
 expect.that(
     torch.isin(found, torch.tensor([0.0, math.inf, *grid])).all(),
     "an answer is no budget of the grid: it is asked how much the attack was allowed, not how far the images went",

@@ -73,20 +73,31 @@ def project(x_adv, x, *, eps, norm):
 # CHECK project_linf, 1 point
 torch.manual_seed(seed)
 far = x[:50] + torch.randn_like(x[:50])
-close = 0.3 + 0.4 * x[:9]  # in [0, 1], as 0.05 more of it is
-expect.equal(
-    expect.tensor(project(close + 0.05, close, eps=0.1, norm="linf"), like=close),
-    close + 0.05,
-    "an image that is in the ball and in [0, 1] has changed: it stays as it is",
-    expected="the same image",
-)
 near = expect.tensor(expect.leaves_arguments(project, far, x[:50], eps=0.1, norm="linf"), like=far)
+expect.that(
+    (near != x[:50]).any(),
+    "an image outside of the ball is put back to x: the nearest image of the ball is at its edge",
+    expected="pixels that are moved to the edge",
+)
 expect.that(
     not (near.min() < -0.05 and near.abs().max() <= 0.1 + 1e-5),
     "this is a change of up to eps, and an image is asked: x and the change together",
     expected="images near x",
 )
 expect.images(near, x[:50], 0.1)
+close = 0.3 + 0.4 * x[:9]  # in [0, 1], as 0.05 more of it is
+inside = expect.tensor(project(close + 0.05, close, eps=0.1, norm="linf"), like=close)
+expect.that(
+    ((inside - close).flatten(1).norm(dim=1) - 0.1).abs().max() > 1e-4,
+    'with norm="linf" the change of an image is made eps long, as for "l2": are the two exchanged?',
+    expected="a change of 0.05 in each pixel, as before",
+)
+expect.equal(
+    inside,
+    close + 0.05,
+    "an image that is in the ball and in [0, 1] has changed: it stays as it is",
+    expected="the same image",
+)
 ### BEGIN HIDDEN TESTS
 for eps, shape in ((0.1, (20, 1, 8, 8)), (0.3, (7, 5)), (0.0, (3, 2, 2)), (0.05, (1, 3, 4, 4))):
     middle = torch.rand(shape).round(decimals=1)
@@ -113,6 +124,12 @@ radius = float(lengths.median())
 found = expect.tensor(expect.leaves_arguments(project, far, middle, eps=radius, norm="l2"), like=middle)
 change = (found - middle).flatten(1).norm(dim=1)
 near = middle + 0.01 * radius * (far - middle)
+expect.that(
+    not (found < 0.2).all(),
+    "this is a change, and an image is asked: x and the change together",
+    expected="images near x, which is 0.5",
+    got=found[0],
+)
 expect.equal(
     expect.tensor(project(near, middle, eps=radius, norm="l2"), like=middle),
     near,
@@ -125,6 +142,17 @@ expect.that(
     'with norm="l2" no change is shortened, however small eps is: is the text compared with "l2"?',
     expected=f"lengths of at most {1e-3 * radius:.3g}",
     got=(tight - middle).flatten(1).norm(dim=1),
+)
+expect.that(
+    ((tight - middle).abs() - 1e-3 * radius).abs().max() > 1e-6,
+    'with norm="l2" each pixel is limited by itself, as for "linf": the change as a whole may be eps long',
+    expected=f"lengths of at most {1e-3 * radius:.3g}",
+    got=(tight - middle).flatten(1).norm(dim=1),
+)
+expect.that(
+    (tight != middle).any(),
+    "an image outside of the ball is put back to x: the nearest image of the ball is at its edge",
+    expected="changes that are shortened",
 )
 alone = [expect.tensor(project(far[i : i + 1], middle[:1], eps=radius, norm="l2"), like=middle[:1]) for i in range(6)]
 expect.equal(
@@ -226,6 +254,13 @@ def margin(logits, y):
 # CHECK margin, 2 points
 logits, labels = torch.tensor([[2.0, 5.0, 1.0], [2.0, 5.0, 1.0], [0.0, 0.0, 4.0]]), torch.tensor([1, 0, 2])
 found = expect.tensor(expect.leaves_arguments(margin, logits, labels), like=logits[:, 0])
+expect.that(
+    found[1] != 0,
+    "a margin is 0 where the answer is wrong: there it is above 0, "
+    "the largest logit of the other classes minus the label's own, and how far above counts",
+    expected="negative, positive, negative",
+    got=found,
+)
 expect.that(
     (found != 0).all(),
     "a margin is 0 where none should be: it is below 0 where the answer is right, for the label's own logit is out of "
@@ -348,6 +383,11 @@ expect.that(
     not same.all(1).any(),
     "one try is taken for all images: choose for each image on its own",
     expected="images from several tries",
+)
+expect.that(
+    same[0].any(),
+    "the first try is never chosen, also where it has the highest margin",
+    expected="each of the tries where it is the best",
 )
 expect.that(
     same[:, leads.argmax(0) == len(tries) - 1][-1].any(),
@@ -476,7 +516,12 @@ def attack_loud(model, x, y, *, eps):
 found = expect.images(expect.leaves_arguments(attack_loud, loud, x, y, eps=0.15), x, 0.15)
 left = accuracy(loud, (found, y))
 expect.few_left(
-    left, 0.4 * left.n, attack_loud, x, "where the model is sure, does your loss have a gradient?", loud=100
+    left,
+    0.4 * left.n,
+    attack_loud,
+    x,
+    "does the attack stop too early, or for all images at once, or return another image than its best?",
+    loud=100,
 )
 ### BEGIN HIDDEN TESTS
 other = copy.deepcopy(trained(seed))

@@ -337,21 +337,12 @@ expect.that(
     expected="1, whatever eps is",
     got=wide,
 )
-sure = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))  # 200 images whose gradients are from 1e-33 to 1e-45 and below
-sure[1].weight.data, sure[1].bias.data = torch.zeros(2, 64), torch.zeros(2)
-sure[1].weight.data[:, 0] = torch.tensor([50.0, -50.0])
-line = torch.zeros(200, 1, 8, 8)
-line[:, 0, 0, 0] = torch.linspace(0.75, 1.1, 200)
-zeros = torch.zeros(200, dtype=torch.int64)
-alone = [worth(sure, line[i : i + 1], zeros[:1], eps=0.0, draws=1)["not 0"] for i in range(0, 200, 8)]
-alone = sum(expect.number(one, "not 0") for one in alone) / 25
-together = expect.number(worth(sure, line, zeros, eps=0.0, draws=1)["not 0"], "not 0")
+share = expect.number(worth(loud.eval(), x, y, eps=0.04, draws=1)["same"], "same")
 expect.that(
-    abs(alone - together) < 0.09,
-    "not 0: an image that has a gradient by itself has none in a batch: each has a loss of its own, "
-    "and a mean over the batch makes faint gradients fainter",
-    expected=f"{alone:.2f}, as one by one",
-    got=together,
+    share not in (0, 1) or some in (0, 1),
+    "same: all images of a batch get one answer: each has a cosine of its own",
+    expected=f"{some:.3f}",
+    got=share,
 )
 for question, m, wanted, why in cases:
     share = expect.number(expect.leaves_arguments(worth, m.eval(), x, y, eps=0.04, draws=1)[question], question)
@@ -389,6 +380,7 @@ for name, m, wanted in (("plain", model, 1.0), ("quantised", masked["quantised"]
     found = expect.leaves_arguments(worth, m, x, y, eps=0.02, draws=1)
     expect.that(isinstance(found, dict) and "uphill" in found, "no such dictionary", expected=words)
     share = expect.number(found["uphill"], "uphill")
+    expect.that(0 <= share <= 1, "uphill is no share", expected=words, got=share)
     expect.that(
         abs(share - wanted) < 0.03,
         f"uphill: another share for the {name} model: uphill is a higher margin after the step than before, "
@@ -417,6 +409,7 @@ named = {
     "uphill: the gradient is that of the prediction's loss, and not that of y": [],
     "uphill: the step goes down the loss": [],
     "uphill: the step is eps times a gradient of length 1, and not eps times its sign": [],
+    "uphill: the margin is that of the prediction, and not that of y": [],
     "uphill: images count that are wrong after the step, and a higher margin is asked, whether wrong or not": [],
 }
 right, shares = [], []
@@ -438,6 +431,8 @@ for who, labels in given_labels.items():
             with torch.no_grad():
                 loss = [F.cross_entropy(m(some), labels, reduction="none") for some in (ahead, x)]
                 wrong = margin(m(ahead), labels) > 0
+                said = predict(m, x)
+                denied = margin(m(ahead), said) > margin(m(x), said)
             slips = (
                 after((x + eps * gradient).clamp(0, 1)) > 0,
                 loss[0] > loss[1],
@@ -445,6 +440,7 @@ for who, labels in given_labels.items():
                 after((x + eps * own.sign()).clamp(0, 1)) > 0,
                 after((x - eps * gradient.sign()).clamp(0, 1)) > 0,
                 after((x + eps * gradient / length).clamp(0, 1)) > 0,
+                denied,
                 wrong,
             )
             for told, slip in zip(named.values(), slips, strict=True):
@@ -639,7 +635,8 @@ for shape in ((300, 6), (300, 1, 2, 3)):
         )
         expect.that(
             share <= most,
-            "with one draw the choice is better than one draw can tell: make as many calls as you are told",
+            "with one draw the choice is better than one draw can tell: does each call draw its own numbers, unseeded, "
+            "and are there as many calls as you are told?",
             expected="a choice that errs now and then",
             got=f"{100 * share:.0f} % chosen well",
         )
@@ -933,6 +930,13 @@ for name, m in masked.items():
             "too many answers are still right, and for a model without a mask the loss of y fell: climb it",
             expected=f"above {before:.3g}",
             got=loss,
+        )
+        expect.that(
+            accuracy(model, (bare, y)).k > 0.85 * left.n,
+            "too many answers are still right, and a model without a mask is fooled only at times: "
+            "does each step climb the loss of y, on every image, and from where the last one ended?",
+            expected=few,
+            got=left,
         )
         expect.that(
             False,

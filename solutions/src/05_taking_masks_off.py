@@ -538,6 +538,19 @@ expect.that(
     expected=f"{float(wanted[0]):.2f} for the first image, up to chance",
     got=found[:5],
 )
+expect.that(
+    (found - chances.mean(0)).abs().max() > 0.15,
+    "this is the mean over the tries: choose the try first on which the model is right least often, and judge that one",
+    expected=f"{float(wanted.mean()):.2f} on the average",
+    got=float(found.mean()),
+)
+for number, name in ((0, "first"), (3, "last")):
+    best, off = chances.argmin(0) == number, found - wanted
+    expect.that(
+        not best.any() or best.all() or off[best].mean() < 0.15 or off[~best].abs().mean() > 0.1,
+        f"the {name} try is never chosen, also where the model is right least often on it",
+        expected="each of the tries where it is the worst",
+    )
 mean, usual, top = (float(part.mean()) for part in (found, chances.mean(0), chances.amax(0)))
 expect.that(
     mean < (usual + top) / 2,
@@ -700,6 +713,11 @@ expect.that(
     not F.cosine_similarity(w, (corner - inner.mean(0)).flatten(), dim=0) > 0.999,
     "these are weights for pixels: the line lies in the features, which body gives",
     expected="a difference of features",
+)
+expect.that(
+    not F.cosine_similarity(w, high - low.mean(0), dim=0) < -0.99,
+    "w points from the corner to the inner points: it should point to the corner, which is called 1",
+    expected="the other way round",
 )
 expect.that(
     not (float(high @ w) - b > 0 > float((low @ w).max()) - b) or float(high @ w) + b > 0,
@@ -872,6 +890,10 @@ for mask, scale, name in ((Quantize(4), 30_000.0, "rounds to four levels"), (JPE
     shouting = nn.Sequential(*other, Saturate(scale))
     found = expect.images(take_off(mask, shouting, x, y, eps=0.2), x, 0.2)
     left = accuracy(nn.Sequential(mask, shouting), (found, y))
+    if left.k > 0.2 * left.n:
+        bare = accuracy(shouting, (expect.images(unmasked(shouting, x, y, 0.2), x, 0.2), y))
+        why = f"another net, {scale:g} times as loud, is right too often even where nothing is masked"
+        expect.few_left(bare, 0.2 * bare.n, unmasked, x, why, loud=scale)
     expect.that(
         left.k <= 0.2 * left.n,
         f"too many answers are still right on another net, {scale:g} times as loud, whose mask {name}",
@@ -914,6 +936,11 @@ for sigma, most in ((0.15, 0.2), (0.05, 0.2)):
     images, labels, noisy = x[some], y[some], nn.Sequential(Noise(sigma), shouting)
     found = expect.images(take_off(Noise(sigma), shouting, images, labels, eps=0.2), images, 0.2)
     right = torch.stack([predict(noisy, found) == labels for _ in range(10)]).float().mean()
+    if right > most:
+        unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
+        bare = accuracy(shouting, (expect.images(unmasked(shouting, images, labels, 0.2), images, 0.2), labels))
+        why = "another net, 3000 times as loud, is right too often even where nothing is masked"
+        expect.few_left(bare, 0.2 * bare.n, unmasked, x, why, loud=3000)
     expect.that(
         right <= most,
         f"behind noise of {sigma} too many answers of another net are right on fresh draws",

@@ -69,7 +69,7 @@ expect.that(
 )
 expect.that(
     found > 0,
-    "the loss is negative: it should be high where the network is wrong",
+    "the loss is negative: minus the logarithm of a probability is not. It should be high where the network is wrong",
     expected=f"{usual:.4f}",
     got=found,
 )
@@ -92,6 +92,16 @@ expect.that(
     expected=f"{usual:.4f}",
     got=found,
 )
+named = {
+    "the logits go through a softmax twice": F.cross_entropy(logits.softmax(1), hard),
+    "each class has a sigmoid of its own: a softmax over the classes is asked": -F.logsigmoid(logits)[
+        range(40), hard
+    ].mean(),
+    "the logits are divided by 2 first": F.cross_entropy(logits / 2, hard),
+    "the logits are multiplied by 2 first": F.cross_entropy(2 * logits, hard),
+    "this is a squared error, and no cross-entropy": (logits.softmax(1) - F.one_hot(hard, 6)).square().sum(1).mean(),
+}
+expect.none_of(torch.tensor(found), torch.tensor(usual), named, atol=1e-4)
 expect.that(
     abs(found - usual) < 1e-4,
     "with labels that are sure of one class this is not the usual cross-entropy: the logits go through one softmax, "
@@ -115,7 +125,7 @@ for classes, size, heat in ((10, 4.0, 1), (3, 1.0, 2), (10, 2000.0, 300), (7, 0.
     near = lambda value, found=found: abs(found - value) <= 2e-4 * max(abs(float(value)), 1e-3)  # noqa: E731
     expect.that(
         near(wanted) or not near(-wanted),
-        "the loss is negative: it should be high where the network is wrong",
+        "the loss is negative: minus the logarithm of a probability is not, and high where the network is wrong",
         got=found,
     )
     for divisor, words in ((1 / 30, "a sum over the images"), (classes, "also a mean over the classes")):
@@ -147,8 +157,7 @@ for classes, size, heat in ((10, 4.0, 1), (3, 1.0, 2), (10, 2000.0, 300), (7, 0.
     )
     expect.that(
         near(wanted),
-        "another number than the mean of the images' cross-entropies: what stands in the logarithm, and is it "
-        "a softmax of the logits as they are, also of large ones?",
+        "another number than the mean of the images' cross-entropies with labels that are unsure",
         expected=f"{wanted:.4f} for {classes} classes and logits of about {size:g}",
         got=found,
     )
@@ -212,6 +221,13 @@ cold = [expect.number(loss, f"the {who}'s loss") for loss, who in zip(found, ("t
 with torch.no_grad():
     usual = float(F.cross_entropy(teacher(points), labels))
 expect.that(
+    abs(cold[0] - usual) < 1e-3
+    or abs(cold[0] - float(F.cross_entropy(teacher(points), teacher(points).argmax(1)))) > 1e-3,
+    "the teacher's loss is that of its own answers: it is trained on y",
+    expected=f"{usual:.4f}",
+    got=cold[0],
+)
+expect.that(
     abs(cold[0] - usual) < 1e-3,
     "at temperature 1 the teacher's loss is not the usual cross-entropy",
     expected=f"{usual:.4f}",
@@ -234,6 +250,12 @@ for who, loss in zip(("teacher", "student"), again, strict=False):
     expect.that(
         abs(5 * loss - math.log(5)) > 0.05,
         f"the {who}'s loss is a fifth of that of a guess, with five classes: classes are added up, images averaged",
+        expected=f"log 5 = {math.log(5):.4f}",
+        got=loss,
+    )
+    expect.that(
+        abs(loss / 50 - math.log(5)) > 0.05,
+        f"the {who}'s loss is summed over the 50 images, and its mean is asked",
         expected=f"log 5 = {math.log(5):.4f}",
         got=loss,
     )
@@ -407,7 +429,9 @@ expect.that(
 half = distilled(0, 20)
 alone = (
     sum(
-        expect.number(asleep(half, x[i : i + 1], y[i : i + 1]), "the share of one image, right or wrong,")
+        expect.number(
+            asleep(half, x[i : i + 1], y[i : i + 1]), "the share of one image (right or wrong, is any left out?)"
+        )
         for i in range(60)
     )
     / 60
