@@ -153,6 +153,14 @@ answers = torch.randint(0, 2, (60,))
 found = expect.images(expect.leaves_arguments(attack_batch, dropping, middle, answers, **whole, steps=4), middle, 0.1)
 w = (dropping[1].weight[1] - dropping[1].weight[0]).detach()
 wanted = middle + 0.1 * w.sign() * (1 - 2 * answers[:, None])
+steady = expect.tensor(attack_batch(dropping.eval(), middle, answers, **whole, steps=4), like=middle)
+expect.equal(
+    steady,
+    wanted,
+    "on a linear model that comes in evaluation mode, these are not the images of highest loss in the ball",
+    expected="each pixel at the edge of the ball, on the side where the loss of y is higher",
+    share=0.99,
+)
 expect.equal(
     found,
     wanted,
@@ -540,7 +548,18 @@ expect.that(
     expected=", ".join(network.state_dict()),
     got=", ".join(map(str, state)) if isinstance(state, dict) else state,
 )
+expect.that(
+    not torch.equal(expect.tensor(state["0.weight"], like=network[0].weight, what="0.weight"), network[0].weight),
+    "these are the weights that the model came with: those of the trained copy are asked",
+    expected="other weights than before",
+)
 passes = expect.number(state["1.num_batches_tracked"], "the number of passes")
+expect.that(
+    passes > 0,
+    "the network was trained in evaluation mode: it is trained in the mode that it comes in",
+    expected="12 passes in training mode",
+    got=passes,
+)
 expect.that(
     passes == 12,
     "the network was asked another number of times in training: one pass for each replay gives both gradients",
@@ -561,7 +580,8 @@ def freely_trained(network, batches, replays, lr, how=""):
         loss = F.cross_entropy(model(seen), labels, reduction="sum" if how == "sum" else "mean")
         gradient, *down = torch.autograd.grad(loss, [seen, *model.parameters()])
         climb = 0.1 * (gradient if how == "long" else -gradient.sign() if how == "delta down" else gradient.sign())
-        delta = climb if how == "replaced" else (delta + climb).clamp(-0.1, 0.1)
+        climb = climb / replays if how == "shared" else climb
+        delta = climb if how == "replaced" else (delta + climb).clamp(0 if how == "one side" else -0.1, 0.1)
         down = [way.sign() for way in down] if how == "signs" else down
         down = [way / replays for way in down] if how == "less" else down
         keep = {"momentum": 0.9, "added up": 1.0}.get(how, 0.0)
@@ -579,6 +599,8 @@ slips = {
     "long": "delta climbs by eps times the gradient itself, and not by eps times its sign",
     "delta down": "delta goes down the loss of y, and it should climb",
     "replaced": "delta is at eps or -eps after each replay, wherever it was before: it should climb from there, by eps",
+    "shared": "delta climbs by eps divided by the number of replays: each replay takes a whole eps",
+    "one side": "delta is never below 0: it is clamped to [-eps, eps]",
     "signs": "the weights follow the signs of their gradients: it is the gradients themselves, times lr",
     "less": "the weights' step is divided by the number of replays: each replay takes a whole one",
     "momentum": "each step goes on in the way of the steps before: plain gradient descent has no memory",
@@ -601,7 +623,7 @@ for count, replays, lr in ((3, 4, 0.2), (1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3)):
     first = {
         (1, 1): "the first step sees the images as they are, since delta is 0: "
         "it should go lr times the gradient of the mean loss, down",
-        (1, 2): "one replay is right, and the second is not: it sees the images that were changed after the first",
+        (1, 2): "after one replay they were right. The second one sees x and delta as they are after the first",
         (2, 1): "a new batch should begin with the change of the old",
     }.get((count, replays), "are images, weights and delta replaced in each replay, all by gradients of the same pass?")
     states = [
@@ -840,7 +862,10 @@ def drawn(kind):
     if kind == "fine":
         counts["PGD"] = (n // 100 * int(100 * pgd) + n // 100 - 1, n)  # just below whole per cent, and rounded up
         lift = 0.01
-    if kind == "uneven":  # Square saw a quarter of the images: the lowest number right, and a higher rate
+    if kind in (
+        "uneven",
+        "uneven, sound",
+    ):  # Square saw a quarter of the images: the lowest number right, and a higher rate
         counts["Square"] = (round((pgd + 0.09) * n / 4), n // 4)
     claimed = math.floor(100 * min(k for k, _ in counts.values()) / n + 1e-9) / 100 + lift
     if kind in ("Square", "transfer", "FGSM") and torch.rand(()) < 0.5:
@@ -849,6 +874,8 @@ def drawn(kind):
         claimed = counts["PGD"][0] / n
     if kind == "uneven":
         claimed = pgd + 0.04
+    if kind == "uneven, sound":
+        claimed = math.floor(100 * counts["PGD"][0] / n + 1e-9) / 100
     if kind == "one step":  # it claims what one step leaves
         claimed = counts["FGSM"][0] / n
     if kind == "both":  # masked, if it were not for the images
@@ -873,6 +900,10 @@ wanted = {
     "fine": (
         "sound",
         "FGSM leaves more than PGD, as it should, and the claim is the lowest rate, rounded to whole per cent",
+    ),
+    "uneven, sound": (
+        "sound",
+        "the attacks saw different numbers of images: the lowest rate counts, and it is what is claimed",
     ),
     "uneven": (
         "overclaims",

@@ -83,6 +83,12 @@ plots.triptych(
 # CHECK gradient_through, 2 points
 few, labels = x[:40], y[:40]
 found = expect.tensor(expect.leaves_arguments(gradient_through, Quantize(), net, few, labels), like=few)
+plainly = expect.tensor(gradient_through(nn.Identity(), net, few, labels), like=few)
+expect.that(
+    plainly.abs().sum() > 0,
+    "no gradient came through, even where the mask changes nothing",
+    expected="gradients that are not all 0",
+)
 expect.that(
     found.abs().sum() > 0,
     "no gradient came through: on the way back the mask's own gradient is still there",
