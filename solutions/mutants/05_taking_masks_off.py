@@ -580,7 +580,7 @@ def take_off(mask, net, x, y, *, eps):
     return (x + eps * gradient_through(mask, net, x, y).sign()).clamp(0, 1)
 
 
-# WRONG take_off: turned down by 1000, as this one net is -> another net
+# WRONG take_off: turned down by 1000, as this one net is -> times as large no pixel moves
 def take_off(mask, net, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(20):

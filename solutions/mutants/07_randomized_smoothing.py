@@ -1347,20 +1347,6 @@ def certificate(chosen, counts, *, sigma, failure_prob):
     return torch.where(sure, chosen, -1), radius
 
 
-# WRONG certify: one class for all images -> images that are surely of different classes do not
-def certify(model, x, *, sigma, n0, n, failure_prob):
-    chosen = votes(model, x, sigma=sigma, n=n0).sum(0).argmax().expand(len(x))
-    return certificate(chosen, votes(model, x, sigma=sigma, n=n), sigma=sigma, failure_prob=failure_prob)
-
-
-# WRONG certify: the second class of the votes -> all copies vote for class 1, and the label
-def certify(model, x, *, sigma, n0, n, failure_prob):
-    first = votes(model, x, sigma=sigma, n=n0)
-    chosen = first.argsort(1)[:, -2]
-    counts = votes(model, x, sigma=sigma, n=n)
-    return certificate(chosen, counts, sigma=sigma, failure_prob=failure_prob)
-
-
 # WRONG majority: all votes are tosses of the coin -> votes for third classes are no tosses of the
 def majority(counts, *, failure_prob):
     top = counts.topk(2, 1).values.double()
