@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from utils.unanswered import STUB
 
@@ -86,6 +86,21 @@ def images(value: object, x: Tensor, eps: float) -> Tensor:
     words = f"|x_adv - x| <= {eps:g} in every pixel, and 0 <= x_adv <= 1"
     over = float((x_adv - x).abs().max()) - eps
     low, high = float(x_adv.min()), float(x_adv.max())
+    change = x_adv - x
+    that(
+        (over <= 1e-5 and low >= -1e-5) or float(x_adv.abs().max()) > eps + 1e-5 or float(x.max()) <= 2 * eps,
+        "this is a change of up to eps, and an image is asked: x and the change together",
+        expected=words,
+        got=f"{low:.4g} to {high:.4g}",
+    )
+    for way, side, other in (("up", change, -change), ("down", -change, change)):
+        that(
+            not (low >= -1e-5 and high <= 1 + 1e-5 and float(side.max()) > eps + 1e-5 and eps > 0)
+            or not eps - 1e-5 <= float(other.max()) <= eps + 1e-5,
+            f"pixels left the eps-ball, but only {way}: the change is bounded on both sides",
+            expected=words,
+            got=f"a pixel went {way} by {float(side.max()):.4g}",
+        )
     that(
         low >= -1e-5 and high <= 1 + 1e-5,
         "left [0, 1]: clamp the images after the step",
@@ -147,13 +162,113 @@ def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", at
 
 
 def none_of(value: Tensor, wanted: Tensor, mistakes: dict[str, Tensor], *, atol: float = 1e-5) -> None:
-    """Raise `Unmet` with the name of a mistake whose result the answer is: `mistakes` holds {message: what it gives}.
+    """Raise `Unmet` with the name of the mistake whose result the answer is: `mistakes` holds {message: what it gives}.
 
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
-        for message, other in mistakes.items():
-            that(not torch.allclose(value, other, rtol=0, atol=atol), message)
+        alike = {what: other for what, other in mistakes.items() if torch.allclose(value, other, rtol=0, atol=atol)}
+        that(not alike, min(alike, key=lambda what: float((value - alike[what]).abs().max()), default=""))
+
+
+def few_left(
+    left, most: float, attack, x: Tensor, otherwise: str, *, loud: float = 1.0, classes: int = 10, expected: str = ""
+) -> None:
+    """At most `most` answers are left right by an attack in L-infinity; else what keeps it from being strong.
+
+    left        its rate of right answers: anything with `k` and `n`
+    attack      attack(model, x, y, eps) that gives images
+    otherwise   what is said where `fault_of` finds nothing
+    """
+    if left.k > most:
+        fault = fault_of(attack, x, loud=loud, classes=classes)
+        raise Unmet(
+            f"too many answers are still right: {fault or otherwise}",
+            expected=expected or f"at most {int(most)} of {left.n} right",
+            got=f"{left.k} right",
+        )
+
+
+def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
+    """What an attack in L-infinity does wrong on networks whose worst images are known, in words; "" if nothing.
+
+    attack   attack(model, x, y, eps) that gives images; one that stops at a wrong answer has no fault
+    x        images of the shape that it takes
+    loud     how many times as large the logits may be that it must cope with
+    """
+    eps, pixels, random = 0.1, x[0].numel(), torch.Generator().manual_seed(0)
+    way = 2.0 * torch.randint(0, 2, (pixels,), generator=random) - 1
+    size = 10 ** (2 * torch.rand(pixels, generator=random))  # of slopes, the largest a hundred times the smallest
+    size /= size.sum()
+    labels = torch.tensor([0, 0, 1, 1, 0, 1])
+    sides = 2.0 * labels - 1
+    images = (0.5 + 0.25 * sides[:, None] * way).view(6, *x.shape[1:])  # all right, and so in their whole balls
+
+    def moved(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """How far each pixel went up the loss, as a share of eps: (N, pixels)."""
+        found = tensor(attack(network, images, labels, eps=eps), like=images, what="x_adv")
+        return (found - images).flatten(1) * way * (1 - 2.0 * labels)[:, None] / eps
+
+    def straight(factor: float) -> nn.Module:
+        network = nn.Sequential(nn.Flatten(), nn.Linear(pixels, classes))
+        network[1].weight.data = torch.zeros(classes, pixels)
+        network[1].weight.data[:2] = factor * 4 * torch.stack([-way * size, way * size])
+        network[1].bias.data = torch.full((classes,), -9.0 * factor)
+        network[1].bias.data[:2] = network[1].weight.data[:2].sum(1) * -0.5
+        return network.eval()
+
+    up = moved(straight(1), images, labels)
+    large, small = size > size.median(), size <= size.median()
+    if not up.any():
+        if moved(straight(1), images[:1], labels[:1]).any():
+            return "an image that moves by itself stays where it is in a batch: each should follow its own loss"
+        return "on a network with small logits no pixel moves: has your loss a gradient, and does the step follow it?"
+    if float(up.mean()) < -0.3:
+        if float(up.mean()) < -0.9 * float(up.abs().mean()):
+            return "the images go down the loss of y, where an attacker wants it up"
+        return "on some images the loss of y falls: does each image climb the loss of its own label?"
+    one, other = up[0] * way, -up[2] * way  # the changes of two images whose gradients are opposite
+    if float((one * other).mean()) > 0.5 * float((one * one).mean()):
+        return "all images of a batch move the same way: each should follow the gradient of its own loss"
+    if float(up.mean()) < 0.4 * float(up.abs().mean()):
+        return "on a network that is linear, pixels move against their gradient about as often as along it"
+    if float(up[:, small].abs().mean()) < 0.5 * float(up[:, large].abs().mean()):
+        return "pixels with a small gradient hardly move: let only its sign count, so that each can reach the edge"
+    if float(up.amax()) < 0.9:
+        return (
+            f"all steps together lead only {100 * float(up.amax()):.0f} % of eps away from x: they do not use the ball"
+        )
+    if float(up.mean()) < 0.95:
+        return (
+            f"on a network that is linear each pixel should end at the edge of the ball, and they go "
+            f"{100 * float(up.mean()):.0f} % of the way on the average: are there steps enough from where they begin, "
+            "and are they all along the sign of the gradient?"
+        )
+    wrong = moved(straight(1), images, 1 - labels)
+    if float(wrong.mean()) < -0.3:
+        return (
+            "images that are wrong go back towards y: let the loss of y go up there too, and not that of the prediction"
+        )
+    mixed = moved(straight(1), images, torch.tensor([0, 0, 1, 1, 1, 0]))
+    if float(mixed[:4].mean()) < 0.5:
+        return "images that are right stay behind where others of the batch are wrong: each goes on by itself"
+    # those of the labs' networks are about ten
+    if loud > 1 and float(moved(straight(10 * loud), images, labels).mean()) < 0.5:
+        return f"with logits {loud:g} times as large no pixel moves: where a network is sure, has your loss a gradient?"
+    bent = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 2 * pixels), nn.ReLU(), nn.Linear(2 * pixels, classes))
+    bent[1].weight.data = torch.cat([torch.diag(way), torch.diag(way)])
+    bent[1].bias.data = torch.cat([-0.5 * way + 1, -0.5 * way - 0.4 * eps])  # the slope turns at 0.4 eps
+    bent[3].weight.data = torch.zeros(classes, 2 * pixels)
+    bent[3].weight.data[1] = 4 * torch.cat([size, -3 * size])
+    bent[3].bias.data = torch.full((classes,), -9.0)
+    bent[3].bias.data[:2] = torch.tensor([1.0, -4.0])
+    middle = torch.full((2, *x.shape[1:]), 0.5)
+    if float(moved(bent.eval(), middle, torch.zeros(2, dtype=torch.int64)).mean()) > 0.9:
+        return (
+            "where the loss falls again after a part of the way, the images go on to the edge: "
+            "take several steps, shorter than eps, and look at the gradient anew where each of them has come to"
+        )
+    return ""
 
 
 def leaves_arguments(function, *args, **kwargs) -> object:
@@ -164,7 +279,8 @@ def leaves_arguments(function, *args, **kwargs) -> object:
     changed = snapshot([args, kwargs]) != before or getattr(function, "changed", False)
     that(
         not changed,
-        "changed its arguments: work on a copy, and leave the model's weights, their requires_grad and its mode alone",
+        "changed its arguments: work on a copy, and leave the model's weights, their requires_grad and its mode alone; "
+        "BatchNorm changes when it is asked in training mode",
         expected="tensors, lists and model as they were before the call",
     )
     return result
@@ -191,7 +307,7 @@ def snapshot(value: object) -> object:
         return value.detach().cpu().clone().numpy().tobytes()
     if isinstance(value, np.ndarray):
         return value.tobytes()
-    if isinstance(value, torch.nn.Module):
+    if isinstance(value, nn.Module):
         modes = [module.training for module in value.modules()] + [
             weight.requires_grad for weight in value.parameters()
         ]

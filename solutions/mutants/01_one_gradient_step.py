@@ -133,7 +133,7 @@ def fgsm(model, x, y, *, eps):
     return x.detach().numpy()
 
 
-# WRONG fgsm: returns the change -> left the eps-ball|left [0, 1]
+# WRONG fgsm: returns the change -> this is a change of up to eps, and
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
@@ -380,12 +380,12 @@ def stronger(model, x, y, *, eps):
     return x + delta
 
 
-# WRONG stronger: one step -> not strong enough
+# WRONG stronger: one step -> where the loss falls again after a part of
 def stronger(model, x, y, *, eps):
     return fgsm(model, x, y, eps=eps)
 
 
-# WRONG stronger: steps that together do not cross the ball -> not strong enough
+# WRONG stronger: steps that together do not cross the ball -> all steps together lead only 25 % of eps
 def stronger(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -395,7 +395,7 @@ def stronger(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG stronger: the gradient is looked at once -> not strong enough
+# WRONG stronger: the gradient is looked at once -> where the loss falls again after a part of
 def stronger(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
@@ -435,7 +435,7 @@ def stronger(model, x, y, *, eps):
     return x
 
 
-# WRONG stronger: many random tries, the last one kept -> not strong enough
+# WRONG stronger: many random tries, the last one kept -> on a network that is linear, pixels move against
 def stronger(model, x, y, *, eps):
     for _ in range(50):
         x_adv = (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
@@ -556,7 +556,7 @@ def smallest_eps(model, attack, x, y, grid):
     return out
 
 
-# WRONG stronger: follows the notebook's model -> trained anew
+# WRONG stronger: follows the notebook's model -> on a network that is linear, pixels move against
 def _grad(x, y):
     x = x.detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(hardened_once(x), y), x)[0]
@@ -699,7 +699,7 @@ def stronger(model, x, y, *, eps):
     return now
 
 
-# WRONG stronger: away from what the model says now -> not of what the model says|the gradient anew
+# WRONG stronger: away from what the model says now -> images that are wrong go back towards y
 def stronger(model, x, y, *, eps):
     now = x.clone()
     for _ in range(10):
@@ -717,3 +717,157 @@ def stronger(model, x, y, *, eps):
         (g,) = torch.autograd.grad(attacks.margin(model(z), y).sum(), z)
         now = (now + eps / 6 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return now
+
+
+# WRONG fgsm: a softmax of huge logits, which has no gradient -> these are the images of x, unmoved
+def fgsm(model, x, y, *, eps):
+    z = x.detach().clone().requires_grad_()
+    loss = F.cross_entropy(F.softmax(1000 * model(z), dim=1), y)
+    g = torch.autograd.grad(loss, z)[0]
+    return torch.clamp(x + eps * g.sign(), 0, 1)
+
+
+# WRONG fgsm: small gradients count as none -> an image's result depends on the others in the
+def fgsm(model, x, y, *, eps):
+    z = x.detach().clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y), z)[0]
+    return (x + eps * torch.where(g.abs() > 1e-3, g.sign(), 0.0)).clamp(0, 1)
+
+
+# WRONG smallest_eps: ends where a budget brings nothing new -> an image's budget depends on the others in the
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[predict(model, x) != y] = 0
+    for eps in grid:
+        new = (predict(model, attack(model, x, y, eps=eps)) != y) & out.isinf()
+        if not new.any():
+            break
+        out[new] = eps
+    return out
+
+
+# WRONG smallest_eps: a binary search, as if falling were for ever -> an image that fell at a small budget may
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    for i in range(len(x)):
+        xi, yi = x[i : i + 1], y[i : i + 1]
+        if predict(model, xi) != yi:
+            out[i] = 0
+            continue
+        low, high = 0, len(grid)
+        while low < high:
+            mid = (low + high) // 2
+            if predict(model, attack(model, xi, yi, eps=grid[mid])) != yi:
+                high = mid
+            else:
+                low = mid + 1
+        if low < len(grid):
+            out[i] = grid[low]
+    return out
+
+
+# WRONG smallest_eps: -1 for those that withstand all -> images that withstand every budget of the grid have
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), -1.0)
+    for eps in reversed(grid):
+        out[predict(model, attack(model, x, y, eps=eps)) != y] = eps
+    out[predict(model, x) != y] = 0
+    return out
+
+
+# WRONG smallest_eps: the last budget is never tried -> on a linear model, images fall at a larger
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    for eps in reversed(grid[:-1]):
+        out[predict(model, attack(model, x, y, eps=eps)) != y] = eps
+    out[predict(model, x) != y] = 0
+    return out
+
+
+# WRONG stronger: the gradient itself, not its sign -> pixels with a small gradient hardly move
+def stronger(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(model(w), y), w)[0]
+        z = (z + eps * g).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG stronger: up the loss of the prediction in each step -> images that are wrong go back towards y
+def stronger(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        out = model(w)
+        g = torch.autograd.grad(F.cross_entropy(out, out.argmax(1)), w)[0]
+        z = (z + eps / 8 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG stronger: kept in half of the ball -> all steps together lead only 50 % of eps
+def stronger(model, x, y, *, eps):
+    z = x.clone()
+    for i in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(model(w), y), w)[0]
+        z = (z + eps / 4 * g.sign()).clamp(x - eps / 2, x + eps / 2).clamp(0, 1)
+    return z
+
+
+# WRONG stronger: a step of length eps in L2 -> pixels with a small gradient hardly move
+def stronger(model, x, y, *, eps):
+    z = x.clone()
+    for i in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(model(w), y), w)[0]
+        z = (z + eps * g / g.norm()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG stronger: the labels of other images -> on some images the loss of y falls
+def stronger(model, x, y, *, eps):
+    x_adv = x.clone().detach()
+    for i in range(20):
+        x_adv.requires_grad_()
+        loss = F.cross_entropy(model(x_adv), y.roll(1), reduction="sum")
+        grad = torch.autograd.grad(loss, x_adv)[0]
+        x_adv = x_adv.detach() + eps / 8 * grad.sign()
+        x_adv = torch.max(torch.min(x_adv, x + eps), x - eps)
+        x_adv = x_adv.clamp(0, 1)
+    return x_adv
+
+
+# RIGHT stronger: three restarts, the best of each image kept
+def stronger(model, x, y, *, eps):
+    best, top = x.clone(), torch.full((len(x),), -math.inf)
+    for restart in range(3):
+        z = (x + eps * torch.empty_like(x).uniform_(-1, 1)).clamp(0, 1)
+        for _ in range(12):
+            z = z.detach().requires_grad_()
+            losses = F.cross_entropy(model(z), y, reduction="none")
+            (g,) = torch.autograd.grad(losses.sum(), z)
+            z = torch.minimum(torch.maximum(z.detach() + 0.2 * eps * g.sign(), x - eps), x + eps).clamp(0, 1)
+        with torch.no_grad():
+            losses = F.cross_entropy(model(z), y, reduction="none")
+        better = losses > top
+        best[better], top[better] = z[better], losses[better]
+    return best
+
+
+# RIGHT smallest_eps: from the last budget to the first, by recursion
+def smallest_eps(model, attack, x, y, grid):
+    def first(rest):
+        if not rest:
+            return torch.full((len(x),), math.inf)
+        fell = predict(model, attack(model, x, y, eps=rest[0])) != y
+        return torch.where(fell, torch.tensor(float(rest[0])), first(rest[1:]))
+
+    return torch.where(predict(model, x) != y, torch.tensor(0.0), first(list(grid)))
+
+
+# RIGHT fgsm_targeted: through torch.func.grad
+def fgsm_targeted(model, x, target, *, eps):
+    lose = lambda z: F.cross_entropy(model(z), target, reduction="sum")
+    slope = torch.func.grad(lose)(x.detach())
+    return (x.detach() - eps * torch.sign(slope)).clamp_(0, 1)

@@ -23,7 +23,7 @@ def project(x_adv, x, *, eps, norm):
     return torch.stack(near)
 
 
-# WRONG project: L2 always scales, also what was short enough -> scale only those that are too long
+# WRONG project: L2 always scales, also what was short enough -> an image that is in the ball and in
 def project(x_adv, x, *, eps, norm):
     if norm == "linf":
         return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
@@ -63,7 +63,7 @@ def project(x_adv, x, *, eps, norm):
     return x + delta * (eps / length).clamp_max(1)
 
 
-# WRONG project: clamps around 0 instead of around x -> left the eps-ball
+# WRONG project: clamps around 0 instead of around x -> this is a change of up to eps, and
 def project(x_adv, x, *, eps, norm):
     if norm == "linf":
         return x_adv.clamp(-eps, eps).clamp(0, 1)
@@ -148,7 +148,7 @@ def margin(logits, y):
     return p.scatter(1, own, -1.0).amax(1) - p.gather(1, own)[:, 0]
 
 
-# WRONG margin: of log-probabilities, the second largest -> positive means wrong|largest of the other classes|out of the race
+# WRONG margin: of log-probabilities, the second largest -> a margin is 0 where the answer is wrong
 def margin(logits, y):
     two = logits.topk(2, dim=1).values
     return two[:, 1] - logits.gather(1, y[:, None])[:, 0]
@@ -329,7 +329,7 @@ def attack_loud(model, x, y, *, eps):
     return x + delta
 
 
-# WRONG attack_loud: cross-entropy -> does your loss have a gradient
+# WRONG attack_loud: cross-entropy -> with logits 100 times as large no pixel moves
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -339,7 +339,7 @@ def attack_loud(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG attack_loud: of probabilities -> does your loss have a gradient
+# WRONG attack_loud: of probabilities -> with logits 100 times as large no pixel moves
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -374,7 +374,7 @@ def attack_loud(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG attack_loud: divides by 100, and so knows this one model -> a hundred times as loud
+# WRONG attack_loud: divides by 100, and so knows this one model -> with logits 10000 times as large no pixel moves
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -609,7 +609,7 @@ def keep_best(model, tries, y):
     return torch.stack(list(tries))[m.argmin(0), torch.arange(len(y))]
 
 
-# WRONG attack_loud: steps that are too short -> how far do all steps go
+# WRONG attack_loud: steps that are too short -> all steps together lead only 10 % of eps
 def attack_loud(model, x, y, *, eps):
     now = x.clone()
     for _ in range(10):
@@ -647,3 +647,175 @@ def keep_best(model, tries, y):
         said = model(tries[0]).argmax(1)
         m = torch.stack([attacks.margin(model(t), said) for t in tries])
     return torch.stack(list(tries))[m.argmax(0), torch.arange(len(y))]
+
+
+# WRONG project: stretched to [0, 1] by its own extremes -> left the eps-ball by 0.067
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        d = d.clamp(-eps, eps)
+    else:
+        n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+        d = d * (eps / n).clamp_max(1)
+    z = x + d
+    return (z - z.min()) / (z.max() - z.min())
+
+
+# WRONG project: compares the norm with L2, in capitals -> with norm="l2" no change is shortened, however small eps
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "L2":
+        n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+        d = d * (eps / n).clamp_max(1)
+    elif norm == "linf":
+        d = d.clamp(-eps, eps)
+    return (x + d).clamp(0, 1)
+
+
+# WRONG project: works in place -> changed its arguments
+def project(x_adv, x, *, eps, norm):
+    x_adv -= x
+    if norm == "linf":
+        x_adv.clamp_(-eps, eps)
+    else:
+        n = x_adv.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+        x_adv *= (eps / n).clamp_max(1)
+    return (x_adv + x).clamp(0, 1)
+
+
+# WRONG project: put back to x if outside -> an image outside of the ball is put back
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        n = d.flatten(1).abs().amax(1)
+    else:
+        n = d.flatten(1).norm(dim=1)
+    out = (n > eps).view(-1, *[1] * (x.dim() - 1))
+    return torch.where(out, x, x_adv).clamp(0, 1)
+
+
+# WRONG project: bounded above only -> pixels left the eps-ball, but only down
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return torch.minimum(x_adv, x + eps).clamp(0, 1)
+    d = x_adv - x
+    n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + d * (eps / n).clamp_max(1)).clamp(0, 1)
+
+
+# WRONG project: the norms are exchanged -> with norm="linf" the change of an image is made
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "l2":
+        return (x + d.clamp(-eps, eps)).clamp(0, 1)
+    n = d.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+    return (x + d * (eps / n).clamp_max(1)).clamp(0, 1)
+
+
+# WRONG project: the root of the mean of squares -> an image left the L2 ball
+def project(x_adv, x, *, eps, norm):
+    d = x_adv - x
+    if norm == "linf":
+        d = d.clamp(-eps, eps)
+    else:
+        n = (d**2).flatten(1).mean(1).sqrt().clamp_min(1e-12).view(-1, *[1] * (x.dim() - 1))
+        d = d * (eps / n).clamp_max(1)
+    return (x + d).clamp(0, 1)
+
+
+# WRONG margin: 10 less for the label's own -> not the difference of two logits
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    other = (logits - 10 * F.one_hot(y, logits.shape[1])).amax(1)
+    return other - own
+
+
+# WRONG margin: never above 0 -> a margin is 0 where the answer is wrong
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return (logits.scatter(1, y[:, None], -math.inf).amax(1) - own).clamp(max=0)
+
+
+# WRONG margin: a smooth maximum -> not the difference of two logits
+def margin(logits, y):
+    own = logits.gather(1, y[:, None])[:, 0]
+    return logits.scatter(1, y[:, None], -math.inf).logsumexp(1) - own
+
+
+# WRONG keep_best: the first try is not looked at -> the first try is never chosen, also where it
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        leads = torch.stack([attacks.margin(model(t), y) for t in tries[1:] or tries])
+    return torch.stack(tries[1:] or tries)[leads.argmax(0), torch.arange(len(y))]
+
+
+# WRONG keep_best: each try against the one before -> an image that fell in one of the restarts
+def keep_best(model, tries, y):
+    with torch.no_grad():
+        leads = [attacks.margin(model(t), y) for t in tries]
+    best = tries[0].clone()
+    for i in range(1, len(tries)):
+        higher = leads[i] > leads[i - 1]
+        best[higher] = tries[i][higher]
+    return best
+
+
+# WRONG attack_loud: down the margin, written otherwise -> the images go down the loss of y, where
+def attack_loud(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(margin(model(w), y).sum(), w)[0]
+        z = (z - eps / 4 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG attack_loud: the margin of the prediction, written otherwise -> images that are wrong go back towards y
+def attack_loud(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        out = model(w)
+        g = torch.autograd.grad(margin(out, out.argmax(1)).sum(), w)[0]
+        z = (z + eps / 4 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG attack_loud: the gradient itself, not its sign -> pixels with a small gradient hardly move
+def attack_loud(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(10):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(margin(model(w), y).mean(), w)[0]
+        z = (z + eps / 1000 * g).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# RIGHT attack_loud: Adam climbs the margin
+def attack_loud(model, x, y, *, eps):
+    d = torch.zeros_like(x).uniform_(-eps / 2, eps / 2).requires_grad_()
+    opt = torch.optim.Adam([d], lr=eps / 3)
+    for _ in range(25):
+        z = (x + d).clamp(0, 1)
+        out = model(z)
+        own = out.gather(1, y[:, None])[:, 0]
+        loss = (own - out.scatter(1, y[:, None], -math.inf).amax(1)).sum()
+        (d.grad,) = torch.autograd.grad(loss, [d])
+        opt.step()
+        with torch.no_grad():
+            d.clamp_(-eps, eps)
+    return (x + d.detach()).clamp(0, 1)
+
+
+# RIGHT project: in NumPy, image by image
+def project(x_adv, x, *, eps, norm):
+    a, b = x_adv.numpy().astype("float64"), x.numpy().astype("float64")
+    d = a - b
+    if norm == "linf":
+        d = d.clip(-eps, eps)
+    else:
+        for row in d:
+            size = (row**2).sum() ** 0.5
+            if size > eps:
+                row *= eps / size
+    return torch.from_numpy((b + d).clip(0, 1)).to(x.dtype)

@@ -552,7 +552,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG trades: beta on both terms -> answers agree|at beta = 0
+# WRONG trades: beta on both terms -> the first term is beta times its mean
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -560,7 +560,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG trades: weighs with 1 - beta -> answers agree
+# WRONG trades: weighs with 1 - beta -> the first term is 1 - beta times its
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -584,7 +584,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG trades: over the wrong dimension -> another loss|answers agree|not positive
+# WRONG trades: over the wrong dimension -> in the divergence the softmax goes over the images
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(0), moved.log_softmax(0)
@@ -600,7 +600,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item()
 
 
-# WRONG trades: gradients of the first term only -> detached|not those of this loss
+# WRONG trades: gradients of the first term only -> the gradients are those of the first term alone
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -807,7 +807,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: the weights climb -> the weights are others
+# WRONG free: the weights climb -> the weights go up the loss, and they should
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -822,7 +822,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: the summed loss -> the weights are others
+# WRONG free: the summed loss -> the step is that of a sum over the
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -853,7 +853,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: trains in evaluation mode -> another number of times
+# WRONG free: trains in evaluation mode -> the network was trained in evaluation mode
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model).eval()
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -898,7 +898,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: learns from the images as they are -> second replay should see
+# WRONG free: learns from the images as they are -> the weights learn from the images as they are
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -928,7 +928,7 @@ def free(model, batches, *, eps, replays, lr):
     return model, delta
 
 
-# WRONG free: returns the state of the untrained model -> another number of times|the weights are others
+# WRONG free: returns the state of the untrained model -> these are the weights that the model came with
 def free(model, batches, *, eps, replays, lr):
     before, model = copy.deepcopy(model.state_dict()), copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -1243,7 +1243,7 @@ def harden(model, x, y, *, eps):
     return dict(model.state_dict())
 
 
-# WRONG harden: plain training -> what does the network see
+# WRONG harden: plain training -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1254,7 +1254,7 @@ def harden(model, x, y, *, eps):
     return fit(model, (x, y), updates=updates, lr=1e-2).state_dict()
 
 
-# WRONG harden: noise instead of an attack -> what does the network see
+# WRONG harden: noise instead of an attack -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1265,7 +1265,7 @@ def harden(model, x, y, *, eps):
     return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
 
 
-# WRONG harden: the budget never grows, since the updates are not counted -> at which budget
+# WRONG harden: the budget never grows, since the updates are not counted -> hardly more answers are left after the
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1299,7 +1299,7 @@ def harden(model, x, y, *, eps):
     fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
 
 
-# WRONG harden: trains a copy, and returns the other -> without any attack
+# WRONG harden: trains a copy, and returns the other -> these are the weights that the model came with
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1322,7 +1322,7 @@ def harden(model, x, y, *, eps):
     return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
 
 
-# WRONG harden: a tenth of the budget -> at which budget
+# WRONG harden: a tenth of the budget -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1333,7 +1333,7 @@ def harden(model, x, y, *, eps):
     return fit(model, (x, y), updates=updates, lr=1e-2, transform=transform).state_dict()
 
 
-# WRONG harden: a plain network that shouts -> what does the network see
+# WRONG harden: a plain network that shouts -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1347,7 +1347,7 @@ def harden(model, x, y, *, eps):
     return model.state_dict()
 
 
-# WRONG harden: attacks go down the loss -> what does the network see|without any attack
+# WRONG harden: attacks go down the loss -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates, done = 300, []
 
@@ -1382,7 +1382,7 @@ def harden(model, x, y, *, eps):
     }
 
 
-# WRONG harden: images attacked once, before training -> what does the network see
+# WRONG harden: images attacked once, before training -> hardly more answers are left after the attack than
 def harden(model, x, y, *, eps):
     updates = 300
     x = attack_batch(model, x, y, eps=eps, update=1, updates=3)
@@ -1629,3 +1629,287 @@ def verdict(report):
     if min(a / b for a, b in report["left"].values()) < report["claimed"]:
         return "overclaims"
     return "sound"
+
+
+# WRONG free: the batches are replayed in turn -> all batches come in turn, and then again
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for _ in range(replays):
+        for x, y in batches:
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(z), y)
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(loss, [*params, z])
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p -= lr * g
+            delta = (delta + eps * gx.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG free: delta is not added up -> delta is at eps or -eps after each replay
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(z), y)
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(loss, [*params, z])
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p -= lr * g
+            delta = eps * gx.sign()
+    return net.state_dict(), delta
+
+
+# WRONG free: with momentum -> each step goes on in the way of the
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    opt = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).detach().requires_grad_()
+            opt.zero_grad()
+            F.cross_entropy(net(z), y).backward()
+            opt.step()
+            delta = (delta + eps * z.grad.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG free: images in place of the change -> these are images, x and delta together, and the
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(z), y)
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(loss, [*params, z])
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p -= lr * g
+            delta = (delta + eps * gx.sign()).clamp(-eps, eps)
+    return net.state_dict(), (batches[-1][0] + delta).clamp(0, 1)
+
+
+# WRONG free: lr is shared among the replays -> the weights' step is divided by the number of
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(F.cross_entropy(net(z), y), [*params, z])
+            delta = (delta + eps * gx.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p -= lr / replays * g
+    return net.state_dict(), delta
+
+
+# WRONG free: signs of the weights' gradients -> the weights follow the signs of their gradients
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(F.cross_entropy(net(z), y), [*params, z])
+            delta = (delta + eps * gx.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p -= lr * g.sign()
+    return net.state_dict(), delta
+
+
+# WRONG free: the weights go up -> the weights go up the loss, and they should
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            z = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(z), y)
+            params = list(net.parameters())
+            *gs, gx = torch.autograd.grad(loss, [*params, z])
+            with torch.no_grad():
+                for p, g in zip(params, gs):
+                    p += lr * g
+            delta = (delta + eps * gx.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG trades: the softmax over the batch -> in the divergence the softmax goes over the images
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x), model(x_adv)
+    p, q = a.softmax(0), b.softmax(0)
+    kl = (p * (p.clamp_min(1e-30).log() - q.clamp_min(1e-30).log())).sum(1).mean()
+    loss = F.cross_entropy(a, y) + beta * kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: beta before the first term -> the first term is beta times its mean
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x), model(x_adv)
+    kl = F.kl_div(b.log_softmax(1), a.softmax(1), reduction="batchmean")
+    loss = beta * F.cross_entropy(a, y) + kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: a logarithm of the softmax -> the loss of large logits (a softmax that has
+def trades(model, x, y, x_adv, *, beta):
+    a, b = model(x), model(x_adv)
+    p, q = a.softmax(1), b.softmax(1)
+    kl = (p * (p / q).log()).sum(1).mean()
+    loss = F.cross_entropy(a, y) + beta * kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: an optimiser takes a step -> changed its arguments
+def trades(model, x, y, x_adv, *, beta):
+    opt = torch.optim.SGD(model.parameters(), lr=0.01)
+    a, b = model(x), model(x_adv)
+    loss = F.cross_entropy(a, y) + beta * F.kl_div(b.log_softmax(1), a.softmax(1), reduction="batchmean")
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss.item(), [p.grad for p in model.parameters()]
+
+
+# WRONG verdict: FGSM above PGD is taken for a mask -> its gradients mislead only if another attack leaves clearly
+def verdict(report):
+    rates = {k: Rate(*v) for k, v in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if rates["FGSM"].clearly_above(rates["PGD"]) or any(r.clearly_below(rates["PGD"]) for r in rates.values()):
+        return "masked"
+    if min(a / b for a, b in report["left"].values()) < report["claimed"] - 0.005:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG harden: ten updates, written otherwise -> too few answers are right without any attack, also
+def harden(model, x, y, *, eps):
+    transform = lambda m, a, b: attacks.pgd(m, a, b, eps=eps, steps=3)
+    return fit(model, (x, y), updates=10, transform=transform).state_dict()
+
+
+# WRONG harden: trains a copy, returns the first weights -> these are the weights that the model came with
+def harden(model, x, y, *, eps):
+    net = copy.deepcopy(model)
+    transform = lambda m, a, b: attacks.pgd(m, a, b, eps=eps, steps=3)
+    fit(net, (x, y), updates=300, transform=transform)
+    return model.state_dict()
+
+
+# WRONG harden: a learning rate of 10 -> too few answers are right without any attack, and
+def harden(model, x, y, *, eps):
+    transform = lambda m, a, b: attacks.pgd(m, a, b, eps=eps, steps=3)
+    return fit(model, (x, y), updates=200, lr=10.0, transform=transform).state_dict()
+
+
+# WRONG harden: images and labels in different orders -> too few answers are right without any attack, and
+def harden(model, x, y, *, eps):
+    order = torch.randperm(len(x))
+    transform = lambda m, a, b: attacks.pgd(m, a, b, eps=eps, steps=3)
+    return fit(model, (x[order], y), updates=300, lr=1e-2, transform=transform).state_dict()
+
+
+# RIGHT trades: backward, and the old gradients put back
+def trades(model, x, y, x_adv, *, beta):
+    old = [p.grad for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = None
+    first, second = model(x), model(x_adv)
+    lp, lq = F.log_softmax(first, 1), F.log_softmax(second, 1)
+    loss = F.nll_loss(lp, y) + beta * F.kl_div(lq, lp, log_target=True, reduction="sum") / len(x)
+    loss.backward()
+    grads = [p.grad.clone() for p in model.parameters()]
+    for p, g in zip(model.parameters(), old):
+        p.grad = g
+    return loss.detach(), grads
+
+
+# RIGHT harden: a loop of its own, with clean images besides
+def harden(model, x, y, *, eps):
+    torch.manual_seed(1)
+    opt = torch.optim.Adam(model.parameters(), lr=5e-3)
+    model.train()
+    for step in range(400):
+        at = torch.randint(len(x), (128,))
+        a, b = x[at], y[at]
+        z = attack_batch(model, a, b, eps=eps, update=step + 1, updates=400)
+        opt.zero_grad()
+        (F.cross_entropy(model(z), b) + 0.2 * F.cross_entropy(model(a), b)).backward()
+        opt.step()
+    return model.eval().state_dict()
+
+
+# WRONG verdict: the lowest number over that of PGD -> the lowest rate counts
+def verdict(report):
+    left = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(left[name].clearly_below(left["PGD"]) for name in ("FGSM", "Square", "transfer")):
+        return "masked"
+    lowest = min(k for k, n in report["left"].values()) / report["left"]["PGD"][1]
+    if lowest + 0.005 < report["claimed"]:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG attack_batch: a thousand times the gradient, within the ball -> not the images of highest loss|follow the sign
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = min(1.0, 3 * update / updates) * eps
+    was = model.training
+    model.eval()
+    x_adv = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        x_adv = x_adv.detach().requires_grad_()
+        loss = F.cross_entropy(model(x_adv), y)
+        grad = torch.autograd.grad(loss, x_adv)[0]
+        x_adv = x_adv.detach() + reach * now / steps * grad * 1000
+        x_adv = torch.max(torch.min(x_adv, x + now), x - now).clamp(0, 1)
+    model.train(was)
+    return x_adv
+
+
+# WRONG free: delta is never below 0 -> never below 0
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    weights = list(net.parameters())
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            images = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(images), y)
+            grads = torch.autograd.grad(loss, [images] + weights)
+            with torch.no_grad():
+                for w, g in zip(weights, grads[1:]):
+                    w -= lr * g
+            delta = (delta + eps * grads[0].sign()).clamp(0, eps)
+    return net.state_dict(), delta
+
+
+# WRONG free: eps is shared among the replays -> eps divided by the number of replays
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    weights = list(net.parameters())
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            images = (x + delta).clamp(0, 1).requires_grad_()
+            loss = F.cross_entropy(net(images), y)
+            grads = torch.autograd.grad(loss, [images] + weights)
+            with torch.no_grad():
+                for w, g in zip(weights, grads[1:]):
+                    w -= lr * g
+            delta = (delta + eps / replays * grads[0].sign()).clamp(-eps, eps)
+    return net.state_dict(), delta

@@ -951,7 +951,7 @@ def worth(model, x, y, *, eps, draws):
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: the loss instead of the margin -> is the margin of the y
+# WRONG worth: the loss instead of the margin -> a higher loss is counted, and a higher margin
 def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
@@ -1043,7 +1043,7 @@ def worth(model, x, y, *, eps, draws):
     return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
 
 
-# WRONG worth: no clamp -> end in [0, 1]
+# WRONG worth: no clamp -> the images leave [0, 1] after the step
 def worth(model, x, y, *, eps, draws):
     gradients = []
     for _ in range(2):
@@ -1266,7 +1266,7 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: one choice for all images -> chosen by luck|the lower margin
+# WRONG choose: one choice for all images -> all images of a batch are taken from the
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         before, after = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
@@ -1397,7 +1397,7 @@ def diagnose(report):
     return "honest"
 
 
-# WRONG diagnose: shares without their intervals -> 87 of 100
+# WRONG diagnose: shares without their intervals -> at least 90 % of its gradients are not
 def diagnose(report):
     rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
     if rates["not 0"] < 0.9:
@@ -1425,7 +1425,7 @@ def diagnose(report):
     return "honest"
 
 
-# WRONG diagnose: uphill on its own, above 90 % -> far above that of random|random signs reach it
+# WRONG diagnose: uphill on its own, above 90 % -> its gradient leads uphill clearly more often than random
 def diagnose(report):
     rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
     if rates["not 0"].interval[1] < 0.9:
@@ -1509,7 +1509,7 @@ def diagnose(report):
     return "honest"
 
 
-# WRONG diagnose: any lower rate is stuck -> is chance
+# WRONG diagnose: any lower rate is stuck -> neither Square nor transfer leaves clearly less than PGD
 def diagnose(report):
     rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
     if rates["not 0"].interval[1] < 0.9:
@@ -1610,7 +1610,7 @@ def through(model, train_x, train_y, x, y, *, eps):
     return x_adv
 
 
-# WRONG through: random signs -> gradient that the mask hides
+# WRONG through: random signs -> a model without a mask is not fooled
 def through(model, train_x, train_y, x, y, *, eps):
     layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
     own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
@@ -1933,7 +1933,7 @@ def worth(model, x, y, *, eps, draws):
     return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
 
 
-# WRONG worth: the margin's gradient -> those of the cross-entropy
+# WRONG worth: the margin's gradient -> all images of a batch get one answer
 def worth(model, x, y, *, eps, draws):
     def grad():
         z = x.detach().clone().requires_grad_()
@@ -2072,7 +2072,7 @@ def diagnose(report):
     return "honest"
 
 
-# WRONG diagnose: stuck where PGD is the lowest -> PGD leaves the least|not clearly less
+# WRONG diagnose: stuck where PGD is the lowest -> neither Square nor transfer leaves clearly less than PGD
 def diagnose(report):
     r = {k: Rate(*report[k]) for k in ("not 0", "same", "uphill", "random")}
     left = {k: Rate(*v) for k, v in report["left"].items()}
@@ -2093,3 +2093,236 @@ def through(model, train_x, train_y, x, y, *, eps):
         nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y), lr=1e-2
     )
     return attacks.pgd(net, x, (y + 1) % 10, eps=eps)
+
+
+# WRONG worth: a higher loss in place of a higher margin -> a higher loss is counted, and a higher margin
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    a, b = gradient(), gradient()
+    fa, fb = a.flatten(1), b.flatten(1)
+    fa = fa / fa.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    fb = fb / fb.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    with torch.no_grad():
+        up = lambda z: sum(F.cross_entropy(model(z), y, reduction="none") for _ in range(draws)) / draws
+        higher = up((x + eps * a.sign()).clamp(0, 1)) > up(x)
+    return {
+        "not 0": float((a.flatten(1) != 0).any(1).float().mean()),
+        "same": float((F.cosine_similarity(fa, fb) > 0.9).float().mean()),
+        "uphill": float(higher.float().mean()),
+    }
+
+
+# WRONG worth: the gradient itself, not its sign -> the step follows the gradient as long as it
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    a, b = gradient(), gradient()
+    fa, fb = a.flatten(1), b.flatten(1)
+    fa = fa / fa.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    fb = fb / fb.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    with torch.no_grad():
+        up = lambda z: sum(margin(model(z), y) for _ in range(draws)) / draws
+        higher = up((x + eps * a).clamp(0, 1)) > up(x)
+    return {
+        "not 0": float((a.flatten(1) != 0).any(1).float().mean()),
+        "same": float((F.cosine_similarity(fa, fb) > 0.9).float().mean()),
+        "uphill": float(higher.float().mean()),
+    }
+
+
+# WRONG worth: one cosine for the whole batch -> all images of a batch get one answer
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    a, b = gradient(), gradient()
+    with torch.no_grad():
+        up = lambda z: sum(margin(model(z), y) for _ in range(draws)) / draws
+        higher = up((x + eps * a.sign()).clamp(0, 1)) > up(x)
+    cos = F.cosine_similarity(a.flatten(), b.flatten(), dim=0)
+    return {
+        "not 0": float((a.flatten(1) != 0).any(1).float().mean()),
+        "same": float(cos > 0.9),
+        "uphill": float(higher.float().mean()),
+    }
+
+
+# WRONG worth: the margin of the prediction, written otherwise -> the margin is that of the prediction, and not
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    a, b = gradient(), gradient()
+    fa, fb = a.flatten(1), b.flatten(1)
+    fa = fa / fa.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    fb = fb / fb.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    with torch.no_grad():
+        t = predict(model, x)
+        up = lambda z: sum(margin(model(z), t) for _ in range(draws)) / draws
+        higher = up((x + eps * a.sign()).clamp(0, 1)) > up(x)
+    return {
+        "not 0": float((a.flatten(1) != 0).any(1).float().mean()),
+        "same": float((F.cosine_similarity(fa, fb) > 0.9).float().mean()),
+        "uphill": float(higher.float().mean()),
+    }
+
+
+# WRONG worth: in per cent -> not 0 is no share
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        z = x.clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+
+    a, b = gradient(), gradient()
+    fa, fb = a.flatten(1), b.flatten(1)
+    fa = fa / fa.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    fb = fb / fb.abs().amax(1, keepdim=True).clamp_min(1e-38)
+    with torch.no_grad():
+        up = lambda z: sum(margin(model(z), y) for _ in range(draws)) / draws
+        higher = up((x + eps * a.sign()).clamp(0, 1)) > up(x)
+    return {
+        "not 0": 100 * float((a.flatten(1) != 0).any(1).float().mean()),
+        "same": 100 * float((F.cosine_similarity(fa, fb) > 0.9).float().mean()),
+        "uphill": 100 * float(higher.float().mean()),
+    }
+
+
+# WRONG choose: one choice for the batch, by the mean -> all images of a batch are taken from the
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a = sum(margin(model(x_adv), y).mean() for _ in range(draws)) / draws
+        b = sum(margin(model(proposal), y).mean() for _ in range(draws)) / draws
+    return proposal if b > a else x_adv
+
+
+# WRONG choose: the same seed for both -> with one draw the choice is better than one
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        torch.manual_seed(0)
+        a = sum(margin(model(x_adv), y) for _ in range(draws)) / draws
+        torch.manual_seed(0)
+        b = sum(margin(model(proposal), y) for _ in range(draws)) / draws
+    better = (b > a).view(-1, *[1] * (x_adv.dim() - 1))
+    return torch.where(better, proposal, x_adv)
+
+
+# WRONG through: a network that has not learned -> a model without a mask is not fooled
+def through(model, train_x, train_y, x, y, *, eps):
+    own = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(own(w), y), w)[0]
+        z = (z + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG through: down the loss, written otherwise -> the loss of y fell
+def through(model, train_x, train_y, x, y, *, eps):
+    own = fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(own(w), y), w)[0]
+        z = (z - eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG through: up the loss of the prediction -> fooled only at times
+def through(model, train_x, train_y, x, y, *, eps):
+    own = fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        out = own(w)
+        g = torch.autograd.grad(F.cross_entropy(out, out.argmax(1)), w)[0]
+        z = (z + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG through: shuffled labels -> a model without a mask is not fooled
+def through(model, train_x, train_y, x, y, *, eps):
+    own = fit(
+        nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)),
+        (train_x, train_y[torch.randperm(len(train_y))]),
+    )
+    z = x.clone()
+    for _ in range(20):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(own(w), y), w)[0]
+        z = (z + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# RIGHT choose: adds up the differences
+def choose(model, x_adv, proposal, y, draws):
+    gain = torch.zeros(len(y), dtype=torch.float64)
+    with torch.no_grad():
+        for _ in range(draws):
+            gain += margin(model(proposal), y).double() - margin(model(x_adv), y).double()
+    keep = (gain <= 0).reshape([-1] + [1] * (x_adv.dim() - 1))
+    return keep * x_adv + ~keep * proposal
+
+
+# RIGHT place: by index arithmetic
+def place(x, *, room):
+    n, c, h, w = x.shape
+    page = x.new_zeros(n, c, h + room, w + room)
+    down, right = torch.randint(0, room + 1, (2, n))
+    rows = down[:, None] + torch.arange(h)
+    cols = right[:, None] + torch.arange(w)
+    number = torch.arange(n)[:, None, None]
+    for q in range(c):
+        page[number, q, rows[:, :, None], cols[:, None, :]] = x[:, q]
+    return page
+
+
+# WRONG worth: a cosine of -1 is the same -> point in opposite ways
+def worth(model, x, y, *, eps, draws):
+    def gradient():
+        images = x.clone().requires_grad_()
+        loss = F.cross_entropy(model(images), y, reduction="sum")
+        return torch.autograd.grad(loss, images)[0].flatten(1)
+
+    def mean_margin(images):
+        with torch.no_grad():
+            return sum(margin(model(images), y) for _ in range(draws)) / draws
+
+    g1, g2 = gradient(), gradient()
+    not0 = (g1 != 0).any(1)
+    u1 = g1 / g1.abs().amax(1, keepdim=True).clamp_min(1e-44)
+    u2 = g2 / g2.abs().amax(1, keepdim=True).clamp_min(1e-44)
+    same = F.cosine_similarity(u1, u2).abs() > 0.9
+    ahead = (x + eps * g1.sign().view_as(x)).clamp(0, 1)
+    up = mean_margin(ahead) > mean_margin(x)
+    return {"not 0": not0.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
+
+
+# WRONG choose: the median for the old, the mean for the new -> means are compared
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        old = torch.stack([margin(model(x_adv), y) for _ in range(draws)]).median(0).values
+        new = sum(margin(model(proposal), y) for _ in range(draws)) / draws
+    mask = (new > old).view(-1, *[1] * (x_adv.dim() - 1))
+    return torch.where(mask, proposal, x_adv)
+
+
+# WRONG diagnose: wanders by the share uphill -> are the same again, up to chance
+def diagnose(report):
+    if Rate(*report["not 0"]).interval[1] < 0.9:
+        return "vanishes"
+    if Rate(*report["uphill"]).interval[1] < 0.9:
+        return "wanders"
+    if not Rate(*report["uphill"]).clearly_above(Rate(*report["random"])):
+        return "lies"
+    pgd = Rate(*report["left"]["PGD"])
+    if Rate(*report["left"]["Square"]).clearly_below(pgd) or Rate(*report["left"]["transfer"]).clearly_below(pgd):
+        return "stuck"
+    return "honest"

@@ -332,7 +332,7 @@ def left_after(model, tries, y, draws):
     return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean(0)
 
 
-# WRONG left_after: the best try -> choose for each image
+# WRONG left_after: the best try -> for many images the try is chosen on which
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     best = torch.stack(tries)[torch.stack(shares).argmax(0), torch.arange(len(y))]
@@ -344,13 +344,13 @@ def left_after(model, tries, y, draws):
     return torch.stack([predict(model, tries[-1]) == y for _ in range(draws)]).float().mean(0)
 
 
-# WRONG left_after: the mean over the tries -> choose for each image
+# WRONG left_after: the mean over the tries -> this is the mean over the tries
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     return torch.stack(shares).mean(0)
 
 
-# WRONG left_after: chosen by one draw -> choose for each image
+# WRONG left_after: chosen by one draw -> the tries that are chosen are better than most
 def left_after(model, tries, y, draws):
     chosen = torch.stack([predict(model, x_try) == y for x_try in tries]).float().argmin(0)
     worst = torch.stack(tries)[chosen, torch.arange(len(y))]
@@ -464,7 +464,7 @@ def line(body, inner, corner):
     return (w, -(nearest + 0.999 * (top - nearest))) if top > (within @ w).max() else None
 
 
-# WRONG line: the bias has the other sign -> called
+# WRONG line: the bias has the other sign -> the bias has the wrong sign
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -473,7 +473,7 @@ def line(body, inner, corner):
     return (w, nearest + 0.999 * (top - nearest)) if top > nearest else None
 
 
-# WRONG line: weights the other way -> is not called 1|other weights|None
+# WRONG line: weights the other way -> w points from the corner to the inner points
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -580,7 +580,7 @@ def take_off(mask, net, x, y, *, eps):
     return (x + eps * gradient_through(mask, net, x, y).sign()).clamp(0, 1)
 
 
-# WRONG take_off: turned down by 1000, as this one net is -> another net
+# WRONG take_off: turned down by 1000, as this one net is -> times as large no pixel moves
 def take_off(mask, net, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(20):
@@ -614,7 +614,7 @@ def take_off(mask, net, x, y, *, eps):
     return mask(x_adv)
 
 
-# WRONG take_off: down the margin -> without mask and shouting
+# WRONG take_off: down the margin -> the images go down the loss of y, where
 def take_off(mask, net, x, y, *, eps):
     x_adv, own = x.clone(), y[:, None]
     for _ in range(20):
@@ -626,7 +626,7 @@ def take_off(mask, net, x, y, *, eps):
     return x_adv
 
 
-# WRONG take_off: random signs -> without mask and shouting
+# WRONG take_off: random signs -> on a network that is linear, pixels move against
 def take_off(mask, net, x, y, *, eps):
     return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)
 
@@ -645,7 +645,7 @@ def take_off(mask, net, x, y, *, eps):
     return x_adv
 
 
-# WRONG take_off: steps too short to reach the edge -> without mask and shouting
+# WRONG take_off: steps too short to reach the edge -> all steps together lead only 20 % of eps
 def take_off(mask, net, x, y, *, eps):
     x_adv, own = x.clone(), y[:, None]
     for _ in range(20):
@@ -945,7 +945,7 @@ def line(body, inner, corner):
     return None if near >= far else (w, -(0.001 * near + 0.999 * far))
 
 
-# WRONG take_off: away from what the net says -> on another net|behind noise
+# WRONG take_off: away from what the net says -> images that are wrong go back towards y
 def take_off(mask, net, x, y, *, eps):
     now = x.clone()
     for _ in range(20):
@@ -953,3 +953,124 @@ def take_off(mask, net, x, y, *, eps):
         (g,) = torch.autograd.grad(attacks.margin(net(z), net(z).argmax(1)).sum(), z)
         now = (now + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return now
+
+
+# WRONG left_after: the choice by a single draw of each -> the tries that are chosen are better than most
+def left_after(model, tries, y, draws):
+    shares = torch.stack([(predict(model, t) == y).float() for t in tries])
+    pick = torch.stack(tries)[shares.argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, pick) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG left_after: the mean over the tries, written otherwise -> this is the mean over the tries
+def left_after(model, tries, y, draws):
+    shares = torch.stack([torch.stack([predict(model, t) == y for _ in range(draws)]).float().mean(0) for t in tries])
+    return shares.mean(0)
+
+
+# WRONG left_after: the last try is not looked at -> the last try is never chosen, also where the
+def left_after(model, tries, y, draws):
+    some = tries[:-1] or tries
+    shares = torch.stack([torch.stack([predict(model, t) == y for _ in range(draws)]).float().mean(0) for t in some])
+    pick = torch.stack(some)[shares.argmin(0), torch.arange(len(y))]
+    return torch.stack([predict(model, pick) == y for _ in range(draws)]).float().mean(0)
+
+
+# WRONG line: w from the corner to the points -> w points from the corner to the inner points
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = low.mean(0) - high
+    near, far = (low @ w).min(), high @ w
+    if near <= far:
+        return None
+    return w, -float(0.001 * near + 0.999 * far)
+
+
+# WRONG line: b with the other sign -> the bias has the wrong sign
+def line(body, inner, corner):
+    with torch.no_grad():
+        low, high = body(inner), body(corner)[0]
+    w = high - low.mean(0)
+    near, far = (low @ w).max(), high @ w
+    if near >= far:
+        return None
+    return w, float(0.001 * near + 0.999 * far)
+
+
+# WRONG take_off: down the margin, step by step -> the images go down the loss of y, where
+def take_off(mask, net, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = mask(z).detach().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(net(w), y).sum(), w)[0]
+        z = (z - eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG take_off: ten steps of a hundredth -> all steps together lead only 10 % of eps
+def take_off(mask, net, x, y, *, eps):
+    z = x.clone()
+    for _ in range(10):
+        w = mask(z).detach().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(net(w), y).sum(), w)[0]
+        z = (z + eps / 100 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG take_off: divides by 100, whatever the net -> with logits 30000 times as large no pixel moves
+def take_off(mask, net, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = mask(z).detach().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(net(w) / 100, y, reduction="sum"), w)[0]
+        z = (z + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG take_off: the margin of the prediction -> images that are wrong go back towards y
+def take_off(mask, net, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = mask(z).detach().requires_grad_()
+        out = net(w)
+        g = torch.autograd.grad(attacks.margin(out, out.argmax(1)).sum(), w)[0]
+        z = (z + eps / 5 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG take_off: a direction of length 1 -> pixels with a small gradient hardly move
+def take_off(mask, net, x, y, *, eps):
+    z = x.clone()
+    for _ in range(20):
+        w = mask(z).detach().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(net(w), y).sum(), w)[0]
+        g = g / g.flatten(1).norm(dim=1).clamp_min(1e-30).view(-1, *[1] * (x.dim() - 1))
+        z = (z + eps / 5 * g).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# RIGHT take_off: logits over their own deviation, with momentum
+def take_off(mask, net, x, y, *, eps):
+    z, m = (x + eps * (torch.rand_like(x) - 0.5)).clamp(0, 1), torch.zeros_like(x)
+    for _ in range(30):
+        w = mask(z).detach().clone().requires_grad_()
+        out = net(w)
+        out = out / out.detach().std(1, keepdim=True).clamp_min(1e-12)
+        g = torch.autograd.grad(F.cross_entropy(out, y, reduction="sum"), w)[0]
+        m = 0.6 * m + g / g.abs().flatten(1).mean(1).clamp_min(1e-30).view(-1, *[1] * (x.dim() - 1))
+        z = torch.max(torch.min(z + eps / 6 * m.sign(), x + eps), x - eps).clamp(0, 1)
+    return z
+
+
+# RIGHT line: in lists and plain numbers
+def line(body, inner, corner):
+    with torch.no_grad():
+        features, goal = body(inner), body(corner).flatten()
+        w = goal - torch.mean(features, dim=0)
+        heights = [float(f.double() @ w.double()) for f in features]
+        end = float(goal.double() @ w.double())
+    if max(heights) >= end:
+        return None
+    border = max(heights) + 0.999 * (end - max(heights))
+    return [w, -border]

@@ -21,12 +21,12 @@ def soft_loss(logits, soft):
     return total / len(logits)
 
 
-# WRONG soft_loss: the logarithm of a softmax that rounds to 0 -> NaN|also of large ones
+# WRONG soft_loss: the logarithm of a softmax that rounds to 0 -> another number than the mean of the images'
 def soft_loss(logits, soft):
     return -(soft * logits.softmax(1).log()).sum(1).mean()
 
 
-# WRONG soft_loss: never below 1e-8 -> also of large ones
+# WRONG soft_loss: never below 1e-8 -> the loss of large logits is cut off
 def soft_loss(logits, soft):
     return -(soft * logits.softmax(1).clamp_min(1e-8).log()).sum(1).mean()
 
@@ -61,17 +61,17 @@ def soft_loss(logits, soft):
     return F.cross_entropy(logits, soft.argmax(1))
 
 
-# WRONG soft_loss: a softmax of the soft labels -> with labels that are sure of one class
+# WRONG soft_loss: a softmax of the soft labels -> the soft labels go through a softmax
 def soft_loss(logits, soft):
     return -(soft.softmax(1) * logits.log_softmax(1)).sum(1).mean()
 
 
-# WRONG soft_loss: a softmax of a softmax -> with labels that are sure of one class
+# WRONG soft_loss: a softmax of a softmax -> the logits go through a softmax twice
 def soft_loss(logits, soft):
     return F.cross_entropy(logits.softmax(1), soft)
 
 
-# WRONG soft_loss: squared differences -> with labels that are sure of one class
+# WRONG soft_loss: squared differences -> this is a squared error, and no cross-entropy
 def soft_loss(logits, soft):
     return (logits.softmax(1) - soft).square().sum(1).mean()
 
@@ -287,7 +287,7 @@ def asleep(model, x, y):
     return (gradient.double().flatten(1).sum(1) == 0).float().mean()
 
 
-# WRONG asleep: a length that rounds to 0 -> too many images count
+# WRONG asleep: a length that rounds to 0 -> a gradient of about 1e-26 was counted as none
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
@@ -321,7 +321,7 @@ def asleep(model, x, y):
     return (gradient == 0).flatten(1).all(1).float().mean()
 
 
-# WRONG asleep: the share that is awake -> a linear model with small logits has a gradient
+# WRONG asleep: the share that is awake -> all images of a linear model with small logits
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
@@ -372,7 +372,7 @@ def verdict(report):
     return ["sound", ""]
 
 
-# WRONG verdict: the same for all -> three different verdicts
+# WRONG verdict: the same for all -> A and B get the same verdict
 def verdict(report):
     return "masked", "asleep"
 
@@ -382,7 +382,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG verdict: asleep is masked, whatever the attack -> three different verdicts|does this loss mind
+# WRONG verdict: asleep is masked, whatever the attack -> A and B get the same verdict
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
     if plain["eps"] != hot["eps"]:
@@ -396,7 +396,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG verdict: cross-entropy is masked, also with logits divided -> three different verdicts|dividing the logits
+# WRONG verdict: cross-entropy is masked, also with logits divided -> A and C get the same verdict
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
     if plain["eps"] != hot["eps"]:
@@ -434,7 +434,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG verdict: any lead is a gain -> three different verdicts|more than chance
+# WRONG verdict: any lead is a gain -> B and C get the same verdict
 def verdict(report):
     plain, hot = report["undefended"], report["distilled"]
     if plain["eps"] != hot["eps"]:
@@ -460,7 +460,7 @@ def verdict(report):
     return ("overclaims", "claim") if report["claim"] == "more robust" else ("sound", "")
 
 
-# WRONG verdict: overclaims whatever is claimed -> does it claim more|three different verdicts
+# WRONG verdict: overclaims whatever is claimed -> B and C get the same verdict
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
     if plain["eps"] != hot["eps"]:
@@ -516,7 +516,7 @@ def wake(model, x, y, *, eps):
     return (x + delta).double()
 
 
-# WRONG wake: cross-entropy -> have not moved at all
+# WRONG wake: cross-entropy -> with logits 100 times as large no pixel moves
 def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
@@ -546,7 +546,7 @@ def wake(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG wake: divided by 100, and so knows this temperature -> distilled anew
+# WRONG wake: divided by 100, and so knows this temperature -> with logits 30000 times as large no pixel moves
 def wake(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(12):
@@ -713,7 +713,7 @@ def asleep(model, x, y):
     return zero / len(x)
 
 
-# WRONG soft_loss: two softmaxes -> go through one softmax
+# WRONG soft_loss: two softmaxes -> the logits go through a softmax twice
 def soft_loss(logits, soft):
     return F.cross_entropy(logits.softmax(1), soft)
 
@@ -794,7 +794,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG wake: cross-entropy, a hundred steps -> gradient of your loss there
+# WRONG wake: cross-entropy, a hundred steps -> with logits 100 times as large no pixel moves
 def wake(model, x, y, *, eps):
     return attacks.pgd(model, x, y, eps=eps, steps=100)
 
@@ -827,3 +827,166 @@ def asleep(model, x, y):
     z = x.detach().clone().requires_grad_()
     (g,) = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)
     return float((g <= 0).flatten(1).all(1).float().mean())
+
+
+# WRONG soft_loss: a softmax of a softmax, written otherwise -> the logits go through a softmax twice
+def soft_loss(logits, soft):
+    return -(soft * logits.softmax(1).log_softmax(1)).sum(1).mean()
+
+
+# WRONG soft_loss: 1e-12 in the logarithm -> the loss of large logits is cut off
+def soft_loss(logits, soft):
+    return -(soft * torch.log(logits.softmax(1) + 1e-12)).sum(1).mean()
+
+
+# WRONG soft_loss: logits cut at 50 -> the loss of large logits is cut off
+def soft_loss(logits, soft):
+    return -(soft * logits.clamp(-50, 50).log_softmax(1)).sum(1).mean()
+
+
+# WRONG soft_loss: the mean logit in place of the normaliser -> the loss is negative
+def soft_loss(logits, soft):
+    z = logits - logits.mean(1, keepdim=True)
+    return -(soft * z).sum(1).mean()
+
+
+# WRONG soft_loss: a sigmoid for each class -> each class has a sigmoid of its own
+def soft_loss(logits, soft):
+    logq = F.logsigmoid(logits)
+    return -(soft * logq).sum(1).mean()
+
+
+# WRONG three_moments: the teacher learns its own answers -> the teacher's loss is that of its own answers
+def three_moments(teacher, student, x, y, *, temperature):
+    t, s = teacher(x), student(x)
+    soft = (t / temperature).softmax(1)
+    return (
+        F.cross_entropy(t / temperature, t.argmax(1)).item(),
+        F.cross_entropy(s / temperature, soft).item(),
+        s.softmax(1).detach(),
+    )
+
+
+# WRONG asleep: a norm of 0 -> a gradient of about 1e-26 was counted as none
+def asleep(model, x, y):
+    z = x.clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return float((g.flatten(1).norm(dim=1) == 0).float().mean())
+
+
+# WRONG asleep: the share with a gradient -> all images of a linear model with small logits
+def asleep(model, x, y):
+    z = x.clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y, reduction="sum"), z)[0]
+    return float((g.flatten(1) != 0).any(1).float().mean())
+
+
+# WRONG asleep: wrong images are left out -> the share of one image (right or wrong, is
+def asleep(model, x, y):
+    right = predict(model, x) == y
+    z = x[right].clone().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(model(z), y[right], reduction="sum"), z)[0]
+    return float((g.flatten(1) == 0).all(1).float().mean())
+
+
+# WRONG verdict: any lead counts -> B and C get the same verdict
+def verdict(report):
+    u, d = report["undefended"], report["distilled"]
+    if u["eps"] != d["eps"]:
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] > d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] > 50 and d["loss"] == "cross-entropy" and d["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and d["left"] <= u["left"]:
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: asleep is masked -> A and B get the same verdict
+def verdict(report):
+    u, d, n = report["undefended"], report["distilled"], report["images"]
+    if u["eps"] != d["eps"]:
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] > d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] > 50:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG wake: down the margin -> the images go down the loss of y, where
+def wake(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(30):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(model(w), y).sum(), w)[0]
+        z = (z - eps / 10 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG wake: ten steps of a sixtieth -> all steps together lead only 17 % of eps
+def wake(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(10):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(model(w), y).sum(), w)[0]
+        z = (z + eps / 60 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG wake: logits over 10 -> with logits 30000 times as large no pixel moves
+def wake(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(30):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(F.cross_entropy(model(w) / 10, y, reduction="sum"), w)[0]
+        z = (z + eps / 10 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG wake: one direction for all images -> an image that moves by itself stays where it
+def wake(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(30):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad(attacks.margin(model(w), y).sum(), w)[0].mean(0, keepdim=True)
+        z = (z + eps / 10 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# WRONG wake: the gradient itself -> pixels with a small gradient hardly move
+def wake(model, x, y, *, eps):
+    z = x.clone()
+    for _ in range(30):
+        w = z.detach().clone().requires_grad_()
+        g = torch.autograd.grad((attacks.margin(model(w), y) / 100).sum(), w)[0]
+        z = (z + eps / 100 * g).clamp(x - eps, x + eps).clamp(0, 1)
+    return z
+
+
+# RIGHT verdict: from a table
+def verdict(report):
+    plain, hot = report["undefended"], report["distilled"]
+    better = Rate(hot["left"], report["images"]).clearly_above(Rate(plain["left"], report["images"]))
+    follows = hot["loss"] == "margin" or hot["divided by"] > 1
+    table = [
+        (plain["eps"] != hot["eps"], "invalid", "eps"),
+        (max(r["left"] - r["clean"] for r in (plain, hot)) > 0, "invalid", "left"),
+        (hot["asleep"] >= 20 and not follows, "masked", "asleep"),
+        (report["claim"] == "more robust" and not better, "overclaims", "claim"),
+        (True, "sound", ""),
+    ]
+    return next((a, b) for yes, a, b in table if yes)
+
+
+# RIGHT asleep: image by image, with backward
+def asleep(model, x, y):
+    count = 0
+    for one, label in zip(x, y):
+        leaf = one[None].clone().requires_grad_()
+        F.cross_entropy(model(leaf), label[None]).backward(inputs=[leaf])
+        count += not bool((leaf.grad != 0).any())
+    return count / len(x)

@@ -30,7 +30,7 @@ def votes(model, x, *, sigma, n):
     return np.stack([(winners == c).sum(0).cpu().numpy() for c in range(answers.shape[1])], axis=1)
 
 
-# WRONG votes: copies of all images are mixed up -> in its row|in the row of its image
+# WRONG votes: copies of all images are mixed up -> votes are counted in the rows of other images
 def votes(model, x, *, sigma, n):
     copies = x.repeat(n, *[1] * (x.dim() - 1))
     answers = model(copies + sigma * torch.randn_like(copies))
@@ -67,7 +67,7 @@ def votes(model, x, *, sigma, n):
     return counts
 
 
-# WRONG votes: one number of noise for all pixels of a copy -> in every pixel
+# WRONG votes: one number of noise for all pixels of a copy -> all pixels of a copy get the same noise
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     noise = torch.randn(len(copies), *[1] * (x.dim() - 1))
@@ -75,14 +75,14 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: sigma as a variance -> standard deviation sigma
+# WRONG votes: sigma as a variance -> sigma is the standard deviation of the noise, and
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model(copies + sigma**0.5 * torch.randn_like(copies))
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: sigma squared -> standard deviation sigma
+# WRONG votes: sigma squared -> the noise has a standard deviation of sigma squared
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model(copies + sigma**2 * torch.randn_like(copies))
@@ -176,7 +176,7 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: the clean image is one of the copies -> of every copy
+# WRONG votes: the clean image is one of the copies -> the image itself, without noise, is one of the
 def votes(model, x, *, sigma, n):
     noise = sigma * torch.randn(len(x), n, *x.shape[1:])
     noise[:, 0] = 0
@@ -184,7 +184,7 @@ def votes(model, x, *, sigma, n):
     return nn.functional.one_hot(answers.argmax(1).view(len(x), n), answers.shape[1]).sum(1)
 
 
-# WRONG votes: noise in proportion to the pixel -> Gaussian noise of standard deviation
+# WRONG votes: noise in proportion to the pixel -> pixels are multiplied by the noise
 def votes(model, x, *, sigma, n):
     copies = x.repeat_interleave(n, 0)
     answers = model(copies * (1 + sigma * torch.randn_like(copies)))
@@ -269,7 +269,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda chosen, counts, *, sigma, failure_prob: None
 
 
-# WRONG certificate: half of failure_prob, as for two sides -> prove more
+# WRONG certificate: half of failure_prob, as for two sides -> half of failure_prob is not spent
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / 2))
@@ -298,7 +298,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: the lower end with the upper end's counts -> too far
+# WRONG certificate: the lower end with the upper end's counts -> nearly the exact bound, and not it
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = special.betaincinv(k + 1.0, n - k + 1.0, failure_prob)
@@ -308,7 +308,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: Wald's normal approximation -> too far
+# WRONG certificate: Wald's normal approximation -> the share of failure_prob that is spent differs from
 def certificate(chosen, counts, *, sigma, failure_prob):
     n = counts.sum(1).numpy()
     p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
@@ -319,7 +319,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: Wilson's approximation -> too far|prove more
+# WRONG certificate: Wilson's approximation -> the share of failure_prob that is spent differs from
 def certificate(chosen, counts, *, sigma, failure_prob):
     n, z = counts.sum(1).numpy(), -special.ndtri(failure_prob)
     p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
@@ -330,7 +330,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: Hoeffding's bound, which is loose -> prove more
+# WRONG certificate: Hoeffding's bound, which is loose -> the share of failure_prob that is spent differs from
 def certificate(chosen, counts, *, sigma, failure_prob):
     n = counts.sum(1).numpy()
     p = counts.gather(1, chosen[:, None])[:, 0].numpy() / n
@@ -361,7 +361,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: half of sigma -> prove more
+# WRONG certificate: half of sigma -> the bounds are right, and the radii are half
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
@@ -371,7 +371,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: the distribution instead of the quantile -> too far|prove more
+# WRONG certificate: the distribution instead of the quantile -> the bounds are right, and the radii do not
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
@@ -470,7 +470,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: the votes of all images in one sum -> prove more
+# WRONG certificate: the votes of all images in one sum -> an image's radius depends on the others in the
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), int(counts.sum())
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob))
@@ -480,7 +480,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: Bonferroni over the images -> prove more
+# WRONG certificate: Bonferroni over the images -> an image's radius depends on the others in the
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = np.nan_to_num(special.betaincinv(k, n - k + 1.0, failure_prob / len(k)))
@@ -490,7 +490,7 @@ def certificate(chosen, counts, *, sigma, failure_prob):
 certify = lambda *args, **kwargs: None
 
 
-# WRONG certificate: Jeffreys' interval -> too far
+# WRONG certificate: Jeffreys' interval -> the share of failure_prob that is spent differs from
 def certificate(chosen, counts, *, sigma, failure_prob):
     k, n = counts.gather(1, chosen[:, None])[:, 0].numpy(), counts.sum(1).numpy()
     bound = special.betaincinv(k + 0.5, n - k + 0.5, failure_prob)
@@ -508,7 +508,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: always abstains -> prove more than that
+# WRONG certify: always abstains -> all copies vote for class 1, and the label
 def certify(model, x, *, sigma, n0, n, failure_prob):
     return [-1] * len(x), [0.0] * len(x)
 
@@ -516,7 +516,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: one choice for the whole batch -> straight boundary|shorter than n votes
+# WRONG certify: one choice for the whole batch -> images that are surely of different classes do not
 def certify(model, x, *, sigma, n0, n, failure_prob):
     choice = votes(model, x, sigma=sigma, n=n0).sum(0).argmax().expand(len(x))
     counts = votes(model, x, sigma=sigma, n=n)
@@ -613,7 +613,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: a sigma of its own for the noise -> straight boundary
+# WRONG certify: a sigma of its own for the noise -> many images that most copies give one class get
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first, counts = votes(model, x, sigma=0.25, n=n0), votes(model, x, sigma=0.25, n=n)
     return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
@@ -646,21 +646,21 @@ def majority(counts, *, failure_prob):
     return answers
 
 
-# WRONG majority: one side only, although the leader was chosen by its lead -> answers although
+# WRONG majority: one side only, although the leader was chosen by its lead -> the coin may give such a lead to either
 def majority(counts, *, failure_prob):
     first, second = counts.topk(2).values.numpy().T
     clear = special.bdtr(second, first + second, 0.5) <= failure_prob
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
-# WRONG majority: all votes are tosses, not those for the first two -> answers although|abstains although
+# WRONG majority: all votes are tosses, not those for the first two -> votes for third classes are no tosses of the
 def majority(counts, *, failure_prob):
     first, second = counts.topk(2).values.numpy().T
     clear = 2 * special.bdtr(second, counts.sum(1).numpy(), 0.5) <= failure_prob
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
-# WRONG majority: the leader against all others -> abstains although
+# WRONG majority: the leader against all others -> the first class is compared with all others together
 def majority(counts, *, failure_prob):
     n, first = counts.sum(1).numpy(), counts.amax(1).numpy()
     clear = 2 * special.bdtr(n - first, n, 0.5) <= failure_prob
@@ -683,7 +683,7 @@ def majority(counts, *, failure_prob):
     return torch.where(2 * counts.amax(1) > counts.sum(1), counts.argmax(1), -1)
 
 
-# WRONG majority: a larger lead instead of such a lead or a larger one -> answers although
+# WRONG majority: a larger lead instead of such a lead or a larger one -> an equal lead counts as luck as well
 def majority(counts, *, failure_prob):
     first, second = counts.topk(2).values.numpy().T
     clear = 2 * special.bdtrc(first, first + second, 0.5) <= failure_prob
@@ -697,7 +697,7 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
-# WRONG majority: the normal approximation -> answers although|abstains although
+# WRONG majority: the normal approximation -> this is a normal approximation of the coin's chances
 def majority(counts, *, failure_prob):
     first, second = counts.topk(2).values.numpy().T
     clear = 2 * special.ndtr((second - first) / np.sqrt(first + second)) <= failure_prob
@@ -711,7 +711,7 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(clear), counts.argmax(1), -1)
 
 
-# WRONG majority: the bound of the certificate -> abstains although|answers although
+# WRONG majority: the bound of the certificate -> the first class needs no half of all votes
 def majority(counts, *, failure_prob):
     k, n = counts.amax(1).numpy(), counts.sum(1).numpy()
     clear = smoothing.clopper_pearson_below(k, n, failure_prob) > 0.5
@@ -942,17 +942,17 @@ def enough(k, n, p0, failure_prob):
     return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob) > p0
 
 
-# WRONG enough: the bound for a single look, with half of failure_prob -> a hundred times|at each look
+# WRONG enough: the bound for a single look, with half of failure_prob -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 2) > p0
 
 
-# WRONG enough: the share of the hits -> a hundred times
+# WRONG enough: the share of the hits -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     return k / n > p0
 
 
-# WRONG enough: only at the end -> too many votes
+# WRONG enough: only at the end -> says no even where all of 140 votes are
 def enough(k, n, p0, failure_prob):
     return (smoothing.clopper_pearson_below(k.numpy(), n, failure_prob) > p0) & (n >= 2000)
 
@@ -967,19 +967,19 @@ def enough(k, n, p0, failure_prob):
     return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / (n * (n + 1))) > p0
 
 
-# WRONG enough: Hoeffding, with a part for each look -> too many votes
+# WRONG enough: Hoeffding, with a part for each look -> says no even where all of 140 votes are
 def enough(k, n, p0, failure_prob):
     return k / n - math.sqrt(math.log(100 / failure_prob) / 2 / n) > p0
 
 
-# WRONG enough: the bet on a share that the hits choose afterwards -> a hundred times|at each look
+# WRONG enough: the bet on a share that the hits choose afterwards -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     p = (k.double() / n).clamp(p0, 1 - 1e-9)
     wealth = k * torch.log(p / p0) + (n - k) * torch.log((1 - p) / (1 - p0))
     return wealth >= -math.log(failure_prob)
 
 
-# WRONG enough: the threshold is failure_prob itself -> a hundred times
+# WRONG enough: the threshold is failure_prob itself -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
@@ -993,7 +993,7 @@ def enough(k, n, p0, failure_prob):
     return wealth >= math.log(20)
 
 
-# WRONG enough: the probability of the hits alone, without the misses -> a hundred times
+# WRONG enough: the probability of the hits alone, without the misses -> says yes at 1,000 hits of 2,000, though p0
 def enough(k, n, p0, failure_prob):
     return k * math.log((1 + p0) / 2 / p0) >= -math.log(failure_prob)
 
@@ -1003,24 +1003,24 @@ def enough(k, n, p0, failure_prob):
     return special.betaincc(k.numpy() + 1.0, n - k.numpy() + 1.0, p0) >= 1 - failure_prob
 
 
-# WRONG enough: three looks are allowed for -> a hundred times|at each look
+# WRONG enough: three looks are allowed for -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     return smoothing.clopper_pearson_below(k.numpy(), n, failure_prob / 3) > p0
 
 
-# WRONG enough: two standard errors above p0 -> a hundred times
+# WRONG enough: two standard errors above p0 -> says yes too often where the share is only
 def enough(k, n, p0, failure_prob):
     return k / n - 2 * math.sqrt(p0 * (1 - p0) / n) > p0
 
 
-# WRONG enough: looks only from the 500th vote on -> too many votes
+# WRONG enough: looks only from the 500th vote on -> says no even where all of 140 votes are
 def enough(k, n, p0, failure_prob):
     if n < 500:
         return k < 0
     return smoothing.log_wealth(k.numpy(), n, p0) >= -math.log(failure_prob)
 
 
-# WRONG enough: bets on a share just above p0 -> too many votes
+# WRONG enough: bets on a share just above p0 -> says no even where all of 140 votes are
 def enough(k, n, p0, failure_prob):
     p = p0 + 0.05 * (1 - p0)
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
@@ -1073,7 +1073,7 @@ def votes(model, x, *, sigma, n):
     return torch.stack([(said == k).sum(1) for k in range(z.shape[1])], 1)
 
 
-# WRONG certificate: the normal curve's bound -> the exact one
+# WRONG certificate: the normal curve's bound -> the share of failure_prob that is spent differs from
 def certificate(chosen, counts, *, sigma, failure_prob):
     k = counts.gather(1, chosen[:, None])[:, 0].numpy()
     n = counts.sum(1).numpy()
@@ -1151,7 +1151,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
     return certificate(chosen, votes(model, x, sigma=sigma, n=n), sigma=sigma, failure_prob=failure_prob)
 
 
-# WRONG majority: exactly such a lead -> or a larger one
+# WRONG majority: exactly such a lead -> larger leads count as luck as well, and not
 def majority(counts, *, failure_prob):
     top, at = counts.topk(2, dim=1)
     a, b = top[:, 0].numpy(), top[:, 1].numpy()
@@ -1198,7 +1198,7 @@ def votes(model, x, *, sigma, n):
     return out
 
 
-# WRONG votes: all votes for the mean's class -> a vote of its own
+# WRONG votes: all votes for the mean's class -> the copies of an image vote together
 def votes(model, x, *, sigma, n):
     z = sum(model(x + sigma * torch.randn_like(x)) for _ in range(n))
     return n * torch.eye(z.shape[1], dtype=torch.int64)[z.argmax(1)]
@@ -1240,3 +1240,212 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
         sigma=sigma,
         failure_prob=failure_prob / 2,
     )
+
+
+# WRONG votes: rows and copies exchanged -> votes are counted in the rows of other images
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    with torch.no_grad():
+        out = model(copies + sigma * torch.randn_like(copies))
+    winners = out.argmax(1).view(n, len(x))
+    return torch.stack([(winners == c).sum(0) for c in range(out.shape[1])], 1)
+
+
+# WRONG votes: adds up probabilities -> the votes of an image do not add up
+def votes(model, x, *, sigma, n):
+    out = 0
+    with torch.no_grad():
+        for _ in range(n):
+            out = out + model(x + sigma * torch.randn_like(x)).softmax(1)
+    return out
+
+
+# WRONG votes: uniform noise, written otherwise -> the noise is uniform between -sigma and sigma, and
+def votes(model, x, *, sigma, n):
+    out = 0
+    with torch.no_grad():
+        for _ in range(n):
+            z = model(x + sigma * (2 * torch.rand_like(x) - 1))
+            out = out + torch.nn.functional.one_hot(z.argmax(1), z.shape[1])
+    return out
+
+
+# WRONG votes: as many columns as winners -> a row with no votes for the last class
+def votes(model, x, *, sigma, n):
+    copies = x.repeat_interleave(n, 0)
+    with torch.no_grad():
+        winners = model(copies + sigma * torch.randn_like(copies)).argmax(1).view(len(x), n)
+    top = int(winners.max()) + 1
+    return torch.stack([torch.bincount(row, minlength=top) for row in winners])
+
+
+# WRONG votes: the image itself votes, too -> the image itself, without noise, is one of the
+def votes(model, x, *, sigma, n):
+    with torch.no_grad():
+        z = model(x)
+        out = torch.nn.functional.one_hot(z.argmax(1), z.shape[1])
+        for _ in range(n - 1):
+            z = model(x + sigma * torch.randn_like(x))
+            out = out + torch.nn.functional.one_hot(z.argmax(1), z.shape[1])
+    return out
+
+
+# WRONG certificate: the other end of the bound -> the bound is above the true share in nearly
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).double()
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    p = torch.as_tensor(special.betaincinv(k.numpy().clip(1e-9), (n - k + 1).numpy(), 1 - failure_prob))
+    sure = p > 0.5
+    return torch.where(sure, chosen, -1), torch.where(sure, sigma * torch.special.ndtri(p.clamp_max(1 - 1e-12)), 0.0)
+
+
+# WRONG certificate: radii before labels -> labels come first, and radii second
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).double()
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    p = torch.as_tensor(special.betaincinv(k.numpy().clip(1e-9), (n - k + 1).numpy(), failure_prob))
+    sure = p > 0.5
+    return torch.where(sure, sigma * torch.special.ndtri(p), 0.0), torch.where(sure, chosen, -1)
+
+
+# WRONG certificate: half of sigma, written otherwise -> the bounds are right, and the radii are half
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).double()
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    p = torch.as_tensor(special.betaincinv(k.numpy().clip(1e-9), (n - k + 1).numpy(), failure_prob))
+    sure = p > 0.5
+    return torch.where(sure, chosen, -1), torch.where(sure, sigma / 2 * torch.special.ndtri(p), 0.0)
+
+
+# WRONG certificate: the votes of whoever wins -> answers with the chosen class although nearly all votes
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).double()
+    k = counts.amax(1).double()
+    p = torch.as_tensor(special.betaincinv(k.numpy(), (n - k + 1).numpy(), failure_prob))
+    sure = p > 0.5
+    return torch.where(sure, chosen, -1), torch.where(sure, sigma * torch.special.ndtri(p), 0.0)
+
+
+# WRONG certificate: one vote too many -> nearly the exact bound, and not it
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1).double()
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    p = torch.as_tensor(special.betaincinv((k + 1).numpy(), (n - k + 1).numpy(), failure_prob))
+    sure = p > 0.5
+    return torch.where(sure, chosen, -1), torch.where(sure, sigma * torch.special.ndtri(p), 0.0)
+
+
+# WRONG certificate: the bound less a half, as a radius -> the bounds are right, and the radii do not
+def certificate(chosen, counts, *, sigma, failure_prob):
+    n = counts.sum(1)
+    k = counts.gather(1, chosen[:, None])[:, 0]
+    k, n = k.double().numpy(), n.double().numpy()
+    low = special.betaincinv(np.maximum(k, 1e-9), n - k + 1, failure_prob)
+    low = np.where(k == 0, 0.0, low)
+    sure = torch.from_numpy(low > 0.5)
+    radius = torch.from_numpy(sigma * np.maximum(low - 0.5, 0))
+    return torch.where(sure, chosen, -1), radius
+
+
+# WRONG majority: all votes are tosses of the coin -> votes for third classes are no tosses of the
+def majority(counts, *, failure_prob):
+    top = counts.topk(2, 1).values.double()
+    p = 2 * torch.as_tensor(special.bdtr(top[:, 1].numpy(), counts.sum(1).numpy().astype(int), 0.5))
+    return torch.where(p <= failure_prob, counts.argmax(1), -1)
+
+
+# WRONG majority: twice failure_prob -> twice failure_prob is spent
+def majority(counts, *, failure_prob):
+    top = counts.topk(2, 1).values.double()
+    p = torch.as_tensor(special.bdtr(top[:, 1].numpy(), top.sum(1).numpy().astype(int), 0.5))
+    return torch.where(p <= 2 * failure_prob, counts.argmax(1), -1)
+
+
+# WRONG majority: more than half of all votes -> the first class needs no half of all votes
+def majority(counts, *, failure_prob):
+    k, n = counts.amax(1).double().numpy(), counts.sum(1).double().numpy()
+    low = special.betaincinv(k, n - k + 1, failure_prob)
+    return torch.where(torch.as_tensor(low > 0.5), counts.argmax(1), -1)
+
+
+# WRONG enough: any share above p0 -> says yes too often where the share is only
+def enough(k, n, p0, failure_prob):
+    return torch.as_tensor(k).double() / n > p0
+
+
+# WRONG enough: p follows the votes -> says yes too often where the share is only
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = (k / n).clamp(1e-6, 1 - 1e-6)
+    log = k * (p / p0).log() + (n - k) * ((1 - p) / (1 - p0)).log()
+    return (log >= math.log(1 / failure_prob)) & (p > p0)
+
+
+# WRONG enough: a wealth that is too small -> says yes too often where the share is only
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = p0 + 0.6 * (1 - p0)
+    log = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return log >= 0.5 * math.log(1 / failure_prob)
+
+
+# WRONG enough: misses cost nothing -> says yes at 1,000 hits of 2,000, though p0
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = (1 + p0) / 2
+    return k * math.log(p / p0) >= math.log(1 / failure_prob)
+
+
+# WRONG enough: a bet next to p0 -> says no even where all of 140 votes are
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = p0 + 0.05 * (1 - p0)
+    log = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return log >= math.log(1 / failure_prob)
+
+
+# WRONG verdict: all drawn copies were used -> one of the three reports states no more than
+def verdict(report):
+    if report["asked"] <= report["n0"] + report["n"]:
+        return "same copies"
+    if report["looks"] > 1:
+        return "peeked"
+    k, n = report["hits"], report["n"]
+    low = special.betaincinv(k, n - k + 1, report["failure_prob"]) if k > 0 else 0.0
+    proved = max(0.0, report["sigma"] * special.ndtri(low)) if low > 0 else 0.0
+    if report["norm"] == "linf":
+        if report["radius"] * math.sqrt(report["pixels"]) <= proved:
+            return "valid"
+        return "other norm" if report["radius"] <= proved else "too far"
+    return "valid" if report["radius"] <= proved else "too far"
+
+
+# RIGHT enough: a mixture of five bets
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    grid = torch.linspace(0.3, 0.9, 5, dtype=torch.float64) * (1 - p0) + p0
+    logs = k[:, None] * torch.log(grid / p0) + (n - k)[:, None] * torch.log((1 - grid) / (1 - p0))
+    return torch.logsumexp(logs, 1) - math.log(5) >= -math.log(failure_prob)
+
+
+# RIGHT certificate: the bound by bisection
+def certificate(chosen, counts, *, sigma, failure_prob):
+    from scipy.optimize import brentq
+    from scipy.stats import binom
+
+    labels, radii = [], []
+    for c, row in zip(chosen.tolist(), counts.tolist()):
+        k, n = int(row[c]), int(sum(row))
+        p = brentq(lambda q: binom.sf(k - 1, n, q) - failure_prob, 1e-12, 1 - 1e-15, xtol=1e-14) if k else 0.0
+        labels.append(c if p > 0.5 else -1)
+        radii.append(sigma * float(special.ndtri(p)) if p > 0.5 else 0.0)
+    return torch.tensor(labels), torch.tensor(radii, dtype=torch.float64)
+
+
+# RIGHT votes: all copies at once, class by class
+def votes(model, x, *, sigma, n):
+    copies = torch.cat([x] * n)
+    with torch.no_grad():
+        out = model(torch.normal(copies, sigma))
+    winners = out.argmax(1).view(n, len(x)).T
+    return torch.stack([(winners == c).sum(1) for c in range(out.shape[1])], 1)

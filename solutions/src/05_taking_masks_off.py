@@ -83,6 +83,12 @@ plots.triptych(
 # CHECK gradient_through, 2 points
 few, labels = x[:40], y[:40]
 found = expect.tensor(expect.leaves_arguments(gradient_through, Quantize(), net, few, labels), like=few)
+plainly = expect.tensor(gradient_through(nn.Identity(), net, few, labels), like=few)
+expect.that(
+    plainly.abs().sum() > 0,
+    "no gradient came through, even where the mask changes nothing",
+    expected="gradients that are not all 0",
+)
 expect.that(
     found.abs().sum() > 0,
     "no gradient came through: on the way back the mask's own gradient is still there",
@@ -539,6 +545,33 @@ expect.that(
     got=found[:5],
 )
 expect.that(
+    (found - chances.mean(0)).abs().max() > 0.15,
+    "this is the mean over the tries: choose the try first on which the model is right least often, and judge that one",
+    expected=f"{float(wanted.mean()):.2f} on the average",
+    got=float(found.mean()),
+)
+for number, name in ((0, "first"), (3, "last")):
+    best, off = chances.argmin(0) == number, found - wanted
+    expect.that(
+        not best.any() or best.all() or off[best].mean() < 0.15 or off[~best].abs().mean() > 0.1,
+        f"the {name} try is never chosen, also where the model is right least often on it",
+        expected="each of the tries where it is the worst",
+    )
+mean, usual, top = (float(part.mean()) for part in (found, chances.mean(0), chances.amax(0)))
+expect.that(
+    mean < (usual + top) / 2,
+    "for many images the try is chosen on which the model is right most often: it is asked where it is least often",
+    expected=f"{float(wanted.mean()):.2f} on the average",
+    got=mean,
+)
+expect.that(
+    mean < wanted.mean() + 0.1 or mean > usual - 0.05,
+    "the tries that are chosen are better than most, and not the best: "
+    "do all draws have a part in the choice, or only one or a few?",
+    expected=f"{float(wanted.mean()):.2f} on the average, with 150 draws",
+    got=mean,
+)
+expect.that(
     (found - wanted).mean() < 0.1,
     "for many images another try is worse: choose for each image the try on which the model is right least often",
     expected=f"{float(wanted.mean()):.2f} on the average",
@@ -687,6 +720,17 @@ expect.that(
     "these are weights for pixels: the line lies in the features, which body gives",
     expected="a difference of features",
 )
+expect.that(
+    not F.cosine_similarity(w, high - low.mean(0), dim=0) < -0.99,
+    "w points from the corner to the inner points: it should point to the corner, which is called 1",
+    expected="the other way round",
+)
+expect.that(
+    not (float(high @ w) - b > 0 > float((low @ w).max()) - b) or float(high @ w) + b > 0,
+    "the bias has the wrong sign: at the border, features @ w and b add up to 0",
+    expected="a sum above 0 for the corner",
+    got=float(high @ w) + b,
+)
 expect.that(float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b)
 expect.that(
     float((low @ w).max()) + b < 0,
@@ -805,15 +849,17 @@ def take_off(mask, net, x, y, *, eps):
 
 # %%
 # CHECK take_off, 2 points
+unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
 found = expect.images(expect.leaves_arguments(take_off, Quantize(), loud, x, y, eps=0.2), x, 0.2)
 left = accuracy(masked, (found, y))
 if left.k > 0.2 * left.n:
     bare = accuracy(net, (expect.images(take_off(nn.Identity(), net, x, y, eps=0.2), x, 0.2), y))
-    expect.that(
-        bare.k <= 0.2 * bare.n,
+    expect.few_left(
+        bare,
+        0.2 * bare.n,
+        unmasked,
+        x,
         "the attack does not get the net wrong even without mask and shouting: begin there",
-        expected=f"at most {int(0.2 * left.n)} of {left.n} right",
-        got=f"{left.k} right, and {bare.k} without mask and shouting",
     )
     quiet = nn.Sequential(Quantize(), net)
     quiet = accuracy(quiet, (expect.images(take_off(Quantize(), net, x, y, eps=0.2), x, 0.2), y))
@@ -850,6 +896,10 @@ for mask, scale, name in ((Quantize(4), 30_000.0, "rounds to four levels"), (JPE
     shouting = nn.Sequential(*other, Saturate(scale))
     found = expect.images(take_off(mask, shouting, x, y, eps=0.2), x, 0.2)
     left = accuracy(nn.Sequential(mask, shouting), (found, y))
+    if left.k > 0.2 * left.n:
+        bare = accuracy(shouting, (expect.images(unmasked(shouting, x, y, 0.2), x, 0.2), y))
+        why = f"another net, {scale:g} times as loud, is right too often even where nothing is masked"
+        expect.few_left(bare, 0.2 * bare.n, unmasked, x, why, loud=scale)
     expect.that(
         left.k <= 0.2 * left.n,
         f"too many answers are still right on another net, {scale:g} times as loud, whose mask {name}",
@@ -867,6 +917,17 @@ torch.manual_seed(seed)
 noisy = nn.Sequential(Noise(0.1), loud)
 found = expect.images(expect.leaves_arguments(take_off, Noise(0.1), loud, x[:200], y[:200], eps=0.2), x[:200], 0.2)
 right = torch.stack([predict(noisy, found) == y[:200] for _ in range(10)]).float().mean()
+if right > 0.2:
+    unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
+    bare = accuracy(loud, (expect.images(unmasked(loud, x[:200], y[:200], 0.2), x[:200], 0.2), y[:200]))
+    expect.few_left(
+        bare,
+        0.2 * bare.n,
+        unmasked,
+        x,
+        "the attack does not get the loud net wrong even where nothing is masked: begin there",
+        loud=1000,
+    )
 expect.that(
     right <= 0.2,
     "behind noise too many answers are right on fresh draws: does the net see in each step what the mask shows?",
@@ -881,6 +942,11 @@ for sigma, most in ((0.15, 0.2), (0.05, 0.2)):
     images, labels, noisy = x[some], y[some], nn.Sequential(Noise(sigma), shouting)
     found = expect.images(take_off(Noise(sigma), shouting, images, labels, eps=0.2), images, 0.2)
     right = torch.stack([predict(noisy, found) == labels for _ in range(10)]).float().mean()
+    if right > most:
+        unmasked = lambda net, x, y, eps: take_off(nn.Identity(), net, x, y, eps=eps)  # noqa: E731
+        bare = accuracy(shouting, (expect.images(unmasked(shouting, images, labels, 0.2), images, 0.2), labels))
+        why = "another net, 3000 times as loud, is right too often even where nothing is masked"
+        expect.few_left(bare, 0.2 * bare.n, unmasked, x, why, loud=3000)
     expect.that(
         right <= most,
         f"behind noise of {sigma} too many answers of another net are right on fresh draws",

@@ -84,6 +84,13 @@ expect.that(
     got=found.sum(1)[:5],
 )
 found = expect.tensor(votes(model, x[:30], sigma=1e-6, n=20), like=rows)
+answers = nn.functional.one_hot(predict(model, x[:30]).cpu(), 10)
+expect.that(
+    not found.sum(0).equal(20.0 * answers.sum(0)) or found.equal(20.0 * answers),
+    "votes are counted in the rows of other images: which places in the row of all winners belong to one image?",
+    expected="20 votes for what the model says without noise",
+    got=found[0],
+)
 expect.that(
     (found.argmax(1) == predict(model, x[:30]).cpu()).all() and (found.amax(1) == 20).all(),
     "almost without noise, an image does not get the model's own answer n times: is a copy's vote for the class with "
@@ -92,6 +99,13 @@ expect.that(
     got=found[0],
 )
 ### BEGIN HIDDEN TESTS
+never = nn.Linear(5, 4)
+never.bias.data = torch.tensor([0.0, 0.0, 0.0, -1e4])  # whose last class never wins
+expect.tensor(
+    votes(never, torch.rand(6, 5), sigma=0.5, n=20),
+    like=torch.zeros(6, 4),
+    what="a row with no votes for the last class",
+)
 for shape, classes, n in (((7, 3, 4, 4), 3, 13), ((1, 5), 6, 40), ((40, 6), 2, 1), ((3, 1, 8, 8), 4, 301)):
     some, small = torch.rand(shape), nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape[1:]), classes))
     rows = torch.zeros(shape[0], classes, dtype=torch.float64)
@@ -119,6 +133,12 @@ line, start = nn.Linear(4, 2), torch.full((100, 4), 0.5)  # all images on the bo
 line.bias.data = -line.weight.data @ start[0]
 found = expect.tensor(votes(line, start, sigma=0.25, n=100), like=torch.zeros(100, 2, dtype=torch.float64))
 expect.that(
+    found.equal(found.round()) and (found.sum(1) == 100).all(),
+    "the votes of an image do not add up to n: each copy has one vote, for the class with the largest logit",
+    expected="whole numbers that add up to n = 100 in each row",
+    got=found[0],
+)
+expect.that(
     abs(float(found[:, 0].mean()) - 50) < 15,
     "on the boundary between two classes, noise should give each about half of the votes: "
     "it goes up as often as down, in every copy",
@@ -144,6 +164,7 @@ settings = (
     (1, 0.3, 2.2, 0.5),
 )
 sizes = ((200, 100), (200, 100), (2000, 2), (200, 100), (200, 100), (200, 100))  # of few copies each one matters
+shares, spans = [], []
 for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
     w = torch.randn(pixels) + 0.1
     line = nn.Linear(pixels, 2)  # class 1 wins where the noise along w is above -t sigma
@@ -151,7 +172,7 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
     line.bias.data = torch.stack([torch.zeros(()), t * sigma * w.norm() - level * w.sum()])
     rows = torch.zeros(many, 2, dtype=torch.float64)
     found = expect.tensor(votes(line, torch.full((many, pixels), level), sigma=sigma, n=n), like=rows)[:, 1]
-    share, wanted = float(found.mean()) / n, float(special.ndtr(t))
+    share = float(found.mean()) / n
     spread = float(found.var()) / (n * share * (1 - share)) if 0 < share < 1 else 1.0
     expect.that(
         spread >= 0.4,
@@ -165,6 +186,30 @@ for (pixels, sigma, t, level), (many, n) in zip(settings, sizes, strict=True):
         expected="votes that vary as independent draws do",
         got=f"{spread:.1f} times that variance",
     )
+    shares.append(share)
+    spans.append(float(w.norm() / w.sum().abs()))
+even = [(1 + t) / 2 if pixels == 1 else float(special.ndtr(3**0.5 * t)) for pixels, _, t, _ in settings]
+given, (_, spreads, out, level), copies = torch.tensor(shares), torch.tensor(settings).T, torch.tensor(sizes)[:, 1]
+mistakes = {
+    "sigma is the standard deviation of the noise, and was taken for its variance": (
+        torch.special.ndtr(out * spreads**0.5)
+    ),
+    "the noise has a standard deviation of sigma squared, and sigma is asked": torch.special.ndtr(out / spreads),
+    "the noise has a standard deviation of 1, whatever sigma is": torch.special.ndtr(out * spreads),
+    "the image itself, without noise, is one of the copies": (
+        torch.special.ndtr(out) * (1 - 1 / copies) + (out > 0) / copies
+    ),
+    "all pixels of a copy get the same noise: each has its own": torch.special.ndtr(out * torch.tensor(spans)),
+    "pixels are multiplied by the noise: it is added, as strong in dark pixels as in light ones": (
+        torch.special.ndtr(out / level.clamp_min(1e-6))
+    ),
+    "the noise is uniform between -sigma and sigma, and Gaussian noise is asked": torch.tensor(even)
+    .clamp(0, 1)
+    .float(),
+}
+expect.none_of(given, torch.special.ndtr(out), mistakes, atol=0.03)
+for (_, _, t, _), (many, n), share in zip(settings, sizes, shares, strict=True):
+    wanted = float(special.ndtr(t))
     expect.that(
         abs(share - wanted) <= 5.5 * math.sqrt(wanted * (1 - wanted) / (many * n)),
         "the votes are not those under Gaussian noise of standard deviation sigma in every pixel of every copy, "
@@ -254,7 +299,15 @@ plots.lines(
 # CHECK certificate_radius, 1 point
 counts, choice = torch.tensor([[0, 90, 10], [1, 0, 99], [100, 0, 0]]), torch.tensor([1, 2, 0])
 found = pair(expect.leaves_arguments(certificate, choice, counts, sigma=0.5, failure_prob=0.01))
+first = expect.tensor(found[0], like=torch.zeros(3, dtype=torch.float64), what="the label")
+expect.that(first.equal(first.round()), "labels come first, and radii second", expected="whole numbers", got=first)
 radius = expect.tensor(found[1], like=torch.zeros(3, dtype=torch.float64), what="the radius")
+expect.that(
+    radius.isfinite().all(),
+    "a radius is infinite: no number of votes proves a share of 1",
+    expected="numbers",
+    got=radius,
+)
 double = pair(certificate(choice, counts, sigma=1.0, failure_prob=0.01))[1]
 expect.equal(
     expect.tensor(double, like=radius, what="the radius"),
@@ -268,6 +321,63 @@ expect.that(
     (radius == 0).all() or (expect.tensor(other, like=radius, what="the radius") - radius).abs().max() > 1e-4,
     "another failure_prob, and the same radius",
     expected="a longer radius where more failures are allowed",
+)
+needed, hits = special.ndtr(radius.numpy() / 0.5), np.array([90, 99, 100])
+chances, one_more, one_less = (special.bdtrc(hits - 1 + other, 100, needed) for other in (0, 1, -1))
+alone = pair(certificate(choice[:1], counts[:1], sigma=0.5, failure_prob=0.01))[1]
+expect.equal(
+    expect.tensor(alone, like=radius[:1], what="the radius"),
+    radius[:1],
+    "an image's radius depends on the others in the batch: its own votes count, and no others",
+    expected="the same radius, alone and in a batch",
+)
+shares = radius.numpy() / 0.5  # what would be the bounds, if these took the place of their quantiles
+for bounds in (special.ndtri(shares.clip(1e-9, 1 - 1e-9)), shares, shares + 0.5):
+    expect.that(
+        not np.allclose(special.bdtrc(hits - 1, 100, np.clip(bounds, 0, 1)), 0.01, atol=1e-4),
+        "the bounds are right, and the radii do not follow from them by the lesson's formula: "
+        "what turns a share into a distance, in units of sigma?",
+        expected="a radius that belongs to the bound",
+        got=radius,
+    )
+for factor, how in ((0.5, "half"), (2, "twice")):
+    scaled = special.bdtrc(hits - 1, 100, special.ndtr(radius.numpy() / 0.5 / factor))
+    expect.that(
+        not np.allclose(scaled, 0.01, atol=1e-4),
+        f"the bounds are right, and the radii are {how} of what follows from bound and sigma in the lesson's formula",
+        expected="a radius that belongs to the bound",
+        got=radius,
+    )
+expect.that(
+    not np.allclose(chances, 0.99, atol=1e-3),
+    "the bound is above the true share in nearly all cases, and not with failure_prob: this is its other end",
+    expected="a chance of failure_prob = 0.01 that so many votes are luck",
+    got=f"{chances[0]:.3g}",
+)
+expect.that(
+    not np.allclose(chances, 0.005, atol=1e-4),
+    "half of failure_prob is not spent: a bound on both sides shares it, and only one side can hurt",
+    expected="a chance of failure_prob = 0.01 that so many votes are luck",
+    got="0.005",
+)
+for chances_of, how in ((one_more, "more"), (one_less, "less")):
+    expect.that(
+        not np.allclose(chances_of[:2], 0.01, atol=1e-4),
+        f"this is the bound for one vote {how} than were counted",
+        expected="a bound that fits k = 90 of n = 100 votes",
+    )
+expect.that(
+    not 1.02 < chances.max() / chances.min() < 1.5 or chances[:2].max() > 0.2,
+    "nearly the exact bound, and not it: is one of the numbers that it is made of off by one?",
+    expected="a chance of failure_prob = 0.01 that so many votes are luck, whatever their number",
+    got=", ".join(f"{chance:.3g} for {count}" for count, chance in zip(hits, chances, strict=True)),
+)
+expect.that(
+    chances.max() < 1.5 * chances.min() or chances[:2].max() > 0.2,
+    "the share of failure_prob that is spent differs from one count of votes to another: "
+    "this is an approximation or an inequality, and the exact bound is asked",
+    expected="a chance of failure_prob = 0.01 that so many votes are luck, whatever their number",
+    got=", ".join(f"{chance:.2g} for {count}" for count, chance in zip(hits, chances, strict=True)),
 )
 for votes_for, reach in zip((90, 99, 100), radius.tolist(), strict=True):
     chance = float(special.bdtrc(votes_for - 1, 100, special.ndtr(reach / 0.5)))
@@ -334,6 +444,12 @@ expect.that(
     expected="-1 where 500 of 1,000 votes are for the class",
     got=label,
 )
+expect.that(
+    label[1] == -1,
+    "answers with the chosen class although nearly all votes are for another: those of the chosen class count",
+    expected="-1 where 40 of 1,000 votes are for the class",
+    got=label,
+)
 ### BEGIN HIDDEN TESTS
 draw = np.random.default_rng(seed + 1)
 for n, a, classes in ((20, 0.05, 3), (100, 0.001, 10), (1000, 0.01, 2), (1000, 0.001, 5), (20_000, 1e-5, 4)):
@@ -380,6 +496,12 @@ sure, corner = nn.Linear(4, 2), torch.full((3, 4), 0.5)  # class 1, so far from 
 sure.bias.data = torch.tensor([0.0, 1e4])
 found = pair(expect.leaves_arguments(certify, sure, corner, sigma=0.5, n0=300, n=100, failure_prob=0.01))
 radius = expect.tensor(found[1], like=torch.zeros(3, dtype=torch.float64), what="the radius")
+expect.that(
+    (expect.tensor(found[0], like=torch.zeros(3, dtype=torch.int64), what="the label") == 1).all(),
+    "all copies vote for class 1, and the label is another: the class is that with most of the n0 votes",
+    expected="label 1",
+    got=found[0],
+)
 most = 0.5 * float(special.ndtri(0.01 ** (1 / 100)))
 expect.that(
     radius.max() <= most + 1e-3,
@@ -411,6 +533,15 @@ for n0 in (60, 30):
 pocket = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # class 1 only from 0.55 to 0.63, else class 0
 pocket[0].weight.data, pocket[0].bias.data = torch.ones(2, 1), torch.tensor([-0.4, -0.6])
 pocket[2].weight.data, pocket[2].bias.data = torch.tensor([[0.0, 0.0], [10.0, -30.0]]), torch.tensor([0.0, -1.5])
+sides = nn.Linear(1, 2)
+sides.weight.data, sides.bias.data = torch.tensor([[-1e4], [1e4]]), torch.tensor([5e3, -5e3])
+label = pair(certify(sides, torch.tensor([[-9.0], [-8.0], [9.0]]), sigma=0.5, n0=30, n=100, failure_prob=0.01))[0]
+expect.that(
+    (expect.tensor(label, like=torch.zeros(3, dtype=torch.int64), what="the label") == torch.tensor([0, 0, 1])).all(),
+    "images that are surely of different classes do not all get their own: each chooses its class by its own votes",
+    expected=[0, 0, 1],
+    got=label,
+)
 found = pair(certify(pocket, torch.tensor([[0.59], [0.6]]), sigma=0.5, n0=100, n=400, failure_prob=0.001))
 label = expect.tensor(found[0], like=torch.zeros(2, dtype=torch.int64), what="the label")
 expect.that(
@@ -435,9 +566,18 @@ for sigma in (0.1, 0.6):
         got=f"{int((radius > distance + 1e-6).sum())} of 200 radii too far",
     )
     clear = (distance > 0.5 * sigma) & (distance < 1.5 * sigma)
+    silent = float((label[clear] == -1).double().mean())
+    expect.that(
+        (radius[clear] / distance[clear]).mean() >= 0.6 or silent < 0.1,
+        "many images that most copies give one class get no certificate: do n0 copies choose the class, "
+        "and n copies under the same noise count for it?",
+        expected="hardly an abstention",
+        got=f"{100 * silent:.0f} % abstentions",
+    )
     expect.that(
         (radius[clear] / distance[clear]).mean() >= 0.6,
-        "on a straight boundary the radii are far shorter than n votes allow",
+        "on a straight boundary the radii are far shorter than n votes allow: "
+        "are copies counted under the same noise of sigma as those that choose, and no stronger?",
         expected="about 0.8 of the true radius",
         got=f"{float((radius[clear] / distance[clear]).mean()):.2f} of it",
     )
@@ -493,6 +633,18 @@ expect.that((label[1:] != -1).all(), "abstains although the lead is clear", expe
 draw = np.random.default_rng(seed)
 settings = [(20, 0.05, 3), (100, 0.001, 10), (100, 0.3, 2), (1000, 0.01, 5), (400, 0.1, 4)]
 settings += [(int(draw.integers(60, 500)), float(10 ** draw.uniform(-8, -1)), 3) for _ in range(20)]
+mistaken = {
+    "one side": "the coin may give such a lead to either of the two classes: the luck of one of them was counted",
+    "all votes": "votes for third classes are no tosses of the coin: only those for the first two are",
+    "all against": "the first class is compared with all others together, and not with the second",
+    "larger": "an equal lead counts as luck as well: as few votes for the second class as it has, or fewer",
+    "normal": "this is a normal approximation of the coin's chances: take the exact ones, of a binomial",
+    "exactly": "larger leads count as luck as well, and not only one that is exactly as large",
+    "most": "the first class needs no half of all votes: it is compared with the second alone",
+    "half": "the first class needs no half of all votes: it is compared with the second alone",
+    "doubled": "twice failure_prob is spent: the luck of both classes together may be no more than that",
+}
+asked = []
 for n, a, classes in settings:
     rows = []
     for third in (0, n // 10, n // 3):  # votes for other classes
@@ -508,9 +660,32 @@ for n, a, classes in settings:
             if np.sort(row)[-2] == low and of_two - low > low:
                 rows.append(row)
     counts = torch.from_numpy(np.stack(rows))
+    asked.append((counts, a, expect.tensor(majority(counts, failure_prob=a), like=counts[:, 0])))
+named = {how: [] for how in ("right", *mistaken)}
+for counts, a, _ in asked:
+    first, second = counts.topk(2).values.numpy().T
+    total, best = counts.sum(1).numpy(), counts.argmax(1)
+    both = first + second
+    chances = {
+        "right": 2 * special.bdtr(second, both, 0.5),
+        "one side": special.bdtr(second, both, 0.5),
+        "all votes": 2 * special.bdtr(second, total, 0.5),
+        "all against": 2 * special.bdtr(total - first, total, 0.5),
+        "larger": 2 * special.bdtr(second - 1, both, 0.5) * (second > 0),
+        "normal": 2 * special.ndtr(-(first - second) / np.sqrt(both)),
+        "exactly": 2 * (special.bdtr(second, both, 0.5) - special.bdtr(second - 1, both, 0.5) * (second > 0)),
+        "half": special.bdtrc(first - 1, total, 0.5),
+        "doubled": special.bdtr(second, both, 0.5) / 2,
+        "most": np.where(2 * first > total, 2 * special.bdtr(second, both, 0.5), 1.0),
+    }
+    for how, luck in chances.items():
+        named[how].append(torch.where(torch.from_numpy(luck <= a), best, -1))
+named = {how: torch.cat(labels) for how, labels in named.items()}
+labels = torch.cat([label for *_, label in asked])
+expect.none_of(labels, named["right"], {words: named[how] for how, words in mistaken.items()})
+for counts, a, label in asked:
     two = counts.topk(2).values.numpy()
     luck = np.minimum(2 * special.bdtr(two[:, 1], two.sum(1), 0.5), 1)
-    label = expect.tensor(majority(counts, failure_prob=a), like=counts[:, 0])
     best = counts.argmax(1)
     expect.that(
         ((label == best) | (label == -1)).all(), "an answer is not the class with most votes", got=label[label != best]
@@ -600,7 +775,12 @@ said = []
 for letter in "ABC":
     said.append(verdict(reports[letter]))
     expect.that(said[-1] in words, f"report {letter}: no word of the five", expected=", ".join(words), got=said[-1])
-expect.that(said.count("valid") == 1, "one of the three reports is valid, and it is one only", got=", ".join(said))
+expect.that("valid" in said, "one of the three reports states no more than is proved: it is valid", got=", ".join(said))
+expect.that(
+    said.count("valid") == 1,
+    "more than one of the three reports is called valid: two have a fault, in their copies, radius or norm",
+    got=", ".join(said),
+)
 ### BEGIN HIDDEN TESTS
 draw, cases = np.random.default_rng(seed), []
 kinds = ("valid", "too far", "valid, coarse", "other norm", "valid, cube", "unproved", "nothing")
@@ -670,6 +850,16 @@ for i, word in itertools.product(range(8), ("same copies", "peeked", "valid")):
         "valid": "one look, and no copy used twice: what is wrong with that?",
     }[word]
     found = verdict(report)
+    expect.that(
+        found != "same copies" or word == "same copies",
+        "a report on how it was done: no copy was used twice, for n0 + n of them were drawn in all",
+        got=f"{found} for {report}",
+    )
+    expect.that(
+        found != "peeked" or word == "peeked",
+        "a report on how it was done: the bound was computed once, when all votes were in",
+        got=f"{found} for {report}",
+    )
     expect.that(found == word, f"a report on how it was done: {question}", got=f"{found} for {report}")
 ### END HIDDEN TESTS
 
@@ -732,8 +922,41 @@ plots.rates(
 # %%
 # CHECK enough_valid, 1 point
 wrong, _ = play(enough, share=0.84, p0=0.84, failure_prob=0.05, seed=seed)
+few = expect.tensor(enough(torch.tensor([1000]), 2000, 0.84, 0.05), like=torch.zeros(1))
 expect.that(
-    wrong.k <= 0.05 * wrong.n + 5 * math.sqrt(0.05 * 0.95 * wrong.n),
+    few == 0,
+    "says yes at 1,000 hits of 2,000, though p0 is 0.84: does each miss count against it, and each hit for it?",
+    expected="no",
+)
+enough_at = []  # the fewest hits that are enough, at every third look
+for n in range(20, 2001, 60):
+    k = torch.arange(n + 1)
+    enough_at.append(int((expect.tensor(enough(k, n, 0.84, 0.05), like=k) == 0).sum()))
+luck = float(special.bdtrc(enough_at[2] - 1, 140, 0.84))  # of a yes at one look, at 140 votes
+too_often = wrong.k > 0.05 * wrong.n + 5 * math.sqrt(0.05 * 0.95 * wrong.n)
+expect.that(
+    not too_often or luck < 0.06,
+    "says yes too often where the share is only p0, even if it were asked only once",
+    expected="a yes by luck in at most 5 % of cases",
+    got=f"{luck:.1%} at one look, at 140 votes",
+)
+steps = np.diff([hits for hits, n in zip(enough_at, range(20, 2001, 60), strict=True) if hits <= n])
+expect.that(
+    not too_often or luck > 0.02 or len(steps) == 0 or np.ptp(steps) > 1,
+    "says yes too often where the share is only p0. It asks as many hits more from each look to the next, "
+    "as a bet does that is fixed beforehand: is its wealth what failure_prob asks for, at each p0?",
+    expected="in at most 5 % of 4,000 images",
+    got=f"{100 * wrong.k / wrong.n:.1f} %",
+)
+expect.that(
+    not too_often or luck > 0.02,
+    "says yes too often where the share is only p0: if it bets, does the bet follow the votes that it is judged by? "
+    "It must be fixed before they come",
+    expected="in at most 5 % of 4,000 images",
+    got=f"{100 * wrong.k / wrong.n:.1f} %",
+)
+expect.that(
+    not too_often,
     "says yes too often where the share is only p0: it was asked a hundred times, and luck had as many chances",
     expected="in at most 5 % of 4,000 images",
     got=f"{100 * wrong.k / wrong.n:.1f} %",
@@ -791,9 +1014,18 @@ for share, p0, a in ((0.75, 0.5, 0.001), (0.99, 0.9, 0.05)):
 # CHECK enough_quick, 1 point
 wrong, _ = play(enough, share=0.84, p0=0.84, failure_prob=0.05, seed=seed)
 expect.that(
-    wrong.k <= 0.1 * wrong.n, "quick, but wrong: make it valid first", expected="5 %", got=f"{wrong.k / wrong.n:.1%}"
+    wrong.k <= 0.1 * wrong.n,
+    "quick, but wrong: it says yes too often where the share is only p0",
+    expected="5 %",
+    got=f"{wrong.k / wrong.n:.1%}",
 )
 _, took = play(enough, share=0.95, p0=0.84, failure_prob=0.05, seed=seed)
+all_hits = expect.tensor(enough(torch.tensor([140]), 140, 0.84, 0.05), like=torch.zeros(1))
+expect.that(
+    took <= 150 or all_hits != 0,
+    "says no even where all of 140 votes are hits: at a share of p0 = 0.84 that would hardly ever happen",
+    expected="a yes",
+)
 expect.that(
     took <= 150,
     "needs too many votes at a share of 0.95: does it waste failure_prob on looks that never come to matter?",
@@ -813,6 +1045,8 @@ for share, p0, a in ((0.85, 0.69, 0.01), (0.99, 0.93, 0.001), (0.75, 0.5, 0.1)):
     )
     wrong, _ = play(enough, share=p0, p0=p0, failure_prob=a, images=2000, seed=seed + 3)
     expect.that(
-        wrong.k <= 2 * a * wrong.n + 10, "quick, but wrong: make it valid first", got=f"{wrong.k / wrong.n:.1%}"
+        wrong.k <= 2 * a * wrong.n + 10,
+        "quick, but wrong: it says yes too often where the share is only p0",
+        got=f"{wrong.k / wrong.n:.1%}",
     )
 ### END HIDDEN TESTS
