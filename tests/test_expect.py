@@ -85,6 +85,7 @@ LINE = torch.tensor([0.3, -1.2, 2.5, 0.9])
         (2.5 / math.log(2), 2.5, "base 2"),
         (LINE.sin(), LINE, "^no$"),
         (LINE * math.nan, LINE, "^no$"),
+        (1e8 + 1, 1e8, "^no$"),  # float32 has no such number
         (torch.full((4,), 0.7), torch.full((4,), 0.3), "1 less"),
         (torch.full((4,), 0.6), torch.full((4,), 0.4999), "^no$"),
     ],

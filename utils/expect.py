@@ -154,7 +154,7 @@ def equal(
 
     Where they are not, the message also says how they come from the wanted ones, if that is plain.
     """
-    value, wanted = torch.as_tensor(value), torch.as_tensor(wanted)
+    value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
     agree = ((value == wanted) | ((value - wanted).abs() <= atol)).double()
     if float(agree.mean()) < share:
         known = relation(value, wanted, atol)
@@ -191,6 +191,8 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
         f"{each} comes from a logarithm to the base 10, where the natural one is asked": wanted / math.log(10),
     }
     close = atol + 1e-6 * float(wanted.abs().amax())
+    if bool(((value - wanted).abs() <= close).all()):
+        return ""
     for words, other in known.items():
         if bool(((value - other).abs() <= close).all()):
             return words
@@ -219,10 +221,10 @@ def none_of(
 
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
-    value, wanted = torch.as_tensor(value).double(), torch.as_tensor(wanted).double()
+    value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
         for message, other in mistakes.items():
-            other = torch.as_tensor(other).double()
+            other = torch.as_tensor(other, dtype=torch.float64)
             same = other.shape == value.shape and torch.allclose(value, other, rtol=0, atol=atol)
             that(not same, message, expected=expected, got=value)
 
