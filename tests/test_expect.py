@@ -79,6 +79,7 @@ LINE = torch.tensor([0.3, -1.2, 2.5, 0.9])
         (2 * LINE, LINE, "twice"),
         (LINE / 7, LINE, "0.1429 times"),
         (LINE + 0.25, LINE, "off by 0.25"),
+        ((LINE - LINE.min()) / 3.7, LINE, "normalised"),
         (LINE.flip(0), LINE, "another order"),
         (3.0, 2.0, "the number is 1 too large"),
         (1.0 / 2.5, 2.5, "1 over"),

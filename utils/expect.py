@@ -204,6 +204,9 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
     shift = float((value - wanted).mean())
     if bool((value - wanted - shift).abs().max() <= close):
         return f"{each} is off by {shift:.4g}"
+    scale, away = float(value.std() / wanted.std()), value - value.mean()
+    if bool((away - scale * (wanted - wanted.mean())).abs().max() <= min(1, scale) * close) and len(value) > 3:
+        return f"each number is {scale:.4g} times the one that is asked, and then moved: is it normalised, or centered?"
     if bool((value.sort().values - wanted.sort().values).abs().max() <= close):
         return "the right numbers are there, in another order"
     return ""
