@@ -67,6 +67,15 @@ def test_a_mistake_is_named_only_where_the_answer_is_wrong():
     assert (told.value.expected, told.value.got) == ("one", "0.5")
 
 
+def test_reports_that_deserve_different_words_are_asked_about():
+    looks = {"A": "who?", "B": "when?", "C": "where?"}
+    expect.apart({"A": "x", "B": "y", "C": "z"}, looks, "xyz")
+    with pytest.raises(Unmet, match=r"A and C get the same word.* A: who\? C: where\?"):
+        expect.apart({"A": "x", "B": "y", "C": "x"}, looks, "xyz")
+    with pytest.raises(Unmet, match="report B: another word"):
+        expect.apart({"A": "x", "B": "w", "C": "x"}, looks, "xyz")
+
+
 LINE = torch.tensor([0.3, -1.2, 2.5, 0.9])
 
 

@@ -141,6 +141,17 @@ def right_words(value: dict, wanted: dict[str, tuple[str, str]], what: str = "re
         that(value[text] == word, f"{what} {text}: {question}", got=value[text])
 
 
+def apart(found: dict[str, object], looks: dict[str, str], allowed: Sequence[str]) -> None:
+    """Each report has one of the allowed words, and no two have the same; `looks` asks about each report."""
+    for name, word in found.items():
+        that(word in allowed, f"report {name}: another word was asked", expected=", ".join(allowed), got=word)
+    for word in found.values():
+        alike = [name for name, other in found.items() if other == word]
+        questions = " ".join(f"{name}: {looks[name]}" for name in alike)
+        words = f"reports {' and '.join(alike)} get the same word, and deserve different ones. {questions}"
+        that(len(alike) == 1, words, got=list(found.values()))
+
+
 def equal(
     value: Tensor | float,
     wanted: Tensor | float,

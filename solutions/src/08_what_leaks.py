@@ -729,21 +729,18 @@ print(*map(fault, reports.values()), sep=", ")
 
 # %%
 # CHECK fault_membership, 1 point
-said = []
-for letter in "ABCD":
-    said.append(fault(reports[letter]))
-    expect.that(said[-1] in words, f"report {letter}: no word of the six", expected=", ".join(words), got=said[-1])
 looks = {
     "A": "is an area, an average over all examples, a proof for each of them?",
     "B": "how many of its non-members may be accused at this fpr?",
     "C": "what does the sender do to a gradient, and does the attacker do it, too?",
     "D": "which images were asked, and on which was agreement measured?",
 }
-for letter, found in zip("ABCD", said, strict=True):
-    question = (
-        f"report {letter}: another word is due than {found!r}, for it has a fault, which no other has: {looks[letter]}"
+said = {letter: fault(reports[letter]) for letter in "ABCD"}
+for letter, word in said.items():
+    expect.that(
+        word != "none", f"report {letter} has a fault, and none was seen: {looks[letter]}", got=list(said.values())
     )
-    expect.that(found != "none" and said.count(found) == 1, question, got=said)
+expect.apart(said, looks, words)
 ### BEGIN HIDDEN TESTS
 draw = np.random.default_rng(seed)
 questions = {
