@@ -268,10 +268,23 @@ print("images proved at 0.05 in every pixel:", int(proved(trained, flat, y, 0.05
 # %%
 # CHECK proved_holds, 1 point
 lowest = answers(trained, flat).argmin(1)
+low = yes_or_no(expect.leaves_arguments(proved, trained, flat, lowest, 0.0), len(flat))
+high = yes_or_no(proved(trained, flat, answers(trained, flat).argmax(1), 0.0), len(flat))
+words = "with eps = 0 proofs for the label with the highest logit, and none for that with the lowest"
 expect.that(
-    not yes_or_no(expect.leaves_arguments(proved, trained, flat, lowest, 0.0), len(flat)).any(),
-    "a proof for the label with the *lowest* logit: which logit is taken from which, and which end of the box counts?",
-    expected="no proof",
+    high.any() or not low.any(),
+    "proofs for the label with the *lowest* logit, and none for the highest: which logit is taken from which?",
+    expected=words,
+)
+expect.that(
+    not low.all() or not high.all(),
+    "a proof whatever the label is: is it the label's logit that leads, or the one that the model gives itself?",
+    expected=words,
+)
+expect.that(
+    not low.any(),
+    "proofs for the label with the *lowest* logit: which label is looked at, and which end of its lead?",
+    expected=words,
 )
 found = yes_or_no(proved(trained, flat, y, 0.05), len(flat))
 expect.that(not found.all(), "a proof for every image, at a budget at which some fall", expected="some not", got=found)

@@ -562,7 +562,6 @@ slips = {
     ),
     "how often a unit is active: its mean output is asked": lambda net, i, out: averaged((out > 0).double()),
     "how much a unit varies: its mean output is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).std(1),
-    "medians: the mean output of a unit is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).median(1).values,
     "the highest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amax(1),
     "the first image alone: the mean over all images is asked": lambda net, i, out: averaged(out[:1]),
     "the last image alone: the mean over all images is asked": lambda net, i, out: averaged(out[-1:]),
@@ -576,6 +575,7 @@ slips = {
         net[i].weight.flatten(1).abs().sum(1)
     ),
     "the units' biases: what comes out of them on the images is asked": lambda net, i, out: net[i].bias,
+    "medians: the mean output of a unit is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).median(1).values,
 }
 same, right = dict.fromkeys(slips, True), True
 for extra in range(6):

@@ -81,6 +81,7 @@ known = {  # in place of 0.3024
     "the bins hold equal shares of both samples: take the reference alone": 0.432,
     "the bins are equally wide, and should hold equal shares": 0.2494,
     "the bins are equally wide, and should hold equal shares ": 0.2874,
+    "a mean over the bins, where their sum was asked": 0.0756,
     "there is one bin more than was asked": 0.3792,
     "there is one bin fewer than was asked": 0.3902,
     "a whole example was added to each bin in place of a half": 0.2243,
@@ -241,7 +242,11 @@ expect.that(
 for slip, words in (
     (0.02, "p is twice what it should be: a distance has no sign, and so both sides are in it already"),
     (0.99, "this is 1 - p: count the splits that are at least as far apart as a and b"),
-    (1.0, "every split counts here as at least as far apart as a and b: what is each compared with?"),
+    (
+        1.0,
+        "every split counts here as at least as far apart as a and b: are the values of both pooled before they are "
+        "shuffled, and what is each split compared with?",
+    ),
     (0.0101, "the observed split counts above the line, and below it, too"),
 ):
     expect.that(abs(far - slip) > 5e-5, words, expected="0.01 where no split comes near", got=far)
@@ -312,6 +317,15 @@ def shares(a, b, random):
             .double()
             .mean()
         ),
+        "the difference of the means is taken with its sign: its size counts": float(
+            ((every[0].mean(1) - every[1].mean(1)) >= a.mean() - b.mean() - 1e-9).double().mean()
+        ),
+        "the difference of the means is taken with its sign: its size counts ": float(
+            ((every[1].mean(1) - every[0].mean(1)) >= b.mean() - a.mean() - 1e-9).double().mean()
+        ),
+        "each group is drawn anew from its own sample: pool the values, and shuffle them": share(
+            a[torch.randint(n, (20_000, n), generator=random)], b[torch.randint(m, (20_000, m), generator=random)]
+        ),
         "values are drawn with replacement: a permutation keeps each once": share(again[:, :n], again[:, n:]),
         "the second group is drawn anew, and shares values with the first": share(
             mixed[:, :n], mixed.roll(1, 0)[:, n:]
@@ -362,6 +376,19 @@ for a, b in examples:
     a, b = torch.tensor(a) / 2 ** (seed % 3), torch.tensor(b) / 2 ** (seed % 3)
     drawn.append([expect.number(permutation_p(a, b, 2000), "p") for _ in range(2)])
 exact = [case[""] for case in table]
+counts = torch.tensor(drawn, dtype=torch.float64) * 2001
+expect.that(
+    (counts - counts.round()).abs().max() < 0.05,
+    "p is no whole number of splits over 1 + permutations: is it counted, or does a formula say it?",
+    expected="(1 + a count) / 2001",
+    got=drawn,
+)
+expect.that(
+    not ((counts < 1.5) | (counts > 2000.5)).all(),
+    "of 2,000 drawn splits all are as far apart as a and b, or none: are they 2,000 times the same?",
+    expected=f"about {', '.join(f'{p:.3f}' for p in exact)} for three small pairs of samples",
+    got=drawn,
+)
 off = max(abs(p - due) for pair, due in zip(drawn, exact, strict=True) for p in pair)
 for words in table[0]:
     apart = max(abs(p - case[words]) for pair, case in zip(drawn, table, strict=True) for p in pair)
