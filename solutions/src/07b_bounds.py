@@ -110,7 +110,18 @@ def one_layer(boxes):
     given = {words: torch.tensor(values) for words, values in known.items()}
     words = "lowest -6.75 and -3.5, highest -0.75 and 3.5, from the four corners"
     expect.none_of(both, wanted, given, expected=words, atol=1e-3)
-    expect.equal(both, wanted, "for a single layer the bounds are exact, and these are not", expected=words, atol=1e-4)
+    middle, half = (both[:2] + both[2:]) / 2, (both[2:] - both[:2]) / 2
+    centered = (middle - torch.tensor([-3.75, 0.0])).abs().max() < 1e-4
+    wide = (half - torch.tensor([3.0, 3.5])).abs().max() < 1e-4
+    part = "the ends are wrong"
+    if centered:
+        part = f"the middle of each is right, and half of the way between them is {expect.short(half)}, not 3.0 and 3.5"
+    elif wide:
+        part = (
+            f"they are as far apart as they should be, and their middles are {expect.short(middle)}, not -3.75 and 0.0"
+        )
+    told = f"for a single layer the bounds are exact, and these are not: {part}"
+    expect.equal(both, wanted, told, expected=words, atol=1e-4)
 
 
 def sample(low, high, many):
@@ -330,9 +341,20 @@ at_zero = yes_or_no(proved(trained, flat, y, 0.0), len(flat))
 expect.that(
     at_zero.any(),
     "with eps = 0 no image is proved, not even where the answer is right: is a lead the label's logit less another's, "
-    "and is the label not compared with itself?",
+    "is the label not compared with itself, and has each image a box of its own?",
     expected="yes where the answer is right",
 )
+*first, (weight, bias) = trained
+for words, other in (
+    ("the bias is left out of the differences", 0 * bias),
+    ("the bias has the other sign: it is subtracted as the weights are", -bias),
+):
+    expect.that(
+        torch.equal(at_zero, answers(trained, flat).argmax(1) == y)
+        or not torch.equal(at_zero, answers([*first, (weight, other)], flat).argmax(1) == y),
+        words,
+        expected="yes where the answer is right, with eps = 0",
+    )
 expect.that(
     torch.equal(at_zero, answers(trained, flat).argmax(1) == y),
     "with eps = 0 there is one image, and every right answer is proved",
@@ -353,6 +375,7 @@ expect.that(
 def box(points, eps, how):
     """The two ends of what the attacker may send, and what a wrong answer takes for it."""
     scale = {"half": 0.5, "twice": 2.0, "255ths": 1 / 255}.get(how, 1.0) * eps
+    scale = scale * points if how == "relative" else scale
     low, high = points - scale * (how != "above"), points + scale * (how != "below")
     low, high = (
         low if how in ("no box", "not below") else low.clamp_min(0),
@@ -379,6 +402,7 @@ BOXES = {
     "twice": "the box is twice as wide as it should be: an input changes by eps, up and down",
     "255ths": "all right answers are proved, as if eps were 0 or 255 times smaller: how wide is the box, and which "
     "end of a lead counts?",
+    "relative": "the box is a share of each input: it reaches eps up and down, whatever the input is",
     "above": "the box reaches up by eps, and not down",
     "below": "the box reaches down by eps, and not up",
     "no box": "the box leaves [0, 1], where no image lies: keep both ends in it",

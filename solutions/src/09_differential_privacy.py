@@ -226,7 +226,14 @@ known = {  # what the two numbers come to
 known = {words: torch.tensor(two) for words, two in known.items()}
 words = "[0.225, 0.05] for (3, 4), (0.3, 0.4) and (0, -2), with clip 1 and size 4"
 expect.none_of(found, wanted, known, expected=words, atol=2e-4)
-expect.equal(found, wanted, "not the sum of the gradients, each shortened to clip at most, over size", expected=words)
+alone = [private_mean(three[i : i + 1], clip=1.0, noise_multiplier=0.0, size=4) for i in range(3)]
+alone = torch.stack([expect.tensor(one, like=three[0]) for one in alone])
+each = torch.tensor([[0.15, 0.2], [0.075, 0.1], [0.0, -0.25]])
+for name, one, due in zip(("(3, 4)", "(0.3, 0.4)", "(0, -2)"), alone, each, strict=True):
+    told = f"the gradient {name} alone, with clip 1 and size 4, comes to another one"
+    expect.equal(one, due, told, expected=expect.short(due), atol=1e-5)
+told = "each gradient alone is right, and all together are not: they are added up, and nothing else is done to the sum"
+expect.equal(found, wanted, told, expected=words)
 found = expect.leaves_arguments(private_mean, gradients, clip=0.5, noise_multiplier=0.0, size=200)
 found = expect.tensor(found, like=gradients[0])
 one = expect.tensor(private_mean(gradients[:1] * 1e3, clip=0.5, noise_multiplier=0.0, size=1), like=gradients[0])
@@ -297,10 +304,18 @@ for slip, words in (  # in place of 0.3
     (0.9, "noise_multiplier is squared"),
     (0.15, "clip is squared"),
     (0.1809, "all noise has the same sign: it should be Gaussian around 0"),
-    (0.0866, "the noise is uniform: it should be Gaussian"),
-    (0.1732, "the noise is uniform: it should be Gaussian"),
+    (0.1732, "the root of noise_multiplier stands in it: that is one of a standard deviation, not of a variance"),
+    (0.2121, "the root of clip stands in it: that is one of a standard deviation, not of a variance"),
+    (0.1342, "the noise is divided by the root of size, or more than once: divide everything by size, once"),
+    (0.6708, "the noise is divided by the root of size: divide everything by size"),
 ):
     expect.that(abs(float(made.std()) / slip - 1) > 0.02, words, expected="0.3", got=float(made.std()))
+expect.that(
+    not 0 < float(made.std()) < 0.02,
+    "the noise was shortened together with the gradients: it is added to their sum, after each was shortened",
+    expected="0.3",
+    got=float(made.std()),
+)
 expect.that(
     abs(float(found.std()) - 1.0) < 0.05,
     "the noise on the sum has not the size noise_multiplier * clip",
@@ -477,7 +492,32 @@ by_slip = {
 }
 at = "5.1484 at noise 1.1, rate 0.25, 10 updates, delta 1e-4 and orders 3, 4, 5, 7 and 12"
 expect.none_of(found, 5.1484, by_slip, expected=at, atol=2e-3)
-expect.equal(found, 5.1484, "not this epsilon", expected=at, atol=1e-3)
+if abs(found - 5.1484) > 1e-3:
+    third = [
+        expect.number(epsilon(1.1, 0.25, updates, delta, np.array([3])))
+        for updates, delta in ((10, 1e-4), (20, 1e-4), (10, 1e-6))
+    ]
+    one, by_delta = (third[1] - third[0]) / 10, third[2] - third[0]
+    expect.that(
+        abs(one - 0.150631) < 1e-4,
+        f"with the order 3 alone one more update adds {one:.4f}: one update's divergence, which is 0.1506",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(by_delta - 2.302585) < 1e-3,
+        f"with the order 3 alone a delta that is 100 times smaller adds {by_delta:.4f}, and it should add 2.3026",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(third[0] - 5.156707) < 1e-3,
+        f"divergence and delta come in rightly, with the order 3 alone, and the rest of the last formula is off by "
+        f"{third[0] - 5.156707:.4f}",
+        expected=at,
+        got=found,
+    )
+    expect.equal(found, 5.1484, "each order alone is right: which one of them counts?", expected=at, atol=1e-3)
 known = {(1.1, 256 / 10_000, 585): 3.615, (1.1, 256 / 60_000, 3515): 1.281}
 slips = (  # what the two come to with one thing done otherwise
     (4.156, 1.594, "is the whole of the last formula there, its first term and the logarithm of the order?"),
@@ -660,6 +700,27 @@ known = {  # what 60 hits of 80 and 6 alarms of 300 come to at delta 0.05 and fa
 found = expect.leaves_arguments(lower_bound, 60, 80, 6, 300, 0.05, 0.2)
 found, at = expect.number(found), "2.8906 for 60 hits of 80 and 6 alarms of 300, delta 0.05, failure_prob 0.2"
 expect.none_of(found, 2.8906, known, expected=at, atol=2e-3)
+if abs(found - 2.8906) > 1e-3:
+    straight, more, loud = (
+        expect.number(lower_bound(hits, 80, alarms, 300, 0.0, 0.2)) for hits, alarms in ((60, 6), (75, 6), (60, 30))
+    )
+    expect.that(
+        abs(more - straight - 0.269888) < 1e-3,
+        f"from 60 hits of 80 to 75 the bound grows by {more - straight:.4f}, and by 0.2699 if the share of hits is "
+        "bounded from below, exactly, with one half of failure_prob",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(straight - loud - 1.284835) < 1e-3,
+        f"from 6 alarms of 300 to 30 the bound falls by {straight - loud:.4f}, and by 1.2848 if the share of alarms is "
+        "bounded from above, exactly, with one half of failure_prob",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(straight - 2.967305) > 1e-3, "without a delta all is right: how does it come in?", expected=at, got=found
+    )
 expect.that(
     abs(found - 2.8906) < 1e-3,
     f"refutes {'more than these counts surely do' if found > 2.8906 else 'less than these counts do'}: is each share "
@@ -854,6 +915,7 @@ questions = {
     "refuted": "what does the audit say?",
     "refuted, shuffled": "what does the audit say? The first word that is true counts",
     "leaks": "where does the scale come from?",
+    "leaks, largest": "where does the scale come from? Anything but constants comes from the data",
     "shuffled": "which sampling does the accountant take for granted?",
     "without replacement": "which sampling does the accountant take for granted?",
     "delta": "what does a delta of 1 / examples or more allow?",
@@ -881,7 +943,7 @@ for kind, question in questions.items():
         report["audited"] = round(report["claimed"] * chance.uniform(1.1, 2), 3)
         report["sampling"] = "shuffled" if "shuffled" in kind else "Poisson"
     elif word == "leaks":
-        report["scale"] = chance.choice(["mean of the data", "largest pixel of the data"])
+        report["scale"] = "largest pixel of the data" if "largest" in kind else "mean of the data"
     elif word in ("shuffled", "without replacement"):
         report["sampling"], word = word, "unproved"
     elif word == "delta":
@@ -986,7 +1048,9 @@ expect.that(
 )
 how = {name: expect.number(value, name) for name, value in how.items()}
 expect.that(
-    how["updates"] == int(how["updates"]) and 1 <= how["updates"] <= 400, "at most 400 updates", got=how["updates"]
+    how["updates"] == int(how["updates"]) and 1 <= how["updates"] <= 400,
+    "the number of updates is a whole one, of at most 400",
+    got=how["updates"],
 )
 how["updates"] = int(how["updates"])
 expect.that(

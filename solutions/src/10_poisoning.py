@@ -245,6 +245,7 @@ expect.that(
 # CHECK success, 1 point
 found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.add_trigger), 2, "two whole numbers")
 hits, counted = (expect.number(part, "a count") for part in found)
+expect.that(hits == int(hits), "a share: how many images the trigger works on is asked", got=hits)
 others = int((data.test.y != 7).sum())
 expect.that(
     hits != others or counted == others,
@@ -533,6 +534,7 @@ expect.that(
     (found == found.round()).all(), "these are no whole numbers: units' numbers are asked, not activities", got=found
 )
 found = found.long()
+expect.that(found.min() < 1 or found.max() != 11, "units are counted from 0: the last of 11 is number 10", got=found)
 expect.that(len(found) == 4, f"{len(found)} units in place of `count` = 4", got=found)
 expect.that(
     found.max() < 11,
@@ -574,6 +576,10 @@ slips = {
     "the sum of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
         net[i].weight.flatten(1).abs().sum(1)
     ),
+    "the mean of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
+        net[i].weight.flatten(1).mean(1)
+    ),
+    "the lowest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amin(1),
     "the units' biases: what comes out of them on the images is asked": lambda net, i, out: net[i].bias,
     "medians: the mean output of a unit is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).median(1).values,
 }
@@ -736,6 +742,13 @@ for _ in range(12):
         "the factors are multiplied by their number: each change multiplies what the others left": (
             many * math.exp(eps) * p + many * delta
         ),
+        "the factor of a change is e to the half of eps": after(p, many, one**0.5, delta),
+        "each delta is multiplied by all changes: the last one comes after all but its own": (
+            factor * p + many * one ** (many - 1) * delta
+        ),
+        "the chance of all *other* outcomes was made smaller: that of this one is made larger": min(
+            1.0, 1 - (1 - p) / factor
+        ),
         "the number of changes is squared": after(p, many**2, one, delta),
         "eps is taken off: an attacker may raise the probability": after(p, many, 1 / one, delta),
     }
@@ -744,10 +757,15 @@ for _ in range(12):
 found, wanted = (torch.tensor([case[i] for case in cases], dtype=torch.float64) for i in (0, 1))
 known = {words: torch.tensor([case[2][words] for case in cases]).clamp(max=1) for words in cases[0][2]}
 expect.none_of(found, wanted, known, expected=f"{expect.short(wanted[:3])} for the first three", atol=1e-6)
+grown = expect.number(group_bound(1e-4, 2, 0.3, 0.0), "the bound")
+added = expect.number(group_bound(0.0, 2, 0.3, 1e-4), "the bound")
+part = "" if abs(grown - 1e-4 * math.exp(1.2)) < 1e-9 else f": without delta 0.0001 becomes {grown:.7f}, not 0.0003320"
+if not part and abs(added - 1e-4 * (math.exp(1.2) - 1) / (math.exp(0.3) - 1)) > 1e-9:
+    part = f": p is multiplied rightly, and from p = 0 a delta of 0.0001 comes to {added:.7f}, not 0.0006632"
 expect.equal(
     found,
     wanted,
-    "another bound: what does each change make of p, and what does the next make of that?",
+    f"another bound{part}. What does each change make of p, and what does the next make of that?",
     expected=f"{expect.short(wanted[:3])} for the first three",
     atol=1e-6,
 )
@@ -792,6 +810,8 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
     if kind == "counts its own":
         report["counted"], report["threshold"] = "all classes", chance.choice(["chosen before", "all poisons caught"])
         question = "what do images of the target class prove?"
+        if report["threshold"] == "all poisons caught":
+            question += " Of several that are true the first in the list counts"
     elif kind == "knows the poison":
         report["threshold"], question = "all poisons caught", "who knows where the poisons are?"
         report["hits"] = chance.choice([report["hits"], before])

@@ -83,6 +83,8 @@ known = {
     "this is the longest delay: their median is asked": 31,
     "this is the shortest delay: their median is asked": 10,
     "this is the mean of the delays: their median is asked": 19.6,
+    "this is the mean of the delays, cut: their median is asked": 19,
+    "this is how long before the change the early alarm came: only alarms after it have a delay": 55,
     "early alarms or missed changes are in the median: only those caught have a delay": 25,
     "early alarms or missed changes are in the median: only those caught have a delay ": 22.5,
     "early alarms or missed changes are in the median: only those caught have a delay  ": 16,
@@ -103,6 +105,7 @@ expect.that(
 cases = (
     ([100], [100], (0, 1, 0), "an alarm at the very time of the change is no false one, and has a delay of 0"),
     ([3], [0], (0, 1, 3), "a change at time 0 is one: only `length` means none"),
+    ([0, 50], [200, 100], (2, 0, math.inf), "an alarm at time 0 is one: only `length` means none"),
     ([50, 200], [200, 200], (1, 0, math.inf), "where nothing changed every alarm is false, and no alarm is no success"),
     ([200, 200], [100, 150], (0, 0, math.inf), "a stream without an alarm is neither false nor caught"),
     ([10, 20, 190], [100, 100, 100], (2, 1, 90), "an early alarm is false, not a change caught before it happened"),
@@ -189,6 +192,9 @@ p[2, 7] = 0.0001
 found = expect.number(expect.leaves_arguments(first_look, p, 0.05))
 expect.that(found != -1, "0.0001 of one signal is enough: the others need not be unusual", expected="7", got=found)
 expect.that(found != 2, "this is the signal's number, and the look was asked", expected="7", got=found)
+expect.that(
+    found != 1, "this is how many looks have an alarm: the first one's number is asked", expected="7", got=found
+)
 expect.that(found != 8, "looks are counted from 0: this one has the number after its own", expected="7", got=found)
 expect.that(found == 7, "a p-value of 0.0001 at look 7 should raise an alarm there", expected="7", got=found)
 ### BEGIN HIDDEN TESTS
@@ -715,7 +721,7 @@ calm_now = incident("", 100, seed + 40)
 false, _, _ = judge("", 40, seed + 41, calm_now)
 expect.that(  # that many by luck in 1 of 100,000, where a threshold from 100 streams is passed by about 6 % of others
     false <= 13,
-    "too many alarms without an incident",
+    "too many alarms without an incident: the thresholds are too low, for all four signals together",
     expected="at most 10 % of 40 streams, and 13 with luck",
     got=f"{false} of 40",
 )

@@ -88,6 +88,9 @@ known = {  # what 45 of 60 right at a failure_prob of 0.08 come to, in place of 
     "this is Wilson's interval, which is not exact: the binomial probability is  ": (0.5223, 1.6498),
     "an upper bound on the share: what is it at least?": (1.5733, 1.823),
     "this is e to the epsilon": (1.9117, 6.1904),
+    "q is a straight line in epsilon here: e^eps / (1 + e^eps)": (0.6261, 1.4436),
+    "nothing is refuted, where so many are right: are right guesses counted, or wrong ones?": (0.0, 0.0),
+    "this is twice the epsilon": (1.296, 3.646),
 }
 asked, words = ((45, 60, 0.08), (20, 20, 0.05)), "0.65 for 45 of 60 at 0.08, and 1.82 for 20 of 20 at 0.05"
 found = [expect.number(least_eps(*case)) for case in asked]
@@ -550,6 +553,16 @@ slips = {
             or not all(least(o[other], at).clearly_above(least(o[name], at)) for other in kept if other != name)
         ),
         key=lambda name: cheapest(o[name]),
+    ),
+    "each rate's own interval has to end before the other's begins: `clearly_above` looks at their difference": (
+        lambda o, kept, at: sorted(
+            (
+                name
+                for name in kept
+                if not any(least(o[b], at).interval[0] > least(o[name], at).interval[1] for b in kept)
+            ),
+            key=lambda name: cheapest(o[name]),
+        )
     ),
     "nothing is left out for being clearly worse": lambda o, kept, at: sorted(kept, key=lambda name: cheapest(o[name])),
 }

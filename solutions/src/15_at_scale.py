@@ -112,6 +112,12 @@ for withstood, n, words in (
         expected="3, then 2",
         got=(rings, back),
     )
+    expect.that(
+        rings != 2 or wanted != 3,
+        "the alarm rings at the epoch that fell, and not at the one before it; the first epoch is 0",
+        expected=f"3, for {withstood}",
+        got=rings,
+    )
     expect.that(rings == wanted, f"{words}: does the alarm ring?", expected=f"{wanted}, for {withstood}", got=rings)
 ### BEGIN HIDDEN TESTS
 random = torch.Generator().manual_seed(seed)
@@ -213,6 +219,8 @@ def back_to(withstood, n, wanted, question):
         expected=f"{wanted}, for {withstood} of {n}",
         got=back,
     )
+    if 0 <= back < rings and question.startswith("an epoch after"):
+        question = "another epoch before the alarm withstood more: go back to that one"
     told = f"{back}, where your alarm {f'rings at {rings}' if rings >= 0 else 'does not ring'}"
     expect.that(back == wanted, question, expected=f"{wanted}, for {withstood} of {n}", got=told)
 
@@ -372,10 +380,20 @@ def in_steps(model, x, y, start, eps, lr, how):
     loss = F.cross_entropy(answers, answers.argmax(1) if how == "own labels" else y)
     (uphill,) = torch.autograd.grad(loss, there, retain_graph=True)
     first = torch.autograd.grad(loss, list(asked.parameters()))
-    step = {"downhill": -1.25, "long as eps": 1.0, "no step": 0.0}.get(how, 1.25) * eps
+    lengths = {
+        "downhill": -1.25,
+        "long as eps": 1.0,
+        "no step": 0.0,
+        "twice as long": 2.5,
+        "short": 0.5,
+        "very short": 0.25,
+    }
+    step = lengths.get(how, 1.25) * eps
     smooth = {"smooth": 0.1}.get(how, 0.0)
     begun = {"no start": 0 * start, "cut start": (x + start).clamp(0, 1) - x}.get(how, start)
-    long = {"no sign": uphill, "length": uphill / uphill.norm()}
+    start = {"half start": start.clamp(-eps / 2, eps / 2), "other start": -start}.get(how, start)
+    begun = start if how in ("half start", "other start") else begun
+    long = {"largest": uphill / uphill.abs().max(), "no sign": uphill, "length": uphill / uphill.norm()}
     long["each length"] = uphill / uphill.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)).clamp_min(1e-12)
     change = begun + step * long.get(how, uphill.sign())
     ball = {"half ball": eps / 2, "wide ball": 2 * eps, "long ball": 1.25 * eps}.get(how, eps)
@@ -395,6 +413,11 @@ def in_steps(model, x, y, start, eps, lr, how):
     x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(0, 1)
     answers, weights = learns(x_adv), list(learns.parameters())
     loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean", label_smoothing=smooth)
+    if how == "kl":
+        log, first_answers = answers.log_softmax(1), copy.deepcopy(model).train()(x).softmax(1).detach()
+        loss = F.kl_div(log, first_answers, reduction="batchmean")
+    if how == "half loss":
+        loss = loss / 2
     if how == "softmax":
         loss = F.cross_entropy(answers.softmax(1), y)
     loss = (loss + F.cross_entropy(learns(x), y)) / 2 if how == "clean too" else loss
@@ -426,6 +449,14 @@ QUESTIONS = {
     "outside": "the attack's gradient is taken at an image outside of [0, 1]",
     "through": "the gradient went back through the clamp, where it is 0: take it with respect to the image in [0, 1]",
     "no sign": "the attack follows the gradient, and not its sign",
+    "largest": "the attack follows the gradient divided by its largest number, and not its sign",
+    "half start": "the start was cut before the step: all of it counts",
+    "other start": "the start has the other sign in the change",
+    "twice as long": "the attack's step is 2.5 * eps long: 1.25 * eps is asked",
+    "short": "the attack's step is half of eps long: 1.25 * eps is asked",
+    "very short": "the attack's step is a quarter of eps long: 1.25 * eps is asked",
+    "kl": "the loss compares with the answers on the clean images, and not with y",
+    "half loss": "the gradient is half of what it should be: is the attacked batch's loss one of several?",
     "length": "the attack follows the gradient divided by its length, and not its sign",
     "each length": "the attack follows each image's gradient divided by its length, and not its sign",
     "from there": "the step goes on from x + start in [0, 1], and its end is not kept within eps of x",
@@ -476,6 +507,22 @@ for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 
             same(wanted) or not same(in_steps(*given, eps, lr, how)),
             question,
             expected="the weights after one update as the text has it",
+        )
+    if not same(wanted):
+        calm = state_like(adversarial_update(network, images, labels, 0 * start, eps=0.0, lr=lr), network)
+        calm = [calm[name] for name, _ in network.named_parameters()]
+        right = same(in_steps(network, images, labels, 0 * start, 0.0, lr, ""), calm)
+        part = (
+            "the attack differs: start, gradient, step, ball or box"
+            if right
+            else (
+                "with eps = 0, where the images stay as they are, the weights are others as well: mode, loss or learning rate"
+            )
+        )
+        raise expect.Unmet(
+            f"the weights after the update are others than by hand; {part}",
+            expected=expect.short(wanted[-1]),
+            got=weights[-1],
         )
     expect.that(
         same(wanted),
@@ -541,6 +588,12 @@ def from_ranks(contribution, model, x, y, ranks):
         answer = expect.leaves_arguments(contribution, copy.deepcopy(model), x, y, rank, ranks)
         gradients, n, right = things(answer, 3, "gradients, the number of images, the number of right answers")
         weights = list(model.parameters())
+        none = n == 0 or any(part is None for part in gradients if not isinstance(part, torch.Tensor))
+        expect.that(
+            not none or all(part is not None for part in gradients),
+            "None in place of a gradient: where a rank has no image its gradients are 0",
+            got=words,
+        )
         gradients = things(gradients, len(weights), "one for each of model.parameters()", "the list of gradients")
         pairs = zip(gradients, weights, strict=True)
         gradients = [expect.tensor(g, like=w.detach(), what=f"a gradient of {words},").clone() for g, w in pairs]
@@ -618,6 +671,14 @@ expect.that(
     sum(right) != 12 or share == right,
     "the number of images and that of right answers have changed places: images come first",
     got=[answer[1:] for answer in added],
+)
+sure = little(x[:12]).argmax(1)
+each = [answer[1:] for answer in from_ranks(contribution, little, x[:12], sure, 3)]
+expect.that(
+    sum(right for _, right in each) == 12 or sum(right) == int((little(x[:12]).argmax(1) == y[:12]).sum()),
+    "where all 12 answers are right, fewer are counted: does each image meet its own label, by its likeliest class?",
+    expected="as many as images, from each rank",
+    got=each,
 )
 known = {
     "these are the wrong answers": 12 - int((little(x[:12]).argmax(1) == y[:12]).sum()),
@@ -896,6 +957,7 @@ known = {
     "divided by twice the scale: these gradients carry the one that was given": [0.875, -2.0, 0.75],
     "divided by half of the scale: these gradients carry the one that was given": [0.5, -2.0, 1.5],
     "the sign of the gradient was taken": [0.75, -2.0, 0.75],
+    "the learning rate is divided by grow": [0.975, -2.0, 0.55],
     "the sign of the gradient was taken ": [0.99609375, -2.0, 0.50390625],
     "the weights have not moved": [1.0, -2.0, 0.5],
     "this is the step, and not the weights after it": [0.25, 0.0, -0.5],
