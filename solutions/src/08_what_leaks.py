@@ -485,10 +485,12 @@ for count in (60, 12):
             if not torch.equal(expect.tensor(accuse(other, seen, k), like=found), found):
                 used.append(j)
         left = sorted({*range(count)} - {*used})
+        wrong = bool((found - wanted).abs().max() > 1e-6)
+        expect.that(not wrong or k in used, f"network {k}'s own log-odds do not come in: which network is judged?")
         expect.that(
-            bool((found - wanted).abs().max() <= 1e-6) or not left,
-            f"the scores of network {k} do not depend on the log-odds of {len(left)} networks, first of number "
-            f"{min(left, default=0)}: all are asked",
+            not wrong or not left,
+            f"the log-odds of {len(left)} of {count} networks do not come in, first of number {min(left, default=0)}: all "
+            f"others are asked about network {k}",
             expected=f"the scores of network {k}, by {count - 1} others",
         )
         expect.equal(

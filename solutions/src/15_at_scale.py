@@ -516,7 +516,7 @@ for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 
             "the attack differs: start, gradient, step, ball or box"
             if right
             else (
-                "with eps = 0, where images stay as they are, the weights are others as well: mode, loss or learning rate"
+                "with eps = 0, where images stay as they are, the weights differ as well: mode, loss or learning rate"
             )
         )
         raise expect.Unmet(
