@@ -489,8 +489,8 @@ for count in (60, 12):
         expect.that(not wrong or k in used, f"network {k}'s own log-odds do not come in: which network is judged?")
         expect.that(
             not wrong or not left,
-            f"the log-odds of {len(left)} of {count} networks do not come in, first of number {min(left, default=0)}: all "
-            f"others are asked about network {k}",
+            f"the log-odds of {len(left)} of {count} networks do not come in, first of number {min(left, default=0)}: "
+            f"all others are asked about network {k}",
             expected=f"the scores of network {k}, by {count - 1} others",
         )
         expect.equal(
