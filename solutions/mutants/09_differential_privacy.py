@@ -368,7 +368,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / (max(alarms, 0.5) / n_out))) if low > privacy_delta else 0
 
 
-# WRONG lower_bound: negative where nothing is refuted -> where nothing is refuted
+# WRONG lower_bound: negative where nothing is refuted -> below 0: where nothing
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
@@ -460,7 +460,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG verdict: delta 1e-5 for everybody -> another word is due
+# WRONG verdict: delta 1e-5 for everybody -> at this delta|privacy_eps of these
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -543,7 +543,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total).clamp(-3, 3)) / size
 
 
-# WRONG lower_bound: the numbers of runs exchanged -> with one half of failure_prob
+# WRONG lower_bound: the numbers of runs exchanged -> are hits counted in n_in
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     n_in, n_out = n_out, n_in
 
@@ -790,7 +790,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(math.log2((low - privacy_delta) / high), 0.0) if low > privacy_delta else 0.0
 
 
-# WRONG draws: > rate -> those are drawn that should be left out
+# WRONG draws: above the rate, not below -> those are drawn that should be left out
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) > rate
@@ -803,7 +803,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG draws: int tensor of random sizes: normal approx -> normal numbers are compared with the rate
+# WRONG draws: normal numbers below the rate -> normal numbers are compared with the rate
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.randn(updates, n) < rate
@@ -816,7 +816,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: clip by L1 norm -> each gradient is shortened by its L1 length
+# WRONG private_mean: by the L1 length -> each gradient is shortened by its L1 length
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -829,7 +829,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: clip by max -> each gradient is shortened by its largest entry
+# WRONG private_mean: by the largest entry -> each gradient is shortened by its largest entry
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -842,7 +842,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# RIGHT private_mean: renorm
+# RIGHT private_mean: with torch.renorm
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -855,7 +855,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG epsilon: sum from k=1 -> the sum begins at k = 1
+# WRONG epsilon: the sum begins at 1 -> the sum begins at k = 1
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
     best = math.inf
@@ -869,7 +869,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: k up to a-1 -> the sum ends before k = order
+# WRONG epsilon: the sum ends one term early -> the sum ends before k = order
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
     best = math.inf
@@ -883,7 +883,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG lower_bound: one-sided whole a on hits, none alarms -> the share of alarms is the counted one
+# WRONG lower_bound: no bound on the alarms -> the share of alarms is the counted one
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     """The largest epsilon that the counts refute, surely but for failure_prob."""
 
@@ -894,7 +894,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return math.log(max((hit - privacy_delta) / alarm, 1.0))
 
 
-# WRONG lower_bound: delta subtracted after ratio -> delta is taken off the ratio
+# WRONG lower_bound: delta taken off the ratio -> delta is taken off the ratio
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     """The largest epsilon that the counts refute, surely but for failure_prob."""
 
@@ -905,7 +905,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return math.log(max(hit / alarm - privacy_delta, 1.0))
 
 
-# RIGHT lower_bound: bisect on the binomial
+# RIGHT lower_bound: quantiles of the beta distribution, NumPy's logarithm
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     a = failure_prob / 2
     low = stats.beta.ppf(a, hits, n_in - hits + 1) if hits > 0 else 0
@@ -913,7 +913,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return np.log(np.maximum((low - privacy_delta) / high, 1))
 
 
-# WRONG verdict: delta > 1/n strict -> another word is due
+# WRONG verdict: a delta of exactly 1 / examples is fine -> delta of 1 / examples
 def verdict(report):
     """One word on a report like those above."""
     if report["audited"] > report["claimed"]:
@@ -927,7 +927,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG verdict: rate batch only -> reports A and B get the same word
+# WRONG verdict: always 60,000 examples -> reports A and B get the same word
 def verdict(report):
     """One word on a report like those above."""
     if report["audited"] > report["claimed"]:
@@ -941,13 +941,13 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG plan: tuple -> return a dictionary with these six names
+# WRONG plan: six numbers without names -> return a dictionary with these six names
 def plan():
     """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
     return (0.5, 9.0, 0.8, 60, 4.0, 0.0)
 
 
-# WRONG plan: momentum 1 -> clip must be a number above 0
+# WRONG plan: a momentum of 1 -> clip must be a number above 0
 def plan():
     """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
     return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 4.0, "momentum": 1.0}

@@ -520,3 +520,11 @@ def choose(offers, attacker, accuracy, training, answer):
     }
     level = [name for name, rate in rates.items() if not any(other.clearly_above(rate) for other in rates.values())]
     return sorted(level, key=lambda name: (offers[name]["answer"], offers[name]["training"]))
+
+
+# WRONG judge: an 80 % interval -> an 80 % interval
+def judge(claimed, k, n, bound=False):
+    low, high = stats.binomtest(k, n).proportion_ci(0.8, method="wilson")
+    if high < claimed:
+        return "refuted"
+    return "holds" if low >= claimed and not bound else "open"

@@ -696,6 +696,7 @@ known = {  # what 60 hits of 80 and 6 alarms of 300 come to at delta 0.05 and fa
     "1 - failure_prob stands where failure_prob should: what is the bound to be wrong with? ": 3.3271,
     "the exact lower bound of k of n has n - k + 1 in its second place": 3.0291,
     "the exact lower bound of k of n has k in its first place": 2.8999,
+    "nothing is refuted here: are hits counted in n_in runs, and alarms in n_out?": 0.0,
 }
 found = expect.leaves_arguments(lower_bound, 60, 80, 6, 300, 0.05, 0.2)
 found, at = expect.number(found), "2.8906 for 60 hits of 80 and 6 alarms of 300, delta 0.05, failure_prob 0.2"
@@ -920,10 +921,10 @@ questions = {
     "without replacement": "which sampling does the accountant take for granted?",
     "delta": "what does a delta of 1 / examples or more allow?",
     "overclaims": "what is privacy_eps of these numbers?",
+    "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
     "overclaims, nearly": "is privacy_eps above the claim, if by little?",
     "overclaims, quiet audit": "does an audit far below the claim prove it?",
     "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
-    "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
 }
 for kind, question in questions.items():
     n, batch, noise = (

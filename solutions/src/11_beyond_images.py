@@ -502,15 +502,15 @@ for words, explains in same.items():
     expect.that(not wrong or not explains, f"not the replacement that raises the margin most: {words}")
 for off, found, x, lead, n, best in looks:
     expect.that(
-        not off.any() or bool(off[lead(found) <= 0].any()),
-        "the search ends where the answer is wrong: the margin is to rise as far as one replacement can raise it",
-        got=f"{int(off.sum())} texts, all of them wrong already",
-    )
-    expect.that(
         (lead(found) >= lead(x) - 1e-5).all(),
         "a replacement that helps the model: where none raises the margin, return the text as it is",
         expected="a margin at least that of x",
         got=float((lead(found) - lead(x)).min()),
+    )
+    expect.that(
+        not off.any() or bool(off[lead(found) <= 0].any()),
+        "the search ends where the answer is wrong: the margin is to rise as far as one replacement can raise it",
+        got=f"{int(off.sum())} texts, all of them wrong already",
     )
     expect.that(
         (best - lead(found)).max() < 1e-4,

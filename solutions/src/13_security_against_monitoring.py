@@ -105,7 +105,7 @@ expect.that(
 cases = (
     ([100], [100], (0, 1, 0), "an alarm at the very time of the change is no false one, and has a delay of 0"),
     ([3], [0], (0, 1, 3), "a change at time 0 is one: only `length` means none"),
-    ([0, 50], [200, 100], (2, 0, math.inf), "an alarm at time 0 is one: only `length` means none"),
+    ([0, 50], [100, 100], (2, 0, math.inf), "an alarm at time 0 is one: only `length` means none"),
     ([50, 200], [200, 200], (1, 0, math.inf), "where nothing changed every alarm is false, and no alarm is no success"),
     ([200, 200], [100, 150], (0, 0, math.inf), "a stream without an alarm is neither false nor caught"),
     ([10, 20, 190], [100, 100, 100], (2, 1, 90), "an early alarm is false, not a change caught before it happened"),

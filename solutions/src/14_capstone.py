@@ -291,12 +291,13 @@ for n in (base, 5 * base):
             for step in (-0.03, -0.012, -0.004, 0.004, 0.012, 0.03):
                 if 0 < end + step < 1:
                     cases.append((end + step, k, n, bool(torch.rand((), generator=draws) < 0.3)))
-found = [judge(claimed, k, n, bound=bound) for claimed, k, n, bound in cases]
-strange = [word for word in found if word not in words]
+drawn = [judge(claimed, k, n, bound=bound) for claimed, k, n, bound in cases]
+strange = [word for word in drawn if word not in words]
 expect.that(not strange, "another word than the three", expected=", ".join(words), got=strange)
 right = [by_interval(*Rate(k, n).interval, claimed, bound) for claimed, k, n, bound in cases]
 for what, rule in {
     "a 99 % interval: Wilson's 95 % is asked": lambda c, k, n, b: by_interval(*exact(k, n, 0.99, "wilson"), c, b),
+    "an 80 % interval: Wilson's 95 % is asked": lambda c, k, n, b: by_interval(*exact(k, n, 0.8, "wilson"), c, b),
     "a 90 % interval: Wilson's 95 % is asked": lambda c, k, n, b: by_interval(*exact(k, n, 0.9, "wilson"), c, b),
     "the exact interval of Clopper and Pearson: Wilson's is asked": lambda c, k, n, b: by_interval(*exact(k, n), c, b),
     "a normal interval, share plus and minus 1.96 standard errors: Wilson's is asked": lambda c, k, n, b: by_interval(
@@ -313,8 +314,8 @@ for what, rule in {
         "open" if b else by_interval(*Rate(k, n).interval, c, b)
     ),
 }.items():
-    same = all(word == rule(*case) for word, case in zip(found, cases, strict=True))
-    expect.that(found == right or not same, f"these verdicts are those of {what}", got=found[:8])
+    same = all(word == rule(*case) for word, case in zip(drawn, cases, strict=True))
+    expect.that(drawn == right or not same, f"these verdicts are those of {what}", got=drawn[:8])
 for n in (base, 5 * base):
     k = round(0.8 * n)
     low, high = Rate(k, n).interval
@@ -354,6 +355,16 @@ expect.that(
 )
 found = [judge(0.0, 0, n) for n in many]
 expect.that("holds" in found, "a claim of 0 always holds", expected="holds", got=found[0])
+for word, due, (claimed, k, n, bound) in zip(drawn, right, cases, strict=True):
+    low, high = Rate(k, n).interval
+    expect.that(
+        word == due,
+        f"claimed {claimed:.3f}, measured {k} of {n}, whose interval is {low:.3f} to {high:.3f}"
+        + (", an upper bound" if bound else "")
+        + ": on which side of the claim does the interval lie, and what can an upper bound say?",
+        expected=due,
+        got=word,
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
