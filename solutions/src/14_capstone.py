@@ -284,17 +284,17 @@ def normal(k, n):
 
 base = 100 + seed % 50
 draws = torch.Generator().manual_seed(seed)
-cases = []
+edges = []
 for n in (base, 5 * base):
     for k in (round(0.8 * n), round(0.35 * n), 2):
         for end in Rate(k, n).interval:
             for step in (-0.03, -0.012, -0.004, 0.004, 0.012, 0.03):
                 if 0 < end + step < 1:
-                    cases.append((end + step, k, n, bool(torch.rand((), generator=draws) < 0.3)))
-drawn = [judge(claimed, k, n, bound=bound) for claimed, k, n, bound in cases]
+                    edges.append((end + step, k, n, bool(torch.rand((), generator=draws) < 0.3)))
+drawn = [judge(claimed, k, n, bound=bound) for claimed, k, n, bound in edges]
 strange = [word for word in drawn if word not in words]
 expect.that(not strange, "another word than the three", expected=", ".join(words), got=strange)
-right = [by_interval(*Rate(k, n).interval, claimed, bound) for claimed, k, n, bound in cases]
+right = [by_interval(*Rate(k, n).interval, claimed, bound) for claimed, k, n, bound in edges]
 for what, rule in {
     "a 99 % interval: Wilson's 95 % is asked": lambda c, k, n, b: by_interval(*exact(k, n, 0.99, "wilson"), c, b),
     "an 80 % interval: Wilson's 95 % is asked": lambda c, k, n, b: by_interval(*exact(k, n, 0.8, "wilson"), c, b),
@@ -314,7 +314,7 @@ for what, rule in {
         "open" if b else by_interval(*Rate(k, n).interval, c, b)
     ),
 }.items():
-    same = all(word == rule(*case) for word, case in zip(drawn, cases, strict=True))
+    same = all(word == rule(*case) for word, case in zip(drawn, edges, strict=True))
     expect.that(drawn == right or not same, f"these verdicts are those of {what}", got=drawn[:8])
 for n in (base, 5 * base):
     k = round(0.8 * n)
@@ -355,7 +355,7 @@ expect.that(
 )
 found = [judge(0.0, 0, n) for n in many]
 expect.that("holds" in found, "a claim of 0 always holds", expected="holds", got=found[0])
-for word, due, (claimed, k, n, bound) in zip(drawn, right, cases, strict=True):
+for word, due, (claimed, k, n, bound) in zip(drawn, right, edges, strict=True):
     low, high = Rate(k, n).interval
     expect.that(
         word == due,
