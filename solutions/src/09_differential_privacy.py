@@ -920,6 +920,7 @@ questions = {
     "shuffled": "which sampling does the accountant take for granted?",
     "without replacement": "which sampling does the accountant take for granted?",
     "delta": "what does a delta of 1 / examples or more allow?",
+    "delta, exactly": "what does a delta of 1 / examples or more allow? This one is exactly so",
     "overclaims": "what is privacy_eps of these numbers?",
     "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
     "overclaims, nearly": "is privacy_eps above the claim, if by little?",
@@ -948,7 +949,7 @@ for kind, question in questions.items():
     elif word in ("shuffled", "without replacement"):
         report["sampling"], word = word, "unproved"
     elif word == "delta":
-        report["delta"], word = chance.choice([1.0, 3.0]) / n, "unproved"
+        report["delta"], word = (1 if "exactly" in kind else 3) / n, "unproved"
     elif word == "overclaims":
         report["claimed"] = round(eps * chance.uniform(0.75, 0.95), 4)
         report["audited"] = round(eps * 0.3, 4)

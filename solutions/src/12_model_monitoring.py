@@ -244,7 +244,7 @@ plots.rates(
 # CHECK permutation, 2 points
 far = expect.number(expect.leaves_arguments(permutation_p, normal(30, 0.0, seed), normal(30, 5.0, seed + 1), 99), "p")
 alike = expect.number(permutation_p(torch.ones(8), torch.ones(5), 99), "p")
-expect.that(alike < 2, "this is a count: p is a share, (1 + count) / (1 + permutations)", expected="1", got=alike)
+expect.that(alike < 3, "this is a count: p is a share, (1 + count) / (1 + permutations)", expected="1", got=alike)
 expect.that(
     far > 0, "p is 0, and no drawing can show that: count the observed split as well", expected="1 / 100", got=far
 )
