@@ -998,7 +998,7 @@ def fault(report):
     return "too few" if report["fpr"] * report["non_members"] <= 1 else "none"
 
 
-# WRONG fault: the share found, times the non-members -> another word is due than 'none'
+# WRONG fault: the share found, times the non-members -> none was seen
 def fault(report):
     """One word about a report: what is wrong with it, or "none"."""
     if report["attack"] == "extraction":
