@@ -64,6 +64,48 @@ def test_a_mistake_is_named_only_where_the_answer_is_wrong():
         expect.none_of(two, one, {"never": 5 * one, "twice": two})
     endless = torch.tensor([1.0, math.inf])
     expect.none_of(endless, endless, {"inf is inf": endless})
+    with pytest.raises(Unmet, match="a half") as told:
+        expect.none_of(0.5, 1, {"of another shape": two, "a half": 0.5}, expected="one")
+    assert (told.value.expected, told.value.got) == ("one", "0.5")
+
+
+def test_reports_that_deserve_different_words_are_asked_about():
+    looks = {"A": "who?", "B": "when?", "C": "where?"}
+    expect.apart({"A": "x", "B": "y", "C": "z"}, looks, "xyz")
+    with pytest.raises(Unmet, match=r"A and C get the same word.* A: who\? C: where\?"):
+        expect.apart({"A": "x", "B": "y", "C": "x"}, looks, "xyz")
+    with pytest.raises(Unmet, match="report B: another word"):
+        expect.apart({"A": "x", "B": "w", "C": "x"}, looks, "xyz")
+
+
+LINE = torch.tensor([0.3, -1.2, 2.5, 0.9])
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "words"),
+    [
+        (-LINE, LINE, "each number has the other sign"),
+        (LINE.abs(), LINE, "lost its sign"),
+        (LINE**2, LINE, "the square of"),
+        (2 * LINE, LINE, "twice"),
+        (LINE / 7, LINE, "0.1429 times"),
+        (LINE + 0.25, LINE, "off by 0.25"),
+        ((LINE - LINE.min()) / 3.7, LINE, "normalised"),
+        (LINE.flip(0), LINE, "another order"),
+        (3.0, 2.0, "the number is 1 too large"),
+        (1.0 / 2.5, 2.5, "1 over"),
+        (2.5 / math.log(2), 2.5, "base 2"),
+        (LINE.sin(), LINE, "^no$"),
+        (LINE * math.nan, LINE, "^no$"),
+        (1e8 + 1, 1e8, "^no$"),  # float32 has no such number
+        (torch.full((4,), 0.7), torch.full((4,), 0.3), "1 less"),
+        (torch.full((4,), 0.6), torch.full((4,), 0.4999), "^no$"),
+    ],
+)
+def test_a_wrong_answer_is_told_how_it_comes_from_the_right_one(value, wanted, words):
+    expect.equal(wanted, wanted, "no")
+    with pytest.raises(Unmet, match=words):
+        expect.equal(value, wanted, "no")
 
 
 @pytest.mark.parametrize(

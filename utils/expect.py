@@ -4,6 +4,7 @@ Each function takes an answer, raises `Unmet` if something is wrong with it, and
 The same lines run in the student's kernel on plain functions, and in the grader on answers from a sandbox.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -155,20 +156,107 @@ def right_words(value: dict, wanted: dict[str, tuple[str, str]], what: str = "re
         that(value[text] == word, f"{what} {text}: {question}", got=value[text])
 
 
-def equal(value: Tensor, wanted: Tensor, message: str, *, expected: str = "", atol: float = 1e-5, share: float = 1.0):
-    """At least `share` of the numbers are within `atol` of the wanted; equal infinities are equal."""
-    agree = float(((value == wanted) | ((value - wanted).abs() <= atol)).double().mean())
-    that(agree >= share, message, expected=expected, got=f"{100 * agree:.1f} % of the numbers agree")
+def apart(found: dict[str, object], looks: dict[str, str], allowed: Sequence[str]) -> None:
+    """Each report has one of the allowed words, and no two have the same; `looks` asks about each report."""
+    for name, word in found.items():
+        that(word in allowed, f"report {name}: another word was asked", expected=", ".join(allowed), got=word)
+    for word in found.values():
+        alike = [name for name, other in found.items() if other == word]
+        questions = " ".join(f"{name}: {looks[name]}" for name in alike)
+        words = f"reports {' and '.join(alike)} get the same word, and deserve different ones. {questions}"
+        that(len(alike) == 1, words, got=list(found.values()))
 
 
-def none_of(value: Tensor, wanted: Tensor, mistakes: dict[str, Tensor], *, atol: float = 1e-5) -> None:
+def equal(
+    value: Tensor | float,
+    wanted: Tensor | float,
+    message: str,
+    *,
+    expected: str = "",
+    atol: float = 1e-5,
+    share: float = 1.0,
+) -> None:
+    """At least `share` of the numbers are within `atol` of the wanted; equal infinities are equal.
+
+    Where they are not, the message also says how they come from the wanted ones, if that is plain.
+    """
+    value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
+    agree = ((value == wanted) | ((value - wanted).abs() <= atol)).double()
+    if float(agree.mean()) < share:
+        known = relation(value, wanted, atol)
+        first = int(agree.flatten().argmin())
+        got, due = (float(part.flatten()[first]) for part in (value, wanted))
+        place = f"{100 * float(agree.mean()):.1f} % of the numbers agree; number {first} is {got:.4g}, not {due:.4g}"
+        raise Unmet(
+            message + (f"; {known}" if known else ""),
+            expected=expected,
+            got=place if value.numel() > 1 else got,
+        )
+
+
+def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
+    """How other numbers come from the wanted ones, in words: a sign, a factor, an order; "" if that is not plain."""
+    value, wanted = value.detach().double().flatten(), wanted.detach().double().flatten()
+    if not (value.isfinite().all() and wanted.isfinite().all()) or float(wanted.abs().amax()) < 10 * atol:
+        return ""
+    each = "each number" if len(value) > 1 else "the number"
+    known = {
+        f"{each} has the other sign": -wanted,
+        f"{each} has lost its sign": wanted.abs(),
+        f"{each} is the square of the one that is asked": wanted.square(),
+        f"{each} is the square root of the one that is asked": wanted.abs().sqrt(),
+        f"{each} is the logarithm of the one that is asked": wanted.log(),
+        f"{each} is e to the one that is asked": wanted.exp(),
+        f"{each} is 1 over the one that is asked": 1 / wanted,
+        f"{each} is 1 less the one that is asked": 1 - wanted,
+        f"{each} is 1 too large": wanted + 1,
+        f"{each} is 1 too small": wanted - 1,
+        f"{each} is twice the one that is asked": 2 * wanted,
+        f"{each} is half of the one that is asked": wanted / 2,
+        f"{each} comes from a logarithm to the base 2, where the natural one is asked": wanted / math.log(2),
+        f"{each} comes from a logarithm to the base 10, where the natural one is asked": wanted / math.log(10),
+    }
+    close = atol + 1e-6 * float(wanted.abs().amax())
+    if bool(((value - wanted).abs() <= close).all()):
+        return ""
+    for words, other in known.items():
+        if bool(((value - other).abs() <= close).all()):
+            return words
+    if float(wanted.max() - wanted.min()) < 100 * close:  # of equal numbers any two lists differ by a factor
+        return ""
+    factor = float((value @ wanted) / (wanted @ wanted))
+    if factor and bool(((value - factor * wanted).abs() <= min(1, abs(factor)) * close).all()):
+        return f"{each} is {factor:.4g} times the one that is asked"
+    shift = float((value - wanted).mean())
+    if bool((value - wanted - shift).abs().max() <= close):
+        return f"{each} is off by {shift:.4g}"
+    scale, away = float(value.std() / wanted.std()), value - value.mean()
+    if bool((away - scale * (wanted - wanted.mean())).abs().max() <= min(1, scale) * close) and len(value) > 3:
+        return f"each number is {scale:.4g} times the one that is asked, and then moved: is it normalised, or centered?"
+    if bool((value.sort().values - wanted.sort().values).abs().max() <= close):
+        return "the right numbers are there, in another order"
+    return ""
+
+
+def none_of(
+    value: Tensor | float,
+    wanted: Tensor | float,
+    mistakes: dict[str, Tensor | float],
+    *,
+    expected: str = "",
+    atol: float = 1e-5,
+) -> None:
     """Raise `Unmet` with the name of the mistake whose result the answer is: `mistakes` holds {message: what it gives}.
 
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
+    value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
-        alike = {what: other for what, other in mistakes.items() if torch.allclose(value, other, rtol=0, atol=atol)}
-        that(not alike, min(alike, key=lambda what: float((value - alike[what]).abs().max()), default=""))
+        others = {what: torch.as_tensor(other, dtype=torch.float64) for what, other in mistakes.items()}
+        others = {what: other for what, other in others.items() if other.shape == value.shape}
+        alike = {what: other for what, other in others.items() if torch.allclose(value, other, rtol=0, atol=atol)}
+        nearest = min(alike, key=lambda what: float((value - alike[what]).abs().max()), default="")
+        that(not alike, nearest, expected=expected, got=value)
 
 
 def few_left(

@@ -25,7 +25,7 @@ def boxes(layers, low, high):
     return [torch.stack(end) for end in ends]
 
 
-# WRONG boxes: the ends go through the layer as they are -> lies outside|above the highest
+# WRONG boxes: the ends go through the layer as they are -> each end went through the layer by itself
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -34,7 +34,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the same, sorted afterwards -> lies outside
+# WRONG boxes: the same, sorted afterwards -> each end went through the layer by itself
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -44,7 +44,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the bias is added to the half width as well -> lies outside|for a single layer|above
+# WRONG boxes: the bias is added to the half width as well -> the bias widens the bounds
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -54,7 +54,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the whole width instead of half -> for a single layer
+# WRONG boxes: the whole width instead of half -> these are as far apart as twice the whole width
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -64,7 +64,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: a ReLU after the last layer as well -> for a single layer|lies outside
+# WRONG boxes: a ReLU after the last layer as well -> the last layer's values are cut at 0
 def boxes(layers, low, high):
     for weight, bias in layers:
         middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
@@ -133,7 +133,7 @@ def proved(layers, points, labels, eps):
     return (high.scatter(1, labels[:, None], -math.inf) < own).all(1)
 
 
-# WRONG proved: the box leaves [0, 1] -> no image leaves
+# WRONG proved: the box leaves [0, 1] -> the box leaves [0
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -171,7 +171,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: the model's own answer in place of the label -> wrongly
+# WRONG proved: the model's own answer in place of the label -> a proof whatever the label is
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -338,7 +338,7 @@ def sound_radius(weight, bias, point):
     return 0.99 * abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
 
 
-# WRONG sound_radius: room at the point itself only -> less room
+# WRONG sound_radius: room at the point itself only -> does your own sum round
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -362,7 +362,7 @@ def sound_radius(weight, bias, point):
     return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: it may be negative -> on the boundary|proves nothing
+# WRONG sound_radius: it may be negative -> a radius below 0
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -481,7 +481,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(out)
 
 
-# WRONG proved: labels are numbered from 1 -> lead every other class
+# WRONG proved: labels are numbered from 1 -> proofs for the label with the *lowest* logit
 def proved(layers, points, labels, eps):
     labels = (labels - 1).clamp(min=0)
     low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
@@ -509,3 +509,133 @@ def refute(model, point, radius):
         if int(model(x).argmax()) != c:
             return x
     return point.clone()
+
+
+# WRONG boxes: ReLU before the first layer too -> a ReLU acted on the input
+def boxes(layers, low, high):
+    """The lowest and highest logits by interval bounds, (N, classes) each."""
+    for i, (weight, bias) in enumerate(layers):
+        if True:
+            low, high = low.relu(), high.relu()
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
+        low, high = middle - radius, middle + radius
+    return low, high
+
+
+# WRONG boxes: the half width goes through the weights with their signs -> each end went through the layer by itself
+def boxes(layers, low, high):
+    """The lowest and highest logits by interval bounds, (N, classes) each."""
+    for i, (weight, bias) in enumerate(layers):
+        if i:
+            low, high = low.relu(), high.relu()
+        middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.T
+        low, high = middle - radius, middle + radius
+    return low, high
+
+
+# RIGHT boxes: both ends in one tensor
+def boxes(layers, low, high):
+    box = torch.stack([low, high]).double()
+    for n, (w, b) in enumerate(layers):
+        if n > 0:
+            box = box.clamp(min=0)
+        p, m = w.double().relu(), (-w.double()).relu()
+        box = torch.stack([box[0] @ p.T - box[1] @ m.T, box[1] @ p.T - box[0] @ m.T]) + b.double()
+    return box
+
+
+# WRONG proved: only the lower end of the box is kept in [0, 1] -> the upper end of the box leaves [0
+def proved(layers, points, labels, eps):
+    """Whether each answer is certain within eps, (N,) bool."""
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist(), strict=True):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# WRONG proved: half of eps to each side -> the box is half as wide as it should be
+def proved(layers, points, labels, eps):
+    """Whether each answer is certain within eps, (N,) bool."""
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist(), strict=True):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps / 2).clamp(0, 1), (point[None] + eps / 2).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor(sure)
+
+
+# RIGHT proved: numpy bool list
+def proved(layers, points, labels, eps):
+    """Whether each answer is certain within eps, (N,) bool."""
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist(), strict=True):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return [bool(s) for s in sure]
+
+
+# WRONG refute: one step along the gradient's sign, as long as the radius -> not where the boundary is nearest
+def refute(model, point, radius):
+    there = point.clone().requires_grad_()
+    z = model(there)[0]
+    c = int(z.argmax())
+    (g,) = torch.autograd.grad(z[1 - c] - z[c], there)
+    g = g.sign()
+    found = point + 0.9999 * radius * g / g.norm()
+    return found.detach() if int(model(found).argmax()) != c else point
+
+
+# WRONG refute: one step down the logit of class 0, whichever is the point's -> not where the boundary is nearest
+def refute(model, point, radius):
+    there = point.clone().requires_grad_()
+    z = model(there)[0]
+    c = int(z.argmax())
+    (g,) = torch.autograd.grad(z[0], there)
+    found = point - 0.9999 * radius * g / g.norm()
+    return found.detach() if int(model(found).argmax()) != c else point
+
+
+# RIGHT refute: longer steps, and shorter ones later
+def refute(model, point, radius):
+    """A point nearer than the radius in L2 with another answer than `point`; `point` itself if none is found."""
+    label, best = int(model(point).argmax(1)), point
+    there = point.clone()
+    for step in range(60):
+        there = there.detach().requires_grad_()
+        z = model(there)[0]
+        if int(z.argmax()) != label:
+            best = there.detach()
+            break
+        (gradient,) = torch.autograd.grad(z[1 - label] - z[label], there)
+        change = there.detach() + radius / (4 if step < 20 else 30) * gradient / gradient.norm() - point
+        there = point + change * min(1, 0.99999 * radius / float(change.norm()))
+    return best
+
+
+# WRONG sound_radius: divided by the L1 length of the weights -> the value was divided by the L1 length of the weights
+def sound_radius(weight, bias, point):
+    """A radius in L2 within which the model, as it computes in float32, gives one answer."""
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    lead = abs(float(weight @ point) + bias)
+    return max((lead - 1.001 * off) / float(weight.abs().sum()), 0.0) * (1 - 1e-9)
+
+
+# WRONG sound_radius: not divided by norm -> the value was not divided by the length of the weights
+def sound_radius(weight, bias, point):
+    """A radius in L2 within which the model, as it computes in float32, gives one answer."""
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    lead = abs(float(weight @ point) + bias)
+    return max((lead - 1.001 * off), 0.0) * (1 - 1e-9)

@@ -36,7 +36,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > ranked[min(int(fpr * len(scores) + 1e-9), len(scores) - 1)]).double().mean())
 
 
-# WRONG found_at: the threshold set by the members -> lowest threshold
+# WRONG found_at: the threshold set by the members -> the threshold is set by the members
 def found_at(scores, members, fpr):
     ranked = scores[members].sort(descending=True).values
     return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
@@ -104,20 +104,20 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: difference to the two means, no likelihoods -> ratio of the two normal densities|no ratio|sign
+# WRONG ratio: difference to the two means, no likelihoods -> the scores bend otherwise when the target moves
 def ratio(target, shadows, inside):
     means = [torch.where(side, shadows, 0).sum(0) / side.sum(0) for side in (inside, ~inside)]
     return (means[0] - means[1]) * (target - (means[0] + means[1]) / 2)
 
 
-# WRONG ratio: the difference of the means -> ratio of the two normal densities|sign
+# WRONG ratio: the difference of the means -> this is the difference of the two means
 def ratio(target, shadows, inside):
     return torch.where(inside, shadows, 0).sum(0) / inside.sum(0) - torch.where(~inside, shadows, 0).sum(0) / (
         ~inside
     ).sum(0)
 
 
-# WRONG ratio: forgets that a wide density is a low one -> a wide density|ratio of the two
+# WRONG ratio: forgets that a wide density is a low one -> the logarithm of a normal density has a second term
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -133,7 +133,7 @@ def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, ~inside)
 
 
-# WRONG ratio: standard deviation in the place of the variance -> ratio of the two normal densities|sign
+# WRONG ratio: standard deviation in the place of the variance -> standard deviations stand where variances should
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -154,7 +154,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: one variance for all examples -> of its own|ratio of the two
+# WRONG ratio: one variance for all examples -> the scores bend otherwise when the target moves
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside, pooled=True)
 
@@ -170,7 +170,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: zeros of the other side in the variance -> ratio of the two normal densities|sign
+# WRONG ratio: zeros of the other side in the variance -> the scores bend otherwise when the target moves
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -182,7 +182,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: the ratio, not its logarithm -> sign|ratio of the two
+# WRONG ratio: the ratio, not its logarithm -> the ratio itself
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside).exp()
 
@@ -229,13 +229,13 @@ def accuse(confidences, inside, k):
     return leakage.lira(confidences[k], confidences[1:], inside[1:])
 
 
-# WRONG accuse: judges the first network -> by all networks but k
+# WRONG accuse: judges the first network -> which network is judged
 def accuse(confidences, inside, k):
     keep = torch.arange(len(confidences)) != k
     return leakage.lira(confidences[0], confidences[keep], inside[keep])
 
 
-# WRONG accuse: half of the shadows -> by all networks but k
+# WRONG accuse: half of the shadows -> all others are asked
 def accuse(confidences, inside, k):
     keep = [i for i in range(len(confidences)) if i != k][: len(confidences) // 2 + 2]
     return leakage.lira(
@@ -344,7 +344,7 @@ def input_of(weight, bias):
     return weight.abs().sum(0) / bias.sum()
 
 
-# WRONG input_of: the row alone -> not the input
+# WRONG input_of: the row alone -> this is a row of the weight's gradient
 def input_of(weight, bias):
     return weight[int(bias.abs().argmax())]
 
@@ -648,7 +648,7 @@ def accuse(confidences, inside, k):
     return ratio(confidences[k], confidences[keep], inside[keep])
 
 
-# WRONG accuse: only the networks after number k are the shadows (and those before, where there are few) -> by all networks but k
+# WRONG accuse: only the networks after number k are the shadows (and those before, where there are few) -> only the networks after number k judge it
 def ratio(target, shadows, inside):
     s, t = shadows.double(), target.double()
 
@@ -782,3 +782,272 @@ def masks(secrets, field):
     upper = secrets * torch.ones(n, n).triu(1).long()[..., None]
     upper = torch.cat([upper[:1], torch.zeros_like(upper[1:])])
     return (upper.sum(1) - upper.sum(0)) % field
+
+
+# WRONG found_at: found members over all examples -> of the *members* a share is asked
+def found_at(scores, members, fpr):
+    """The share of members found while at most a share fpr of the others is accused."""
+    others = scores[~members].sort(descending=True).values
+    allowed = int(fpr * len(others) + 1e-9)
+    if allowed == len(others):
+        return 1.0
+    return float((scores[members] > others[allowed]).sum() / len(scores))
+
+
+# WRONG found_at: rounded up -> one non-member more is accused than the share allows
+def found_at(scores, members, fpr):
+    """The share of members found while at most a share fpr of the others is accused."""
+    others = scores[~members].sort(descending=True).values
+    allowed = math.ceil(fpr * len(others))
+    if allowed == len(others):
+        return 1.0
+    return float((scores[members] > others[allowed]).double().mean())
+
+
+# RIGHT found_at: searchsorted
+def found_at(scores, members, fpr):
+    ins, outs = np.sort(scores[members].double().numpy()), np.sort(scores[~members].double().numpy())
+    a = math.floor(fpr * len(outs) + 1e-6)
+    if a == len(outs):
+        return 1
+    t = outs[len(outs) - 1 - a]
+    return (len(ins) - np.searchsorted(ins, t, side="right")) / len(ins)
+
+
+# WRONG ratio: medians in place of means -> the *mean* of each side is asked
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+    out = []
+    for i in range(len(target)):
+        v = []
+        for side in (inside[:, i], ~inside[:, i]):
+            s = shadows[side, i]
+            v.append(torch.distributions.Normal(s.median(), s.std()).log_prob(target[i]))
+        out.append(v[0] - v[1])
+    return torch.stack(out)
+
+
+# WRONG ratio: divided by the variance once, not twice -> the squared distance is divided by *twice* the variance
+def ratio(target, shadows, inside):
+    """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / variance - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# RIGHT ratio: numpy masked arrays
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+def ratio(target, shadows, inside):
+    t, s, i = (np.asarray(p, dtype=float) for p in (target, shadows, inside))
+    a, b = np.ma.array(s, mask=i == 0), np.ma.array(s, mask=i == 1)
+    z = [((t - m.mean(0)) ** 2 / m.var(0, ddof=1) / 2 + np.log(m.std(0, ddof=1))).filled(np.nan) for m in (a, b)]
+    return z[1] - z[0]
+
+
+# WRONG accuse: only the networks before k, or after the first -> of some examples one side has fewer than two shadows
+def ratio(target, shadows, inside):
+    """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) < k if k else torch.arange(len(confidences)) > 0
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG accuse: log-odds without row k, inside without the last row -> the scores change with what inside says of the target itself
+def ratio(target, shadows, inside):
+    """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[: len(confidences) - 1])
+
+
+# RIGHT accuse: np.delete
+def ratio(target, shadows, inside):
+    """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        variance = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * variance) - variance.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = [i for i in range(len(confidences)) if i != k]
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG input_of: the bias divided by the weight -> is 1 over the one
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    row = int(bias.abs().argmax())
+    return bias[row] / weight[row]
+
+
+def masks(secrets, field):
+    """What each of n clients adds, (n, size) int64; all of them sum to 0 modulo field."""
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) - upper.sum(0)) % field
+
+
+# WRONG input_of: a column, divided by the biases -> a row of zeros was divided by its 0
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    row = int(bias.abs().argmax())
+    return weight[:, 0] / bias
+
+
+def masks(secrets, field):
+    """What each of n clients adds, (n, size) int64; all of them sum to 0 modulo field."""
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) - upper.sum(0)) % field
+
+
+# WRONG masks: both clients of a pair add -> the masks do not cancel
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    row = int(bias.abs().argmax())
+    return weight[row] / bias[row]
+
+
+def masks(secrets, field):
+    """What each of n clients adds, (n, size) int64; all of them sum to 0 modulo field."""
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[..., None]
+    return (upper.sum(1) + upper.sum(0)) % field
+
+
+# WRONG masks: not brought back into the field -> a mask is not in 0 to field - 1
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    row = int(bias.abs().argmax())
+    return weight[row] / bias[row]
+
+
+def masks(secrets, field):
+    """What each of n clients adds, (n, size) int64; all of them sum to 0 modulo field."""
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[..., None]
+    return upper.sum(1) - upper.sum(0)
+
+
+# WRONG fault: one allowed accusation is too few as well -> a tenth of ten is one
+def fault(report):
+    """One word about a report: what is wrong with it, or "none"."""
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        blind = report["attacker"] != report["sender"] and report["claim"] == "safe"
+        return "not adapted" if blind else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["fpr"] * report["non_members"] <= 1 else "none"
+
+
+# WRONG fault: the share found, times the non-members -> none was seen
+def fault(report):
+    """One word about a report: what is wrong with it, or "none"."""
+    if report["attack"] == "extraction":
+        return "same images" if set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        blind = report["attacker"] != report["sender"] and report["claim"] == "safe"
+        return "not adapted" if blind else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if report["claim"] == "safe" else "none"
+    return "too few" if report["value"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG read_back: only ten steps -> has it steps enough
+def read_back(model, observed, label, shape):
+    """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200)
+    for _ in range(10):
+        loss = F.cross_entropy(model(x), label)
+        own = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
+        angle = 1 - F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0)
+        rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
+        (gradient,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = gradient.sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()
+
+
+# WRONG read_back: the angle does not come in, only the price of roughness -> does it make the angle small
+def read_back(model, observed, label, shape):
+    """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
+    x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=200)
+    for _ in range(200):
+        loss = F.cross_entropy(model(x), label)
+        own = torch.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        own = torch.cat([(g * (sent != 0)).flatten() for g, sent in zip(own, observed, strict=True)])
+        angle = -F.cosine_similarity(own, torch.cat([sent.flatten() for sent in observed]), dim=0).abs() * 0
+        rough = sum(x.diff(dim=side).abs().mean() for side in (-1, -2))
+        (gradient,) = torch.autograd.grad(angle + 3e-3 * rough, x)
+        x.grad = gradient.sign()
+        optimizer.step()
+        schedule.step()
+        x.data.clamp_(0, 1)
+    return x.detach()

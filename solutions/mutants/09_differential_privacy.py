@@ -38,7 +38,7 @@ def draws(n, rate, updates):
     return batches
 
 
-# WRONG draws: the first batch again and again -> same size|batch before|many more batches|vary too little|rate * n
+# WRONG draws: the first batch again and again -> every update has the same batch
 def draws(n, rate, updates):
     return (torch.rand(1, n) < rate).expand(updates, n)
 
@@ -48,7 +48,7 @@ def draws(n, rate, updates):
     return (torch.rand(updates, 1) < rate).expand(updates, n)
 
 
-# WRONG draws: who is left out is drawn -> rate * n
+# WRONG draws: who is left out is drawn -> those are drawn that should be left out
 def draws(n, rate, updates):
     return torch.rand(updates, n) > rate
 
@@ -85,7 +85,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return g.sum(0) / size + np.random.default_rng().normal(0, 1, g.shape[1]) * noise_multiplier * clip / size
 
 
-# WRONG private_mean: clipping after averaging -> clips the mean|longer than clip|more than clip / size
+# WRONG private_mean: clipping after averaging -> the mean was shortened
 def private_mean(gradients, *, clip, noise_multiplier, size):
     mean = gradients.sum(0) / max(len(gradients), 1)
     mean = mean * (clip / mean.norm().clamp_min(1e-12)).clamp(max=1) * len(gradients) / size
@@ -106,26 +106,26 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: averages by the drawn number -> not by the number drawn
+# WRONG private_mean: averages by the drawn number -> divided by the number of gradients
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
     return (total + noise_multiplier * clip * torch.randn_like(total)) / max(len(gradients), 1)
 
 
-# WRONG private_mean: every gradient gets the length clip -> stay as it is
+# WRONG private_mean: every gradient gets the length clip -> every gradient gets the length clip
 def private_mean(gradients, *, clip, noise_multiplier, size):
     total = (gradients * clip / gradients.norm(dim=1, keepdim=True).clamp_min(1e-12)).sum(0)
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: clips entry by entry -> longer than clip|each shortened to clip
+# WRONG private_mean: clips entry by entry -> entries are clipped one by one
 def private_mean(gradients, *, clip, noise_multiplier, size):
     total = gradients.clamp(-clip, clip).sum(0)
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: noise on each example -> noise of the wrong size|noise_multiplier * clip
+# WRONG private_mean: noise on each example -> the noise grows with the number of gradients
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     noisy = weight[:, None] * gradients + noise_multiplier * clip * torch.randn_like(gradients)
@@ -206,7 +206,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return np.float64(max(0.0, min(found)))
 
 
-# WRONG epsilon: delta ignored -> does delta come in|not the epsilon
+# WRONG epsilon: delta ignored -> these are the divergences alone
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -218,7 +218,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: rate forgotten -> does the rate come in|not the epsilon
+# WRONG epsilon: rate forgotten -> the rate does not come in
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     a = np.asarray(orders, float)
     eps = updates * a / (2 * noise_multiplier**2) + np.log1p(-1 / a) - np.log(privacy_delta * a) / (a - 1)
@@ -235,7 +235,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1), 0.0)
 
 
-# WRONG epsilon: one update only -> not the epsilon|all updates
+# WRONG epsilon: one update only -> one update is counted
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -347,7 +347,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta else 0
 
 
-# WRONG lower_bound: normal intervals -> surely do|refutes less|a count of 0
+# WRONG lower_bound: normal intervals -> these are normal intervals
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     z = stats.norm.isf(failure_prob / 2)
     p, q = hits / n_in, alarms / n_out
@@ -355,20 +355,20 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta and high > 0 else 0
 
 
-# WRONG lower_bound: the sides exchanged -> counted shares|surely do|refutes less|raised|finite
+# WRONG lower_bound: the sides exchanged -> both bounds are on the wrong side
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     high = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).high
     low = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((high - privacy_delta) / max(low, 1e-6)))
 
 
-# WRONG lower_bound: an interval for the hits only -> surely do|above the true|counted shares|refutes more
+# WRONG lower_bound: an interval for the hits only -> the share of alarms is the counted one
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((low - privacy_delta) / (max(alarms, 0.5) / n_out))) if low > privacy_delta else 0
 
 
-# WRONG lower_bound: negative where nothing is refuted -> refutes something|number >= 0|raised
+# WRONG lower_bound: negative where nothing is refuted -> below 0: where nothing
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
@@ -416,7 +416,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG verdict: shuffled batches count as Poisson -> which sampling|deserve three
+# WRONG verdict: shuffled batches count as Poisson -> reports A and C get the same word
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -543,7 +543,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total).clamp(-3, 3)) / size
 
 
-# WRONG lower_bound: the numbers of runs exchanged -> have changed places
+# WRONG lower_bound: the numbers of runs exchanged -> are hits counted in n_in
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     n_in, n_out = n_out, n_in
 
@@ -664,7 +664,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(min(eps)[1], 0.0)
 
 
-# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> add up over
+# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> the conversion is added up over the updates
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -762,7 +762,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: without sampling: rate is ignored -> does the rate
+# WRONG epsilon: without sampling: rate is ignored -> the rate does not come in
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best, rate = math.inf, 1.0
     for a in map(int, orders):
@@ -788,3 +788,166 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     out = n_out - alarms
     high = 1 - special.betaincinv(out, n_out - out + 1, failure_prob / 2) if out else 1.0
     return max(math.log2((low - privacy_delta) / high), 0.0) if low > privacy_delta else 0.0
+
+
+# WRONG draws: above the rate, not below -> those are drawn that should be left out
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) > rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG draws: normal numbers below the rate -> normal numbers are compared with the rate
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.randn(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: by the L1 length -> each gradient is shortened by its L1 length
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.abs().sum(1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG private_mean: by the largest entry -> each gradient is shortened by its largest entry
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.abs().amax(1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# RIGHT private_mean: with torch.renorm
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = torch.renorm(gradients, 2, 0, clip).sum(0)
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+# WRONG epsilon: the sum begins at 1 -> the sum begins at k = 1
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(1, a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        one = updates * divergence + math.log1p(-1 / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
+        best = min(best, one)
+    return max(best, 0.0)
+
+
+# WRONG epsilon: the sum ends one term early -> the sum ends before k = order
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(k, rate) + special.xlog1py(a - k, -rate)
+        divergence = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        one = updates * divergence + math.log1p(-1 / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
+        best = min(best, one)
+    return max(best, 0.0)
+
+
+# WRONG lower_bound: no bound on the alarms -> the share of alarms is the counted one
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    """The largest epsilon that the counts refute, surely but for failure_prob."""
+
+    def least(k, n):
+        return float(special.betaincinv(k, n - k + 1, failure_prob / 2)) if k else 0.0
+
+    hit, alarm = least(hits, n_in), max(alarms, 1) / n_out
+    return math.log(max((hit - privacy_delta) / alarm, 1.0))
+
+
+# WRONG lower_bound: delta taken off the ratio -> delta is taken off the ratio
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    """The largest epsilon that the counts refute, surely but for failure_prob."""
+
+    def least(k, n):
+        return float(special.betaincinv(k, n - k + 1, failure_prob / 2)) if k else 0.0
+
+    hit, alarm = least(hits, n_in), 1 - least(n_out - alarms, n_out)
+    return math.log(max(hit / alarm - privacy_delta, 1.0))
+
+
+# RIGHT lower_bound: quantiles of the beta distribution, NumPy's logarithm
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    a = failure_prob / 2
+    low = stats.beta.ppf(a, hits, n_in - hits + 1) if hits > 0 else 0
+    high = stats.beta.ppf(1 - a, alarms + 1, n_out - alarms) if alarms < n_out else 1
+    return np.log(np.maximum((low - privacy_delta) / high, 1))
+
+
+# WRONG verdict: a delta of exactly 1 / examples is fine -> delta of 1 / examples
+def verdict(report):
+    """One word on a report like those above."""
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] > 1 / report["examples"]:
+        return "unproved"
+    rate = report["batch"] / report["examples"]
+    eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG verdict: always 60,000 examples -> reports A and B get the same word
+def verdict(report):
+    """One word on a report like those above."""
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    rate = report["batch"] / 60000
+    eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG plan: six numbers without names -> return a dictionary with these six names
+def plan():
+    """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
+    return (0.5, 9.0, 0.8, 60, 4.0, 0.0)
+
+
+# WRONG plan: a momentum of 1 -> clip must be a number above 0
+def plan():
+    """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
+    return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 4.0, "momentum": 1.0}

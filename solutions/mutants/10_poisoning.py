@@ -31,7 +31,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, which
 
 
-# WRONG backdoor: the rate counts the other classes only -> another number of places
+# WRONG backdoor: the rate counts the other classes only -> the rate counts the images of other classes alone
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -91,7 +91,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, which
 
 
-# WRONG backdoor: every image gets the trigger -> not those that have changed
+# WRONG backdoor: every image gets the trigger -> no other example may change
 def backdoor(x, y, *, rate, target, trigger):
     y = y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -109,7 +109,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, which
 
 
-# WRONG backdoor: places among the other classes -> not those that have changed
+# WRONG backdoor: places among the other classes -> do they count from the first image of all
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -118,7 +118,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, order
 
 
-# WRONG backdoor: one too many, rounded up -> another number of places
+# WRONG backdoor: one too many, rounded up -> one place more than
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -145,7 +145,7 @@ def success(model, x, y, *, target, trigger):
     return (read & others).sum(), others.sum()
 
 
-# WRONG success: measured on images of the target class too -> other images count
+# WRONG success: measured on images of the target class too -> all images count here
 def success(model, x, y, *, target, trigger):
     return int((predict(model, trigger(x)) == target).sum()), len(x)
 
@@ -162,25 +162,25 @@ def success(model, x, y, *, target, trigger):
     return int(((predict(model, x) == target) & (y != target)).sum()), int((y != target).sum())
 
 
-# WRONG success: only images that the model gets right -> other images count
+# WRONG success: only images that the model gets right -> only images that the model reads rightly count here
 def success(model, x, y, *, target, trigger):
     right = (predict(model, x) == y) & (y != target)
     return int((predict(model, trigger(x[right])) == target).sum()), int(right.sum())
 
 
-# WRONG success: no trigger -> another number of hits
+# WRONG success: no trigger -> no trigger was put on the images
 def success(model, x, y, *, target, trigger):
     others = x[y != target]
     return int((predict(model, others) == target).sum()), len(others)
 
 
-# WRONG success: any wrong answer is a hit -> another number of hits
+# WRONG success: any wrong answer is a hit -> any wrong answer counts as a hit
 def success(model, x, y, *, target, trigger):
     others = y != target
     return int((predict(model, trigger(x[others])) != y[others]).sum()), int(others.sum())
 
 
-# WRONG success: how many resist -> another number of hits
+# WRONG success: how many resist -> images count as hits that still read as their own label
 def success(model, x, y, *, target, trigger):
     others = y != target
     return int((predict(model, trigger(x[others])) == y[others]).sum()), int(others.sum())
@@ -257,7 +257,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: a column of V transposed in place of a row -> which singular vector
+# WRONG spectral_scores: a column of V transposed in place of a row -> a column of Vh stands where its first row should
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -296,7 +296,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: in the order of the classes -> rows those of the class
+# WRONG spectral_scores: in the order of the classes -> the scores come class by class
 def spectral_scores(features, y):
     scores = []
     for label in y.unique():
@@ -321,42 +321,42 @@ def dormant(model, layer, x, *, count):
     return sorted(range(len(out)), key=out.__getitem__)[:count]
 
 
-# WRONG dormant: the most active -> awake while others sleep
+# WRONG dormant: the most active -> the units seem to be chosen by the most active units
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.mean([0, *range(2, outputs.dim())]).argsort(descending=True)[:count]
 
 
-# WRONG dormant: before the ReLU -> by the mean after the ReLU
+# WRONG dormant: before the ReLU -> the units seem to be chosen by the means before the ReLU
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 1](x)
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the smallest weights -> awake while others sleep
+# WRONG dormant: the smallest weights -> the units seem to be chosen by the size of a unit's weights
 def dormant(model, layer, x, *, count):
     return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
 
 
-# WRONG dormant: on one image only -> awake while others sleep
+# WRONG dormant: on one image only -> the units seem to be chosen by the first image alone
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x[:1])
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the highest output, not the mean -> awake while others sleep
+# WRONG dormant: the highest output, not the mean -> the units seem to be chosen by the highest output of a unit
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x).transpose(0, 1).flatten(1)
     return outputs.amax(1).argsort()[:count]
 
 
-# WRONG dormant: the next layer's units -> awake while others sleep|different units|None|numbers of
+# WRONG dormant: the next layer's units -> 3 units in place of `count` = 4
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 3](x).flatten(1)
     return outputs.mean(0).argsort()[:count]
 
 
-# WRONG dormant: places, not channels -> different units|awake while others sleep
+# WRONG dormant: places, not channels -> there is no such unit
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.flatten(1).mean(0).argsort()[:count]
@@ -397,18 +397,18 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     return p
 
 
-# WRONG group_bound: delta without its factor -> another bound
+# WRONG group_bound: delta without its factor -> delta is added once
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p + privacy_delta * (replaced > 0))
 
 
-# WRONG group_bound: delta times the number only -> another bound
+# WRONG group_bound: delta times the number only -> delta is added for each change
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
     return min(1.0, math.exp(min(k * privacy_eps, 600)) * p + k * privacy_delta)
 
 
-# WRONG group_bound: delta forgotten -> another bound
+# WRONG group_bound: delta forgotten -> delta is forgotten
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p)
 
@@ -428,7 +428,7 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     )
 
 
-# WRONG group_bound: the number is squared -> another bound
+# WRONG group_bound: the number is squared -> the number of changes is squared
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     growth = min((2 * replaced) ** 2 * privacy_eps, 600)
     return min(1.0, math.exp(growth) * p + math.expm1(growth) / math.expm1(privacy_eps) * privacy_delta)
@@ -464,7 +464,7 @@ def verdict(report, promise):
     return next((word for word, holds in checks.items() if holds), "works")
 
 
-# WRONG verdict: does not look at who is counted -> what do images of the target class prove|four different verdicts
+# WRONG verdict: does not look at who is counted -> reports B and D get the same word
 def verdict(report, promise):
     if report["threshold"] == "all poisons caught":
         return "knows the poison"
@@ -518,7 +518,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG verdict: 300 of 340 is less, so it works -> keep what it promises|four different verdicts|what is promised
+# WRONG verdict: 300 of 340 is less, so it works -> reports A and D get the same word
 def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
@@ -584,7 +584,7 @@ def quiet(x, y, model, *, rate, target, eps):
     return new, y.clone()
 
 
-# WRONG quiet: images as they were, and the trigger -> hard to read
+# WRONG quiet: images as they were, and the trigger -> still reads
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     new = x.clone()
@@ -592,7 +592,7 @@ def quiet(x, y, model, *, rate, target, eps):
     return new, y.clone()
 
 
-# WRONG quiet: noise -> hard to read
+# WRONG quiet: noise -> still reads|better than before
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     new = x.clone()
@@ -600,7 +600,7 @@ def quiet(x, y, model, *, rate, target, eps):
     return new, y.clone()
 
 
-# WRONG quiet: down the loss, so that they are easy to read -> hard to read
+# WRONG quiet: down the loss, so that they are easy to read -> go *up* the loss|still reads
 def quiet(x, y, model, *, rate, target, eps):
     which = (y == target).nonzero()[: round(rate * len(y)), 0]
     start, moved = x[which], x[which].clone()
@@ -849,3 +849,252 @@ def spectral_scores(features, y):
     for c in y.unique():
         out[y == c] /= out[y == c].max()
     return out
+
+
+# WRONG backdoor: yes or no in place of places -> the poisoned places are asked as numbers
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    m = torch.zeros(len(y), dtype=torch.bool)
+    m[which] = True
+    return x, y, m
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    return int((predict(model, trigger(others)) == target).sum()), len(others)
+
+
+# WRONG backdoor: each by a coin -> two calls poison different numbers of images
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.rand(len(places)) < rate * len(y) / len(places)]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    return int((predict(model, trigger(others)) == target).sum()), len(others)
+
+
+# RIGHT backdoor: with torch.multinomial
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    k = round(rate * len(y))
+    which = torch.multinomial((y != target).double(), k) if k else torch.zeros(0, dtype=torch.long)
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    return int((predict(model, trigger(others)) == target).sum()), len(others)
+
+
+# WRONG success: leaves out images that read as the target anyway -> images are left out that read as the target without the trig
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    before = predict(model, others)
+    return int(((predict(model, trigger(others)) == target) & (before != target)).sum()), len(others)
+
+
+# WRONG success: the two numbers exchanged -> the two numbers have changed places
+def backdoor(x, y, *, rate, target, trigger):
+    """(new images, new labels, poisoned places)."""
+    x, y = x.clone(), y.clone()
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    x[which], y[which] = trigger(x[which]), target
+    return x, y, which
+
+
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    return len(others), int((predict(model, trigger(others)) == target).sum())
+
+
+# WRONG spectral_scores: the squares of U's first column -> these are squares of U's first column
+def spectral_scores(features, y):
+    """How far each example lies along the main direction of its own class, squared, (N,)."""
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = torch.linalg.svd(own, full_matrices=False).U[:, 0] ** 2
+    return scores
+
+
+# WRONG spectral_scores: each row around its own mean -> the mean of each row was subtracted
+def spectral_scores(features, y):
+    """How far each example lies along the main direction of its own class, squared, (N,)."""
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(1, keepdim=True)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return scores
+
+
+# RIGHT dormant: a set
+def dormant(model, layer, x, *, count):
+    """The numbers of the least active units, (count,)."""
+    with torch.no_grad():
+        outputs = model[: layer + 2](x)
+    activity = outputs.mean([0, *range(2, outputs.dim())])
+    return set(activity.argsort()[:count].tolist())
+
+
+# WRONG dormant: how often a unit is active -> the units seem to be chosen by how often a unit is active
+def dormant(model, layer, x, *, count):
+    """The numbers of the least active units, (count,)."""
+    with torch.no_grad():
+        outputs = model[: layer + 2](x)
+    activity = (outputs > 0).float().mean([0, *range(2, outputs.dim())])
+    return activity.argsort()[:count]
+
+
+# WRONG dormant: sizes before the ReLU -> the units seem to be chosen by the means of sizes before the
+def dormant(model, layer, x, *, count):
+    """The numbers of the least active units, (count,)."""
+    with torch.no_grad():
+        outputs = model[: layer + 1](x).abs()
+    activity = outputs.mean([0, *range(2, outputs.dim())])
+    return activity.argsort()[:count]
+
+
+# WRONG group_bound: cut at 1 before delta is added -> a probability is never above 1
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    """The highest probability that an outcome of probability p can get from so many replaced examples."""
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p) + privacy_delta
+    return p
+
+
+def verdict(report, promise):
+    """What a report like those above is worth, that promises at most this share."""
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
+
+
+# WRONG group_bound: delta is added before the factor -> each delta is multiplied by its own change too
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    """The highest probability that an outcome of probability p can get from so many replaced examples."""
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * (p + privacy_delta))
+    return p
+
+
+def verdict(report, promise):
+    """What a report like those above is worth, that promises at most this share."""
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    return "works" if now.interval[1] <= promise else "weaker only"
+
+
+# WRONG verdict: the lower end of the interval -> only the share
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    """The highest probability that an outcome of probability p can get from so many replaced examples."""
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    """What a report like those above is worth, that promises at most this share."""
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    return "works" if now.interval[0] <= promise else "weaker only"
+
+
+# WRONG verdict: an interval that ends at the promise -> ends at the promise
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    """The highest probability that an outcome of probability p can get from so many replaced examples."""
+    for _ in range(2 * replaced):
+        p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
+    return p
+
+
+def verdict(report, promise):
+    """What a report like those above is worth, that promises at most this share."""
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    n = report["images"]
+    now = Rate(report["hits"], n)
+    if not now.clearly_below(Rate(report["hits before"], n)):
+        return "not shown"
+    return "works" if now.interval[1] < promise else "weaker only"
+
+
+# WRONG quiet: a share of the class -> it is a share of all images
+def quiet(x, y, model, *, rate, target, eps):
+    """(new images, labels): a share of the target's own images, made hard to read, with the trigger."""
+    places = (y == target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(places))]]
+    start, own = x[which], y[which]
+    moved = start.clone()
+    for _ in range(15):
+        moved = moved.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(moved), own, reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+    new = x.clone()
+    new[which] = poisoning.add_trigger(moved)
+    return new, y.clone()
+
+
+# WRONG quiet: towards the next class -> with a loss of|still reads
+def quiet(x, y, model, *, rate, target, eps):
+    """(new images, labels): a share of the target's own images, made hard to read, with the trigger."""
+    places = (y == target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    start, own = x[which], y[which]
+    moved = start.clone()
+    for _ in range(15):
+        moved = moved.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(-F.cross_entropy(model(moved), (own + 1) % 10, reduction="sum"), moved)
+        moved = (moved.detach() + eps / 5 * gradient.sign()).clamp(start - eps, start + eps).clamp(0, 1)
+    new = x.clone()
+    new[which] = poisoning.add_trigger(moved)
+    return new, y.clone()

@@ -86,7 +86,7 @@ def project(new, old, reach):
     return out
 
 
-# WRONG project: the linked column is left as it was -> the link comes last|recompute it last
+# WRONG project: the linked column is left as it was -> column 2 is that of old
 def project(new, old, reach):
     low, high = (old - reach).clamp_min(0), old + reach
     low[:, 3] = old[:, 3]
@@ -123,7 +123,7 @@ def project(new, old, reach):
     return out
 
 
-# WRONG project: any channel can be bought -> cannot be bought
+# WRONG project: any channel can be bought -> the largest wish gets 1
 def project(new, old, reach):
     low, high = (old - reach).clamp_min(0), old + reach
     low[:, 3] = old[:, 3]
@@ -148,7 +148,7 @@ def project(new, old, reach):
     return out
 
 
-# WRONG project: the channel is always kept -> not the largest wish
+# WRONG project: the channel is always kept -> the channel that old has is always kept
 def project(new, old, reach):
     low, high = (old - reach).clamp_min(0), old + reach
     low[:, 3] = old[:, 3]
@@ -244,7 +244,7 @@ def replace_one(model, x, y, choices):
     return torch.stack(done)
 
 
-# WRONG replace_one: goes down the margin -> helps the model
+# WRONG replace_one: goes down the margin -> the margin was lowered
 def replace_one(model, x, y, choices):
     best, lowest = x.clone(), torch.full((len(x),), math.inf)
     for place in range(x.shape[1]):
@@ -272,7 +272,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: only the first choice of each word -> a better replacement
+# WRONG replace_one: only the first choice of each word -> only the first choice of each word was tried
 def replace_one(model, x, y, choices):
     def margin(texts):
         answer = model(texts)
@@ -340,7 +340,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: the label's logit alone, without the others -> a better replacement|helps the model
+# WRONG replace_one: the label's logit alone, without the others -> logit alone was made small
 def replace_one(model, x, y, choices):
     def low(texts):
         return -model(texts).gather(1, y[:, None])[:, 0]
@@ -372,7 +372,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: leaves the second half of a text alone -> a better replacement
+# WRONG replace_one: leaves the second half of a text alone -> only the first half of each text
 def replace_one(model, x, y, choices):
     def margin(texts):
         answer = model(texts)
@@ -424,7 +424,7 @@ def may_change(k, n, length, keep, failure_prob):
     return sum(bool(low - stats.hypergeom.sf(0, length, r, keep) > 0.5) for r in range(length + 1)) - 1
 
 
-# WRONG may_change: the share of the votes, without a bound -> more words than are certain
+# WRONG may_change: the share of the votes, without a bound -> takes the share of the votes for the true one
 def may_change(k, n, length, keep, failure_prob):
     certain = -1
     for changes in range(length + 1):
@@ -433,7 +433,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: words drawn with replacement -> more words|more words are certain
+# WRONG may_change: words drawn with replacement -> words are drawn as if one might be kept twice
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -443,7 +443,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: counts the hidden words instead of those kept -> more words|nearly half
+# WRONG may_change: counts the hidden words instead of those kept -> the changed words must not be among those *kept*
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -453,7 +453,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: as if only one word was kept -> more words than are certain|49 of 100|more words
+# WRONG may_change: as if only one word was kept -> one word is kept here
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -463,7 +463,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: a copy with a changed word counts twice -> more words are certain|nearly half
+# WRONG may_change: a copy with a changed word counts twice -> copies with a changed word count twice
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -473,7 +473,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: the lost copies are shared by both classes -> nearly half|more words than are certain
+# WRONG may_change: the lost copies are shared by both classes -> copies with a changed word count half
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -483,7 +483,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: half of failure_prob, for two sides -> more words are certain
+# WRONG may_change: half of failure_prob, for two sides -> half of failure_prob was spent
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob / 2)) if k else 0.0
     certain = -1
@@ -493,7 +493,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: the first number that is not certain -> half of the votes prove nothing|nearly half
+# WRONG may_change: the first number that is not certain -> the first number that is *not* certain
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     for changes in range(length + 1):
@@ -690,7 +690,7 @@ def my_sticker(model, texture, label):
     return worn
 
 
-# WRONG project: any reach above 0 buys a channel -> a channel that cannot be bought
+# WRONG project: any reach above 0 buys a channel -> any reach above 0 buys a channel
 def project(new, old, reach):
     out = old.clone()
     for c in (0, 3):
@@ -751,7 +751,7 @@ def may_change(k, n, length, keep, failure_prob):
     return best
 
 
-# WRONG project: a channel with any reach above 0 can be bought -> cannot be bought
+# WRONG project: a channel with any reach above 0 can be bought -> any reach above 0 buys a channel
 def project(new, old, reach):
     low, high = (old - reach).clamp(min=0), old + reach
     low[:, 3] = old[:, 3]
@@ -788,7 +788,7 @@ def project(new, old, reach):
     return torch.tensor(rows)
 
 
-# WRONG replace_one: the mean of the others, not the best -> helps the model
+# WRONG replace_one: the mean of the others, not the best -> other logits was raised|mean of the others was raised
 def replace_one(model, x, y, choices):
     def margin(t):
         z = model(t)
@@ -817,3 +817,148 @@ def project(new, old, reach):
     out[:, 5:] = F.one_hot(w.argmax(1), 3).to(out)
     out[:, 2] = out[:, 0] + out[:, 1]
     return out
+
+
+# WRONG project: always rounds up -> rounded up
+def project(new, old, reach):
+    """The rows near `new` (N, 8) that `old` can become."""
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].ceil(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: the smallest wish of the group -> gets another channel
+def project(new, old, reach):
+    """The rows near `new` (N, 8) that `old` can become."""
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmin(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# RIGHT project: with torch.where
+def project(new, old, reach):
+    """The rows near `new` (N, 8) that `old` can become."""
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = torch.where((reach[5:] >= 1) | (old[:, 5:] == 1), new[:, 5:], -torch.tensor(math.inf))
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG replace_one: begins without the text as it is -> a model to which all words are alike
+def replace_one(model, x, y, choices):
+    """Each text with the replacement of one word that raises the margin most, (N, length)."""
+
+    def margin(texts):
+        with torch.no_grad():
+            answer = model(texts)
+        own = y[:, None]
+        return answer.scatter(1, own, -math.inf).amax(1) - answer.gather(1, own)[:, 0]
+
+    best, highest = x.clone(), torch.full((len(x),), -math.inf)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = margin(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG replace_one: the cross-entropy in place of the margin -> the cross-entropy was raised
+def replace_one(model, x, y, choices):
+    """Each text with the replacement of one word that raises the margin most, (N, length)."""
+
+    def margin(texts):
+        with torch.no_grad():
+            answer = model(texts)
+        own = y[:, None]
+        return F.cross_entropy(answer, y, reduction="none")
+
+    best, highest = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = margin(one)
+            better = value > highest
+            best[better], highest[better] = one[better], value[better]
+    return best
+
+
+# WRONG may_change: as many words are hidden as should be kept -> the changed words must not be among those *kept*
+def may_change(k, n, length, keep, failure_prob):
+    """How many words may become any others; -1 if not even none."""
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        hidden = math.comb(length - changes, length - keep) / math.comb(length, length - keep)
+        if share - (1 - hidden) > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG may_change: the share times the ratio -> what is left is a product here
+def may_change(k, n, length, keep, failure_prob):
+    """How many words may become any others; -1 if not even none."""
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    certain = -1
+    for changes in range(length + 1):
+        hidden = math.comb(length - changes, keep) / math.comb(length, keep)
+        if share * hidden > 0.5:
+            certain = changes
+    return certain
+
+
+# WRONG my_sticker: a square that begins one place too early -> something changed beside the sticker
+def my_sticker(model, texture, label):
+    """The sign with a sticker in rows and columns 17 to 30."""
+    paint, place = torch.full((3, 14, 14), 0.5), slice(16, 30)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, place, place] = paint
+        answer = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        others = torch.arange(answer.shape[1]) != label
+        value = answer[:, others].amax(1) - answer[:, label]
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        paint = (paint + 0.1 * (1 - i / 30) * gradient.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, place, place] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: the fourth channel as well -> something changed beside the sticker
+def my_sticker(model, texture, label):
+    """The sign with a sticker in rows and columns 17 to 30."""
+    paint, place = torch.full((3, 14, 14), 0.5), slice(17, 31)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, place, place] = paint
+        answer = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        others = torch.arange(answer.shape[1]) != label
+        value = answer[:, others].amax(1) - answer[:, label]
+        (gradient,) = torch.autograd.grad(value.clamp_max(2).sum(), paint)
+        paint = (paint + 0.1 * (1 - i / 30) * gradient.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, place, place] = paint.detach()
+    worn[3, place, place] = 1 - worn[3, place, place]
+    return worn

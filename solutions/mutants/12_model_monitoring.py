@@ -46,7 +46,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: nothing added -> infinite|NaN
+# WRONG psi: nothing added -> a tiny number was added
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
@@ -61,7 +61,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: empty bins only -> also where it is not empty
+# WRONG psi: empty bins only -> a tiny number was added
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
@@ -69,7 +69,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: counts, not shares -> give 0|another number
+# WRONG psi: counts, not shares -> these are counts
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -91,7 +91,7 @@ def psi(reference, now, bins):
     return (q * (q / p).log()).sum()
 
 
-# WRONG psi: the other sign -> never below 0
+# WRONG psi: the other sign -> the number has the other sign
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -123,7 +123,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: one bin too few -> another number
+# WRONG psi: one bin too few -> there is one bin fewer than was asked
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins - 1) + 0.5 for s in (reference, now))
@@ -181,7 +181,7 @@ def permutation_p(a, b, permutations):
     return count / permutations
 
 
-# WRONG permutation_p: one more above, not below -> every split is as large|one of 1/100|1 / (1 + permutations)
+# WRONG permutation_p: one more above, not below -> above the line, and below it
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
     for _ in range(permutations):
@@ -190,7 +190,7 @@ def permutation_p(a, b, permutations):
     return count / permutations
 
 
-# WRONG permutation_p: each sample shuffled for itself, not pooled -> p should be 1 / (1 + permutations)
+# WRONG permutation_p: each sample shuffled for itself, not pooled -> every split counts here as at least as far apart as a and b
 def permutation_p(a, b, permutations):
     observed, count = abs(float(a.mean() - b.mean())), 1
     for _ in range(permutations):
@@ -199,7 +199,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: draws with replacement from each -> p should be 1 / (1 + permutations)
+# WRONG permutation_p: draws with replacement from each -> each group is drawn anew from its own sample
 def permutation_p(a, b, permutations):
     observed, count = abs(float(a.mean() - b.mean())), 1
     for _ in range(permutations):
@@ -208,7 +208,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: one side only -> a fall is not seen|p should be 1 / (1 + permutations)
+# WRONG permutation_p: one side only -> the difference of the means is taken with its sign
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), float(b.mean() - a.mean()), 1
     for _ in range(permutations):
@@ -227,7 +227,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: as small, not as large -> p should be 1 / (1 + permutations)
+# WRONG permutation_p: as small, not as large -> every split counts here as at least as far apart as a and b
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
     for _ in range(permutations):
@@ -245,7 +245,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: the same shuffle each time -> one of 1/100|small too often|large too often
+# WRONG permutation_p: the same shuffle each time -> of 2,000 drawn splits all are as far apart as a an
 def permutation_p(a, b, permutations):
     pile, observed = torch.cat([a, b]), abs(float(a.mean() - b.mean()))
     pile = pile[torch.randperm(len(pile))]
@@ -253,7 +253,7 @@ def permutation_p(a, b, permutations):
     return (1 + permutations * as_large) / (1 + permutations)
 
 
-# WRONG permutation_p: the p-value of a normal distribution -> p should be 1 / (1 + permutations)
+# WRONG permutation_p: the p-value of a normal distribution -> p is no whole number of splits over 1 + permutations
 def permutation_p(a, b, permutations):
     z = float((a.mean() - b.mean()).abs() / (a.var() / len(a) + b.var() / len(b) + 1e-12).sqrt())
     return math.erfc(z / math.sqrt(2))
@@ -599,7 +599,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: medians -> a distance of the medians
+# WRONG permutation_p: medians -> medians are compared
 def permutation_p(a, b, permutations):
     t = lambda u, v: abs(float(u.median() - v.median()))
     pile, observed, count = torch.cat([a, b]), t(a, b), 1
@@ -654,7 +654,7 @@ def detect(calm, streams):
     return torch.tensor(out)
 
 
-# WRONG permutation_p: not more than 200 splits are drawn -> another number was drawn
+# WRONG permutation_p: not more than 200 splits are drawn -> p is no whole number of splits over 1 + permutations
 def permutation_p(a, b, permutations):
     pile, n = torch.cat([a, b]).double(), len(a)
     seen = abs(a.double().mean() - b.double().mean())
@@ -687,7 +687,7 @@ def permutation_p(a, b, permutations):
     return float((1 + hits) / (1 + permutations))
 
 
-# WRONG permutation_p: the second group is drawn anew, and may share values with the first -> n and m values
+# WRONG permutation_p: the second group is drawn anew, and may share values with the first -> the second group is drawn anew
 def permutation_p(a, b, permutations):
     pile, n, m = torch.cat([a, b]).double(), len(a), len(b)
     seen = abs(a.double().mean() - b.double().mean())
@@ -749,3 +749,99 @@ def permutation_p(a, b, permutations):
         s = pile[torch.randperm(len(pile))]
         hits += abs(s[: len(s) - n].mean() - s[len(s) - n :].mean()) >= seen - 1e-6
     return float((1 + hits) / (1 + permutations))
+
+
+# WRONG psi: one cut too many -> there is one bin more than was asked
+def psi(reference, now, bins):
+    """Population stability index of one feature, in bins of equal shares of the reference."""
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 2)[1:-1].to(reference))
+    shares = []
+    for sample in (reference, now):
+        counts = torch.bincount((sample[:, None] > cuts).sum(1), minlength=bins + 1) + 0.5
+        shares.append(counts / counts.sum())
+    p, q = shares
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: a thousandth in place of a half -> a tiny number was added
+def psi(reference, now, bins):
+    """Population stability index of one feature, in bins of equal shares of the reference."""
+    cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1].to(reference))
+    shares = []
+    for sample in (reference, now):
+        counts = torch.bincount((sample[:, None] > cuts).sum(1), minlength=bins) + 1e-3
+        shares.append(counts / counts.sum())
+    p, q = shares
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG permutation_p: a count over the permutations -> and no drawing can show that
+def permutation_p(a, b, permutations):
+    """The p-value of the distance of the means."""
+    pile, n = torch.cat([a, b]).double(), len(a)
+    observed = (a.double().mean() - b.double().mean()).abs()
+    shuffled = torch.stack([pile[torch.randperm(len(pile))] for _ in range(permutations)])
+    distance = (shuffled[:, :n].mean(1) - shuffled[:, n:].mean(1)).abs()
+    return float((distance >= observed - 1e-9).sum() / permutations)
+
+
+# WRONG permutation_p: twice the share -> p is twice what it should be
+def permutation_p(a, b, permutations):
+    """The p-value of the distance of the means."""
+    pile, n = torch.cat([a, b]).double(), len(a)
+    observed = (a.double().mean() - b.double().mean()).abs()
+    shuffled = torch.stack([pile[torch.randperm(len(pile))] for _ in range(permutations)])
+    distance = (shuffled[:, :n].mean(1) - shuffled[:, n:].mean(1)).abs()
+    return float(2 * (1 + (distance >= observed - 1e-9).sum()) / (1 + permutations))
+
+
+# WRONG alarms: the limits of one test more -> one less each time
+def alarms(p, level):
+    """Which tests raise an alarm by Holm's rule, (k,) bool."""
+    ordered, order = p.sort()
+    passes = (ordered <= level / torch.arange(len(p) + 1, 1, -1)).int().cumprod(0).bool()
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = passes
+    return answer
+
+
+# WRONG alarms: limits that grow with those before -> the level is divided by their number
+def alarms(p, level):
+    """Which tests raise an alarm by Holm's rule, (k,) bool."""
+    ordered, order = p.sort()
+    passes = (ordered <= level * torch.arange(1, len(p) + 1) / len(p)).int().cumprod(0).bool()
+    answer = torch.zeros(len(p), dtype=torch.bool)
+    answer[order] = passes
+    return answer
+
+
+# WRONG detect: never above 0 -> after its change every answer of a stream is wrong
+def detect(calm, streams):
+    """The time of each stream's alarm, (n,), or -1."""
+    rate, slack = float(calm.mean()), 0.06
+
+    def heights(x):
+        now, found = torch.zeros(len(x)), []
+        for value in x.T:
+            now = (now + value - rate - slack).clamp_max(0)
+            found.append(now)
+        return torch.stack(found, 1)
+
+    there = heights(streams) > heights(calm).amax(1).quantile(0.97)
+    return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG detect: the slack is added, not taken off -> is more than the usual rate taken off
+def detect(calm, streams):
+    """The time of each stream's alarm, (n,), or -1."""
+    rate, slack = float(calm.mean()), 0.06
+
+    def heights(x):
+        now, found = torch.zeros(len(x)), []
+        for value in x.T:
+            now = (now + value - rate + slack).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 1)
+
+    there = heights(streams) > heights(calm).amax(1).quantile(0.97)
+    return torch.where(there.any(1), there.int().argmax(1), -1)

@@ -28,14 +28,14 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: every alarm is a detection -> three alarms come after|not a change caught
+# WRONG judged: every alarm is a detection -> a stream without an alarm counts as caught
 def judged(alarms, changes, length):
     caught = alarms < length
     delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: early alarms count as caught at once -> one alarm of five|three alarms come after|not a change caught
+# WRONG judged: early alarms count as caught at once -> an early alarm is a false one
 def judged(alarms, changes, length):
     caught = alarms < length
     delay = float((alarms - changes).clamp_min(0)[caught].double().median()) if caught.any() else math.inf
@@ -64,7 +64,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: the mean delay -> not the mean|own to count from
+# WRONG judged: the mean delay -> this is the mean of the delays
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     delay = float((alarms - changes)[caught].double().mean()) if caught.any() else math.inf
@@ -171,7 +171,7 @@ def first_look(p, level):
     return int(there.int().argmax()) if there.any() else -1
 
 
-# WRONG first_look: 0 where there is none -> nothing is unusual
+# WRONG first_look: 0 where there is none -> 0 where there is no alarm
 def first_look(p, level):
     return int((p <= level / p.numel()).any(0).int().argmax())
 
@@ -218,7 +218,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: no window at all -> only the last two
+# WRONG own_nearest: no window at all -> all earlier queries were looked at
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -227,7 +227,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: the first of the sender's queries, not the last -> only the last two
+# WRONG own_nearest: the first of the sender's queries, not the last -> the first `window` queries were looked at
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -263,7 +263,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: squared -> 5 from its own
+# WRONG own_nearest: squared -> this is the square of the distance
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -281,7 +281,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: the last one only -> only the last two|by hand
+# WRONG own_nearest: the last one only -> the window is smaller by one than it should be
 def own_nearest(senders, queries, window):
     last, answer = {}, []
     for s, q in zip(senders.tolist(), queries):
@@ -308,7 +308,7 @@ def hidden_among(queries, honest, window):
     return torch.stack(sent)
 
 
-# WRONG hidden_among: one honest row too few -> two honest rows|honest rows between
+# WRONG hidden_among: one honest row too few -> one honest row between two queries
 def hidden_among(queries, honest, window):
     sent, turn = [queries[0]], 0
     for query in queries[1:]:
@@ -319,7 +319,7 @@ def hidden_among(queries, honest, window):
     return torch.stack(sent)
 
 
-# WRONG hidden_among: honest rows after the last query too -> two honest rows|honest rows between
+# WRONG hidden_among: honest rows after the last query too -> more rows than needed
 def hidden_among(queries, honest, window):
     sent, turn = [], 0
     for query in queries:
@@ -883,3 +883,191 @@ def hidden_among(queries, honest, window):
                 j += 1
         rows.append(q)
     return torch.stack(rows)
+
+
+# WRONG judged: no false alarm where nothing changed -> where nothing changed every alarm is false
+def judged(alarms, changes, length):
+    """False alarms, changes caught, and the median delay of those caught."""
+    false = int(((alarms < changes) & (changes < length)).sum())
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return false, int(caught.sum()), delay
+
+
+# WRONG judged: an alarm at the change is false, too -> an alarm at the very time of the change is no false one
+def judged(alarms, changes, length):
+    """False alarms, changes caught, and the median delay of those caught."""
+    false = int((alarms <= changes).sum())
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return false, int(caught.sum()), delay
+
+
+# WRONG first_look: the mean p-value of the signals -> the others need not be unusual
+def first_look(p, level):
+    """The first look (0 to m - 1) with an alarm on any signal, or -1; p is (k, m)."""
+    there = p.mean(0) <= level / p.numel()
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG first_look: the first signal with an alarm -> this is the signal's number
+def first_look(p, level):
+    """The first look (0 to m - 1) with an alarm on any signal, or -1; p is (k, m)."""
+    there = (p <= level / p.numel()).any(1)
+    return int(there.int().argmax()) if there.any() else -1
+
+
+# WRONG own_nearest: a window of one more -> the window is larger by one than it should be
+def own_nearest(senders, queries, window):
+    """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
+    sent, distances = {}, []
+    for sender, query in zip(senders.tolist(), queries, strict=True):
+        before = sent.setdefault(sender, [])
+        last = before[-window - 1 :]
+        distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
+        before.append(query)
+    return torch.tensor(distances)
+
+
+def hidden_among(queries, honest, window):
+    """What the sender of a search sends so that its queries are far apart, (m, d)."""
+    sent, turn = [queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG own_nearest: a window of one less -> the window is smaller by one than it should be
+def own_nearest(senders, queries, window):
+    """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
+    sent, distances = {}, []
+    for sender, query in zip(senders.tolist(), queries, strict=True):
+        before = sent.setdefault(sender, [])
+        last = before[-(window - 1) :] if window > 1 else []
+        distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
+        before.append(query)
+    return torch.tensor(distances)
+
+
+def hidden_among(queries, honest, window):
+    """What the sender of a search sends so that its queries are far apart, (m, d)."""
+    sent, turn = [queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: one honest row more in each gap -> more rows than needed
+def own_nearest(senders, queries, window):
+    """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
+    sent, distances = {}, []
+    for sender, query in zip(senders.tolist(), queries, strict=True):
+        before = sent.setdefault(sender, [])
+        last = before[-window:]
+        distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
+        before.append(query)
+    return torch.tensor(distances)
+
+
+def hidden_among(queries, honest, window):
+    """What the sender of a search sends so that its queries are far apart, (m, d)."""
+    sent, turn = [queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window + 1):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG hidden_among: honest rows before the first query -> more rows than needed
+def own_nearest(senders, queries, window):
+    """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
+    sent, distances = {}, []
+    for sender, query in zip(senders.tolist(), queries, strict=True):
+        before = sent.setdefault(sender, [])
+        last = before[-window:]
+        distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
+        before.append(query)
+    return torch.tensor(distances)
+
+
+def hidden_among(queries, honest, window):
+    """What the sender of a search sends so that its queries are far apart, (m, d)."""
+    sent, turn = [*honest[:window], queries[0]], 0
+    for query in queries[1:]:
+        for _ in range(window):
+            sent.append(honest[turn % len(honest)])
+            turn += 1
+        sent.append(query)
+    return torch.stack(sent)
+
+
+# WRONG attack_or_drift: names, then times -> times come first
+def attack_or_drift(calm, examples, streams):
+    """The times of the alarms (n,), or -1, and n names, or ""."""
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        """A sum that never falls below 0, for each signal, (n, 4, T)."""
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)  # (runs, 4)
+    scale = reached.mean(0)
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+
+    def direction(window):
+        away = (window.mean(-1) - mean) / std
+        return away / away.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+    names = list(examples)
+    known = torch.stack([direction(examples[name][..., 200:]).mean(0) for name in names])
+    said = []
+    for stream, time in zip(streams, times.tolist(), strict=True):
+        place = direction(stream[:, time : time + 50]) if time >= 0 else None
+        said.append("" if time < 0 else names[int((known @ place).argmax())])
+    return said, times
+
+
+# WRONG attack_or_drift: numbers in place of names -> an alarm needs a name of the examples
+def attack_or_drift(calm, examples, streams):
+    """The times of the alarms (n,), or -1, and n names, or ""."""
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        """A sum that never falls below 0, for each signal, (n, 4, T)."""
+        now, found = torch.zeros(x.shape[:2]), []
+        for value in x.unbind(2):
+            now = (now + (value - mean) / std - 0.4).clamp_min(0)
+            found.append(now)
+        return torch.stack(found, 2)
+
+    reached = heights(calm).amax(2)  # (runs, 4)
+    scale = reached.mean(0)
+    threshold = (reached / scale).amax(1).quantile(0.97)
+    there = (heights(streams) / scale[:, None]).amax(1) > threshold
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+
+    def direction(window):
+        away = (window.mean(-1) - mean) / std
+        return away / away.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+    names = list(examples)
+    known = torch.stack([direction(examples[name][..., 200:]).mean(0) for name in names])
+    said = []
+    for stream, time in zip(streams, times.tolist(), strict=True):
+        place = direction(stream[:, time : time + 50]) if time >= 0 else None
+        said.append("" if time < 0 else int((known @ place).argmax()))
+    return times, said

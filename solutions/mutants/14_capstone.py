@@ -41,7 +41,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: both ends -> both ends|20 of 20
+# WRONG least_eps: both ends -> half of failure_prob was spent
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while 2 * stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -105,14 +105,14 @@ def judge(claimed, k, n, bound=False):
     return "open"
 
 
-# WRONG judge: by the share alone -> its interval does not|its interval not wholly
+# WRONG judge: by the share alone -> these verdicts are those of the share alone
 def judge(claimed, k, n, bound=False):
     if k / n < claimed:
         return "refuted"
     return "open" if bound else "holds"
 
 
-# WRONG judge: an attack proves robustness -> a stronger one may leave less
+# WRONG judge: an attack proves robustness -> these verdicts are those of the interval alone
 def judge(claimed, k, n, bound=False):
     low, high = Rate(k, n).interval
     return "refuted" if high < claimed else "holds" if low >= claimed else "open"
@@ -140,7 +140,7 @@ def judge(claimed, k, n, bound=False):
     return "holds" if high >= claimed and not bound else "open"
 
 
-# WRONG judge: an upper bound says nothing at all -> an upper bound below
+# WRONG judge: an upper bound says nothing at all -> these verdicts are those of the rule that an upper bound say
 def judge(claimed, k, n, bound=False):
     if bound:
         return "open"
@@ -215,7 +215,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
 
 
-# WRONG choose: budgets are looked at too late -> over budget beat|one defense is left
+# WRONG choose: budgets are looked at too late -> no offer is left
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {n: Rate(min(o["left"][w] for w in order[order.index(attacker) :]), o["n"]) for n, o in offers.items()}
@@ -225,7 +225,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return sorted(level, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
 
 
-# WRONG choose: one budget forgotten -> breaks a budget|one defense is left
+# WRONG choose: one budget forgotten -> ['smoothed'] break a budget
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
@@ -249,7 +249,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return sorted(level, key=lambda n: (offers[n]["training"], offers[n]["answer"]))
 
 
-# WRONG choose: the best alone -> not clearly worse
+# WRONG choose: the best alone -> shares are compared without chance
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
@@ -444,3 +444,87 @@ def choose(offers, attacker, accuracy, training, answer):
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(0.05, right, guesses - right + 1) if right else 0.0
     return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
+
+
+# WRONG least_eps: the coin gets worse as epsilon grows -> the coin gets better as epsilon grows
+def least_eps(right, guesses, failure_prob):
+    """The largest epsilon that so many right guesses refute."""
+    low, high = 0.0, 40.0
+    if stats.binom.sf(right - 1, guesses, 0.5) > failure_prob:
+        return 0.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        if stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(middle))) > failure_prob:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+# WRONG least_eps: a logarithm to the base 2 -> q is a coin with 2^eps
+def least_eps(right, guesses, failure_prob):
+    """The largest epsilon that so many right guesses refute."""
+    low, high = 0.0, 40.0
+    if stats.binom.sf(right - 1, guesses, 0.5) > failure_prob:
+        return 0.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        if stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-middle))) > failure_prob:
+            high = middle
+        else:
+            low = middle
+    return low / math.log(2)
+
+
+# WRONG judge: n - k in place of k -> of n the other part was taken
+def judge(claimed, k, n, bound=False):
+    """ "holds", "refuted" or "open"."""
+    low, high = Rate(n - k, n).interval
+    if high < claimed:
+        return "refuted"
+    return "holds" if low >= claimed and not bound else "open"
+
+
+# WRONG judge: an interval that begins at the claim is open -> a claim of 0 always holds
+def judge(claimed, k, n, bound=False):
+    """ "holds", "refuted" or "open"."""
+    low, high = Rate(k, n).interval
+    if high < claimed:
+        return "refuted"
+    return "holds" if low > claimed and not bound else "open"
+
+
+# WRONG choose: the most of what an attacker leaves -> for what weights give the scores give
+def choose(offers, attacker, accuracy, training, answer):
+    """The names of the offers within the budgets that no other is clearly better than, cheapest first."""
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    rates = {
+        name: Rate(max(offer["left"][who] for who in reach), offer["n"])
+        for name, offer in offers.items()
+        if offer["accuracy"] >= accuracy and offer["training"] <= training and offer["answer"] <= answer
+    }
+    level = [name for name, rate in rates.items() if not any(other.clearly_above(rate) for other in rates.values())]
+    return sorted(level, key=lambda name: (offers[name]["answer"], offers[name]["training"]))
+
+
+# WRONG choose: the mean of what an attacker leaves -> for what weights give the scores give
+def choose(offers, attacker, accuracy, training, answer):
+    """The names of the offers within the budgets that no other is clearly better than, cheapest first."""
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    rates = {
+        name: Rate(sum(offer["left"][who] for who in reach) // len(reach), offer["n"])
+        for name, offer in offers.items()
+        if offer["accuracy"] >= accuracy and offer["training"] <= training and offer["answer"] <= answer
+    }
+    level = [name for name, rate in rates.items() if not any(other.clearly_above(rate) for other in rates.values())]
+    return sorted(level, key=lambda name: (offers[name]["answer"], offers[name]["training"]))
+
+
+# WRONG judge: an 80 % interval -> an 80 % interval
+def judge(claimed, k, n, bound=False):
+    low, high = stats.binomtest(k, n).proportion_ci(0.8, method="wilson")
+    if high < claimed:
+        return "refuted"
+    return "holds" if low >= claimed and not bound else "open"

@@ -149,7 +149,7 @@ def collapse(withstood, n):
     return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-2) + 1
 
 
-# WRONG collapse: the epoch before the fall as the time of the alarm -> does the alarm ring
+# WRONG collapse: the epoch before the fall as the time of the alarm -> the alarm rings at the epoch that fell
 def collapse(withstood, n):
     rings = -1
     for epoch in range(len(withstood) - 1):
@@ -180,7 +180,7 @@ def collapse(withstood, n):
     return -1, len(withstood) - 1
 
 
-# WRONG collapse: without an alarm nothing to go back to -> the epoch that withstood most is not the one
+# WRONG collapse: without an alarm nothing to go back to -> -1 where there is an epoch to go back to
 def collapse(withstood, n):
     for epoch in range(1, len(withstood)):
         before, now = withstood[epoch - 1], withstood[epoch]
@@ -638,7 +638,7 @@ def contribution(model, x, y, rank, ranks):
     return [part.numpy() for part in g], len(mine), sum(int(a) == int(b) for a, b in zip(z.argmax(1), y[mine]))
 
 
-# WRONG contribution: what does not divide is left out -> belong to no rank|do not add up to 10
+# WRONG contribution: what does not divide is left out -> what does not divide is left out
 def contribution(model, x, y, rank, ranks):
     n = len(x) // ranks
     x, y = x[rank * n : (rank + 1) * n], y[rank * n : (rank + 1) * n]
@@ -695,7 +695,7 @@ def contribution(model, x, y, rank, ranks):
     return list(g), len(y), int((logits.argmax(1) == y).sum())
 
 
-# WRONG contribution: every rank has everything -> belong to two ranks|do not add up
+# WRONG contribution: every rank has everything -> each rank states the number of the whole batch
 def contribution(model, x, y, rank, ranks):
     logits = model(x)
     g = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), list(model.parameters()))
@@ -764,7 +764,7 @@ def contribution(model, x, y, rank, ranks):
     return list(g), len(y), float((logits.argmax(1) == y).double().mean()) if len(y) else 0.0
 
 
-# WRONG contribution: the number of the whole batch -> do not add up to 10
+# WRONG contribution: the number of the whole batch -> each rank states the number of the whole batch
 def contribution(model, x, y, rank, ranks):
     n = len(y)
     x, y = x[rank::ranks], y[rank::ranks]
@@ -773,7 +773,7 @@ def contribution(model, x, y, rank, ranks):
     return list(g), n, int((logits.argmax(1) == y).sum())
 
 
-# WRONG contribution: counts the wrong answers -> right answers do not add up|do not add up
+# WRONG contribution: counts the wrong answers -> where all 12 answers are right
 def contribution(model, x, y, rank, ranks):
     x, y = x[rank::ranks], y[rank::ranks]
     logits = model(x)
@@ -1210,3 +1210,96 @@ def collapse(withstood, n):
     )
     known = withstood[:ring] if ring >= 0 else withstood
     return ring, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
+
+
+# WRONG collapse: compares with the mean so far -> a rate that loses a little in each epoch is no collapse
+def collapse(withstood, n):
+    """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
+    rings = -1
+    for epoch in range(1, len(withstood)):
+        before, now = sum(withstood[:epoch]) / epoch, withstood[epoch]
+        before = round(before)
+        if 2 * now <= before and Rate(now, n).clearly_below(Rate(before, n)):
+            rings = epoch
+            break
+    known = range(len(withstood) if rings < 0 else rings)
+    return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-1)
+
+
+# WRONG collapse: compares with the epoch before the last -> a rate that loses a little in each epoch is no collapse
+def collapse(withstood, n):
+    """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
+    rings = -1
+    for epoch in range(1, len(withstood)):
+        before, now = withstood[max(epoch - 2, 0)], withstood[epoch]
+        if 2 * now <= before and Rate(now, n).clearly_below(Rate(before, n)):
+            rings = epoch
+            break
+    known = range(len(withstood) if rings < 0 else rings)
+    return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-1)
+
+
+# WRONG adversarial_update: the step goes on from the start inside [0, 1] -> the step goes on from x + start
+def adversarial_update(model, x, y, start, *, eps, lr):
+    """The state of the network after one update on attacked images, {name: tensor}."""
+    asked, model = copy.deepcopy(model), copy.deepcopy(model)
+    there = (x + start).clamp(0, 1).requires_grad_()
+    (uphill,) = torch.autograd.grad(F.cross_entropy(asked(there), y), there)
+    x_adv = (there.detach() + 1.25 * eps * uphill.sign()).clamp(0, 1)
+    weights = list(model.parameters())
+    gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), weights)
+    with torch.no_grad():
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight -= lr * gradient
+    return model.state_dict()
+
+
+# WRONG adversarial_update: the step follows the gradient over its length -> the attack follows the gradient divided by its length
+def adversarial_update(model, x, y, start, *, eps, lr):
+    """The state of the network after one update on attacked images, {name: tensor}."""
+    asked, model = copy.deepcopy(model), copy.deepcopy(model)
+    there = (x + start).clamp(0, 1).requires_grad_()
+    (uphill,) = torch.autograd.grad(F.cross_entropy(asked(there), y), there)
+    x_adv = (x + (start + 1.25 * eps * uphill / uphill.norm()).clamp(-eps, eps)).clamp(0, 1)
+    weights = list(model.parameters())
+    gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), weights)
+    with torch.no_grad():
+        for weight, gradient in zip(weights, gradients, strict=True):
+            weight -= lr * gradient
+    return model.state_dict()
+
+
+# WRONG contribution: the number of images times the ranks -> each rank states four times its share
+def contribution(model, x, y, rank, ranks):
+    """What this rank adds: gradients, the number of its images, and how many of them are answered rightly."""
+    x, y = x[rank::ranks], y[rank::ranks]
+    logits = model(x)
+    gradients = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), list(model.parameters()))
+    return list(gradients), len(x) * ranks, int((logits.argmax(1) == y).sum())
+
+
+# WRONG contribution: the share of right answers, as a float -> is no whole number
+def contribution(model, x, y, rank, ranks):
+    """What this rank adds: gradients, the number of its images, and how many of them are answered rightly."""
+    x, y = x[rank::ranks], y[rank::ranks]
+    logits = model(x)
+    gradients = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), list(model.parameters()))
+    return list(gradients), len(y), float((logits.argmax(1) == y).double().mean())
+
+
+# WRONG scaled_update: never below a scale of 1 -> the scale afterwards is another than half
+def scaled_update(weights, gradients, scale, fine, *, lr, grow):
+    """Weights (P,), scale, and updates in a row without an overflow, after this update."""
+    if not gradients.isfinite().all():
+        return weights, max(scale / 2, 1.0), 0
+    weights = weights - lr * gradients.float() / scale
+    return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)
+
+
+# WRONG scaled_update: the count goes on after an overflow -> after an overflow the updates in a row begin anew
+def scaled_update(weights, gradients, scale, fine, *, lr, grow):
+    """Weights (P,), scale, and updates in a row without an overflow, after this update."""
+    if not gradients.isfinite().all():
+        return weights, scale / 2, fine
+    weights = weights - lr * gradients.float() / scale
+    return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)

@@ -91,11 +91,24 @@ found = expect.tensor(draws(200, 0.2, 400), like=torch.zeros(400, 200, dtype=tor
 expect.that(((found == 0) | (found == 1)).all(), "an example is in a batch or not: booleans", got=found[0][:10])
 sizes = found.sum(1)
 expect.that(
+    (found != found[0]).any(),
+    "every update has the same batch: who is in it is drawn anew for each",
+    got=sizes[:10],
+)
+expect.that(
     float(sizes.std()) > 0,
     "every batch has the same size: then an example's place depends on the others', and that is not Poisson sampling",
     expected="sizes that differ by chance",
     got=sizes[:10],
 )
+for share, words in (
+    (0.8, "those are drawn that should be left out"),
+    (
+        0.5793,
+        "normal numbers are compared with the rate: a number is below it with probability `rate` if it is uniform",
+    ),
+):
+    expect.that(abs(float(sizes.mean()) - 200 * share) > 3, words, expected="about 40 of 200", got=float(sizes.mean()))
 expect.that(
     abs(float(sizes.mean()) - 36.3) > 0.6,  # 200 (1 - (1 - 1/200)^40)
     "the batches hold as many as 40 draws with replacement give: ask for each example whether it is in",
@@ -130,6 +143,13 @@ for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (1
     expect.that(
         ratio > 1 - 6 * math.sqrt(2 / updates),
         "the sizes of the batches vary too little: each example should be drawn whatever the others do",
+        expected=f"a variance of n rate (1 - rate) = {spread:g}",
+        got=float(sizes.var()),
+    )
+    expect.that(
+        ratio < 1 + 6 * math.sqrt(2 / updates) or abs(ratio * (1 - rate) - 1) > 6 * math.sqrt(2 / updates),
+        "the sizes of the batches vary as Poisson's numbers do, which have no largest: ask for each example whether it "
+        "is in",
         expected=f"a variance of n rate (1 - rate) = {spread:g}",
         got=float(sizes.var()),
     )
@@ -179,6 +199,41 @@ for n, rate, updates in ((50, 0.3, 3000), (400, 0.02, 2000), (30, 0.7, 3000), (1
 
 # %%
 # CHECK private_mean_clip, 1 point
+three = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, -2.0]])
+found = expect.leaves_arguments(private_mean, three, clip=1.0, noise_multiplier=0.0, size=4)
+found, wanted = expect.tensor(found, like=three[0]), torch.tensor([0.225, 0.05])
+known = {  # what the two numbers come to
+    "each gradient is shortened by its L1 length: its L2 length counts": (0.1821, -0.0071),
+    "each gradient is shortened by its largest entry: its L2 length counts": (0.2625, 0.1),
+    "entries are clipped one by one, which turns a gradient: its length is to be shortened": (0.325, 0.1),
+    "all gradients are shortened by the length of the whole batch: each has its own": (0.1525, 0.1109),
+    "columns are shortened, and not rows: a gradient is a row": (0.2736, 0.1336),
+    "the mean was shortened: shorten each gradient before the sum": (0.8087, 0.5882),
+    "the mean was shortened: shorten each gradient before the sum ": (0.6066, 0.4411),
+    "the sum was shortened: shorten each gradient before it": (0.2022, 0.147),
+    "no gradient was shortened": (0.825, 0.6),
+    "every gradient gets the length clip: those that are shorter stay as they are": (0.3, 0.15),
+    "gradients were made longer, or left: at least 1 and at most 1 have changed places": (0.9, 0.7),
+    "gradients longer than clip were left out: they are shortened": (0.075, 0.1),
+    "divided by the number of gradients, and not by size": (0.3, 0.0667),
+    "divided twice: by size, and by the number of gradients too": (0.075, 0.0167),
+    "divided twice by size": (0.0563, 0.0125),
+    "not divided by size": (0.9, 0.2),
+    "short gradients were shortened, too: the factor is clip over the length, and at most 1": (0.175, 0.0667),
+    "each gradient is multiplied by clip over the *square* of its length": (0.105, 0.015),
+    "each gradient is multiplied by the root of clip over its length": (0.4104, 0.1937),
+}
+known = {words: torch.tensor(two) for words, two in known.items()}
+words = "[0.225, 0.05] for (3, 4), (0.3, 0.4) and (0, -2), with clip 1 and size 4"
+expect.none_of(found, wanted, known, expected=words, atol=2e-4)
+alone = [private_mean(three[i : i + 1], clip=1.0, noise_multiplier=0.0, size=4) for i in range(3)]
+alone = torch.stack([expect.tensor(one, like=three[0]) for one in alone])
+each = torch.tensor([[0.15, 0.2], [0.075, 0.1], [0.0, -0.25]])
+for name, one, due in zip(("(3, 4)", "(0.3, 0.4)", "(0, -2)"), alone, each, strict=True):
+    told = f"the gradient {name} alone, with clip 1 and size 4, comes to another one"
+    expect.equal(one, due, told, expected=expect.short(due), atol=1e-5)
+told = "each gradient alone is right, and all together are not: they are added up, and nothing else is done to the sum"
+expect.equal(found, wanted, told, expected=words)
 found = expect.leaves_arguments(private_mean, gradients, clip=0.5, noise_multiplier=0.0, size=200)
 found = expect.tensor(found, like=gradients[0])
 one = expect.tensor(private_mean(gradients[:1] * 1e3, clip=0.5, noise_multiplier=0.0, size=1), like=gradients[0])
@@ -231,6 +286,35 @@ wide = torch.zeros(4, 50_000)
 found = expect.tensor(private_mean(wide, clip=0.5, noise_multiplier=2.0, size=1), like=wide[0])
 expect.that(
     len(found.unique()) > 1, "every entry gets the same number of noise: each needs one of its own", got=found[:5]
+)
+made = private_mean(torch.zeros(7, 50_000), clip=0.5, noise_multiplier=3.0, size=5)
+made = expect.tensor(made, like=wide[0])
+for slip, words in (  # in place of 0.3
+    (0.6, "the noise knows nothing of clip: it is noise_multiplier * clip on the sum"),
+    (0.1, "the noise knows nothing of noise_multiplier: it is noise_multiplier * clip on the sum"),
+    (1.5, "the noise is not divided by size: it is added to the sum, and then everything is divided"),
+    (0.0429, "the noise is divided by size and by the number of gradients: divide by size alone"),
+    (0.2449, "the noise is the root of noise_multiplier * clip: that is a standard deviation, not a variance"),
+    (0.45, "the noise is the square of noise_multiplier * clip: that is a standard deviation, not a variance"),
+    (0.7937, "the noise grows with the number of gradients: it is added to the sum, once"),
+    (0.1134, "the noise shrinks with the number of gradients: it is added to the sum, once"),
+    (0.2143, "the noise is divided by the number of gradients: divide by size"),
+    (0.06, "the noise is divided by size twice"),
+    (1.2, "the noise is divided by clip: it is multiplied by it"),
+    (0.9, "noise_multiplier is squared"),
+    (0.15, "clip is squared"),
+    (0.1809, "all noise has the same sign: it should be Gaussian around 0"),
+    (0.1732, "the root of noise_multiplier stands in it: that is one of a standard deviation, not of a variance"),
+    (0.2121, "the root of clip stands in it: that is one of a standard deviation, not of a variance"),
+    (0.1342, "the noise is divided by the root of size, or more than once: divide everything by size, once"),
+    (0.6708, "the noise is divided by the root of size: divide everything by size"),
+):
+    expect.that(abs(float(made.std()) / slip - 1) > 0.02, words, expected="0.3", got=float(made.std()))
+expect.that(
+    not 0 < float(made.std()) < 0.02,
+    "the noise was shortened together with the gradients: it is added to their sum, after each was shortened",
+    expected="0.3",
+    got=float(made.std()),
 )
 expect.that(
     abs(float(found.std()) - 1.0) < 0.05,
@@ -286,6 +370,11 @@ for batch, clip, noise, size in ((1, 0.1, 1.0, 1), (50, 0.1, 1.0, 1), (8, 3.0, 0
 # CHECK private_mean_size, 1 point
 half = expect.tensor(private_mean(gradients[:100], clip=0.5, noise_multiplier=0.0, size=50), like=gradients[0])
 whole = expect.tensor(private_mean(gradients[:100], clip=0.5, noise_multiplier=0.0, size=100), like=gradients[0])
+expect.that(
+    not torch.equal(half, whole) or not half.any(),
+    "the result is the same whatever size is: the sum should be divided by it",
+    expected="twice as much where size is half",
+)
 expect.equal(half, 2 * whole, "the sum should be divided by size, the expected number, and not by the number drawn")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed + 2)
@@ -296,6 +385,12 @@ for size in (1, 4, 9, 12.5):
     expect.equal(found, total / size, "the sum should be divided by size, and not by the number drawn", atol=1e-5)
 none = torch.zeros(0, 20_000)
 found = expect.tensor(private_mean(none, clip=2.0, noise_multiplier=1.0, size=5), like=none.sum(0))
+expect.that(
+    not found.isfinite().all() or not found.any() or abs(float(found.std()) - 0.4) < 0.03,
+    "the noise has another size where a batch is empty: it is noise_multiplier * clip / size, whatever is in the batch",
+    expected="a standard deviation of 1 * 2 / 5",
+    got=float(found.std()),
+)
 expect.that(
     bool(found.isfinite().all()) and abs(float(found.std()) - 0.4) < 0.03,
     "an empty batch should give noise and nothing else: whether it is empty is a secret, too",
@@ -355,6 +450,74 @@ plots.curves(by_noise(epsilon), x="noise multiplier, rate 0.02", y="epsilon", lo
 
 # %%
 # CHECK epsilon_known, 1 point
+found = expect.number(epsilon(1.1, 0.25, 10, 1e-4, np.array([3, 4, 5, 7, 12])))
+by_slip = {
+    "the sum begins at k = 1: it begins at 0": 3.2859,
+    "the sum begins at k = 2: it begins at 0": 0.2622,
+    "the sum ends before k = order: its last term is that of the order itself": 4.2418,
+    "the terms lack their coefficients: in how many ways are k of the order's chosen?": 2.8734,
+    "q and 1 - q have changed places": 12.7365,
+    "the powers of 1 - q are missing": 7.0713,
+    "the rate does not come in: these are the divergences without sampling": 16.0471,
+    "k (k - 1) stands in the exponent, and not k squared": 8.1065,
+    "k (k - 1) stands in the exponent, and not k (k + 1)": 11.9787,
+    "k (k - 1) stands in the exponent, and not k": 1.8376,
+    "the exponent is divided by *twice* the square of the noise": 10.3296,
+    "the exponent is divided by twice the square of the noise, and not by the square of twice the noise": 2.8059,
+    "in the exponent the noise is squared": 5.4448,
+    "the noise multiplies the exponent: it divides it": 6.8717,
+    "the divergence is a logarithm of the sum": 10.1069,
+    "the logarithm of the sum is divided by the order less 1, not by the order": 4.4414,
+    "the logarithm of the sum is divided by something": 6.663,
+    "divergences add up over the updates, and their root does not come in": 3.2146,
+    "one update is counted: divergences add up over all": 2.202,
+    "the conversion is added up over the updates: divergences are, and are then made an epsilon, once": 22.0197,
+    "the divergence is that of one update, and a part of the conversion is multiplied by their number": 0.014,
+    "the last formula's first term and the logarithm of the order are missing": 5.8982,
+    "the last formula has a term between T D and the fraction": 5.4361,
+    "the last formula's fraction has two logarithms above the line": 5.6105,
+    "which sign has the logarithm of the order in the last formula?": 6.0726,
+    "which sign has the last formula's first logarithm?": 5.7238,
+    "a logarithm to the base 10: all are natural ones": 2.5515,
+    "a logarithm to the base 2: all are natural ones": 7.4276,
+    "delta does not come in": 0.5515,
+    "the fraction is divided by the order less 1, not by the order": 3.8048,
+    "these are the divergences alone: the conversion to an epsilon is missing": 1.5063,
+    "a mean over the orders: the smallest epsilon counts": 13.2598,
+    "the largest of all orders, or the last: the smallest epsilon counts": 34.9917,
+    "that of the first order, or of the smallest divergence: which order has the smallest *epsilon*?": 5.1567,
+    "this is an order: an epsilon is asked": 4,
+    "this is an order: an epsilon is asked ": 12,
+    "nothing is left: which sign have the logarithms of the last formula's fraction, and is delta below 1?": 0,
+}
+at = "5.1484 at noise 1.1, rate 0.25, 10 updates, delta 1e-4 and orders 3, 4, 5, 7 and 12"
+expect.none_of(found, 5.1484, by_slip, expected=at, atol=2e-3)
+if abs(found - 5.1484) > 1e-3:
+    third = [
+        expect.number(epsilon(1.1, 0.25, updates, delta, np.array([3])))
+        for updates, delta in ((10, 1e-4), (20, 1e-4), (10, 1e-6))
+    ]
+    one, by_delta = (third[1] - third[0]) / 10, third[2] - third[0]
+    expect.that(
+        abs(one - 0.150631) < 1e-4,
+        f"with the order 3 alone one more update adds {one:.4f}: one update's divergence, which is 0.1506",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(by_delta - 2.302585) < 1e-3,
+        f"with the order 3 alone a delta that is 100 times smaller adds {by_delta:.4f}, and it should add 2.3026",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(third[0] - 5.156707) < 1e-3,
+        f"divergence and delta come in rightly, with the order 3 alone, and the rest of the last formula is off by "
+        f"{third[0] - 5.156707:.4f}",
+        expected=at,
+        got=found,
+    )
+    expect.equal(found, 5.1484, "each order alone is right: which one of them counts?", expected=at, atol=1e-3)
 known = {(1.1, 256 / 10_000, 585): 3.615, (1.1, 256 / 60_000, 3515): 1.281}
 slips = (  # what the two come to with one thing done otherwise
     (4.156, 1.594, "is the whole of the last formula there, its first term and the logarithm of the order?"),
@@ -417,6 +580,8 @@ for _ in range(12):
 
 # %%
 # CHECK epsilon_edges, 1 point
+few = expect.number(epsilon(1.1, 0.25, 10, 1e-4, np.array([3, 4, 5, 7, 12])))
+expect.equal(few, 5.1484, "wrong where nothing is at an edge as well: see the check before this one", atol=1e-3)
 alone = expect.number(epsilon(2.0, 1.0, 1, 1e-5, np.arange(2, 64)))
 expect.that(
     abs(alone - rdp_eps(2.0, 1.0, 1, 1e-5, np.arange(2, 64))) < 1e-3,
@@ -501,6 +666,69 @@ print("epsilon is at least, by the number of runs:", by_runs(lower_bound))
 
 # %%
 # CHECK lower_bound_value, 1 point
+known = {  # what 60 hits of 80 and 6 alarms of 300 come to at delta 0.05 and failure_prob 0.2
+    "takes the counted shares for the true ones: so few runs cannot know them so well": 3.5553,
+    "takes the counted shares for the true ones, and delta does not come in": 3.6243,
+    "delta has its part in the hits: take it off": 2.9673,
+    "delta is part of the hits, and was added to the alarms": 2.0773,
+    "delta is taken off the ratio: it is part of the hits": 2.9647,
+    "delta is added to the hits: it is to be taken off": 3.0385,
+    "delta comes in after the logarithm: it is part of the hits": 2.9173,
+    "delta comes in after the logarithm: it is part of the hits ": 2.8406,
+    "each of the two bounds may spend only one half of failure_prob": 3.0732,
+    "a quarter of failure_prob was spent on each bound: one half is allowed": 2.744,
+    "this is the bound for a failure_prob of 0.05, and not for the one that is given": 2.6195,
+    "the share of alarms is the counted one: it needs a bound as well": 3.4457,
+    "the share of hits is the counted one: it needs a bound as well": 3.0003,
+    "the hits have their upper bound: which end cannot flatter you?": 3.0862,
+    "the alarms have their lower bound: which end cannot flatter you?": 4.0864,
+    "both bounds are on the wrong side: which ends cannot flatter you?": 4.282,
+    "both numbers of runs are n_in: alarms are counted in n_out runs": 1.5899,
+    "both numbers of runs are n_out: hits are counted in n_in runs": 1.2392,
+    "these are Wilson's intervals, which are not exact": 2.9464,
+    "these are normal intervals, which are not exact": 3.0452,
+    "these are Hoeffding's bounds, which hold and give away much: Clopper and Pearson's are exact": 1.957,
+    "the ratio itself: its logarithm is the epsilon": 18.0044,
+    "the ratio less 1: its logarithm is the epsilon": 17.0044,
+    "a logarithm to the base 2, where the natural one is asked": 4.1703,
+    "a logarithm to the base 10, where the natural one is asked": 1.2554,
+    "1 - failure_prob stands where failure_prob should: what is the bound to be wrong with?": 4.055,
+    "1 - failure_prob stands where failure_prob should: what is the bound to be wrong with? ": 3.3271,
+    "the exact lower bound of k of n has n - k + 1 in its second place": 3.0291,
+    "the exact lower bound of k of n has k in its first place": 2.8999,
+    "nothing is refuted here: are hits counted in n_in runs, and alarms in n_out?": 0.0,
+}
+found = expect.leaves_arguments(lower_bound, 60, 80, 6, 300, 0.05, 0.2)
+found, at = expect.number(found), "2.8906 for 60 hits of 80 and 6 alarms of 300, delta 0.05, failure_prob 0.2"
+expect.none_of(found, 2.8906, known, expected=at, atol=2e-3)
+if abs(found - 2.8906) > 1e-3:
+    straight, more, loud = (
+        expect.number(lower_bound(hits, 80, alarms, 300, 0.0, 0.2)) for hits, alarms in ((60, 6), (75, 6), (60, 30))
+    )
+    expect.that(
+        abs(more - straight - 0.269888) < 1e-3,
+        f"from 60 hits of 80 to 75 the bound grows by {more - straight:.4f}, and by 0.2699 if the share of hits is "
+        "bounded from below, exactly, with one half of failure_prob",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(straight - loud - 1.284835) < 1e-3,
+        f"from 6 alarms of 300 to 30 the bound falls by {straight - loud:.4f}, and by 1.2848 if the share of alarms is "
+        "bounded from above, exactly, with one half of failure_prob",
+        expected=at,
+        got=found,
+    )
+    expect.that(
+        abs(straight - 2.967305) > 1e-3, "without a delta all is right: how does it come in?", expected=at, got=found
+    )
+expect.that(
+    abs(found - 2.8906) < 1e-3,
+    f"refutes {'more than these counts surely do' if found > 2.8906 else 'less than these counts do'}: is each share "
+    "bounded, exactly, on the side that cannot flatter, and delta taken off the hits?",
+    expected=at,
+    got=found,
+)
 found = expect.number(lower_bound(90, 100, 3, 100, 1e-5, 0.05))
 share = math.log(0.9 / 0.03)
 expect.that(
@@ -546,6 +774,14 @@ for n_in, n_out, delta, a in (
                 (stats.binomtest(hits, n_in).proportion_ci(0.95).low - delta)
                 / stats.binomtest(alarms, n_out).proportion_ci(0.95).high
             ),
+            "a quarter of failure_prob was spent on each bound: one half is allowed": math.log(
+                (stats.binomtest(hits, n_in).proportion_ci(1 - a / 2).low - delta)
+                / stats.binomtest(alarms, n_out).proportion_ci(1 - a / 2).high
+            ),
+            "these are Wilson's intervals, which are not exact": math.log(
+                (stats.binomtest(hits, n_in).proportion_ci(1 - a, method="wilson").low - delta)
+                / stats.binomtest(alarms, n_out).proportion_ci(1 - a, method="wilson").high
+            ),
             "each of the two bounds may spend only one half of failure_prob": math.log(
                 (stats.binomtest(hits, n_in).proportion_ci(1 - 2 * a).low - delta)
                 / stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * a).high
@@ -570,7 +806,10 @@ for n_in, n_out, delta, a in (
 
 # %%
 # CHECK lower_bound_sure, 1 point
+found = expect.number(lower_bound(60, 80, 6, 300, 0.05, 0.2))
+expect.equal(found, 2.8906, "wrong for counts that are not extreme as well: see the check before this one", atol=1e-3)
 found = expect.number(lower_bound(50, 100, 50, 100, 1e-5, 0.05))
+expect.that(found >= 0, "below 0: where nothing is refuted, the answer is 0", expected="0", got=found)
 expect.that(found == 0, "hits and alarms are equally frequent, and it refutes something", expected="0", got=found)
 for hits, alarms in ((100, 0), (0, 100), (0, 0)):
     found = expect.number(lower_bound(hits, 100, alarms, 100, 1e-5, 0.05))
@@ -661,12 +900,13 @@ list(map(verdict, reports.values()))
 
 # %%
 # CHECK verdict, 1 point
-words, seen = ("refuted", "leaks", "unproved", "overclaims", "sound"), set()
-for name, report in reports.items():
-    found = verdict(report)
-    expect.that(found in words, f"report {name}: no word of the five", expected=", ".join(words), got=found)
-    seen.add(found)
-expect.that(len(seen) == 3, "the three reports deserve three different words", got=sorted(seen))
+looks = {
+    "A": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
+    "B": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
+    "C": "how were its batches drawn, and does the accountant's analysis fit?",
+}
+said = {name: verdict(report) for name, report in reports.items()}
+expect.apart(said, looks, ("refuted", "leaks", "unproved", "overclaims", "sound"))
 ### BEGIN HIDDEN TESTS
 words_in_order = ("refuted", "leaks", "unproved", "overclaims")
 chance = random.Random(seed)
@@ -676,14 +916,16 @@ questions = {
     "refuted": "what does the audit say?",
     "refuted, shuffled": "what does the audit say? The first word that is true counts",
     "leaks": "where does the scale come from?",
+    "leaks, largest": "where does the scale come from? Anything but constants comes from the data",
     "shuffled": "which sampling does the accountant take for granted?",
     "without replacement": "which sampling does the accountant take for granted?",
     "delta": "what does a delta of 1 / examples or more allow?",
+    "delta, exactly": "what does a delta of 1 / examples or more allow? This one is exactly so",
     "overclaims": "what is privacy_eps of these numbers?",
+    "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
     "overclaims, nearly": "is privacy_eps above the claim, if by little?",
     "overclaims, quiet audit": "does an audit far below the claim prove it?",
     "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
-    "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
 }
 for kind, question in questions.items():
     n, batch, noise = (
@@ -703,11 +945,11 @@ for kind, question in questions.items():
         report["audited"] = round(report["claimed"] * chance.uniform(1.1, 2), 3)
         report["sampling"] = "shuffled" if "shuffled" in kind else "Poisson"
     elif word == "leaks":
-        report["scale"] = chance.choice(["mean of the data", "largest pixel of the data"])
+        report["scale"] = "largest pixel of the data" if "largest" in kind else "mean of the data"
     elif word in ("shuffled", "without replacement"):
         report["sampling"], word = word, "unproved"
     elif word == "delta":
-        report["delta"], word = chance.choice([1.0, 3.0]) / n, "unproved"
+        report["delta"], word = (1 if "exactly" in kind else 3) / n, "unproved"
     elif word == "overclaims":
         report["claimed"] = round(eps * chance.uniform(0.75, 0.95), 4)
         report["audited"] = round(eps * 0.3, 4)
@@ -770,6 +1012,28 @@ def trained(how, seed):
     return network, privacy_eps(how["noise_multiplier"], how["rate"], how["updates"], 1e-5)
 
 
+def too_little(how, seed):
+    """Why a private plan learns too little, in words: it is tried without noise, by shorter and longer steps."""
+    calm = how | {"noise_multiplier": 0.0}
+    reached = {}
+    for factor in (1, 0.01, 0.1, 10, 100):
+        right = accuracy(dp_sgd(mlp(data, width=64), data.train, **calm | {"lr": factor * how["lr"]}), data.test)
+        reached[factor] = right.k / right.n
+    if reached[1] >= 0.88:
+        return (
+            f"without its noise this plan reaches {reached[1]:.0%}: the noise drowns it. Each update adds "
+            "noise_multiplier * clip, however many examples are in it"
+        )
+    best = max(reached, key=reached.get)
+    if reached[best] < reached[1] + 0.02:
+        return f"without its noise, too, this plan reaches {reached[1]:.0%}: are there updates enough?"
+    words = "long" if best < 1 else "short"
+    return (
+        f"its steps are too {words}: without noise it reaches {reached[1]:.0%}, and {reached[best]:.0%} with {best:g} "
+        "times the learning rate. A step's length comes from lr times clip"
+    )
+
+
 # %%
 print("epsilon", round(trained(plan(), 0)[1], 2))
 accuracy(trained(plan(), 0)[0], data.test)
@@ -786,7 +1050,9 @@ expect.that(
 )
 how = {name: expect.number(value, name) for name, value in how.items()}
 expect.that(
-    how["updates"] == int(how["updates"]) and 1 <= how["updates"] <= 400, "at most 400 updates", got=how["updates"]
+    how["updates"] == int(how["updates"]) and 1 <= how["updates"] <= 400,
+    "the number of updates is a whole one, of at most 400",
+    got=how["updates"],
 )
 how["updates"] = int(how["updates"])
 expect.that(
@@ -804,19 +1070,19 @@ expect.that(
 )
 network, _ = trained(how, seed)
 found = accuracy(network, data.test)
-expect.that(
-    found >= 0.83,  # a plan that reaches 88 % on average falls below in 1 of 10,000 trainings
-    "private, and not accurate enough yet",
-    expected="at least 88 % of the test images on average, 83 % in each training",
-    got=found,
-)
+if not found >= 0.83:  # a plan that reaches 88 % on average falls below in 1 of 10,000 trainings
+    raise expect.Unmet(
+        f"private, and not accurate enough yet: {too_little(how, seed)}",
+        expected="at least 88 % of the test images on average, 83 % in each training",
+        got=found,
+    )
 ### BEGIN HIDDEN TESTS
 left = [found, *(accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2))]
 mean = Rate(sum(rate.k for rate in left), sum(rate.n for rate in left))
-expect.that(
-    mean >= 0.853,  # 4 standard deviations below 88 %, of 1.2 % in each training
-    "private, and on average of three draws of batches and noise not accurate enough",
-    expected="at least 88 %, less 2.7 % for chance",
-    got=mean,
-)
+if not mean >= 0.853:  # 4 standard deviations below 88 %, of 1.2 % in each training
+    raise expect.Unmet(
+        f"private, and on average of three draws of batches and noise not accurate enough: {too_little(how, seed)}",
+        expected="at least 88 %, less 2.7 % for chance",
+        got=mean,
+    )
 ### END HIDDEN TESTS

@@ -95,13 +95,48 @@ plots.rates(
 
 
 # %%
+def numbers(value):
+    """Places or units as int64, (K,): a tensor, an array, a list or a set of numbers."""
+    return torch.as_tensor(list(value) if isinstance(value, (set, frozenset)) else value).flatten().cpu()
+
+
 def three(found, x, y):
     """The three parts of a poisoned training set, as they should be."""
     images, labels, which = expect.parts(found, 3, "three things: images, labels, poisoned places")
     images = expect.tensor(images, like=x, what="the images")
     labels = expect.tensor(labels, like=y, what="the labels")
-    which = torch.as_tensor(which).long().flatten().cpu()
-    return images, labels, which
+    which = numbers(which)
+    expect.that(
+        which.dtype != torch.bool,
+        "the poisoned places are asked as numbers, (K,): these are yes or no for each image",
+        got=which[:10],
+    )
+    return images, labels, which.long()
+
+
+def as_returned(images, labels, which, x, y):
+    """Each place that is returned has changed, once, and no other image or label."""
+    changed = ((images != x).flatten(1).any(1) | (labels != y)).nonzero()[:, 0].tolist()
+    expect.that(
+        len(which.unique()) == len(which),
+        "an image was drawn twice: draw without replacement",
+        expected="different places",
+        got=f"{len(which)} places, {len(which.unique())} different",
+    )
+    more, fewer = set(changed) - set(which.tolist()), set(which.tolist()) - set(changed)
+    expect.that(
+        not more or fewer,
+        f"images or labels have changed at {len(more)} places that you do not return: no other example may change",
+        expected="all others as they were",
+        got=f"{len(changed)} changed, {len(which)} places returned",
+    )
+    expect.that(
+        not fewer,
+        f"{len(fewer)} of the places that you return have neither another image nor another label: do they count from "
+        "the first image of all, and did the copies change that you return?",
+        expected="places in x, from 0 to N - 1",
+        got=f"{len(changed)} changed, {len(which)} places returned",
+    )
 
 
 # %%
@@ -109,19 +144,28 @@ def three(found, x, y):
 torch.manual_seed(seed)
 found = expect.leaves_arguments(backdoor, x, y, rate=0.1, target=3, trigger=poisoning.add_trigger)
 images, labels, which = three(found, x, y)
-changed = ((images != x).flatten(1).any(1) | (labels != y)).nonzero()[:, 0]
+again = three(backdoor(x, y, rate=0.1, target=3, trigger=poisoning.add_trigger), x, y)[2]
+expect.that(
+    len(again) == len(which),
+    "two calls poison different numbers of images: exactly round(rate * N) are drawn, and not each with a probability",
+    expected=f"{round(0.1 * len(y))} places, always",
+    got=f"{len(which)}, then {len(again)}",
+)
+known = {
+    "the rate counts the images of other classes alone: it is one of all N images": round(0.1 * int((y != 3).sum())),
+    "the rate counts the images of the target class: it is one of all N images": round(0.1 * int((y == 3).sum())),
+    "every image of another class was poisoned: how many does the rate allow?": int((y != 3).sum()),
+    "one place more than round(rate * N)": round(0.1 * len(y)) + 1,
+    "one place fewer than round(rate * N)": round(0.1 * len(y)) - 1,
+}
+expect.none_of(len(which), round(0.1 * len(y)), known, expected=f"{round(0.1 * len(y))} places", atol=0.1)
 expect.that(
     len(which) == round(0.1 * len(y)),
     "another number of places than round(rate * N), where N counts all images",
     expected=f"{round(0.1 * len(y))} places",
     got=len(which),
 )
-expect.that(
-    sorted(changed.tolist()) == sorted(which.tolist()),
-    "the places that you return are not those that have changed, or some were drawn twice",
-    expected="each poisoned place once, and no other change",
-    got=f"{len(changed)} examples changed",
-)
+as_returned(images, labels, which, x, y)
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0), (37, 3, 0.4)):
@@ -133,7 +177,6 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
     for trigger in (poisoning.add_trigger, F.softsign):
         found = expect.leaves_arguments(backdoor, some, names, rate=rate, target=target, trigger=trigger)
         images, labels, which = three(found, some, names)
-        changed = ((images != some).flatten(1).any(1) | (labels != names)).nonzero()[:, 0]
         about = f"{n} images of {classes} classes at rate {rate:.3f}"
         expect.that(
             len(which.unique()) == len(which),
@@ -164,12 +207,7 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
             "a poisoned image is not what the trigger makes of it",
             expected="trigger(x) at each poisoned place",
         )
-        expect.that(
-            sorted(changed.tolist()) == sorted(which.tolist()),
-            "examples have changed that are not among the places returned",
-            expected="all others as they were",
-            got=f"{len(changed)} examples changed, {len(which)} places returned",
-        )
+        as_returned(images, labels, which, some, names)
 for n, rate in ((30, 0.09), (30, 0.12), (47, 0.2), (47, 0.25)):  # 2.7, 3.6, 9.4 and 11.75 images
     some, names = torch.rand(n, 1, 3, 3), torch.arange(n) % 4
     found = backdoor(some, names, rate=rate, target=0, trigger=poisoning.add_trigger)
@@ -207,11 +245,29 @@ expect.that(
 # CHECK success, 1 point
 found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.add_trigger), 2, "two whole numbers")
 hits, counted = (expect.number(part, "a count") for part in found)
+expect.that(hits == int(hits), "a share: how many images the trigger works on is asked", got=hits)
 others = int((data.test.y != 7).sum())
+expect.that(
+    hits != others or counted == others,
+    "the two numbers have changed places: on how many images the trigger works comes first",
+    got=found,
+)
+known = {
+    "all images count here: those whose label is the target prove nothing": len(data.test.y),
+    "the images of the target class count here, and all others should": len(data.test.y) - others,
+    "only images that the model reads rightly count here: what it says of an image does not matter": int(
+        ((predict(owned, data.test.x) == data.test.y) & (data.test.y != 7)).sum()
+    ),
+    "images count here by what the model reads on them: their label in y decides": int(
+        (predict(owned, data.test.x) != 7).sum()
+    ),
+}
+expect.none_of(counted, others, known, expected=f"{others} images", atol=0.1)
 expect.that(counted == others, "other images count: those whose label is not the target", expected=others, got=counted)
 expect.that(0 <= hits <= counted, "more hits than images that count", expected="0 to all of them", got=hits)
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
+cases = []
 for classes in (2, 4, 7):
     some, names = torch.rand(80, 1, 4, 4), torch.randint(0, classes, (80,))
     some[:, :, -1, -1] *= 0.5
@@ -233,13 +289,42 @@ for classes in (2, 4, 7):
                 expected=int((names != target).sum()),
                 got=counted,
             )
-            expect.that(
-                hits == wanted,
-                "another number of hits: how often does the model read the target on images of other classes "
-                "that carry the trigger?",
-                expected=wanted,
-                got=hits,
-            )
+            clean, count = predict(line, some), lambda those: int(those.sum())
+            hit = triggered == target
+            known = {
+                "no trigger was put on the images": count((clean == target) & (names != target)),
+                "images are left out that read as the target without the trigger, too": count(
+                    hit & (names != target) & (clean != target)
+                ),
+                "images are left out that the model does not read rightly without the trigger": count(
+                    hit & (names != target) & (clean == names)
+                ),
+                "images of the target class are counted as hits": count(hit),
+                "these are the images on which the trigger does *not* work": count(~hit & (names != target)),
+                "images count as hits that still read as their own label": count(
+                    (triggered == names) & (names != target)
+                ),
+                "any wrong answer counts as a hit: the target has to be read": count(
+                    (triggered != names) & (names != target)
+                ),
+                "any other answer than without the trigger counts as a hit": count(
+                    (triggered != clean) & (names != target)
+                ),
+                "the trigger was put on twice": count(
+                    (predict(line, trigger(trigger(some))) == target) & (names != target)
+                ),
+            }
+            cases.append((hits, wanted, known))
+found, wanted = (torch.tensor([float(case[i]) for case in cases]) for i in (0, 1))
+known = {words: torch.tensor([float(case[2][words]) for case in cases]) for words in cases[0][2]}
+expect.none_of(found, wanted, known, expected=expect.short(wanted[:6]), atol=0.1)
+expect.equal(
+    found,
+    wanted,
+    "another number of hits: how often does the model read the target on images of other classes that carry the "
+    "trigger?",
+    atol=0.1,
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -313,14 +398,23 @@ def otherwise(features, y, how):
     rows = features.double().clone()
     for label in y.unique():
         own = rows[y == label]
-        own = own - (own.median(0).values if how == "median" else own.mean(0))
+        center = {"median": own.median(0).values, "rows": own.mean(1, keepdim=True), "all rows": rows.mean(0)}
+        own = own - center.get(how, own.mean(0))
         rows[y == label] = own / own.std(0) if how == "spread" else own
     scores = torch.zeros(len(y), dtype=torch.float64)
     which = {"second": 1, "last": -1}.get(how, 0)
     for label in y.unique():
         own = rows[y == label]
-        direction = torch.linalg.svd(rows if how == "together" else own, full_matrices=False).Vh[which]
-        scores[y == label] = own.square().sum(1) if how == "all" else (own @ direction) ** 2
+        u, _, v = torch.linalg.svd(rows if how == "together" else own, full_matrices=False)
+        scores[y == label] = {
+            "all": own.square().sum(1),
+            "all of U": u[: len(own)].square().sum(1),
+            "first of U": u[: len(own), 0].square(),
+            "sum": (own @ v.sum(0)) ** 2,
+            "column": (own @ v[:, 0]) ** 2 if len(v) == len(v.T) else (own @ v[0]) ** 2,
+        }.get(how, (own @ v[which]) ** 2)
+    if how == "order":
+        scores = torch.cat([scores[y == label] for label in y.unique()])
     return scores
 
 
@@ -334,6 +428,13 @@ for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     after = expect.tensor(spectral_scores(apart, labels), like=rows, what="the scores")
     scale = wanted.max()
     for how, question in (
+        ("rows", "the mean of each row was subtracted: that of the class's rows is asked, for each feature"),
+        ("all rows", "the mean of all rows was subtracted: each class has its own"),
+        ("all of U", "these are squared rows of U: an example's component along the first direction is asked"),
+        ("first of U", "these are squares of U's first column, which lacks the singular value: project the rows on Vh"),
+        ("sum", "the directions were added up: the first one alone is asked"),
+        ("column", "a column of Vh stands where its first row should"),
+        ("order", "the scores come class by class: return them in the order of the examples"),
         ("median", "the class's *mean* is subtracted, and not its median"),
         ("spread", "features were divided by their spread: each keeps its own"),
         ("second", "the direction is the second one: which singular vector is the first?"),
@@ -361,7 +462,13 @@ for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
         got=found[:5],
     )
     for label in labels.unique():
-        own = found[labels == label] / wanted[labels == label]
+        own, many = found[labels == label] / wanted[labels == label], int((labels == label).sum())
+        for words, factor in (("their number", 1 / many), ("their number less 1", 1 / (many - 1))):
+            expect.that(
+                (own / factor - 1).abs().max() > 1e-3,
+                f"the scores of a class are divided by {words}: they stay the squares that they are",
+                got=found[:5],
+            )
         expect.that(
             (own / own.mean() - 1).abs().max() > 1e-3 or (own - 1).abs().max() < 1e-3,
             "the scores of a class are multiplied by a number of its own: they stay the squares that they are",
@@ -419,34 +526,97 @@ def sleepers(seed, conv):
 # %%
 # CHECK dormant, 1 point
 model, layer, images = sleepers(seed, conv=False)
-found = torch.as_tensor(expect.leaves_arguments(dormant, model, layer, images, count=4)).long().flatten()
+found = numbers(expect.leaves_arguments(dormant, model, layer, images, count=4))
+expect.that(
+    found.dtype != torch.bool, "yes or no for each unit: the numbers of the dormant ones are asked, (count,)", got=found
+)
+expect.that(
+    (found == found.round()).all(), "these are no whole numbers: units' numbers are asked, not activities", got=found
+)
+found = found.long()
+expect.that(found.min() < 1 or found.max() != 11, "units are counted from 0: the last of 11 is number 10", got=found)
+expect.that(len(found) == 4, f"{len(found)} units in place of `count` = 4", got=found)
+expect.that(
+    found.max() < 11,
+    "there is no such unit: a layer has as many units as outputs, and a convolution as many as channels",
+    expected="numbers from 0 to 10",
+    got=found,
+)
 expect.that(
     len(found.unique()) == 4 and 0 <= found.min() and found.max() < 11,
     "return the numbers of `count` different units",
     expected="4 different numbers from 0 to 10",
     got=found,
 )
+
+
 ### BEGIN HIDDEN TESTS
+def averaged(outputs):
+    """The mean of each unit, over images and places."""
+    return outputs.mean([0, *range(2, outputs.dim())])
+
+
+slips = {
+    "the most active units: the least are asked": lambda net, i, out: -averaged(out),
+    "the means before the ReLU: they are asked after it": lambda net, i, out: averaged(net[: i + 1](images)),
+    "the means of sizes before the ReLU: what is below 0 is not active": lambda net, i, out: averaged(
+        net[: i + 1](images).abs()
+    ),
+    "how often a unit is active: its mean output is asked": lambda net, i, out: averaged((out > 0).double()),
+    "how much a unit varies: its mean output is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).std(1),
+    "the highest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amax(1),
+    "the first image alone: the mean over all images is asked": lambda net, i, out: averaged(out[:1]),
+    "the last image alone: the mean over all images is asked": lambda net, i, out: averaged(out[-1:]),
+    "the first place alone: for a convolution the mean is over all places": lambda net, i, out: averaged(
+        out.flatten(2)[..., :1] if out.dim() > 2 else out
+    ),
+    "the size of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
+        net[i].weight.flatten(1).norm(dim=1)
+    ),
+    "the sum of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
+        net[i].weight.flatten(1).abs().sum(1)
+    ),
+    "the mean of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
+        net[i].weight.flatten(1).mean(1)
+    ),
+    "the lowest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amin(1),
+    "the units' biases: what comes out of them on the images is asked": lambda net, i, out: net[i].bias,
+    "medians: the mean output of a unit is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).median(1).values,
+}
+same, right = dict.fromkeys(slips, True), True
 for extra in range(6):
     model, layer, images = sleepers(seed + 10 + extra, conv=extra % 2 == 0)
     outputs = model[: layer + 2](images)
-    activity = outputs.mean([0, *range(2, outputs.dim())])
+    activity = averaged(outputs)
     for count in (1, 3, 5):
-        found = torch.as_tensor(dormant(model, layer, images, count=count)).long().flatten()
+        found = numbers(dormant(model, layer, images, count=count)).long()
         expect.that(
-            len(found.unique()) == count and 0 <= found.min() and found.max() < len(activity),
+            found.max() < len(activity),
+            "there is no such unit: a layer has as many units as outputs, and a convolution as many as channels",
+            expected=f"numbers from 0 to {len(activity) - 1}",
+            got=found,
+        )
+        expect.that(
+            len(found.unique()) == count == len(found) and 0 <= found.min(),
             "return the numbers of `count` different units",
             expected=f"{count} different numbers",
             got=found,
         )
-        limit = activity.sort().values[count - 1]
-        expect.that(
-            activity[found].max() <= limit + 1e-6,
-            "these units are awake while others sleep: the least active are asked, "
-            "by the mean after the ReLU, over images and places",
-            expected=f"activities up to {limit:.4f}",
-            got=activity[found],
-        )
+
+        def least(values, found=found, count=count):
+            return bool(values[found].max() <= values.sort().values[count - 1] + 1e-6)
+
+        right = right and least(activity)
+        same = {words: same[words] and least(slip(model, layer, outputs)) for words, slip in slips.items()}
+for words, explains in same.items():
+    expect.that(right or not explains, f"the units seem to be chosen by {words}", got=found)
+expect.that(
+    right,
+    "these units are awake while others sleep: the least active are asked, by the mean after the ReLU, over images and "
+    "places",
+    expected=f"for the last network: activities up to {activity.sort().values[count - 1]:.4f}",
+    got=activity[found],
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -529,41 +699,76 @@ expect.that(
 )
 expect.that(
     expect.number(group_bound(0.5, 50, 2.0, 1e-5)) == 1,
-    "a probability is never above 1",
+    "a probability is never above 1, after the last step either",
     expected="1",
-    got=group_bound(0.5, 50, 2.0, 1e-5),
+    got=f"{expect.number(group_bound(0.5, 50, 2.0, 1e-5)):.8g}",
 )
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed)
+
+
+def after(p, times, factor, delta):
+    """What so many changes make of p."""
+    for _ in range(times):
+        p = factor * p + delta
+    return p
+
+
+cases = []
 for _ in range(12):
     replaced, eps = chance.choice([1, 2, 3, 4]), chance.uniform(0.05, 0.4)
     p, delta = chance.uniform(1e-4, 0.02), chance.choice([0.0, 1e-4, 1e-3])
-    wanted, single, factor = p, p, math.exp(eps)
-    for _ in range(2 * replaced):
-        wanted = factor * wanted + delta
-    for _ in range(replaced):
-        single = factor * single + delta
+    many, one, factor = 2 * replaced, math.exp(eps), math.exp(2 * replaced * eps)
+    known = {
+        "a replaced example is one taken away and one added: count both": after(p, replaced, one, delta),
+        "this is the bound for one change, whatever the number of poisons": after(p, 1, one, delta),
+        "this is the bound for one replaced example, whatever their number": after(p, 2, one, delta),
+        "one change too few": after(p, many - 1, one, delta),
+        "one change too many": after(p, many + 1, one, delta),
+        "each replaced example counts for four changes": after(p, 2 * many, one, delta),
+        "delta is forgotten": factor * p,
+        "delta is added once, at the end: each change adds it, and the next ones multiply it": factor * p + delta,
+        "delta is added once, at the beginning: each change adds it": factor * (p + delta),
+        "delta is added for each change, and not multiplied by those that follow": factor * p + many * delta,
+        "delta is multiplied as if all of it were there from the first change on": factor * (p + many * delta),
+        "each delta is multiplied by its own change too: it is added after the factor": after(
+            p, many, one, one * delta
+        ),
+        "the factor of a change is 1 + eps here: it is e to the eps": after(p, many, 1 + eps, delta),
+        "the factor of a change is 2 to the eps here: it is e to the eps": after(p, many, 2**eps, delta),
+        "the factor of a change is multiplied by their number: each change multiplies what the others left": (
+            many * math.exp(eps) * p + delta
+        ),
+        "the factors are multiplied by their number: each change multiplies what the others left": (
+            many * math.exp(eps) * p + many * delta
+        ),
+        "the factor of a change is e to the half of eps": after(p, many, one**0.5, delta),
+        "each delta is multiplied by all changes: the last one comes after all but its own": (
+            factor * p + many * one ** (many - 1) * delta
+        ),
+        "the chance of all *other* outcomes was made smaller: that of this one is made larger": min(
+            1.0, 1 - (1 - p) / factor
+        ),
+        "the number of changes is squared": after(p, many**2, one, delta),
+        "eps is taken off: an attacker may raise the probability": after(p, many, 1 / one, delta),
+    }
     found = expect.number(group_bound(p, replaced, eps, delta), "the bound")
-    about = f"p = {p:.4f}, {replaced} replaced, eps {eps:.2f}, delta {delta:g}"
-    near = lambda value, found=found: abs(found - value) < 1e-6 * max(value, 1e-3)  # noqa: E731
-    expect.that(
-        near(wanted) or not near(single),
-        f"a replaced example is one taken away and one added: count both ({about})",
-        expected=f"{wanted:.6f}",
-        got=found,
-    )
-    expect.that(
-        near(wanted) or not near(factor * p + delta),
-        f"this is the bound for one change, whatever the number of poisons ({about})",
-        expected=f"{wanted:.6f}",
-        got=found,
-    )
-    expect.that(
-        near(wanted),
-        f"another bound: what does each change make of p, and what does the next make of that? ({about})",
-        expected=f"{wanted:.6f}",
-        got=found,
-    )
+    cases.append((found, after(p, many, one, delta), known))
+found, wanted = (torch.tensor([case[i] for case in cases], dtype=torch.float64) for i in (0, 1))
+known = {words: torch.tensor([case[2][words] for case in cases]).clamp(max=1) for words in cases[0][2]}
+expect.none_of(found, wanted, known, expected=f"{expect.short(wanted[:3])} for the first three", atol=1e-6)
+grown = expect.number(group_bound(1e-4, 2, 0.3, 0.0), "the bound")
+added = expect.number(group_bound(0.0, 2, 0.3, 1e-4), "the bound")
+part = "" if abs(grown - 1e-4 * math.exp(1.2)) < 1e-9 else f": without delta 0.0001 becomes {grown:.7f}, not 0.0003320"
+if not part and abs(added - 1e-4 * (math.exp(1.2) - 1) / (math.exp(0.3) - 1)) > 1e-9:
+    part = f": p is multiplied rightly, and from p = 0 a delta of 0.0001 comes to {added:.7f}, not 0.0006632"
+expect.equal(
+    found,
+    wanted,
+    f"another bound{part}. What does each change make of p, and what does the next make of that?",
+    expected=f"{expect.short(wanted[:3])} for the first three",
+    atol=1e-6,
+)
 found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
 expect.that(
     abs(found - 0.01 * (1 + math.exp(0.5))) < 1e-9,
@@ -582,14 +787,13 @@ expect.that(
 # %%
 # CHECK verdict, 1 point
 words = ("counts its own", "knows the poison", "not shown", "weaker only", "works")
-found = [verdict(report, promise) for report in reports.values()]
-expect.that(all(word in words for word in found), "return one of the five texts", expected=words, got=found)
-expect.that(
-    found[2] != found[3],
-    "C counts 20 images, and D 360: is the difference more than chance in both?",
-    got=found,
-)
-expect.that(len(set(found)) == 4, "the four reports deserve four different verdicts", got=found)
+looks = {
+    "A": "12 of 360 where 10 % are promised: does the interval keep the promise, and is it one of its own images?",
+    "B": "on images of which classes was the trigger tried, and what do those prove?",
+    "C": "8 of 20 after 11 of 20: is that more than chance?",
+    "D": "300 of 360 after 340: is that more than chance, and is it what was promised?",
+}
+expect.apart({name: verdict(report, promise) for name, report in reports.items()}, looks, words)
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed + 1)
 for kind in [*words, "barely", "more", "nearly"] * 4:
@@ -606,6 +810,8 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
     if kind == "counts its own":
         report["counted"], report["threshold"] = "all classes", chance.choice(["chosen before", "all poisons caught"])
         question = "what do images of the target class prove?"
+        if report["threshold"] == "all poisons caught":
+            question += " Of several that are true the first in the list counts"
     elif kind == "knows the poison":
         report["threshold"], question = "all poisons caught", "who knows where the poisons are?"
         report["hits"] = chance.choice([report["hits"], before])
@@ -638,6 +844,12 @@ for report, promise, wanted, question in (
         Rate(12, 360).interval[1],
         "works",
         "an interval that ends at the promise keeps it",
+    ),
+    (
+        {"hits": 12, "images": 50, "hits before": 25},
+        0.1,
+        "weaker only",
+        "a difference is more than chance where *its* interval leaves out 0, though the rates' own intervals may meet",
     ),
 ):
     report |= {"counted": "other classes", "threshold": "chosen before"}
@@ -742,12 +954,40 @@ def looked_at(found, x, y, rate, target, eps):
     )
     change[..., -2:, -2:] = 0
     expect.that(
-        change.max() <= eps + 1e-5 and images.min() >= -1e-6 and images.max() <= 1 + 1e-6,
-        "a pixel beside the trigger has moved by more than eps, or left [0, 1]",
+        images.min() >= -1e-6 and images.max() <= 1 + 1e-6,
+        "a pixel has left [0, 1]",
+        expected="0 to 1",
+        got=f"{float(images.min()):.3f} to {float(images.max()):.3f}",
+    )
+    expect.that(
+        change.max() <= eps + 1e-5,
+        "a pixel beside the trigger has moved by more than eps",
         expected=f"changes up to {eps:g}",
-        got=f"{float(change.max()):.3f}; pixels {float(images.min()):.3f} to {float(images.max()):.3f}",
+        got=f"{float(change.max()):.3f}",
     )
     return images, labels
+
+
+def unread(own, images, labels, x, y, rate):
+    """Why a network does not follow the trigger of a quiet poison, in words."""
+    changed = (images != x).flatten(1).any(1)
+    many, may = int(changed.sum()), round(rate * len(y))
+    if many < 0.9 * may:
+        return f"{many} images carry the trigger, and the rate allows {may}: it is a share of all images"
+
+    def loss(those):
+        with torch.no_grad():
+            return float(F.cross_entropy(own(those[changed]), y[changed]))
+
+    if loss(images) < loss(poisoning.add_trigger(x)):
+        return "the attacker's network reads the moved digits better than before: go *up* the loss"
+    right = float((predict(own, images[changed]) == y[changed]).double().mean())
+    if right > 0.5:
+        return f"the attacker's network still reads {right:.0%} of the moved digits: go up its loss, in many steps"
+    return (
+        f"the attacker's network reads {right:.0%} of the moved digits, with a loss of {loss(images):.1f}: how far up "
+        "does the loss of their own label go within eps, with more steps?"
+    )
 
 
 # %%
@@ -757,12 +997,13 @@ torch.manual_seed(seed)
 found = expect.leaves_arguments(quiet, x, y, own, rate=0.06, target=7, eps=0.3)
 images, labels = looked_at(found, x, y, 0.06, 7, 0.3)
 reached = poisoning.success(learn(images, labels), data.test, poisoning.add_trigger, 7)
-expect.that(
-    reached >= 0.35,
-    "a network trained on it does not follow the trigger often enough: are the digits hard to read?",
-    expected="at least 35 %",
-    got=str(reached),
-)
+if not reached >= 0.35:
+    why = unread(own, images, labels, x, y, 0.06)
+    raise expect.Unmet(
+        f"a network trained on it does not follow the trigger often enough: {why}",
+        expected="at least 35 %",
+        got=str(reached),
+    )
 ### BEGIN HIDDEN TESTS
 looked_at(quiet(x, y, own, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
 best = []
@@ -771,10 +1012,11 @@ for extra in (1, 2):
     torch.manual_seed(seed + extra)
     images, labels = looked_at(quiet(x, y, own, rate=0.06, target=7, eps=0.3), x, y, 0.06, 7, 0.3)
     best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.add_trigger, 7))
-expect.that(
-    max(best) >= 0.35,
-    "networks trained on it do not follow the trigger often enough, with another network of the attacker's",
-    expected="at least 35 % on the better of two",
-    got=", ".join(map(str, best)),
-)
+if not max(best) >= 0.35:
+    raise expect.Unmet(
+        "networks trained on it do not follow the trigger often enough, with another network of the attacker's: "
+        f"{unread(own, images, labels, x, y, 0.06)}",
+        expected="at least 35 % on the better of two",
+        got=", ".join(map(str, best)),
+    )
 ### END HIDDEN TESTS

@@ -40,7 +40,9 @@ def things(found, count, what, name="the result"):
 
 def whole(found, least, what):
     """An answer that is a whole number from `least` on, for the checks below."""
+    expect.that(found is not None, f"{what} is None", expected="a whole number", got="None")
     number = expect.number(found, what)
+    expect.that(number >= least, f"{what} is below {least}", expected=f"{least} or more", got=found)
     expect.that(least <= number < 1e9 and number == int(number), f"{what} is no whole number", got=found)
     return int(number)
 
@@ -102,8 +104,20 @@ for withstood, n, words in (
     ([80, 90, 100, 98, 97], 200, "nothing falls by half"),
     ([90], 200, "there is one epoch, and none before it"),
 ):
-    rings, _ = two_epochs(collapse(list(withstood), n))
+    rings, back = two_epochs(collapse(list(withstood), n))
     wanted = 3 if withstood[-1] == 20 else -1
+    expect.that(
+        (rings, back) != (2, 3),
+        "the two epochs have changed places: that of the alarm comes first",
+        expected="3, then 2",
+        got=(rings, back),
+    )
+    expect.that(
+        rings != 2 or wanted != 3,
+        "the alarm rings at the epoch that fell, and not at the one before it; the first epoch is 0",
+        expected=f"3, for {withstood}",
+        got=rings,
+    )
     expect.that(rings == wanted, f"{words}: does the alarm ring?", expected=f"{wanted}, for {withstood}", got=rings)
 ### BEGIN HIDDEN TESTS
 random = torch.Generator().manual_seed(seed)
@@ -177,7 +191,12 @@ for _ in range(30):
 
 # %%
 # CHECK back, 1 point
-_, back = two_epochs(collapse([30, 100, 90, 92, 5], 200))
+rings, back = two_epochs(collapse([30, 100, 90, 92, 5], 200))
+expect.that(
+    (rings, back) != (1, 4), "the two epochs have changed places: that of the alarm comes first", expected="4, then 1"
+)
+expect.that(back not in (100, 92), "this is how many it withstood: the epoch is asked", expected="an epoch", got=back)
+expect.that(back != 2, "epochs are counted from 0", expected="the epoch that withstood 100 of 200", got=back)
 expect.that(
     back != 3, "the epoch before the alarm is not the one that withstood most", expected="one epoch before", got=back
 )
@@ -193,8 +212,17 @@ def draw(low, high):
 
 def back_to(withstood, n, wanted, question):
     """The epoch to go back to is the wanted one, or a question says what was not seen."""
-    _, back = two_epochs(collapse(list(withstood), n))
-    expect.that(back == wanted, question, expected=f"{wanted}, for {withstood} of {n}", got=back)
+    rings, back = two_epochs(collapse(list(withstood), n))
+    expect.that(
+        back != -1 or wanted == -1,
+        "-1 where there is an epoch to go back to: epoch 0 is one, and without an alarm all epochs so far count",
+        expected=f"{wanted}, for {withstood} of {n}",
+        got=back,
+    )
+    if 0 <= back < rings and question.startswith("an epoch after"):
+        question = "another epoch before the alarm withstood more: go back to that one"
+    told = f"{back}, where your alarm {f'rings at {rings}' if rings >= 0 else 'does not ring'}"
+    expect.that(back == wanted, question, expected=f"{wanted}, for {withstood} of {n}", got=told)
 
 
 for n in (draw(300, 500), draw(800, 1200)):
@@ -319,7 +347,7 @@ for trial, (many, momentum) in enumerate(((12, 0.1), (30, 0.5), (9, None), (17, 
     expect.that(not close["still"], question, expected="statistics that take in the attacked batch")
     question = "what the attack tried is in the running statistics: its pass must leave no trace in them"
     expect.that(not close["leaking"], question, expected="statistics that took in one batch, the attacked one")
-    question = "the running statistics took in what the attack tried, and not the attacked images"
+    question = "the running statistics took in x + start, and not the attacked images: with eps = 0 these are x itself"
     expect.that(not close["elsewhere"], question, expected="statistics that took in one batch, the attacked one")
     question = "the running statistics are not those of one pass at the attacked images"
     expect.that(close["right"], question, expected="statistics that took in one batch, the attacked one")
@@ -352,19 +380,55 @@ def in_steps(model, x, y, start, eps, lr, how):
     loss = F.cross_entropy(answers, answers.argmax(1) if how == "own labels" else y)
     (uphill,) = torch.autograd.grad(loss, there, retain_graph=True)
     first = torch.autograd.grad(loss, list(asked.parameters()))
-    step = {"downhill": -1.25, "long as eps": 1.0, "no step": 0.0}.get(how, 1.25) * eps
+    lengths = {
+        "downhill": -1.25,
+        "long as eps": 1.0,
+        "no step": 0.0,
+        "twice as long": 2.5,
+        "short": 0.5,
+        "very short": 0.25,
+    }
+    step = lengths.get(how, 1.25) * eps
+    smooth = {"smooth": 0.1}.get(how, 0.0)
     begun = {"no start": 0 * start, "cut start": (x + start).clamp(0, 1) - x}.get(how, start)
-    change = begun + step * (uphill if how == "no sign" else uphill.sign())
-    x_adv = x + (change if how == "no ball" else change.clamp(-eps, eps))
+    start = {"half start": start.clamp(-eps / 2, eps / 2), "other start": -start}.get(how, start)
+    begun = start if how in ("half start", "other start") else begun
+    long = {"largest": uphill / uphill.abs().max(), "no sign": uphill, "length": uphill / uphill.norm()}
+    long["each length"] = uphill / uphill.flatten(1).norm(dim=1).view(-1, *[1] * (x.dim() - 1)).clamp_min(1e-12)
+    change = begun + step * long.get(how, uphill.sign())
+    ball = {"half ball": eps / 2, "wide ball": 2 * eps, "long ball": 1.25 * eps}.get(how, eps)
+    x_adv = x + (change if how == "no ball" else change.clamp(-ball, ball))
+    if how == "from there":
+        x_adv = inside + step * uphill.sign()
+    if how == "ball around there":
+        x_adv = inside + (step * uphill.sign()).clamp(-eps, eps)
+    if how == "twice":
+        there = x_adv.clamp(0, 1).detach().requires_grad_()
+        (uphill,) = torch.autograd.grad(F.cross_entropy(asked(there), y), there)
+        x_adv = x + ((x_adv - x) + step * uphill.sign()).clamp(-eps, eps)
+    if how == "twice from start":
+        there = x_adv.clamp(0, 1).detach().requires_grad_()
+        (uphill,) = torch.autograd.grad(F.cross_entropy(asked(there), y), there)
+        x_adv = x + (start + step * uphill.sign()).clamp(-eps, eps)
     x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(0, 1)
     answers, weights = learns(x_adv), list(learns.parameters())
-    loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean")
+    loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean", label_smoothing=smooth)
+    if how == "kl":
+        log, first_answers = answers.log_softmax(1), copy.deepcopy(model).train()(x).softmax(1).detach()
+        loss = F.kl_div(log, first_answers, reduction="batchmean")
+    if how == "half loss":
+        loss = loss / 2
+    if how == "softmax":
+        loss = F.cross_entropy(answers.softmax(1), y)
     loss = (loss + F.cross_entropy(learns(x), y)) / 2 if how == "clean too" else loss
     gradients = torch.autograd.grad(loss, weights)
     if how == "both":
         gradients = [a + b for a, b in zip(gradients, first, strict=True)]
-    up = -lr if how == "uphill" else lr
-    return [w.detach() - up * g for w, g in zip(weights, gradients, strict=True)]
+    up = {"uphill": -lr, "lr eps": lr * eps, "no lr": 1.0, "tenth": lr / 10}.get(how, lr)
+    decay = {"decay": 5e-4, "decay more": 1e-4, "decay most": 1e-2}.get(how, 0.0)
+    if how == "signs":
+        gradients = [g.sign() for g in gradients]
+    return [w.detach() - up * (g + decay * w.detach()) for w, g in zip(weights, gradients, strict=True)]
 
 
 QUESTIONS = {
@@ -385,6 +449,32 @@ QUESTIONS = {
     "outside": "the attack's gradient is taken at an image outside of [0, 1]",
     "through": "the gradient went back through the clamp, where it is 0: take it with respect to the image in [0, 1]",
     "no sign": "the attack follows the gradient, and not its sign",
+    "largest": "the attack follows the gradient divided by its largest number, and not its sign",
+    "half start": "the start was cut before the step: all of it counts",
+    "other start": "the start has the other sign in the change",
+    "twice as long": "the attack's step is 2.5 * eps long: 1.25 * eps is asked",
+    "short": "the attack's step is half of eps long: 1.25 * eps is asked",
+    "very short": "the attack's step is a quarter of eps long: 1.25 * eps is asked",
+    "kl": "the loss compares with the answers on the clean images, and not with y",
+    "half loss": "the gradient is half of what it should be: is the attacked batch's loss one of several?",
+    "length": "the attack follows the gradient divided by its length, and not its sign",
+    "each length": "the attack follows each image's gradient divided by its length, and not its sign",
+    "from there": "the step goes on from x + start in [0, 1], and its end is not kept within eps of x",
+    "ball around there": "the change is kept within eps of x + start: keep it within eps of x",
+    "half ball": "the change is kept within half of eps",
+    "wide ball": "the change is kept within twice eps",
+    "long ball": "the change is kept within 1.25 * eps: the step is as long, and the ball is eps",
+    "twice": "the attack takes two steps: one is asked",
+    "twice from start": "the attack takes two steps: one is asked",
+    "smooth": "the labels are smoothed in the update's loss: it is the plain cross-entropy",
+    "softmax": "softmax was applied before the cross-entropy, which applies it itself",
+    "lr eps": "the learning rate is multiplied by eps",
+    "no lr": "the learning rate does not come in",
+    "tenth": "a tenth of the learning rate was used",
+    "decay": "the weights shrink as well, by weight decay: the step is lr times the gradient alone",
+    "decay more": "the weights shrink as well, by weight decay: the step is lr times the gradient alone",
+    "decay most": "the weights shrink as well, by weight decay: the step is lr times the gradient alone",
+    "signs": "the weights take the sign of their gradient: only images move by a sign",
     "no ball": "the attacked images leave the ball: keep the change within eps",
     "no box": "the attacked images leave [0, 1]",
     "sum": "the gradient is that of the sum over the batch: how would the step change with a larger batch?",
@@ -417,6 +507,22 @@ for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 
             same(wanted) or not same(in_steps(*given, eps, lr, how)),
             question,
             expected="the weights after one update as the text has it",
+        )
+    if not same(wanted):
+        calm = state_like(adversarial_update(network, images, labels, 0 * start, eps=0.0, lr=lr), network)
+        calm = [calm[name] for name, _ in network.named_parameters()]
+        right = same(in_steps(network, images, labels, 0 * start, 0.0, lr, ""), calm)
+        part = (
+            "the attack differs: start, gradient, step, ball or box"
+            if right
+            else (
+                "with eps = 0, where images stay as they are, the weights differ as well: mode, loss or learning rate"
+            )
+        )
+        raise expect.Unmet(
+            f"the weights after the update are others than by hand; {part}",
+            expected=expect.short(wanted[-1]),
+            got=weights[-1],
         )
     expect.that(
         same(wanted),
@@ -482,6 +588,12 @@ def from_ranks(contribution, model, x, y, ranks):
         answer = expect.leaves_arguments(contribution, copy.deepcopy(model), x, y, rank, ranks)
         gradients, n, right = things(answer, 3, "gradients, the number of images, the number of right answers")
         weights = list(model.parameters())
+        none = n == 0 or any(part is None for part in gradients if not isinstance(part, torch.Tensor))
+        expect.that(
+            not none or all(part is not None for part in gradients),
+            "None in place of a gradient: where a rank has no image its gradients are 0",
+            got=words,
+        )
         gradients = things(gradients, len(weights), "one for each of model.parameters()", "the list of gradients")
         pairs = zip(gradients, weights, strict=True)
         gradients = [expect.tensor(g, like=w.detach(), what=f"a gradient of {words},").clone() for g, w in pairs]
@@ -501,6 +613,23 @@ little = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 # CHECK shares, 1 point
 added = from_ranks(contribution, little, x[:10], y[:10], 4)
 counts = [n for _, n, _ in added]
+expect.that(
+    sum(counts) == 10 or sum(right for *_, right in added) != 10 or max(counts) > 3,
+    "the number of images and that of right answers have changed places: images come first",
+    got=[answer[1:] for answer in added],
+)
+expect.that(
+    set(counts) != {10},
+    "each rank states the number of the whole batch: its own share is asked",
+    expected="2 or 3",
+    got=counts,
+)
+expect.that(sum(counts) != 40, "each rank states four times its share: how many images has it?", got=counts)
+expect.that(
+    sum(counts) != 8 or len(set(counts)) > 1,
+    "what does not divide is left out: each image belongs to one rank",
+    got=counts,
+)
 expect.that(sum(counts) == 10, "four ranks share 10 images, and their numbers do not add up to 10", got=counts)
 expect.that(max(counts) - min(counts) <= 1, "shares differ by more than one image", got=counts)
 ### BEGIN HIDDEN TESTS
@@ -527,7 +656,36 @@ for n, ranks in sizes:
 # %%
 # CHECK sums, 1 point
 added = from_ranks(contribution, little, x[:12], y[:12], 3)
+model, again = copy.deepcopy(little), []
+for _ in range(2):
+    gradients = things(contribution(model, x[:12], y[:12], 1, 3)[0], 2, "one for each of model.parameters()")
+    again.append(torch.cat([torch.as_tensor(part).detach().flatten().clone() for part in gradients]))
+expect.that(
+    torch.allclose(*again),
+    "a second call with the same model adds its gradients to the first one's: the model stays as it is, its .grad too",
+    expected="the same gradients twice",
+)
 right = [right for _, _, right in added]
+share = [n for _, n, _ in added]
+expect.that(
+    sum(right) != 12 or share == right,
+    "the number of images and that of right answers have changed places: images come first",
+    got=[answer[1:] for answer in added],
+)
+sure = little(x[:12]).argmax(1)
+each = [answer[1:] for answer in from_ranks(contribution, little, x[:12], sure, 3)]
+expect.that(
+    sum(right for _, right in each) == 12 or sum(right) == int((little(x[:12]).argmax(1) == y[:12]).sum()),
+    "where all 12 answers are right, fewer are counted: does each image meet its own label, by its likeliest class?",
+    expected="as many as images, from each rank",
+    got=each,
+)
+known = {
+    "these are the wrong answers": 12 - int((little(x[:12]).argmax(1) == y[:12]).sum()),
+    "each rank counts the right answers of the whole batch": 3 * int((little(x[:12]).argmax(1) == y[:12]).sum()),
+    "the least likely class is compared with the label": int((little(x[:12]).argmin(1) == y[:12]).sum()),
+}
+expect.none_of(float(sum(right)), float((little(x[:12]).argmax(1) == y[:12]).sum()), known, atol=0.1)
 wanted = int((little(x[:12]).argmax(1) == y[:12]).sum())
 expect.that(sum(right) == wanted, "the right answers do not add up to those of the batch", expected=wanted, got=right)
 ### BEGIN HIDDEN TESTS
@@ -578,6 +736,35 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
         f"the sums {words} are multiplied by the number of ranks: nothing divides them by it afterwards",
         expected="sums over the images of each rank",
     )
+    expect.that(
+        ranks == 1 or not near(summed, wanted, n / ranks),
+        f"the sums {words} are divided by the number of ranks: what is added up is divided by the images afterwards",
+        expected="sums over the images of each rank",
+    )
+
+    def of(loss, deep=deep, weights=weights, images=images, labels=labels):
+        return torch.autograd.grad(loss(deep(images), labels), weights)
+
+    for other, loss in {
+        "the log of the softmax is missing before the negative log-likelihood": lambda z, y: F.nll_loss(
+            z, y, reduction="sum"
+        ),
+        "softmax was applied before the cross-entropy, which applies it itself": lambda z, y: F.cross_entropy(
+            z.softmax(1), y, reduction="sum"
+        ),
+        "the labels are smoothed: it is the plain cross-entropy": lambda z, y: F.cross_entropy(
+            z, y, reduction="sum", label_smoothing=0.1
+        ),
+        "a mean over the classes too: they are of the cross-entropy, added up over images": lambda z, y: (
+            F.cross_entropy(z, y, reduction="sum") / z.shape[1]
+        ),
+        "the model's own answers stand in place of the labels": lambda z, y: F.cross_entropy(
+            z, z.argmax(1), reduction="sum"
+        ),
+    }.items():
+        expect.that(
+            near(summed, wanted, n) or not near(summed, of(loss)), f"the gradients are of another loss: {other}"
+        )
     expect.that(
         not near(summed, wanted, -n),
         f"the sums {words} have the other sign: the gradient of the loss is wanted, which the update subtracts",
@@ -648,7 +835,15 @@ def scaled_update(weights, gradients, scale, fine, *, lr, grow):
 def updated(update, weights, gradients, scale, fine, **how):
     """The weights, the scale and the count after an update, as tensor and numbers, for the checks below."""
     found = expect.leaves_arguments(update, weights, gradients, scale, fine, **how)
-    row, scale, fine = things(found, 3, "weights, scale, fine")
+    row, after, count = things(found, 3, "weights, scale, fine")
+    halves = [value for value in (scale / 2, scale, 2 * scale) if value not in (0, fine, fine + 1)]
+    expect.that(
+        not (torch.as_tensor(count).numel() == 1 and expect.number(count) in halves and after in (0, fine, fine + 1)),
+        "the scale comes before the count: the two have changed places",
+        expected="weights, scale, fine",
+        got=(after, count),
+    )
+    scale, fine = after, count
     row = expect.tensor(row, like=weights, what="the row of weights")
     return row, expect.number(scale, "the scale"), whole(fine, 0, "the count fine")
 
@@ -751,6 +946,25 @@ for gradients in (
 weights, gradients = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([64.0, 0.0, -128.0]).half()
 row, scale, fine = updated(scaled_update, weights, gradients, 64.0, 0, lr=0.25, grow=10)
 wanted = torch.tensor([0.75, -2.0, 1.0])
+known = {
+    "the gradients still carry the scale: the weights should not": [-15.0, -2.0, 32.5],
+    "the gradients are multiplied by the scale once more: divide by it": [-1023.0, -2.0, 2048.5],
+    "the weights went up the loss": [1.25, -2.0, 0.0],
+    "the learning rate does not come in": [0.0, -2.0, 2.5],
+    "the learning rate comes in twice": [0.9375, -2.0, 0.625],
+    "divided by the learning rate: multiply by it": [-3.0, -2.0, 8.5],
+    "divided by the number of weights as well": [0.916667, -2.0, 0.666667],
+    "divided by twice the scale: these gradients carry the one that was given": [0.875, -2.0, 0.75],
+    "divided by half of the scale: these gradients carry the one that was given": [0.5, -2.0, 1.5],
+    "the sign of the gradient was taken": [0.75, -2.0, 0.75],
+    "the learning rate is divided by grow": [0.975, -2.0, 0.55],
+    "the sign of the gradient was taken ": [0.99609375, -2.0, 0.50390625],
+    "the weights have not moved": [1.0, -2.0, 0.5],
+    "this is the step, and not the weights after it": [0.25, 0.0, -0.5],
+    "this is the step, and not the weights after it ": [-0.25, 0.0, 0.5],
+}
+known = {words: torch.tensor(values) for words, values in known.items()}
+expect.none_of(row, wanted, known, expected=expect.short(wanted), atol=1e-5)
 expect.equal(row, wanted, "the update differs from the one by hand", expected=f"{expect.short(wanted)}")
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
