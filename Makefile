@@ -62,6 +62,7 @@ bench: $(MADE) ## speed and strength beside the peers
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_privacy.py
 	PYTHONPATH=. $(BIN)/python tests/bench_checkup.py
+	PYTHONPATH=. $(BIN)/python tests/bench_convolution.py
 	PYTHONPATH=.:tools $(BIN)/python tests/bench_grading.py
 	PYTHONPATH=. $(BIN)/python tests/bench_monitoring.py
 	PYTHONPATH=. $(BIN)/python tests/bench_challenges.py
