@@ -250,7 +250,7 @@ def as_model(value: object, said: str) -> Callable:
     )
 
 
-def onnx_session(file: str) -> object:
+def session_of_file(file: str) -> object:
     """An ONNX file, ready to be asked. Else `Told`."""
     try:
         import onnxruntime
@@ -424,7 +424,7 @@ class Host:
             with blame(f"{function}() of {file} failed"):
                 model = make if isinstance(make, nn.Module) or not callable(make) else make()  # or the model itself
         else:
-            model = onnx_session(file)
+            model = session_of_file(file)
         kept = Kept(model, said, "cpu")
         if request["names"]:
             if not isinstance(model, nn.Module):

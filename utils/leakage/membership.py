@@ -211,7 +211,7 @@ def roc_curve(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
 
     A point for each different score, the highest first, after (0, 0). As `sklearn.metrics.roc_curve` without dropping.
     """
-    scores, members = check_scores(scores, members)
+    scores, members = check_members(scores, members)
     order = scores.flatten().argsort(descending=True)
     ranked, hits = scores.flatten()[order], members.flatten()[order].double()
     last = torch.cat([ranked[1:] != ranked[:-1], torch.ones_like(ranked[:1], dtype=torch.bool)])  # of equal scores
@@ -234,7 +234,7 @@ def tpr_at(scores: Tensor, members: Tensor, fpr: float = 0.01) -> RateWithin:
 
     Raises ValueError for a share above 0 and below one in all non-members: these cannot show it.
     """
-    scores, members = check_scores(scores, members)
+    scores, members = check_members(scores, members)
     fpr = number_in("fpr", fpr, "[0, 1]")
     others, ours = scores[~members].sort(descending=True).values, scores[members]
     n, allowed = len(others), int(fpr * len(others) + 1e-9)
@@ -267,7 +267,7 @@ def of_both_sides(above: np.ndarray, fpr: float, draws: int = 2000) -> tuple[flo
     return min(float(np.quantile(drawn, 0.025)), found), max(float(np.quantile(drawn, 0.975)), found)
 
 
-def check_scores(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+def check_members(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
     scores, members = torch.as_tensor(scores), torch.as_tensor(members)
     if members.dtype != torch.bool or members.shape != scores.shape:
         raise ValueError(
