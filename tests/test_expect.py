@@ -290,3 +290,10 @@ def test_a_change_in_place_of_images_is_named():
     odd = torch.arange(X.numel()).view(X.shape) % 2
     with pytest.raises(expect.Unmet, match="only down"):
         expect.images(X + 0.1 - 0.4 * odd, X, 0.1)
+
+
+def test_a_mistake_of_another_shape_is_none_of_these():
+    value, wanted = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([1.0, 2.0, 3.0])
+    expect.none_of(value, wanted, {"of another shape": torch.tensor([1.0, 2.0])})
+    with pytest.raises(expect.Unmet, match="too large"):
+        expect.none_of(value, wanted, {"of another shape": torch.ones(2), "the last is too large": value.clone()})

@@ -745,7 +745,7 @@ measured("epsilon of DP-SGD, noise 1", headline["epsilon of DP-SGD, noise 1"])
 # Then audit the code.
 #
 # **What it costs.** Accuracy: at the same epsilon, most where data are few, and for those who are unlike the others.
-# Time: half as long again as ordinary training (`tests/bench_privacy.py`).
+# Time: two fifths as long again as ordinary training (`tests/bench_privacy.py`).
 #
 # ## The same in `utils`, and at a larger scale
 #
