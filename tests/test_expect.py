@@ -297,3 +297,11 @@ def test_a_mistake_of_another_shape_is_none_of_these():
     expect.none_of(value, wanted, {"of another shape": torch.tensor([1.0, 2.0])})
     with pytest.raises(expect.Unmet, match="too large"):
         expect.none_of(value, wanted, {"of another shape": torch.ones(2), "the last is too large": value.clone()})
+
+
+def test_one_number_in_place_of_several_is_told_as_that():
+    several = torch.tensor([1.0, 2.0, 3.0])
+    for one in (torch.tensor(2.0), torch.tensor([2.0]), 2.0):
+        with pytest.raises(expect.Unmet, match="not these") as caught:
+            expect.equal(one, several, "not these")
+        assert "number 0 is 2, not 1" in caught.value.got

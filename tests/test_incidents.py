@@ -184,3 +184,12 @@ def test_a_search_that_nobody_sees_is_not_stopped_although_its_image_stands():
     names = {"math": math, "Rate": Rate, "searched": [torch.zeros(9)] * 4, "falls_at": [math.inf, math.inf, 5, 5]}
     exec(definitions("notebooks/src/13_security_against_monitoring.py")["seen_in_time"], names)
     assert names["seen_in_time"]([10, 9, 5, 4]).k == 2  # no alarm; at the last query; at the fall; before it
+
+
+def test_in_the_lesson_an_account_that_asked_once_raises_no_alarm():
+    """Its image was wrong from the start, as many photographs are; nothing is near to a single query."""
+    names = {"monitoring": monitoring, "typical": lambda usual: 0.5, "nearest": monitoring.nearest}
+    exec(definitions("notebooks/src/13_security_against_monitoring.py")["asks_again"], names)
+    usual = torch.linspace(1, 2, 100, dtype=torch.float64)
+    assert names["asks_again"](torch.rand(1, 1, 8, 8), usual) == 2
+    assert names["asks_again"](torch.rand(30, 1, 8, 8), usual) <= 31

@@ -19,7 +19,7 @@ from utils.bounds import proved_radius
 from utils.checkup import examine
 from utils.data import load
 from utils.evaluation import accuracy
-from utils.guard import guard
+from utils.guard import guard, lent
 from utils.models import black_box, logits, predict, small_cnn
 from utils.plots import line_of_loss, loss_surface
 from utils.smoothing import certify, decide, majority
@@ -233,6 +233,14 @@ def test_answers_of_many_pieces_are_those_of_each():
     many = x[torch.randint(40, (800,), generator=torch.Generator().manual_seed(0))]
     assert torch.equal(logits(InOnePlace(model), many), logits(model, many))
     assert accuracy(InOnePlace(model), (many, predict(model, many))).k == 800
+
+
+def test_what_was_no_number_is_counted_before_the_next_answer_takes_its_place():
+    model, x, _ = plain()
+    holed = torch.cat([x[:6], torch.full_like(x[:2], math.nan)])
+    with pytest.warns(match="answers NaN to 2 of 8 inputs"), torch.no_grad(), lent(InOnePlace(model)) as asked:
+        asked(holed)
+        asked(x[:8])
 
 
 def test_what_a_model_does_to_itself_is_undone():

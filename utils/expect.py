@@ -87,23 +87,24 @@ def images(value: object, x: Tensor, eps: float) -> Tensor:
     words = f"|x_adv - x| <= {eps:g} in every pixel, and 0 <= x_adv <= 1"
     over = float((x_adv - x).abs().max()) - eps
     low, high = float(x_adv.min()), float(x_adv.max())
-    change = x_adv - x
+    up, down = float((x_adv - x).max()), float((x - x_adv).max())
+    small = max(-low, high) <= eps + 1e-5 and float(x.max()) > 2 * eps
     that(
-        (over <= 1e-5 and low >= -1e-5) or float(x_adv.abs().max()) > eps + 1e-5 or float(x.max()) <= 2 * eps,
+        not (small and (over > 1e-5 or low < -1e-5)),
         "this is a change of up to eps, and an image is asked: x and the change together",
         expected=words,
         got=f"{low:.4g} to {high:.4g}",
     )
-    for way, side, other in (("up", change, -change), ("down", -change, change)):
+    inside = low >= -1e-5 and high <= 1 + 1e-5
+    for way, far, other in (("up", up, down), ("down", down, up)):
         that(
-            not (low >= -1e-5 and high <= 1 + 1e-5 and float(side.max()) > eps + 1e-5 and eps > 0)
-            or not eps - 1e-5 <= float(other.max()) <= eps + 1e-5,
+            not (inside and eps > 0 and far > eps + 1e-5 and abs(other - eps) <= 1e-5),
             f"pixels left the eps-ball, but only {way}: the change is bounded on both sides",
             expected=words,
-            got=f"a pixel went {way} by {float(side.max()):.4g}",
+            got=f"a pixel went {way} by {far:.4g}",
         )
     that(
-        low >= -1e-5 and high <= 1 + 1e-5,
+        inside,
         "left [0, 1]: clamp the images after the step",
         expected=words,
         got=f"{low:.4g} to {high:.4g}",
@@ -180,7 +181,7 @@ def equal(
 
     Where they are not, the message also says how they come from the wanted ones, if that is plain.
     """
-    value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
+    value, wanted = torch.broadcast_tensors(*(torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted)))
     agree = ((value == wanted) | ((value - wanted).abs() <= atol)).double()
     if float(agree.mean()) < share:
         known = relation(value, wanted, atol)
