@@ -105,6 +105,14 @@ def has_value(source: str) -> bool:
 
 
 @each
+def test_a_students_checks_are_folded_to_the_line_that_names_them(stem):
+    for cell in read(LABS, stem).cells:
+        folded = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        named = cell.source.startswith(("# CHECK ", "# @title "))
+        assert cell.cell_type != "code" or folded == named, cell.source[:60]
+
+
+@each
 def test_no_graded_cell_ends_in_a_value(stem):
     """nbgrader takes a number there for points, and gives full credit for a tensor with a warning that it may not."""
     cells = [cell for cell in written(stem).cells if cell.cell_type == "code"]

@@ -22,6 +22,8 @@ from utils.fingerprint import ROOT, fingerprint
 
 CHALLENGES = ROOT / "challenges"
 SOURCES, SOLUTIONS, LABS = ROOT / "solutions" / "src", ROOT / "solutions", ROOT / "labs"
+# In JupyterLab a folded check keeps its first line, which names it. On Colab nothing would be left: there it is open.
+FOLDED_CHECK = {"jupyter": {"source_hidden": True}}
 
 
 def instructors(source: Path) -> NotebookNode:
@@ -59,6 +61,8 @@ def students(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source, cell.outputs, cell.execution_count = handed_out(cell.source), [], None
+            if is_check(cell.source):
+                cell.metadata |= FOLDED_CHECK
         else:
             cell.source = rubric.text_handed_out(cell.source)
     del notebook.metadata["fingerprint"], notebook.metadata["appearance"]

@@ -44,8 +44,8 @@ def relinked(text: str, page: str) -> str:
 
 
 def as_page(notebook: dict, page: str) -> dict:
-    """A notebook whose links lead to pages, each code cell with its id as an anchor, plumbing without its source, and
-    widgets that answer from what the lesson's run kept of them."""
+    """A notebook whose links lead to pages, each code cell with its id as an anchor, plumbing without its source, a
+    lab's checks behind a click, and widgets that answer from what the lesson's run kept of them."""
     cells, kept = [], grids(page)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
@@ -55,7 +55,7 @@ def as_page(notebook: dict, page: str) -> dict:
             cells.append(anchor | {"id": f"at-{cell['id']}"})
             hidden = cell["metadata"].get("jupyter", {})
             if hidden.get("source_hidden"):
-                cell["metadata"]["tags"] = ["remove-input"]
+                cell["metadata"]["tags"] = ["hide-input" if "nbgrader" in cell["metadata"] else "remove-input"]
             if hidden.get("outputs_hidden") and kept:  # until the reader has guessed, or opens it
                 cell["metadata"]["tags"] = ["hide-output"]
         for output in cell.get("outputs", []):
