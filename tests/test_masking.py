@@ -10,7 +10,7 @@ from torch import nn
 from same_code import definitions
 from utils import masking
 from utils.attacks import pgd
-from utils.data import load
+from utils.data import Split, load
 from utils.masking import (
     JPEG,
     Averaged,
@@ -24,7 +24,7 @@ from utils.masking import (
     Scramble,
     StraightThrough,
 )
-from utils.models import logits, predict, small_cnn
+from utils.models import logits, predict, resnet, small_cnn
 
 SHAPES = [(6, 1, 8, 8), (3, 3, 32, 32), (2, 1, 28, 28)]
 ALL = [Quantize, Median, JPEG, Noise, ResizeAndPad, Scramble]  # those that go before a model
@@ -157,6 +157,18 @@ def test_k_winners_replaces_every_relu_of_a_copy_also_deep_inside(model):
     winners = [m for m in swapped.modules() if isinstance(m, KWinners)]
     assert len(winners) == 2 and all(m.share == 0.2 for m in winners)
     assert not any(isinstance(m, nn.ReLU) for m in masking.k_winners(model).modules())
+
+
+def test_k_winners_let_no_other_number_through_a_residual_network():
+    """The last ReLU of a block, behind its shortcut, is one, too."""
+    data = load("digits")
+    photos = Split(torch.rand(4, 3, 32, 32), torch.arange(4))
+    swapped, shares = masking.k_winners(resnet(data._replace(train=photos), 8, (1, 1)), 0.1), []
+    for block in swapped.modules():
+        if type(block).__name__ == "Residual":
+            block.register_forward_hook(lambda _, inputs, out: shares.append((out != 0).double().mean()))
+    swapped(photos.x)
+    assert len(shares) == 2 and all(0 < share <= 0.11 for share in shares), shares
 
 
 def test_saturated_logits_keep_their_order_and_lose_their_gradient(model):

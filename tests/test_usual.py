@@ -1,13 +1,14 @@
-"""The model that lessons attack: on digits what `fit` makes of `small_cnn`, on photographs a residual network."""
+"""The models that lessons attack: on digits what `fit` makes of `small_cnn`, on photographs a residual network."""
 
 import pytest
 import torch
 from torch import nn
 
+from utils.adversarial import attacked
 from utils.data import Split, load
 from utils.models import logits, small_cnn
 from utils.training import fit
-from utils.usual import undefended
+from utils.usual import hardened, undefended
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,25 @@ def test_on_digits_it_is_what_fit_makes_of_the_small_network(digits):
     torch.manual_seed(0)
     ours = undefended(digits)
     assert torch.equal(logits(ours, digits.test.x), logits(theirs, digits.test.x))
+
+
+def test_on_digits_the_hardened_one_is_trained_as_in_lesson_03(digits):
+    torch.manual_seed(0)
+    theirs = fit(small_cnn(digits), digits.train, transform=attacked(digits.eps, steps=3, updates=200), updates=200)
+    torch.manual_seed(0)
+    ours = hardened(digits)
+    assert torch.equal(logits(ours, digits.test.x), logits(theirs, digits.test.x))
+
+
+def test_on_photographs_the_hardened_one_learns_from_attacked_images(digits, monkeypatch):
+    data, asked = photographs(digits, "gtsrb")._replace(eps=0.03), {}
+    monkeypatch.setattr("utils.usual.fit", lambda model, train, **how: asked.update(how, model=model))
+    hardened(data, epochs=2)
+    x, y = data.train.take(32)
+    found = asked["transform"](asked["model"], x, y)
+    loss = [torch.nn.functional.cross_entropy(asked["model"](images), y) for images in (x, found)]
+    assert 0.02 < (found - x).abs().max() <= 0.0301 and loss[1] > loss[0]
+    assert asked["updates"] == 2 * (256 // 64)
 
 
 def test_on_photographs_it_is_a_residual_network_that_has_learned(digits):

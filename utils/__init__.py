@@ -21,12 +21,12 @@
     scale         adversarial training of residual networks, on one processor or several
     photographs   TRADES for large networks, and the mask MeanSparse
     evaluation    rates with intervals, robust accuracy
+    usual         the models that lessons attack
     adversarial   training on attacked images
     masking       gradient masks, and the stand-ins that see through them
     distillation  defensive distillation
     smoothing     randomized smoothing and its certificates
     bounds        proofs by intervals, lines and Lipschitz constants
-    usual         the model that lessons attack
     attacks       one signature each
     training      one training loop
     layerwise     gradients of each example, layer by layer

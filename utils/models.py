@@ -84,9 +84,10 @@ class Residual(nn.Module):
         same = stride == 1 and channels == width
         around = () if same else (nn.Conv2d(channels, width, 1, stride, bias=False), nn.BatchNorm2d(width))
         self.shortcut = nn.Sequential(*around)
+        self.relu = nn.ReLU()
 
     def forward(self, x):
-        return torch.relu(self.body(x) + self.shortcut(x))
+        return self.relu(self.body(x) + self.shortcut(x))
 
 
 def resnet(data: Dataset, width: int = 64, blocks: tuple[int, ...] = (2, 2, 2, 2)) -> nn.Module:

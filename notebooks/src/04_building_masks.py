@@ -26,14 +26,15 @@ from utils.attacks import cross_entropy, margin
 from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, Trainings
-from utils.models import logits, predict, small_cnn
+from utils.models import logits, predict
 from utils.records import measured
 from utils.training import fit
+from utils.usual import undefended
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train)
+model = undefended(data)
 x, y = data.test.take(200)
 pgd = partial(attacks.pgd, steps=20, early_stop=False)  # cross-entropy, random start
 
@@ -449,7 +450,7 @@ surfaces(models, x[:1], y[:1], along=gradient_of(model, x[:1], y[:1]), eps=data.
 
 # %%
 torch.manual_seed(1)
-surrogate = fit(small_cnn(data), data.train)
+surrogate = undefended(data)
 x_moved = pgd(surrogate, x, y, eps=data.eps)
 for name, one in models.items():
     found = attacks.square(one, x, y, eps=data.eps, queries=300)
@@ -566,7 +567,7 @@ measured("the best mask is", best)
 rivals = {"best mask": [on[best]], "trained on attacks": []}
 for seed in range(3):
     torch.manual_seed(seed)
-    base = fit(small_cnn(data), data.train) if seed else model
+    base = undefended(data) if seed else model
     attacks_to_learn = attacked(data.eps, steps=3, updates=200)
     hardened = fit(deepcopy(base), data.train, transform=attacks_to_learn, updates=200)
     if seed:

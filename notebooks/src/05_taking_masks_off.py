@@ -24,14 +24,15 @@ from utils.claims import claim
 from utils.data import load
 from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Median, Quantize, Saturate, masked
-from utils.models import predict, small_cnn
+from utils.models import predict
 from utils.records import measured
 from utils.training import fit
+from utils.usual import undefended
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train)
+model = undefended(data)
 models = {"undefended": model} | masked(model, data)  # the eight of lesson 04
 x, y = data.test.take(200)
 

@@ -17,21 +17,20 @@ import torch
 from torch import nn
 
 from utils import attacks, plots, widgets
-from utils.adversarial import attacked
 from utils.checkup import examine, planted_found
 from utils.claims import claim
 from utils.data import load
 from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
 from utils.masking import JPEG, Averaged, Cooled, Median, Quantize, Saturate, StraightThrough, masked
-from utils.models import predict, small_cnn
+from utils.models import predict
 from utils.records import measured
-from utils.training import fit
+from utils.usual import hardened, undefended
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 torch.manual_seed(0)
-model = fit(small_cnn(data), data.train)
+model = undefended(data)
 fixed = ["quantised", "median", "JPEG", "saturated", "k winners", "scrambled"]  # those that draw no random numbers
 models = {"undefended": model} | masked(model, data, names=fixed)
 x, y = data.test.take(200)
@@ -201,12 +200,11 @@ plots.table(headline)
 # %%
 torch.manual_seed(0)
 start = perf_counter()
-base = fit(small_cnn(data), data.train)
+base = undefended(data)
 noisy = masked(base, data, names=["noise"])["noise"]
 cost_noisy = perf_counter() - start
-updates = 200 if len(data.train.y) < 10_000 else 1000
 start = perf_counter()
-robust = fit(small_cnn(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates)
+robust = hardened(data)
 cost_robust = perf_counter() - start
 measured("training", {"adversarial": cost_robust, "noise": cost_noisy}, "s")
 

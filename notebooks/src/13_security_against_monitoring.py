@@ -23,7 +23,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils import leakage, monitoring, plots, poisoning, widgets
-from utils.adversarial import attacked
 from utils.attacks import pgd, square, worst_case
 from utils.claims import claim
 from utils.data import Split, load
@@ -33,6 +32,7 @@ from utils.larger import larger
 from utils.models import logits, mlp, predict, small_cnn
 from utils.records import measured
 from utils.training import fit
+from utils.usual import hardened, undefended
 from utils.widgets.watch import SIDES, Case, Watch, timeline
 
 # %% [markdown]
@@ -40,11 +40,9 @@ from utils.widgets.watch import SIDES, Case, Watch, timeline
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
-updates = 200 if len(data.train.y) < 10_000 else 1000
 torch.manual_seed(0)
-plain = fit(small_cnn(data), data.train).requires_grad_(False)
-hardened = attacked(data.eps, steps=3, updates=updates)
-robust = fit(small_cnn(data), data.train, transform=hardened, updates=updates).requires_grad_(False)
+plain = undefended(data).requires_grad_(False)
+robust = hardened(data).requires_grad_(False)
 pool = data.test.take(1000)  # who sends nothing special sends these
 clean = accuracy(plain, pool)
 measured("right, as it is", clean)
@@ -393,6 +391,7 @@ measured(f"a copy from the {limit} answers of one account agrees", leakage.agree
 
 
 # %%
+updates = 200 if len(data.train.y) < 10_000 else 1000
 passing = passes["pushed"].nonzero()[:, 0][: len(zero) // 2]  # half of the images at least are left to judge by
 
 
