@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils import attacks, expect, plots
+from utils.adversarial import quickly_attacked
 from utils.data import load
 from utils.evaluation import accuracy
 from utils.models import mlp, predict
@@ -36,8 +37,8 @@ x, y = data.test
 def hardened(seed, updates=300):
     """A network that was trained on images attacked with 0.1."""
     torch.manual_seed(seed)
-    transform = lambda model, x, y: attacks.fgsm(model, x, y, eps=0.1)  # noqa: E731
-    return fit(mlp(data, width=64), data.train, updates=updates, transform=transform)
+    one_step = quickly_attacked(0.1, start=0, reach=1)
+    return fit(mlp(data, width=64), data.train, updates=updates, transform=one_step)
 
 
 model = hardened(0)
