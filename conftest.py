@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -179,14 +181,22 @@ def run_of(request):
     return cache(run)
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """What a class is graded or judged by: no processes are started for it."""
+@contextmanager
+def one_process() -> Iterator[None]:
+    """A class is graded or judged in this process: none is started for it, each with torch of its own."""
 
     def one_after_the_other(tasks, common, jobs, work):
         return ((file, work.do(work.make(task, common))) for file, task in tasks.items())
 
-    monkeypatch.setattr("grader.batch.grade_on_cores", one_after_the_other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grader.batch.grade_on_cores", one_after_the_other)
+        yield
+
+
+@pytest.fixture
+def in_this_process():
+    with one_process():
+        yield
 
 
 @pytest.fixture(scope="session")
