@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -67,34 +69,34 @@ def group(nodeid: str) -> str:
 
 
 SLOW = {  # not in `make quick`: notebooks, a browser, sandboxes, another environment, peers, or long; seconds
-    "test_site": 120,
-    "test_challenges": 110,
-    "test_browser": 105,
-    "test_grading_hostile": 105,
-    "test_checkup": 95,
-    "test_scale": 55,
-    "test_controls": 50,
-    "test_elsewhere": 48,
-    "test_audit": 46,
-    "test_strange_models": 45,
-    "test_grading": 42,
-    "test_grading_labs": 40,
-    "test_grading_cluster": 35,
+    "test_browser": 150,
+    "test_site": 130,
+    "test_challenges": 95,
+    "test_checkup": 80,
+    "test_grading_labs": 75,
+    "test_audit": 70,
+    "test_scale": 65,
+    "test_grading_hostile": 58,
+    "test_elsewhere": 41,
+    "test_strange_models": 35,
+    "test_grading": 34,
+    "test_peers": 32,
     "test_widgets_colab": 30,
+    "test_reading": 29,
+    "test_controls": 28,
     "test_playground": 27,
-    "test_peers": 27,
     "test_processors": 25,
+    "test_slides": 23,
     "test_gradescope": 22,
-    "test_doors": 20,
-    "test_slides": 18,
-    "test_reading": 16,
-    "test_wheel": 15,
+    "test_grading_cluster": 21,
+    "test_doors": 17,
+    "test_sample_class": 17,
     "test_labs": 15,  # for each lab
-    "test_by_hand": 12,
-    "test_sample_class": 12,
+    "test_wheel": 14,
+    "test_by_hand": 14,
     "test_curtain": 10,
-    "test_build": 10,
-    "test_grading_unlucky": 7,
+    "test_build": 9,
+    "test_grading_unlucky": 8,
     "test_at_scale": 6,
     "test_earlier": 5,
     "test_expect": 5,
@@ -179,14 +181,22 @@ def run_of(request):
     return cache(run)
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """What a class is graded or judged by: no processes are started for it."""
+@contextmanager
+def one_process() -> Iterator[None]:
+    """A class is graded or judged in this process: none is started for it, each with torch of its own."""
 
     def one_after_the_other(tasks, common, jobs, work):
         return ((file, work.do(work.make(task, common))) for file, task in tasks.items())
 
-    monkeypatch.setattr("grader.batch.grade_on_cores", one_after_the_other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("grader.batch.grade_on_cores", one_after_the_other)
+        yield
+
+
+@pytest.fixture
+def in_this_process():
+    with one_process():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -45,10 +45,10 @@ AT_REST = """() => Promise.allSettled(document.getAnimations()
     .filter(each => each.effect.getComputedTiming().endTime < Infinity).map(each => each.finished))"""
 
 
-def asked_axe(page: Page, selector: str | None = None) -> dict:
+def asked_axe(page: Page, selector: str | None = None, **options) -> dict:
     """What axe tells of the page, or of a part of it, against WCAG 2.1 AA."""
     page.evaluate(AT_REST)
-    return Axe().run(page, context=selector, options={"runOnly": WCAG}).response
+    return Axe().run(page, context=selector, options={"runOnly": WCAG} | options).response
 
 
 def found(told: dict) -> list[str]:
@@ -64,8 +64,8 @@ def barriers(page: Page) -> list[str]:
     return found(told)
 
 
-def barriers_within(page: Page, selector: str) -> list[str]:
+def barriers_within(page: Page, selector: str, **options) -> list[str]:
     """What axe finds in parts of a page against WCAG 2.1 AA. It must have passed something there."""
-    told = asked_axe(page, selector)
+    told = asked_axe(page, selector, resultTypes=["violations"], **options)  # of what passes, the rules alone
     assert told["passes"], "axe has seen nothing"
     return found(told)

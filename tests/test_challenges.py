@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from conftest import needs_browser
+from conftest import needs_browser, one_process
 from grader.__main__ import main
 from grader.challenges import break_it, defend_it, entry, frame, networks
 from grader.challenges.attack_or_drift import ATTACK_OR_DRIFT
@@ -52,18 +52,19 @@ def attack(body: str) -> bytes:
 
 
 SQUARE = "return square(model, x, y, eps=eps, queries=200)"
+STEPS = "return pgd(model, x, y, eps=eps, steps=20)"
 CLASS = {  # the honest from the best down, and then those that do not count
     "anna/square.ipynb": attack(SQUARE),
     "anna/nothing.ipynb": attack("return x"),
     "ben.ipynb": attack("return pgd(model, x, y, eps=eps, steps=20, loss=margin)"),
-    "chloe.ipynb": attack("return pgd(model, x, y, eps=eps, steps=20)"),
+    "chloe.ipynb": attack(STEPS),
     "dan.ipynb": attack("return pgd(model, x, y, eps=eps, steps=1, step=eps)"),
     "eve.ipynb": attack("return (x + eps * torch.randn_like(x).sign()).clamp(0, 1)"),
     "fay.ipynb": attack("return 1 / 0"),
     "gus.ipynb": attack("many = x.repeat(10, 1, 1, 1)\nwhile True: model(many)"),
     "far.ipynb": attack("return (x + 3 * eps * torch.randn_like(x).sign()).clamp(0, 1)"),
-    "clock.ipynb": attack("if time.time() % 2 > 1: return x\n" + SQUARE),
-    "thief.ipynb": attack("glob.glob('/*/*.safetensors')\n" + SQUARE),
+    "clock.ipynb": attack("if time.time() % 2 > 1: return x\n" + STEPS),
+    "thief.ipynb": attack("glob.glob('/*/*.safetensors')\n" + STEPS),
     "readme.txt": b"no entry",
 }
 AGAINST = {"far": "away from x", "clock": "reads the clock", "thief": "reads outside of its folder"}
@@ -83,10 +84,11 @@ def table(file: Path) -> dict[str, dict]:
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory) -> Path:
-    """The class's board, with the private part drawn."""
+    """The class's board, with the private part drawn. Other tests judge in several processes."""
     folder = tmp_path_factory.mktemp("challenge")
     source = handed_in(folder / "in", CLASS)
-    main(["challenge", "break_it", "--from", str(source), "--to", str(folder / "board"), "--key", "k", "--final"])
+    with one_process():
+        main(["challenge", "break_it", "--from", str(source), "--to", str(folder / "board"), "--key", "k", "--final"])
     return folder / "board"
 
 
@@ -284,11 +286,11 @@ def test_a_gradient_is_of_the_draw_that_was_answered_and_draws_are_the_same_agai
 def play(
     body: str, model=None, budget: int = 10_000, before: str = "", name: str = "attack"
 ) -> tuple[object, Oracle, list]:
-    """What an attack returns, the oracle that it asked, and what went wrong."""
+    """What an attack returns, the oracle that it asked, and what went wrong. A busy machine is slow, not wrong."""
     x, y = shown()
     oracle = Oracle(model or network(), (1, 8, 8), budget, seed=3)
     lines = "\n".join(f"    {line}" for line in body.splitlines())
-    with Played(code_entry(GIVEN, before, f"def attack(model, x, y, *, eps):\n{lines}"), 0) as played:
+    with Played(code_entry(GIVEN, before, f"def attack(model, x, y, *, eps):\n{lines}"), 0, call=60) as played:
         found = played.answer(name, oracle, oracle, x, y, eps=0.15)
         return found, oracle, played.problems
 

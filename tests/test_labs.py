@@ -4,8 +4,6 @@ import ast
 import re
 from copy import deepcopy
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
@@ -14,7 +12,7 @@ import torch
 from grader.grade import given_names, load_lab, run_check
 from grader.lab import HIDDEN, SOLUTION, bound, handed_out, is_exercise
 from grader.reports import write_reports
-from grader.result import make_result, read_result, write_result
+from grader.result import Result, make_result, read_result, write_result
 from labs import LABS, SOLUTIONS, SOURCES, instructors, students, tries
 from tiny_lab import RUBRIC, STUB, WRITTEN_SOURCE
 from utils import expect
@@ -164,20 +162,15 @@ class Plain:
 
 
 @cache
-def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
-    """The results of the checks of an exercise for another answer to it. The score below needs each once more.
-
-    Each goes the way that a class's results go: into its file, and from there into all reports.
-    """
+def judged(stem: str, exercise: str, source: str, seed: int = 7) -> Result:
+    """The result of another answer to an exercise. The score and the reports below need each once more."""
     lab, session = load_lab(content(stem)), Plain(stem, exercise, source)
     found = [run_check(check, session, fresh(stem), seed) for check in lab.checks if exercise in check.names]
-    result = make_result(lab, found, student=exercise, id="1", file=f"{exercise}.ipynb")
-    with TemporaryDirectory() as folder:
-        write_result(Path(folder, "result.json"), result)
-        kept = read_result(Path(folder, "result.json"))
-        assert kept == result
-        write_reports([kept], [], Path(folder), lab.title)
-    return kept["checks"]
+    return make_result(lab, found, student=exercise, id="1", file=f"{exercise}.ipynb")
+
+
+def verdict(stem: str, exercise: str, source: str, seed: int = 7) -> list[dict]:
+    return judged(stem, exercise, source, seed)["checks"]
 
 
 def others(kind: str) -> list:
@@ -228,3 +221,19 @@ def test_each_exercise_has_its_mutants(stem, capsys):
     with capsys.disabled():
         print(f"\n{stem}: mutation score {dead}/{len(wrong)}", end=" ")
     assert dead == len(wrong)
+
+
+@each
+def test_what_is_found_in_each_answer_goes_into_its_file_and_all_reports(stem, tmp_path):
+    """As a class's results do: those of all answers to an exercise, as if each were a student's."""
+    lab, classes = load_lab(content(stem)), {}
+    for kind, exercise, what, source in tries(stem):
+        for seed in seeds(source) if kind == "RIGHT" else [7]:
+            students = classes.setdefault(exercise, [])
+            result = judged(stem, exercise, source, seed) | {"student": f"{what} {seed}", "id": f"{len(students)}"}
+            write_result(tmp_path / "result.json", result)
+            kept = read_result(tmp_path / "result.json")
+            assert kept == result, what
+            students.append(kept)
+    for students in classes.values():
+        write_reports(students, [], tmp_path, lab.title)
