@@ -69,6 +69,18 @@ def test_a_mistake_is_named_only_where_the_answer_is_wrong():
     assert (told.value.expected, told.value.got) == ("one", "0.5")
 
 
+def test_several_results_of_one_mistake_share_its_message():
+    several = {"one of two": [4.0, 5.0, torch.ones(2)], "a pair": (1, 2), "nearer": 5.001}
+    for value in (4, 5, torch.ones(2)):
+        with pytest.raises(Unmet, match="one of two"):
+            expect.none_of(value, torch.as_tensor(value) + 1, several, atol=0.01)
+    with pytest.raises(Unmet, match="nearer"):
+        expect.none_of(5.002, 3, several, atol=0.01)
+    with pytest.raises(Unmet, match="a pair"):
+        expect.none_of(torch.tensor([1.0, 2.0]), torch.zeros(2), several)
+    expect.none_of(6, 3, several)
+
+
 def test_reports_that_deserve_different_words_are_asked_about():
     looks = {"A": "who?", "B": "when?", "C": "where?"}
     expect.apart({"A": "x", "B": "y", "C": "z"}, looks, "xyz")

@@ -242,22 +242,25 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
 def none_of(
     value: Tensor | float,
     wanted: Tensor | float,
-    mistakes: dict[str, Tensor | float],
+    mistakes: dict[str, Tensor | float | tuple | list],
     *,
     expected: str = "",
     atol: float = 1e-5,
 ) -> None:
     """Raise `Unmet` with the name of the mistake whose result the answer is: `mistakes` holds {message: what it gives}.
 
+    A list holds several results that get the same message; a result of several numbers is a tensor or a tuple.
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
     value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
-        others = {what: torch.as_tensor(other, dtype=torch.float64) for what, other in mistakes.items()}
-        others = {what: other for what, other in others.items() if other.shape == value.shape}
-        alike = {what: other for what, other in others.items() if torch.allclose(value, other, rtol=0, atol=atol)}
-        nearest = min(alike, key=lambda what: float((value - alike[what]).abs().max()), default="")
-        that(not alike, nearest, expected=expected, got=value)
+        far = {}
+        for what, others in mistakes.items():
+            for other in others if isinstance(others, list) else [others]:
+                other = torch.as_tensor(other, dtype=torch.float64)
+                if other.shape == value.shape and torch.allclose(value, other, rtol=0, atol=atol):
+                    far[what] = min(far.get(what, math.inf), float((value - other).abs().max()))
+        that(not far, min(far, key=far.get, default=""), expected=expected, got=value)
 
 
 def few_left(
