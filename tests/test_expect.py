@@ -317,3 +317,12 @@ def test_one_number_in_place_of_several_is_told_as_that():
         with pytest.raises(expect.Unmet, match="not these") as caught:
             expect.equal(one, several, "not these")
         assert "number 0 is 2, not 1" in caught.value.got
+
+
+@pytest.mark.parametrize(
+    ("alarms", "words"), [(1, "the threshold is higher than need be"), (5, "not what keeps them late")]
+)
+def test_why_alarms_are_late(alarms, words):
+    times = torch.tensor([7] * alarms + [-1] * (100 - alarms))
+    said = expect.why_late(times, 8, "a change")
+    assert said.startswith(f"{alarms} of 100 streams without a change have an alarm") and words in said

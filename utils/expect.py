@@ -363,6 +363,24 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     return ""
 
 
+def why_late(times: Tensor, may: int, what: str) -> str:
+    """Why a detector's alarms come late, in words, from `times` on streams without `what`: -1 where there is none.
+
+    may  how many of these streams may have an alarm
+    """
+    false = int((times >= 0).sum())
+    told = f"{false} of {len(times)} streams without {what} have an alarm"
+    if 2 * false < may:
+        return (
+            f"{told}, and {may} may: the threshold is higher than need be, or what it is compared with rises without "
+            f"{what}, too: is more than the usual rate taken off?"
+        )
+    return (
+        f"{told} already, so the threshold is not what keeps them late: does that which it is compared with forget "
+        f"what is usual, wander far without {what}, or rise slowly with one?"
+    )
+
+
 def leaves_arguments(function, *args, **kwargs) -> object:
     """Call the function; its tensors and models must be afterwards as they were. Returns its result."""
     before = snapshot([args, kwargs])
