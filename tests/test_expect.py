@@ -69,6 +69,18 @@ def test_a_mistake_is_named_only_where_the_answer_is_wrong():
     assert (told.value.expected, told.value.got) == ("one", "0.5")
 
 
+def test_several_results_of_one_mistake_share_its_message():
+    several = {"one of two": [4.0, 5.0, torch.ones(2)], "a pair": (1, 2), "nearer": 5.001}
+    for value in (4, 5, torch.ones(2)):
+        with pytest.raises(Unmet, match="one of two"):
+            expect.none_of(value, torch.as_tensor(value) + 1, several, atol=0.01)
+    with pytest.raises(Unmet, match="nearer"):
+        expect.none_of(5.002, 3, several, atol=0.01)
+    with pytest.raises(Unmet, match="a pair"):
+        expect.none_of(torch.tensor([1.0, 2.0]), torch.zeros(2), several)
+    expect.none_of(6, 3, several)
+
+
 def test_reports_that_deserve_different_words_are_asked_about():
     looks = {"A": "who?", "B": "when?", "C": "where?"}
     expect.apart({"A": "x", "B": "y", "C": "z"}, looks, "xyz")
@@ -305,3 +317,12 @@ def test_one_number_in_place_of_several_is_told_as_that():
         with pytest.raises(expect.Unmet, match="not these") as caught:
             expect.equal(one, several, "not these")
         assert "number 0 is 2, not 1" in caught.value.got
+
+
+@pytest.mark.parametrize(
+    ("alarms", "words"), [(1, "the threshold is higher than need be"), (5, "not what keeps them late")]
+)
+def test_why_alarms_are_late(alarms, words):
+    times = torch.tensor([7] * alarms + [-1] * (100 - alarms))
+    said = expect.why_late(times, 8, "a change")
+    assert said.startswith(f"{alarms} of 100 streams without a change have an alarm") and words in said

@@ -242,22 +242,25 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
 def none_of(
     value: Tensor | float,
     wanted: Tensor | float,
-    mistakes: dict[str, Tensor | float],
+    mistakes: dict[str, Tensor | float | tuple | list],
     *,
     expected: str = "",
     atol: float = 1e-5,
 ) -> None:
     """Raise `Unmet` with the name of the mistake whose result the answer is: `mistakes` holds {message: what it gives}.
 
+    A list holds several results that get the same message; a result of several numbers is a tensor or a tuple.
     Only where the answer is not what is wanted: on some inputs a mistake changes nothing.
     """
     value, wanted = (torch.as_tensor(part, dtype=torch.float64) for part in (value, wanted))
     if not torch.allclose(value, wanted, rtol=0, atol=atol):
-        others = {what: torch.as_tensor(other, dtype=torch.float64) for what, other in mistakes.items()}
-        others = {what: other for what, other in others.items() if other.shape == value.shape}
-        alike = {what: other for what, other in others.items() if torch.allclose(value, other, rtol=0, atol=atol)}
-        nearest = min(alike, key=lambda what: float((value - alike[what]).abs().max()), default="")
-        that(not alike, nearest, expected=expected, got=value)
+        far = {}
+        for what, others in mistakes.items():
+            for other in others if isinstance(others, list) else [others]:
+                other = torch.as_tensor(other, dtype=torch.float64)
+                if other.shape == value.shape and torch.allclose(value, other, rtol=0, atol=atol):
+                    far[what] = min(far.get(what, math.inf), float((value - other).abs().max()))
+        that(not far, min(far, key=far.get, default=""), expected=expected, got=value)
 
 
 def few_left(
@@ -358,6 +361,24 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
             "take several steps, shorter than eps, and look at the gradient anew where each of them has come to"
         )
     return ""
+
+
+def why_late(times: Tensor, may: int, what: str) -> str:
+    """Why a detector's alarms come late, in words, from `times` on streams without `what`: -1 where there is none.
+
+    may  how many of these streams may have an alarm
+    """
+    false = int((times >= 0).sum())
+    told = f"{false} of {len(times)} streams without {what} have an alarm"
+    if 2 * false < may:
+        return (
+            f"{told}, and {may} may: the threshold is higher than need be, or what it is compared with rises without "
+            f"{what}, too: is more than the usual rate taken off?"
+        )
+    return (
+        f"{told} already, so the threshold is not what keeps them late: does that which it is compared with forget "
+        f"what is usual, wander far without {what}, or rise slowly with one?"
+    )
 
 
 def leaves_arguments(function, *args, **kwargs) -> object:

@@ -288,7 +288,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: one place for all texts -> a better replacement
+# WRONG replace_one: one place for all texts -> a text alone gets another
 def replace_one(model, x, y, choices):
     def margin(texts):
         answer = model(texts)
@@ -424,7 +424,7 @@ def may_change(k, n, length, keep, failure_prob):
     return sum(bool(low - stats.hypergeom.sf(0, length, r, keep) > 0.5) for r in range(length + 1)) - 1
 
 
-# WRONG may_change: the share of the votes, without a bound -> takes the share of the votes for the true one
+# WRONG may_change: the share of the votes, without a bound -> exact lower bound
 def may_change(k, n, length, keep, failure_prob):
     certain = -1
     for changes in range(length + 1):
@@ -433,7 +433,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: words drawn with replacement -> words are drawn as if one might be kept twice
+# WRONG may_change: words drawn with replacement -> of one changed word
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -443,7 +443,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: counts the hidden words instead of those kept -> the changed words must not be among those *kept*
+# WRONG may_change: counts the hidden words instead of those kept -> one copy in a hundred
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -453,7 +453,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: as if only one word was kept -> one word is kept here
+# WRONG may_change: as if only one word was kept -> of one changed word
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -463,7 +463,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: a copy with a changed word counts twice -> copies with a changed word count twice
+# WRONG may_change: a copy with a changed word counts twice -> loses one copy in a hundred
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -473,7 +473,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: the lost copies are shared by both classes -> copies with a changed word count half
+# WRONG may_change: the lost copies are shared by both classes -> loses one copy in a hundred
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     certain = -1
@@ -483,7 +483,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: half of failure_prob, for two sides -> half of failure_prob was spent
+# WRONG may_change: half of failure_prob, for two sides -> all of failure_prob
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob / 2)) if k else 0.0
     certain = -1
@@ -493,7 +493,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: the first number that is not certain -> the first number that is *not* certain
+# WRONG may_change: the first number that is not certain -> *more* than half
 def may_change(k, n, length, keep, failure_prob):
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
     for changes in range(length + 1):
@@ -741,7 +741,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG may_change: what is left is the product of share and ratio, as if votes were lost evenly -> every copy with
+# WRONG may_change: what is left is the product of share and ratio, as if votes were lost evenly -> nothing is multiplied
 def may_change(k, n, length, keep, failure_prob):
     p = special.betaincinv(k, n - k + 1.0, failure_prob) if k else 0.0
     best = -1
@@ -903,7 +903,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG may_change: as many words are hidden as should be kept -> the changed words must not be among those *kept*
+# WRONG may_change: as many words are hidden as should be kept -> 84 of these|one copy in a hundred
 def may_change(k, n, length, keep, failure_prob):
     """How many words may become any others; -1 if not even none."""
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
@@ -915,7 +915,7 @@ def may_change(k, n, length, keep, failure_prob):
     return certain
 
 
-# WRONG may_change: the share times the ratio -> what is left is a product here
+# WRONG may_change: the share times the ratio -> nothing is multiplied
 def may_change(k, n, length, keep, failure_prob):
     """How many words may become any others; -1 if not even none."""
     share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
@@ -962,3 +962,59 @@ def my_sticker(model, texture, label):
     worn[:3, place, place] = paint.detach()
     worn[3, place, place] = 1 - worn[3, place, place]
     return worn
+
+
+# WRONG may_change: begins at the number of words kept -> of one changed word
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k, n - k + 1.0, failure_prob)) if k else 0.0
+    ratio = [math.comb(length - r, keep) / math.comb(length, keep) for r in range(length + 1)]
+    return max((r for r in range(keep, length + 1) if share - 1 + ratio[r] > 0.5), default=-1)
+
+
+# WRONG may_change: the bound is that of one vote more -> exact lower bound
+def may_change(k, n, length, keep, failure_prob):
+    share = float(special.betaincinv(k + 1, max(n - k, 0.001), failure_prob)) if k else 0.0
+    ratio = [math.comb(length - r, keep) / math.comb(length, keep) for r in range(length + 1)]
+    return max((r for r in range(length + 1) if share - 1 + ratio[r] > 0.5), default=-1)
+
+
+# WRONG project: one channel for all rows -> depends on the other rows
+def project(new, old, reach):
+    found = old.clone()
+    for i, least in ((0, (old[:, 0] - reach[0]).clamp_min(0)), (3, old[:, 3])):
+        low, high = least.ceil(), (old[:, i] + reach[i]).floor()
+        found[:, i] = torch.minimum(torch.maximum(new[:, i].round(), low), high)
+    wish = torch.where((reach[5:] >= 1) | (old[:, 5:] == 1), new[:, 5:], -9.0)
+    best = wish.argmax(1)
+    best[0] = wish.sum(0).argmax() if len(wish) > 1 else best[0]
+    found[:, 5:] = F.one_hot(best, 3).float()
+    found[:, 2] = found[:, 0] + found[:, 1]
+    return found
+
+
+# WRONG project: the reach of another column -> goes farther than its reach
+def project(new, old, reach):
+    found = old.clone()
+    for i, least in ((0, (old[:, 0] - reach[0]).clamp_min(0)), (3, old[:, 3])):
+        low, high = least.ceil(), (old[:, i] + reach[0]).floor()
+        found[:, i] = torch.minimum(torch.maximum(new[:, i].round(), low), high)
+    wish = torch.where((reach[5:] >= 1) | (old[:, 5:] == 1), new[:, 5:], -9.0)
+    found[:, 5:] = F.one_hot(wish.argmax(1), 3).float()
+    found[:, 2] = found[:, 0] + found[:, 1]
+    return found
+
+
+# WRONG replace_one: the first replacement that helps is kept -> whose word at place
+def replace_one(model, x, y, choices):
+    def margin(text):
+        answer = model(text)
+        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
+
+    found, least = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            better = (margin(one) > least) & (found == x).all(1)
+            found[better] = one[better]
+    return found

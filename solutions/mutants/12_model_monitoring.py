@@ -22,7 +22,7 @@ def psi(reference, now, bins):
     return total
 
 
-# WRONG psi: bins from the new sample -> equal shares of *now*
+# WRONG psi: bins from the new sample -> meet in the middle
 def psi(reference, now, bins):
     cuts = now.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -30,7 +30,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: bins from both -> equal shares of both
+# WRONG psi: bins from both -> meet in the middle
 def psi(reference, now, bins):
     cuts = torch.cat([reference, now]).quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -38,7 +38,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: bins of equal width -> equally wide
+# WRONG psi: bins of equal width -> meet in the middle
 def psi(reference, now, bins):
     cuts = torch.linspace(float(reference.min()), float(reference.max()), bins + 1)[1:-1]
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -46,14 +46,14 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: nothing added -> a tiny number was added
+# WRONG psi: nothing added -> half an example in each
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: a whole example added -> a whole example
+# WRONG psi: a whole example added -> half an example in each
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 1 for s in (reference, now))
@@ -61,7 +61,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: empty bins only -> a tiny number was added
+# WRONG psi: empty bins only -> half an example in each
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
@@ -69,21 +69,21 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: counts, not shares -> these are counts
+# WRONG psi: counts, not shares -> the shares 1/2 and 1/2
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: the shares do not add up to 1 -> more than 1
+# WRONG psi: the shares do not add up to 1 -> 2.5 / 3
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = ((torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5) / len(s) for s in (reference, now))
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: the divergence of one from the other -> its factor is q - p
+# WRONG psi: the divergence of one from the other -> the sum is
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -107,7 +107,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log2()).sum()
 
 
-# WRONG psi: a mean over the bins -> a mean over the bins
+# WRONG psi: a mean over the bins -> half of the one
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -115,7 +115,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).mean()
 
 
-# WRONG psi: a value that equals a cut lies above it -> equal a cut lie above
+# WRONG psi: a value that equals a cut lies above it -> equals a cut lies below
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] >= cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
@@ -123,7 +123,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: one bin too few -> there is one bin fewer than was asked
+# WRONG psi: one bin too few -> a cut between them
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins - 1) + 0.5 for s in (reference, now))
@@ -208,7 +208,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: one side only -> the difference of the means is taken with its sign
+# WRONG permutation_p: one side only -> a distance has no sign
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), float(b.mean() - a.mean()), 1
     for _ in range(permutations):
@@ -639,7 +639,7 @@ def alarms(p, level):
     return answer
 
 
-# WRONG detect: begins at a time at which it expects the change -> its time is drawn
+# WRONG detect: begins at a time at which it expects the change -> a hundred later
 def detect(calm, streams):
     out = []
     for s in streams:
@@ -751,7 +751,7 @@ def permutation_p(a, b, permutations):
     return float((1 + hits) / (1 + permutations))
 
 
-# WRONG psi: one cut too many -> there is one bin more than was asked
+# WRONG psi: one cut too many -> as many bins as asked
 def psi(reference, now, bins):
     """Population stability index of one feature, in bins of equal shares of the reference."""
     cuts = reference.quantile(torch.linspace(0, 1, bins + 2)[1:-1].to(reference))
@@ -763,7 +763,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: a thousandth in place of a half -> a tiny number was added
+# WRONG psi: a thousandth in place of a half -> half an example in each
 def psi(reference, now, bins):
     """Population stability index of one feature, in bins of equal shares of the reference."""
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1].to(reference))
@@ -845,3 +845,51 @@ def detect(calm, streams):
 
     there = heights(streams) > heights(calm).amax(1).quantile(0.97)
     return torch.where(there.any(1), there.int().argmax(1), -1)
+
+
+# WRONG psi: one term of the sum is lost -> the sum is 1/4 log(3/2)
+def psi(reference, now, bins):
+    cuts = torch.quantile(reference, torch.linspace(0, 1, bins + 1)[1:-1])
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log())[:-1].sum()
+
+
+# WRONG psi: cuts at values of the reference -> meet in the middle
+def psi(reference, now, bins):
+    cuts = reference.sort().values[torch.arange(1, bins) * len(reference) // bins]
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG psi: the reference's shares are taken for equal -> not taken for equal
+def psi(reference, now, bins):
+    cuts = torch.quantile(reference, torch.linspace(0, 1, bins + 1)[1:-1])
+    q = torch.bincount((now[:, None] > cuts).sum(1), minlength=bins) + 0.5
+    p, q = torch.full((bins,), 1 / bins), q / q.sum()
+    return ((q - p) * (q / p).log()).sum()
+
+
+# WRONG permutation_p: only the first group is drawn anew -> one split of four
+def permutation_p(a, b, permutations):
+    pile, n, count = torch.cat([a, b]), len(a), 1
+    observed = (a.mean() - b.mean()).abs()
+    for _ in range(permutations):
+        pile[:n] = a[torch.randint(n, (n,))]
+        count += int((pile[:n].mean() - pile[n:].mean()).abs() >= observed - 1e-6)
+    return count / (1 + permutations)
+
+
+# WRONG alarms: the level is written down -> the level is the one that is given
+def alarms(p, level):
+    ordered, order = p.sort()
+    passes = (ordered <= 0.05 / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    return torch.zeros(len(p), dtype=torch.bool).scatter(0, order, passes)
+
+
+# WRONG alarms: true where there is none -> True is an alarm
+def alarms(p, level):
+    ordered, order = p.sort()
+    passes = (ordered <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    return ~torch.zeros(len(p), dtype=torch.bool).scatter(0, order, passes)

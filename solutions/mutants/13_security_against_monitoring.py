@@ -21,21 +21,21 @@ def judged(alarms, changes, length):
     return np.sum(a < c), np.sum(true), np.median((a - c)[true]) if true.any() else np.inf
 
 
-# WRONG judged: the delay counts from 0 -> from the change|own to count from|delay of 0
+# WRONG judged: the delay counts from 0 -> alarms 10, 12 and 31
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     delay = float(alarms[caught].double().median()) if caught.any() else math.inf
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: every alarm is a detection -> a stream without an alarm counts as caught
+# WRONG judged: every alarm is a detection -> no catch: how many are caught
 def judged(alarms, changes, length):
     caught = alarms < length
     delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: early alarms count as caught at once -> an early alarm is a false one
+# WRONG judged: early alarms count as caught at once -> is false, and no catch: how many are false
 def judged(alarms, changes, length):
     caught = alarms < length
     delay = float((alarms - changes).clamp_min(0)[caught].double().median()) if caught.any() else math.inf
@@ -64,7 +64,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: the mean delay -> this is the mean of the delays
+# WRONG judged: the mean delay -> their median delay
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     delay = float((alarms - changes)[caught].double().mean()) if caught.any() else math.inf
@@ -78,7 +78,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: missed changes count with the longest delay -> has no delay|no success
+# WRONG judged: missed changes count with the longest delay -> have no delay
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     late = (alarms - changes)[(alarms >= changes)]
@@ -147,7 +147,7 @@ def first_look(p, level):
     return int(looks[-1]) if len(looks) else -1
 
 
-# WRONG first_look: the place in the flat table -> alarm there|not which signal|first alarm was asked
+# WRONG first_look: the place in the flat table -> a place in the table's numbers
 def first_look(p, level):
     there = (p <= level / p.numel()).flatten()
     return int(there.int().argmax()) if there.any() else -1
@@ -236,7 +236,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: a query is its own neighbour -> none before it
+# WRONG own_nearest: a query is its own neighbour -> no neighbour of itself
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -254,7 +254,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: 0 for a first query -> infinity
+# WRONG own_nearest: 0 for a first query -> infinite
 def own_nearest(senders, queries, window):
     answer = []
     for i in range(len(senders)):
@@ -816,7 +816,7 @@ def judged(alarms, changes, length):
     return int((alarms < changes).sum()), int(hit.sum()), med
 
 
-# WRONG judged: 0 where nothing is caught -> median is infinite
+# WRONG judged: 0 where nothing is caught -> their median delay
 def judged(alarms, changes, length):
     hit = (alarms >= changes) & (alarms < length)
     d = sorted((alarms - changes)[hit].tolist())

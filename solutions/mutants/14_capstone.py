@@ -17,13 +17,13 @@ def least_eps(right, guesses, failure_prob):
     return max(0.0, math.log(share / (1 - share)))
 
 
-# WRONG least_eps: the share itself -> share itself|chance may have helped
+# WRONG least_eps: the share itself -> has probability q itself
 def least_eps(right, guesses, failure_prob):
     share = min(right / guesses, 0.999)
     return max(0.0, math.log(share / (1 - share))) if share > 0.5 else 0.0
 
 
-# WRONG least_eps: more than, not at least -> so many or more|20 of 20
+# WRONG least_eps: more than, not at least -> *or more*|q itself
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while eps < 12 and stats.binom.sf(right, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -31,7 +31,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: exactly so many -> exactly|so many or more|half of the guesses
+# WRONG least_eps: exactly so many -> *or more*
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     if right < guesses and right <= guesses / 2:
@@ -41,7 +41,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: both ends -> half of failure_prob was spent
+# WRONG least_eps: both ends -> all of failure_prob
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while 2 * stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -49,7 +49,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: always at 5 % -> failure_prob of 0.05
+# WRONG least_eps: always at 5 % -> all of failure_prob
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= 0.05:
@@ -73,7 +73,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: q is taken for exp(eps) / 2 -> another|20 of 20
+# WRONG least_eps: q is taken for exp(eps) / 2 -> e^eps / (1 + e^eps)
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while eps < 12 and stats.binom.sf(right - 1, guesses, min(math.exp(eps + 0.005) / 2, 1)) <= failure_prob:
@@ -260,7 +260,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return [max(rates, key=rates.get)] if rates else []
 
 
-# WRONG choose: the best first -> order is by cost|another list
+# WRONG choose: the best first -> in another order
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
@@ -296,7 +296,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return sorted(level, key=lambda n: offers[n]["answer"])
 
 
-# WRONG choose: of equal answers the dearest training -> cheapest training comes first|another list
+# WRONG choose: of equal answers the dearest training -> in another order
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {
@@ -382,7 +382,7 @@ def judge(claimed, k, n, bound=False):
     return "open" if bound or ci.low < claimed else "holds"
 
 
-# WRONG least_eps: half of failure_prob, as for two sides -> half of failure_prob
+# WRONG least_eps: half of failure_prob, as for two sides -> all of failure_prob
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(failure_prob / 2, right, guesses - right + 1) if right else 0.0
     return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
@@ -394,7 +394,7 @@ def least_eps(right, guesses, failure_prob):
     return math.floor(10 * max(0.0, math.log(p / (1 - p)))) / 10 if p > 0 else 0.0
 
 
-# WRONG least_eps: 1 - e^-eps / 2 is taken for the coin -> another coin
+# WRONG least_eps: 1 - e^-eps / 2 is taken for the coin -> e^eps / (1 + e^eps)
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(failure_prob, right, guesses - right + 1) if right else 0.0
     return max(0.0, -math.log(2 * (1 - p))) if p > 0.5 else 0.0
@@ -440,13 +440,13 @@ def choose(offers, attacker, accuracy, training, answer):
     return tuple(out)
 
 
-# WRONG least_eps: failure_prob of 5 %, always -> failure_prob of 0.05
+# WRONG least_eps: failure_prob of 5 %, always -> all of failure_prob
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(0.05, right, guesses - right + 1) if right else 0.0
     return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
 
 
-# WRONG least_eps: the coin gets worse as epsilon grows -> the coin gets better as epsilon grows
+# WRONG least_eps: the coin gets worse as epsilon grows -> has probability q itself
 def least_eps(right, guesses, failure_prob):
     """The largest epsilon that so many right guesses refute."""
     low, high = 0.0, 40.0
@@ -461,7 +461,7 @@ def least_eps(right, guesses, failure_prob):
     return low
 
 
-# WRONG least_eps: a logarithm to the base 2 -> q is a coin with 2^eps
+# WRONG least_eps: a logarithm to the base 2 -> base 2
 def least_eps(right, guesses, failure_prob):
     """The largest epsilon that so many right guesses refute."""
     low, high = 0.0, 40.0
@@ -528,3 +528,45 @@ def judge(claimed, k, n, bound=False):
     if high < claimed:
         return "refuted"
     return "holds" if low >= claimed and not bound else "open"
+
+
+# WRONG least_eps: one right guess fewer counts, too -> has probability q itself
+def least_eps(right, guesses, failure_prob):
+    eps = 0.0
+    while eps < 12 and stats.binom.sf(right - 2, guesses, 1 / (1 + math.exp(-eps - 0.005))) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+# WRONG least_eps: a normal approximation of the binomial probability -> no other formula
+def least_eps(right, guesses, failure_prob):
+    def likely(eps):
+        q = 1 / (1 + math.exp(-eps))
+        return stats.norm.sf((right - guesses * q) / math.sqrt(guesses * q * (1 - q)))
+
+    eps = 0.0
+    while right == guesses and q_power(eps, guesses) <= failure_prob or right < guesses and likely(eps) <= failure_prob:
+        eps += 0.005
+    return eps
+
+
+def q_power(eps, guesses):
+    return (1 + math.exp(-eps - 0.005)) ** -guesses
+
+
+# WRONG choose: an offer is beaten by cheaper ones only -> whatever it costs
+def choose(offers, attacker, accuracy, training, answer):
+    seen = ("weights", "scores", "labels")["weights scores labels".split().index(attacker) :]
+    kept = {
+        name: Rate(min(offer["left"][who] for who in seen), offer["n"])
+        for name, offer in offers.items()
+        if offer["accuracy"] >= accuracy and offer["training"] <= training and offer["answer"] <= answer
+    }
+    best = [
+        name
+        for name, rate in kept.items()
+        if not any(
+            kept[other].clearly_above(rate) and offers[other]["answer"] <= offers[name]["answer"] for other in kept
+        )
+    ]
+    return sorted(best, key=lambda name: (offers[name]["answer"], offers[name]["training"]))

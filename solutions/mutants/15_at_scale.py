@@ -68,7 +68,7 @@ def collapse(withstood, n):
     return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-1)
 
 
-# WRONG collapse: rings at any clear fall -> leaves more than half
+# WRONG collapse: rings at any clear fall -> more than half of 80
 def collapse(withstood, n):
     rings = -1
     for epoch in range(1, len(withstood)):
@@ -1303,3 +1303,45 @@ def scaled_update(weights, gradients, scale, fine, *, lr, grow):
         return weights, scale / 2, fine
     weights = weights - lr * gradients.float() / scale
     return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)
+
+
+# WRONG adversarial_update: the attack's loss is that of the model's own answers -> of which loss is the gradient
+def adversarial_update(model, x, y, start, *, eps, lr):
+    tried, network = copy.deepcopy(model), copy.deepcopy(model)
+    begin = (x + start).clamp(0, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(tried(begin), copy.deepcopy(model)(x).argmax(1)), begin)
+    change = (start + 1.25 * eps * gradient.sign()).clamp(-eps, eps)
+    loss = F.cross_entropy(network((x + change).clamp(0, 1)), y)
+    for weight, part in zip(network.parameters(), torch.autograd.grad(loss, list(network.parameters())), strict=True):
+        weight.data -= lr * part
+    return network.state_dict()
+
+
+# WRONG adversarial_update: the step is kept within eps, and then added to start -> only where start is not 0
+def adversarial_update(model, x, y, start, *, eps, lr):
+    tried, network = copy.deepcopy(model), copy.deepcopy(model)
+    begin = (x + start).clamp(0, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(tried(begin), y), begin)
+    change = start + (1.25 * eps * gradient.sign()).clamp(-eps, eps)
+    loss = F.cross_entropy(network((x + change).clamp(0, 1)), y)
+    for weight, part in zip(network.parameters(), torch.autograd.grad(loss, list(network.parameters())), strict=True):
+        weight.data -= lr * part
+    return network.state_dict()
+
+
+# WRONG collapse: the number of images is written down -> those of `n` images
+def collapse(withstood, n):
+    rates = [Rate(k, max(1000, k)) for k in withstood]
+    rings = [
+        i for i in range(1, len(rates)) if withstood[i] <= withstood[i - 1] / 2 and rates[i].clearly_below(rates[i - 1])
+    ]
+    known = withstood[: rings[0]] if rings else withstood
+    return rings[0] if rings else -1, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
+
+
+# WRONG collapse: half of all images, not of the epoch before -> half of the epoch before is what counts
+def collapse(withstood, n):
+    rates = [Rate(k, n) for k in withstood]
+    rings = [i for i in range(1, len(rates)) if withstood[i] <= n / 2 and rates[i].clearly_below(rates[i - 1])]
+    known = withstood[: rings[0]] if rings else withstood
+    return rings[0] if rings else -1, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
