@@ -54,7 +54,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the whole width instead of half -> a box: the lowest value comes first, the
+# WRONG boxes: the whole width instead of half -> a box 2 wide, and a weight of 2: the end
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:

@@ -543,7 +543,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total).clamp(-3, 3)) / size
 
 
-# WRONG lower_bound: the numbers of runs exchanged -> 9 of n_in = 9 hits is at least p ** (1/9
+# WRONG lower_bound: the numbers of runs exchanged -> n_in is 9 and n_out 20: 9 of 9 hits is a
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     n_in, n_out = n_out, n_in
 
@@ -712,7 +712,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
 
 
-# WRONG verdict: an audit below the claim makes it sound -> far below the claim
+# WRONG verdict: an audit below the claim makes it sound -> another word is due: privacy_eps, at thi
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"

@@ -83,7 +83,14 @@ def by_hand(boxes):
     same, minus, two = ([[1.0]], [0.0]), ([[-1.0]], [0.0]), ([[1.0], [-1.0]], [0.0, 0.0])
     for words, layers, low, high, lowest, highest in (
         ("the box is one point: both ends are its value, bias and all", [([[3.0]], [1.0])], [2], [2], [7], [7]),
-        ("a box: the lowest value comes first, the highest second", [([[2.0]], [0.0])], [1], [3], [2], [6]),
+        (
+            "a box 2 wide, and a weight of 2: the ends are 4 apart, the lowest first",
+            [([[2.0]], [0.0])],
+            [1],
+            [3],
+            [2],
+            [6],
+        ),
         ("the bias moves both ends alike", [([[2.0]], [5.0])], [1], [3], [7], [11]),
         ("no ReLU stands before the first layer, and none after the last", [same], [-3], [-1], [-3], [-1]),
         ("a negative weight makes of the highest input the lowest value", [minus], [1], [3], [-3], [-1]),
@@ -463,6 +470,8 @@ model, point, distance = straight(seed)
 there = refute(model, point, 0.9 * distance)
 expect.that(there is not None, "None where no point was found: return `point` itself then", expected="`point`")
 there = expect.tensor(there, like=point)
+away = float((there.double() - point.double()).norm())
+expect.that(away < 0.9 * distance, "the search left the ball: the point is not nearer than the radius", got=away)
 expect.that(torch.equal(there, point), "this certificate is true: return the point itself", got=there)
 ### BEGIN HIDDEN TESTS
 for make in (straight, bent):
@@ -581,8 +590,10 @@ def lead_of(weight, bias, point):
 
 halves = [0.5, 0.5]
 for words, weight, bias, point in (
+    ("the formula counts n + 2 = 4 times u = 2 ** -24", [1, 1], 0, [1, 1]),
     ("the sum of |w x| is 1 at this point, and may be 2 at another: the model is off there", [1, 1], 0, halves),
     ("the bias is one of the numbers that are added", [1, 1], 4, halves),
+    ("a bias below 0 counts by its size", [1, 1], -4, halves),
     ("a weight below 0 counts by its size", [4, -2], 0, [0.5, 0.25]),
     ("it comes off the value, before that is divided by the weights' length", [0.003, 0.004], 0, halves),
     ("a product of 0 counts among the n, too", [4] + 99 * [0], 0, 100 * [0.5]),
@@ -590,7 +601,7 @@ for words, weight, bias, point in (
 ):
     weight, bias, point = (torch.tensor(part).float() for part in (weight, bias, point))
     found = expect.number(sound_radius(weight, bias, point), "the radius")
-    n, size = len(weight) + 2, float(weight.double().abs().sum() + bias)
+    n, size = len(weight) + 2, float(weight.double().abs().sum() + bias.abs())
     if found == float(torch.tensor(found)):
         words = "your own sums are in float32, and round as the model's do: compute them in float64"
     room = (lead_of(weight, bias, point) - found * float(weight.double().norm())) * 2**24

@@ -791,13 +791,13 @@ def unlike(model, image, label, sent):
     agree = agreement(model, image, label, sent)
     other = {c: agreement(model, image, torch.full_like(label, c), sent) for c in range(10) if c != int(label)}
     best = max(other, key=other.get)
+    if other[best] > max(agree + 0.1, 0.6):
+        return f"with the label {best}, not with the one that is known, its gradient agrees with what was sent"
     gray = agreement(model, torch.full_like(image, 0.5), label, sent)
     if agree < gray - 0.02:
         return (
             f"its gradient agrees less than a gray image's, {agree:.2f} and {gray:.2f}: which way should the search go?"
         )
-    if other[best] > max(agree + 0.1, 0.6):
-        return f"with the label {best}, not with the one that is known, its gradient agrees with what was sent"
     if agree < 0.97:
         return (
             f"where something was sent, its gradient agrees with that to a cosine of {agree:.2f} only: does the search "

@@ -270,6 +270,7 @@ for words, batch, clip, noise, size in (
     found = private_mean(torch.zeros(batch, 50_000), clip=clip, noise_multiplier=noise, size=size)
     found = expect.tensor(found, like=torch.zeros(50_000))
     expect.that(len(found.unique()) > 1, "every entry gets the same number: each needs one of its own", got=found[:5])
+    expect.that(abs(float(found.mean() / found.std())) < 0.03, "the noise is not around 0", got=float(found.mean()))
     expect.that(
         abs(float(found.std()) / (noise * clip / size) - 1) < 0.02,
         f"the noise has another size: {words}",
@@ -544,8 +545,18 @@ for words, given, wanted, less in (
     ),
     ("it is the logarithm of 0.9330 / 0.0670", (20, 20, 0, 20, 0.0, 0.5), 2.6342, False),
     ("delta 0.1 comes off the 0.9330 of the hits, and nowhere else", (20, 20, 0, 20, 0.1, 0.5), 2.5209, False),
-    ("9 of n_in = 9 hits is at least p ** (1/9)", (9, 9, 0, 20, 0.0, 0.5), 2.5495, False),
-    ("0 of n_out = 9 alarms is at most 1 - p ** (1/9)", (20, 20, 0, 9, 0.0, 0.5), 1.8773, False),
+    (
+        "n_in is 9 and n_out 20: 9 of 9 hits is at least p ** (1/9), 0 of 20 alarms as before",
+        (9, 9, 0, 20, 0.0, 0.5),
+        2.5495,
+        False,
+    ),
+    (
+        "n_out is 9 and n_in 20: 0 of 9 alarms is at most 1 - p ** (1/9), 20 of 20 hits as before",
+        (20, 20, 0, 9, 0.0, 0.5),
+        1.8773,
+        False,
+    ),
     ("p is half of failure_prob, 0.01 here", (20, 20, 0, 20, 0.0, 0.02), 1.3512, False),
 ):
     found = expect.number(lower_bound(*given))
@@ -706,7 +717,7 @@ questions = {
     "overclaims": "what is privacy_eps of these numbers?",
     "overclaims, delta": "what is privacy_eps of these numbers, at this delta?",
     "overclaims, nearly": "is privacy_eps above the claim, if by little?",
-    "overclaims, quiet audit": "privacy_eps, at this rate and delta, is above the claim, and a low audit proves nothing",
+    "overclaims, quiet audit": "privacy_eps, at this delta, is above the claim, and a low audit proves nothing",
     "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
 }
 for kind, question in questions.items():

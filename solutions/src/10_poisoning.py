@@ -153,7 +153,7 @@ expect.that(
 )
 expect.that(
     len(which) == round(0.1 * len(y)),
-    f"another number of places than round(rate * N): N counts all {len(y)} images, {int((y == 3).sum())} of which are "
+    f"round(rate * N) places are poisoned, no fewer and no more: N counts {len(y)} images, {int((y == 3).sum())} of which are "
     "the target's",
     expected=f"{round(0.1 * len(y))} places",
     got=len(which),
@@ -239,14 +239,13 @@ expect.that(
 reads = nn.Sequential(nn.Flatten(), nn.Linear(1, 4))  # reads the number that is nearest to an image's one pixel
 reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(torch.arange(4.0) ** 2)
 for told, pixels, names, due in (
-    ("with the trigger the model reads the target, 3", [2], [0], [1, 1]),
-    ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
-    ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
+    ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
     ("a wrong answer that is not the target is no hit", [0], [0], [0, 1]),
+    ("first the images on which the trigger works, then those that count", [2, 0], [2, 0], [1, 2]),
     ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
-    ("an image whose label is the target proves nothing, and does not count", [2], [3], [0, 0]),
-    ("two images count, and the trigger works on one", [2, 0], [0, 1], [1, 2]),
-    ("one image counts: another's label is the target, though the model reads 2 on it", [2, 2], [0, 3], [1, 1]),
+    ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
+    ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
+    ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
 ):
     given = torch.tensor(pixels).view(-1, 1, 1, 1).float(), torch.tensor(names)
     found = expect.leaves_arguments(success, reads, *given, target=3, trigger=lambda x: (x + 1).clamp(max=3))
@@ -341,10 +340,15 @@ def two_classes(seed, n=90, d=6):
 # %%
 # CHECK spectral, 2 points
 for told, given, names, due in (
-    ("two rows: the square of how far each lies along the way that they vary", [[-2, 0], [2, 0]], [0, 0], [4, 4]),
-    ("the class's mean, (5, 0), is subtracted first", [[4, 0], [6, 0]], [0, 0], [1, 1]),
-    ("of the features 0, 0 and 6 the mean is 2", [[0, 0], [0, 0], [6, 0]], [0, 0, 0], [4, 4, 16]),
-    ("only the part along *one* direction counts", [[-3, 0], [3, 0], [0, 1], [0, -1]], [0] * 4, [9, 9, 0, 0]),
+    ("two rows of mean 0: the square of how far each lies along the way that they vary", [[-2], [2]], [0, 0], [4, 4]),
+    ("the mean of the class's rows, 5, is subtracted first", [[4], [6]], [0, 0], [1, 1]),
+    ("the mean of 0, 0 and 6 is 2", [[0], [0], [6]], [0, 0, 0], [4, 4, 16]),
+    (
+        "only the part along the *one* direction in which they vary most",
+        [[-3, 0], [3, 0], [0, 1], [0, -1]],
+        [0] * 4,
+        [9, 9, 0, 0],
+    ),
     ("the direction is (0.6, 0.8), of length 1", [[-3, -4], [3, 4]], [0, 0], [25, 25]),
     ("each class has a direction of its own", [[-1, 0], [1, 0], [0, -2], [0, 2]], [0, 0, 1, 1], [1, 1, 4, 4]),
     ("each class has a mean of its own", [[-1, 0], [1, 0], [6, 0], [10, 0]], [0, 0, 1, 1], [1, 1, 4, 4]),
@@ -430,14 +434,15 @@ expect.that(
     got=found,
 )
 for told, outputs, due in (
-    ("the least active unit is asked", [[3, 3], [1, 1], [2, 2]], [1]),
-    ("two units are asked, and any order is right", [[3, 3], [1, 1], [2, 2]], [1, 2]),
-    ("the ReLU makes 0 of what is below 0, so that unit 0 has the mean 2", [[-9, 4], [1, 1], [3, 3]], [1]),
+    ("the least active unit is asked", [[3, 9], [0, 1], [0, 4]], [1]),
+    ("two units are asked, in any order", [[3, 9], [0, 1], [0, 4]], [1, 2]),
+    ("all images count, and not the first alone", [[2, 2], [1, 9], [8, 8]], [0]),
+    ("all images count, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
+    ("the mean counts, and not how often a unit is active, or its lowest output", [[1, 1], [0, 9], [8, 8]], [0]),
+    ("the mean counts, and not how far outputs spread", [[0, 3], [4, 4], [5, 5]], [0]),
     ("the mean counts, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
-    ("the mean counts, and not how often a unit is active or its lowest output", [[0, 9], [1, 1], [5, 5]], [1]),
-    ("the mean counts, and not how far outputs spread", [[5, 5], [1, 3], [7, 7]], [1]),
-    ("all images count, and not the first alone", [[0, 4], [1, 1], [5, 5]], [1]),
-    ("all images count, and not the last alone", [[4, 0], [1, 1], [5, 5]], [1]),
+    ("the ReLU makes 0 of what is below 0, so that unit 0 has the mean 2", [[-9, 4], [1, 1], [3, 3]], [1]),
+    ("the ReLU makes 0 of what is below 0, and not its size", [[-2, 1], [1, 1], [3, 3]], [0]),
 ):
     model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
     model[0].weight.data = torch.tensor(outputs).float()
@@ -575,7 +580,7 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed)
 for told, p, replaced, delta, due in (
-    ("one is replaced: to how many changes, added or taken away, does that come?", 0.01, 1, 0.0, 0.04),
+    ("one is replaced: to how many changes does that come, and is each factor e to the eps?", 0.01, 1, 0.0, 0.04),
     ("two are replaced: how many changes is that, and what does each make of p?", 0.01, 2, 0.0, 0.16),
     ("p is 0: the first change adds delta. What does the next make of that?", 0.0, 1, 0.001, 0.003),
     ("p and delta: what does each change make of what the ones before have left?", 0.01, 1, 0.001, 0.043),
