@@ -153,8 +153,8 @@ expect.that(
 )
 expect.that(
     len(which) == round(0.1 * len(y)),
-    f"round(rate * N) places are poisoned, no fewer and no more: N counts {len(y)} images, {int((y == 3).sum())} of which are "
-    "the target's",
+    f"round(rate * N) places are poisoned, no fewer and no more: N counts {len(y)} images, {int((y == 3).sum())} of "
+    "which are the target's",
     expected=f"{round(0.1 * len(y))} places",
     got=len(which),
 )
