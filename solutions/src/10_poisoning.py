@@ -240,9 +240,9 @@ reads = nn.Sequential(nn.Flatten(), nn.Linear(1, 4))  # reads the number that is
 reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(torch.arange(4.0) ** 2)
 for told, pixels, names, due in (
     ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
+    ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
     ("first the images on which the trigger works, then those that count", [2, 0], [2, 1], [1, 2]),
     ("a wrong answer that is not the target is no hit", [0], [0], [0, 1]),
-    ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
     ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
     ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
     ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
