@@ -25,7 +25,7 @@ def boxes(layers, low, high):
     return [torch.stack(end) for end in ends]
 
 
-# WRONG boxes: the ends go through the layer as they are -> each end went through the layer by itself
+# WRONG boxes: the ends go through the layer as they are -> a negative weight makes of the highest input the lowest value
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -34,7 +34,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the same, sorted afterwards -> each end went through the layer by itself
+# WRONG boxes: the same, sorted afterwards -> each input may lie at its own worst end
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -44,7 +44,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the bias is added to the half width as well -> the bias widens the bounds
+# WRONG boxes: the bias is added to the half width as well -> the box is one point: both ends are its
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -54,7 +54,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the whole width instead of half -> these are as far apart as twice the whole width
+# WRONG boxes: the whole width instead of half -> a box 2 wide, and a weight of 2: the end
 def boxes(layers, low, high):
     for i, (weight, bias) in enumerate(layers):
         if i:
@@ -64,7 +64,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: a ReLU after the last layer as well -> the last layer's values are cut at 0
+# WRONG boxes: a ReLU after the last layer as well -> no ReLU stands before the first layer, and none after the last
 def boxes(layers, low, high):
     for weight, bias in layers:
         middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
@@ -72,7 +72,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: no ReLU at all -> lies outside|wider
+# WRONG boxes: no ReLU at all -> the ReLU between two layers cuts the low end at
 def boxes(layers, low, high):
     for weight, bias in layers:
         middle, radius = (low + high) / 2 @ weight.T + bias, (high - low) / 2 @ weight.abs().T
@@ -80,13 +80,13 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: what a thousand samples show -> for a single layer|lies outside
+# WRONG boxes: what a thousand samples show -> to intervals x and -x are two inputs, each at its worst end
 def boxes(layers, low, high):
     found = [answers(layers, sample(a[None], b[None], 1000)) for a, b in zip(low, high)]
     return torch.stack([z.amin(0) for z in found]), torch.stack([z.amax(0) for z in found])
 
 
-# WRONG boxes: ReLU on the middle and the half width -> acted on the middle
+# WRONG boxes: ReLU on the middle and the half width -> the ReLU between two layers cuts the low end at
 def boxes(layers, low, high):
     middle, radius = (low + high) / 2, (high - low) / 2
     for i, (weight, bias) in enumerate(layers):
@@ -126,14 +126,14 @@ def proved(layers, points, labels, eps):
     return yes
 
 
-# WRONG proved: the bounds of the logits apart -> bound the difference
+# WRONG proved: the bounds of the logits apart -> both logits move together
 def proved(layers, points, labels, eps):
     low, high = boxes(layers, (points - eps).clamp(0, 1), (points + eps).clamp(0, 1))
     own = low.gather(1, labels[:, None])
     return (high.scatter(1, labels[:, None], -math.inf) < own).all(1)
 
 
-# WRONG proved: the box leaves [0, 1] -> the box leaves [0
+# WRONG proved: the box leaves [0, 1] -> no input falls below 0
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -145,7 +145,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: the label against the class that is second without attack only -> another answer
+# WRONG proved: the label against the class that is second without attack only -> class 2 is third here, and first within
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -159,7 +159,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: at least one other class is beaten, instead of each -> every image|wrongly|another answer
+# WRONG proved: at least one other class is beaten, instead of each -> label 1 leads class 2, and not class 0
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -171,7 +171,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: the model's own answer in place of the label -> a proof whatever the label is
+# WRONG proved: the model's own answer in place of the label -> class 0 leads, and the label is 1: the l
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -184,7 +184,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: the bias is forgotten in the differences -> eps = 0|another answer|wrongly
+# WRONG proved: the bias is forgotten in the differences -> class 0 leads by its bias
 def proved(layers, points, labels, eps):
     *first, (weight, bias) = layers
     sure = []
@@ -323,22 +323,22 @@ def sound_radius(weight, bias, point):
     return float(((weight @ point + bias.double()).abs() - off).clamp(min=0) / weight.norm()) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the distance in float32 -> not shorter than|gets another answer|less room|on the boundary
+# WRONG sound_radius: the distance in float32 -> the value is 0.0000002, and the model's
 def sound_radius(weight, bias, point):
     return float((weight @ point + bias).abs() / weight.norm())
 
 
-# WRONG sound_radius: the distance in float64 -> not shorter than
+# WRONG sound_radius: the distance in float64 -> the value is 0.0000002, and the model's
 def sound_radius(weight, bias, point):
     return abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
 
 
-# WRONG sound_radius: a hundredth off for safety, whatever the sums -> less room|on the boundary|far shorter
+# WRONG sound_radius: a hundredth off for safety, whatever the sums -> the value is 0.0000002, and the model's
 def sound_radius(weight, bias, point):
     return 0.99 * abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
 
 
-# WRONG sound_radius: room at the point itself only -> does your own sum round
+# WRONG sound_radius: room at the point itself only -> may be 2 at another: the model is off there
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -346,7 +346,7 @@ def sound_radius(weight, bias, point):
     return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the room is not divided by the length of the weights -> taken off the radius
+# WRONG sound_radius: the room is not divided by the length of the weights -> it comes off the value, before that
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -354,7 +354,7 @@ def sound_radius(weight, bias, point):
     return max(abs(float(weight @ point) + bias) / float(weight.norm()) - off, 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the bias is forgotten in the room -> left out
+# WRONG sound_radius: the bias is forgotten in the room -> the bias is one of the numbers that are added
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -362,7 +362,7 @@ def sound_radius(weight, bias, point):
     return max((abs(float(weight @ point) + bias) - off) / float(weight.norm()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: it may be negative -> a radius below 0
+# WRONG sound_radius: it may be negative -> the value is 0, on the boundary: nothing
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     n = len(weight) + 2
@@ -370,13 +370,13 @@ def sound_radius(weight, bias, point):
     return (abs(float(weight @ point) + bias) - off) / float(weight.norm()) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the longest way that no number of a cube exceeds -> far shorter
+# WRONG sound_radius: the longest way that no number of a cube exceeds -> the value w x is 3.5 here, and the weigh
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     return 0.5 * abs(float(weight @ point) + bias) / float(weight.abs().sum())
 
 
-# WRONG proved: equal logits are enough -> above is not as high as
+# WRONG proved: equal logits are enough -> the other logit is as high
 def proved(layers, points, labels, eps):
     answer = []
     for p, label in zip(points, labels):
@@ -403,7 +403,7 @@ def refute(model, point, radius):
     return point
 
 
-# WRONG boxes: one box around the whole batch is used for every row -> one box around the whole
+# WRONG boxes: one box around the whole batch is used for every row -> the first of three boxes has other bounds than the same box alone
 def boxes(layers, low, high):
     low, high = low.amin(0, keepdim=True).expand_as(low), high.amax(0, keepdim=True).expand_as(high)
     for i, (w, b) in enumerate(layers):
@@ -428,7 +428,7 @@ def refute(model, point, radius):
     return x if int(model(x).argmax()) != c else point.clone()
 
 
-# WRONG sound_radius: without an absolute value, so that a point with the answer no gets the radius 0 -> each of the two answers
+# WRONG sound_radius: without an absolute value, so that a point with the answer no gets the radius 0 -> the value is below 0 here, -1.5: that is
 def sound_radius(weight, bias, point):
     w, b, p = weight.double(), bias.double(), point.double()
     n, u = len(w), 2.0**-24
@@ -456,7 +456,7 @@ def sound_radius(weight, bias, point):
     return max(value - off, 0.0) / math.sqrt(math.fsum(a * a for a in w)) * (1 - 1e-12)
 
 
-# WRONG boxes: both ends of the ReLU act on the lower bound only -> lower ends only
+# WRONG boxes: both ends of the ReLU act on the lower bound only -> the ReLU between two layers cuts both ends at
 def boxes(layers, low, high):
     for i, (w, b) in enumerate(layers):
         m, r = (low + high) / 2, (high - low) / 2
@@ -467,7 +467,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG proved: eps counts in 255ths -> gets another answer
+# WRONG proved: eps counts in 255ths -> one input falls by eps, the other rises by eps
 def proved(layers, points, labels, eps):
     eps = eps / 255
     low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
@@ -481,7 +481,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(out)
 
 
-# WRONG proved: labels are numbered from 1 -> proofs for the label with the *lowest* logit
+# WRONG proved: labels are numbered from 1 -> class 0 leads, and the label is 1: the l
 def proved(layers, points, labels, eps):
     labels = (labels - 1).clamp(min=0)
     low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
@@ -511,7 +511,7 @@ def refute(model, point, radius):
     return point.clone()
 
 
-# WRONG boxes: ReLU before the first layer too -> a ReLU acted on the input
+# WRONG boxes: ReLU before the first layer too -> no ReLU stands before the first layer, and none after the last
 def boxes(layers, low, high):
     """The lowest and highest logits by interval bounds, (N, classes) each."""
     for i, (weight, bias) in enumerate(layers):
@@ -522,7 +522,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: the half width goes through the weights with their signs -> each end went through the layer by itself
+# WRONG boxes: the half width goes through the weights with their signs -> a negative weight makes of the highest input the lowest value
 def boxes(layers, low, high):
     """The lowest and highest logits by interval bounds, (N, classes) each."""
     for i, (weight, bias) in enumerate(layers):
@@ -544,7 +544,7 @@ def boxes(layers, low, high):
     return box
 
 
-# WRONG proved: only the lower end of the box is kept in [0, 1] -> the upper end of the box leaves [0
+# WRONG proved: only the lower end of the box is kept in [0, 1] -> no input rises above 1
 def proved(layers, points, labels, eps):
     """Whether each answer is certain within eps, (N,) bool."""
     *first, (weight, bias) = layers
@@ -557,7 +557,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(sure)
 
 
-# WRONG proved: half of eps to each side -> the box is half as wide as it should be
+# WRONG proved: half of eps to each side -> one input falls by eps, the other rises by eps
 def proved(layers, points, labels, eps):
     """Whether each answer is certain within eps, (N,) bool."""
     *first, (weight, bias) = layers
@@ -621,7 +621,7 @@ def refute(model, point, radius):
     return best
 
 
-# WRONG sound_radius: divided by the L1 length of the weights -> the value was divided by the L1 length of the weights
+# WRONG sound_radius: divided by the L1 length of the weights -> the value w x is 3.5 here, and the weigh
 def sound_radius(weight, bias, point):
     """A radius in L2 within which the model, as it computes in float32, gives one answer."""
     weight, bias, point = weight.double(), float(bias), point.double()
@@ -631,7 +631,7 @@ def sound_radius(weight, bias, point):
     return max((lead - 1.001 * off) / float(weight.abs().sum()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: not divided by norm -> the value was not divided by the length of the weights
+# WRONG sound_radius: not divided by norm -> the value w x is 3.5 here, and the weigh
 def sound_radius(weight, bias, point):
     """A radius in L2 within which the model, as it computes in float32, gives one answer."""
     weight, bias, point = weight.double(), float(bias), point.double()

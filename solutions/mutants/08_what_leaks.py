@@ -24,52 +24,52 @@ def found_at(scores, members, fpr):
     return np.mean(s[m] > others[math.floor(round(fpr * (~m).sum(), 9))])
 
 
-# WRONG found_at: the curve from the wrong end -> low scores
+# WRONG found_at: the curve from the wrong end -> three of four members score above every other
 def found_at(scores, members, fpr):
     others = scores[~members].sort().values
     return float((scores[members] < others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]).double().mean())
 
 
-# WRONG found_at: the threshold set by all scores -> set by all scores|lowest threshold
+# WRONG found_at: the threshold set by all scores -> three of four members score above every other
 def found_at(scores, members, fpr):
     ranked = scores.sort(descending=True).values
     return float((scores[members] > ranked[min(int(fpr * len(scores) + 1e-9), len(scores) - 1)]).double().mean())
 
 
-# WRONG found_at: the threshold set by the members -> the threshold is set by the members
+# WRONG found_at: the threshold set by the members -> three of four members score above every other
 def found_at(scores, members, fpr):
     ranked = scores[members].sort(descending=True).values
     return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
 
 
-# WRONG found_at: the share of the accused that are members -> among the accused
+# WRONG found_at: the share of the accused that are members -> three of four members score above every other
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     accused = scores > others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]
     return float(members[accused].double().mean()) if accused.any() else 0.0
 
 
-# WRONG found_at: accuses those at the threshold, too -> lowest threshold|nobody is found
+# WRONG found_at: accuses those at the threshold, too -> whoever scores exactly as the threshold is not accused
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     allowed = int(fpr * len(others) + 1e-9)
     return 1.0 if allowed >= len(others) else float((scores[members] >= others[allowed]).double().mean())
 
 
-# WRONG found_at: one place too high -> one non-member fewer
+# WRONG found_at: one place too high -> one of ten non-members may be accused
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     return float((scores[members] > others[max(int(fpr * len(others) + 1e-9) - 1, 0)]).double().mean())
 
 
-# WRONG found_at: rounds down what floating point has made smaller -> rounding makes
+# WRONG found_at: rounds down what floating point has made smaller -> 29 of 100 may be accused: 0.29 * 100 is
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     allowed = int(fpr * len(others))
     return 1.0 if allowed >= len(others) else float((scores[members] > others[allowed]).double().mean())
 
 
-# WRONG found_at: the lowest score where all may be accused -> at fpr = 1
+# WRONG found_at: the lowest score where all may be accused -> everybody may be accused: members below
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     allowed = min(int(fpr * len(others) + 1e-9), len(others) - 1)
@@ -104,20 +104,20 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: difference to the two means, no likelihoods -> the scores bend otherwise when the target moves
+# WRONG ratio: difference to the two means, no likelihoods -> at the first mean, 4 from the second: 4*
 def ratio(target, shadows, inside):
     means = [torch.where(side, shadows, 0).sum(0) / side.sum(0) for side in (inside, ~inside)]
     return (means[0] - means[1]) * (target - (means[0] + means[1]) / 2)
 
 
-# WRONG ratio: the difference of the means -> this is the difference of the two means
+# WRONG ratio: the difference of the means -> as far from both means, 2 and 6, and bot
 def ratio(target, shadows, inside):
     return torch.where(inside, shadows, 0).sum(0) / inside.sum(0) - torch.where(~inside, shadows, 0).sum(0) / (
         ~inside
     ).sum(0)
 
 
-# WRONG ratio: forgets that a wide density is a low one -> the logarithm of a normal density has a second term
+# WRONG ratio: forgets that a wide density is a low one -> at both means, variances
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -128,12 +128,12 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: out over in -> sign is wrong
+# WRONG ratio: out over in -> at the first mean, 4 from the second: 4*
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, ~inside)
 
 
-# WRONG ratio: standard deviation in the place of the variance -> standard deviations stand where variances should
+# WRONG ratio: standard deviation in the place of the variance -> at the first mean, 4 from the second: 4*
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -154,12 +154,12 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: one variance for all examples -> the scores bend otherwise when the target moves
+# WRONG ratio: one variance for all examples -> each of two examples alone would be right
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside, pooled=True)
 
 
-# WRONG ratio: divides the variance by n -> take n - 1
+# WRONG ratio: divides the variance by n -> at the first mean, 4 from the second: 4*
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -170,7 +170,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: zeros of the other side in the variance -> the scores bend otherwise when the target moves
+# WRONG ratio: zeros of the other side in the variance -> as far from both means, 2 and 6, and bot
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -182,7 +182,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: the ratio, not its logarithm -> the ratio itself
+# WRONG ratio: the ratio, not its logarithm -> as far from both means, 2 and 6, and bot
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside).exp()
 
@@ -260,24 +260,24 @@ def masks(secrets, field):
     return np.mod(s.sum(0) - s.sum(1), field)
 
 
-# WRONG masks: all add -> do not cancel
+# WRONG masks: all add -> one secret of two clients
 def masks(secrets, field):
     upper = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
     return (upper.sum(1) + upper.sum(0)) % field
 
 
-# WRONG masks: own secrets, which nobody subtracts -> do not cancel
+# WRONG masks: own secrets, which nobody subtracts -> one secret of two clients
 def masks(secrets, field):
     return secrets.sum(1) % field
 
 
-# WRONG masks: not modulo the field -> not in 0 to field - 1
+# WRONG masks: not modulo the field -> one secret of two clients
 def masks(secrets, field):
     upper = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
     return upper.sum(1) - upper.sum(0)
 
 
-# WRONG masks: the whole square, not only i < j -> no two clients share
+# WRONG masks: the whole square, not only i < j -> only what stands at [i, j] with i < j is shared
 def masks(secrets, field):
     return (secrets.sum(1) - secrets.sum(0)) % field
 
@@ -293,7 +293,7 @@ def masks(secrets, field):
     return total % field
 
 
-# WRONG masks: secrets cut in half -> uniform and independent|do not cancel
+# WRONG masks: secrets cut in half -> one secret of two clients
 def masks(secrets, field):
     upper = secrets // 2 * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
     return (upper.sum(1) - upper.sum(0)) % field
@@ -322,7 +322,7 @@ def input_of(weight, bias):
     return weight[0] / bias[0]
 
 
-# WRONG input_of: divides by another row's number -> not the input
+# WRONG input_of: divides by another row's number -> dead units have rows of zeros, which divided by their
 def input_of(weight, bias):
     row = int(bias.abs().argmax())
     return weight[row] / bias[row - 1]
@@ -339,17 +339,17 @@ def input_of(weight, bias):
     return weight[row] / bias[row]
 
 
-# WRONG input_of: the sum of rows by the sum of numbers, sign lost -> not the input
+# WRONG input_of: the sum of rows by the sum of numbers, sign lost -> the bias's gradient is negative; each number has the other sign
 def input_of(weight, bias):
     return weight.abs().sum(0) / bias.sum()
 
 
-# WRONG input_of: the row alone -> this is a row of the weight's gradient
+# WRONG input_of: the row alone -> one unit: its row is the input times num
 def input_of(weight, bias):
     return weight[int(bias.abs().argmax())]
 
 
-# WRONG input_of: any row that is not 0 -> least loss
+# WRONG input_of: any row that is not 0 -> a negative number is the largest
 def input_of(weight, bias):
     row = int((bias != 0).nonzero()[0])
     return weight[row] / bias[row]
@@ -542,14 +542,14 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG found_at: rounds to the nearest number of accused -> may be accused at most|found too many|lowest threshold
+# WRONG found_at: rounds to the nearest number of accused -> at most 1.9 of ten non-members may be ac
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     allowed = round(fpr * len(others))
     return 1.0 if allowed == len(others) else float((scores[members] > others[allowed]).double().mean())
 
 
-# WRONG input_of: takes for granted that an input is not negative -> need not be an image
+# WRONG input_of: takes for granted that an input is not negative -> an input need not lie in
 def input_of(weight, bias):
     row = int(bias.abs().argmax())
     return (weight[row] / bias[row]).clamp_min(0)
@@ -561,7 +561,7 @@ def masks(secrets, field):
     return ((upper.sum(1) - upper.sum(0)) % field).long()
 
 
-# WRONG input_of: the mean of all rows divided by the mean of the biases -> bias gradients sum to 0
+# WRONG input_of: the mean of all rows divided by the mean of the biases -> NaN: two units whose gradients cancel: e
 def input_of(weight, bias):
     return weight.mean(0) / bias.mean()
 
@@ -604,7 +604,7 @@ def masks(secrets, field):
     return torch.tensor(out)
 
 
-# WRONG found_at: the share of false accusations is one of all examples, not of the non-members -> not of all examples
+# WRONG found_at: the share of false accusations is one of all examples, not of the non-members -> three of ten non-members may be accused
 def found_at(scores, members, fpr):
     a = int(fpr * len(scores) + 1e-9)
     others = scores[~members].sort(descending=True).values
@@ -613,7 +613,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[a]).float().mean())
 
 
-# WRONG found_at: at fpr = 1 the threshold is the lowest non-member's score, and members below it are not found -> as low as one likes
+# WRONG found_at: at fpr = 1 the threshold is the lowest non-member's score, and members below it are not found -> everybody may be accused: members below
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = min(int(fpr * len(others) + 1e-9), len(others) - 1)
@@ -622,7 +622,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[a]).float().mean())
 
 
-# WRONG found_at: the share of members among the accused -> among the accused
+# WRONG found_at: the share of members among the accused -> three of four members score above every other
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = int(fpr * len(others) + 1e-9)
@@ -648,7 +648,7 @@ def accuse(confidences, inside, k):
     return ratio(confidences[k], confidences[keep], inside[keep])
 
 
-# WRONG accuse: only the networks after number k are the shadows (and those before, where there are few) -> only the networks after number k judge it
+# WRONG accuse: only the networks after number k are the shadows (and those before, where there are few) -> the log-odds of 4 of 60 networks do not
 def ratio(target, shadows, inside):
     s, t = shadows.double(), target.double()
 
@@ -735,7 +735,7 @@ def accuse(confidences, inside, k):
     return ratio(confidences[k], confidences[keep], inside[keep])
 
 
-# WRONG ratio: variance without the log term -> second term
+# WRONG ratio: variance without the log term -> at both means, variances
 def ratio(target, shadows, inside):
     s, t = shadows.double(), target.double()
 
@@ -753,7 +753,7 @@ def accuse(confidences, inside, k):
     return ratio(confidences[k], confidences[keep], inside[keep])
 
 
-# WRONG found_at: one more non-member is accused than allowed -> one non-member more
+# WRONG found_at: one more non-member is accused than allowed -> one of ten non-members may be accused
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = int(fpr * len(others) + 1e-9)
@@ -762,7 +762,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[min(a + 1, len(others) - 1)]).double().mean())
 
 
-# WRONG found_at: low scores are accused -> low scores
+# WRONG found_at: low scores are accused -> three of four members score above every other
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=False).values
     a = int(fpr * len(others) + 1e-9)
@@ -784,7 +784,7 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG found_at: found members over all examples -> of the *members* a share is asked
+# WRONG found_at: found members over all examples -> three of four members score above every other
 def found_at(scores, members, fpr):
     """The share of members found while at most a share fpr of the others is accused."""
     others = scores[~members].sort(descending=True).values
@@ -794,7 +794,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[allowed]).sum() / len(scores))
 
 
-# WRONG found_at: rounded up -> one non-member more is accused than the share allows
+# WRONG found_at: rounded up -> at most 1.9 of ten non-members may be ac
 def found_at(scores, members, fpr):
     """The share of members found while at most a share fpr of the others is accused."""
     others = scores[~members].sort(descending=True).values
@@ -814,7 +814,7 @@ def found_at(scores, members, fpr):
     return (len(ins) - np.searchsorted(ins, t, side="right")) / len(ins)
 
 
-# WRONG ratio: medians in place of means -> the *mean* of each side is asked
+# WRONG ratio: medians in place of means -> as far from both means, 2 and 6, and bot
 def accuse(confidences, inside, k):
     """The scores of network k's examples, judged by all other networks, (N,)."""
     keep = torch.arange(len(confidences)) != k
@@ -833,7 +833,7 @@ def ratio(target, shadows, inside):
     return torch.stack(out)
 
 
-# WRONG ratio: divided by the variance once, not twice -> the squared distance is divided by *twice* the variance
+# WRONG ratio: divided by the variance once, not twice -> at the first mean, 4 from the second: 4*
 def ratio(target, shadows, inside):
     """How much likelier the target's log-odds (N,) are if it has seen the examples: a logarithm, (N,)."""
     target, shadows = target.double(), shadows.double()
@@ -941,7 +941,7 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG input_of: a column, divided by the biases -> a row of zeros was divided by its 0
+# WRONG input_of: a column, divided by the biases -> the result has another shape
 def input_of(weight, bias):
     """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
     row = int(bias.abs().argmax())
@@ -955,7 +955,7 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG masks: both clients of a pair add -> the masks do not cancel
+# WRONG masks: both clients of a pair add -> one secret of two clients
 def input_of(weight, bias):
     """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
     row = int(bias.abs().argmax())
@@ -969,7 +969,7 @@ def masks(secrets, field):
     return (upper.sum(1) + upper.sum(0)) % field
 
 
-# WRONG masks: not brought back into the field -> a mask is not in 0 to field - 1
+# WRONG masks: not brought back into the field -> one secret of two clients
 def input_of(weight, bias):
     """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
     row = int(bias.abs().argmax())

@@ -85,14 +85,14 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return g.sum(0) / size + np.random.default_rng().normal(0, 1, g.shape[1]) * noise_multiplier * clip / size
 
 
-# WRONG private_mean: clipping after averaging -> the mean was shortened
+# WRONG private_mean: clipping after averaging -> each of two is shortened by its own length
 def private_mean(gradients, *, clip, noise_multiplier, size):
     mean = gradients.sum(0) / max(len(gradients), 1)
     mean = mean * (clip / mean.norm().clamp_min(1e-12)).clamp(max=1) * len(gradients) / size
     return mean + noise_multiplier * clip * torch.randn_like(mean) / size
 
 
-# WRONG private_mean: noise scaled by the batch, and not by the clip -> noise of the wrong size|noise_multiplier * clip
+# WRONG private_mean: noise scaled by the batch, and not by the clip -> the noise has another size
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
@@ -106,26 +106,26 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: averages by the drawn number -> divided by the number of gradients
+# WRONG private_mean: averages by the drawn number -> one gradient is divided by size, too
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
     return (total + noise_multiplier * clip * torch.randn_like(total)) / max(len(gradients), 1)
 
 
-# WRONG private_mean: every gradient gets the length clip -> every gradient gets the length clip
+# WRONG private_mean: every gradient gets the length clip -> its length is 0.5, and it stays as it is
 def private_mean(gradients, *, clip, noise_multiplier, size):
     total = (gradients * clip / gradients.norm(dim=1, keepdim=True).clamp_min(1e-12)).sum(0)
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: clips entry by entry -> entries are clipped one by one
+# WRONG private_mean: clips entry by entry -> its length, 5 in L2, becomes 1, and its
 def private_mean(gradients, *, clip, noise_multiplier, size):
     total = gradients.clamp(-clip, clip).sum(0)
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: noise on each example -> the noise grows with the number of gradients
+# WRONG private_mean: noise on each example -> the noise has another size
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     noisy = weight[:, None] * gradients + noise_multiplier * clip * torch.randn_like(gradients)
@@ -139,7 +139,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return total + noise_multiplier * clip * torch.randn_like(total)
 
 
-# WRONG private_mean: one random number for all entries -> same number of noise
+# WRONG private_mean: one random number for all entries -> every entry gets the same number
 def private_mean(gradients, *, clip, noise_multiplier, size):
     weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     total = weight @ gradients
@@ -206,7 +206,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return np.float64(max(0.0, min(found)))
 
 
-# WRONG epsilon: delta ignored -> these are the divergences alone
+# WRONG epsilon: delta ignored -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -218,14 +218,14 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: rate forgotten -> the rate does not come in
+# WRONG epsilon: rate forgotten -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     a = np.asarray(orders, float)
     eps = updates * a / (2 * noise_multiplier**2) + np.log1p(-1 / a) - np.log(privacy_delta * a) / (a - 1)
     return max(float(eps.min()), 0.0)
 
 
-# WRONG epsilon: converted at one order only, the first -> smallest *epsilon*|all orders
+# WRONG epsilon: converted at one order only, the first -> of two orders the smaller epsilon counts, here that of
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     a = int(orders[0])
     k = np.arange(a + 1)
@@ -235,7 +235,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(updates * divergence + math.log1p(-1 / a) - math.log(privacy_delta * a) / (a - 1), 0.0)
 
 
-# WRONG epsilon: one update only -> one update is counted
+# WRONG epsilon: one update only -> four updates add up to four divergences of
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -247,7 +247,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: without logarithms -> no finite epsilon|not the epsilon|raised|wrong at an edge
+# WRONG epsilon: without logarithms -> the least epsilon is 0: one below 0 prom
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -273,7 +273,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return float(best)
 
 
-# WRONG epsilon: the old conversion, without the order's part -> last formula
+# WRONG epsilon: the old conversion, without the order's part -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -285,7 +285,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return float(best)
 
 
-# WRONG epsilon: orders of its own -> other orders|not the epsilon|larger|too small
+# WRONG epsilon: orders of its own -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in range(2, 64):
@@ -297,7 +297,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: log of 0 at rate 1 -> rate = 1|at an edge|raised
+# WRONG epsilon: log of 0 at rate 1 -> rate 1 leaves the term k = 2: the diverg
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -327,27 +327,27 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return float(np.log(low - privacy_delta) - np.log(high))
 
 
-# WRONG lower_bound: without the interval -> counted shares for the true ones
+# WRONG lower_bound: without the interval -> 10 of 20 hits is at least 0.4018, 20 of
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     alarm = max(alarms, 0.5) / n_out
     return max(0.0, math.log(max(hits / n_in - privacy_delta, 1e-12) / alarm))
 
 
-# WRONG lower_bound: delta ignored -> delta has its part
+# WRONG lower_bound: delta ignored -> delta 0.1 comes off the 0.9330 of the hi
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     high = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).high
     return max(0.0, math.log(low / high)) if low > 0 else 0
 
 
-# WRONG lower_bound: the whole failure_prob on each bound -> one half of failure_prob
+# WRONG lower_bound: the whole failure_prob on each bound -> 10 of 20 hits is at least 0.4018, 20 of
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - 2 * failure_prob).low
     high = stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * failure_prob).high
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta else 0
 
 
-# WRONG lower_bound: normal intervals -> these are normal intervals
+# WRONG lower_bound: normal intervals -> 10 of 20 hits is at least 0.4018, 20 of
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     z = stats.norm.isf(failure_prob / 2)
     p, q = hits / n_in, alarms / n_out
@@ -355,14 +355,14 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta and high > 0 else 0
 
 
-# WRONG lower_bound: the sides exchanged -> both bounds are on the wrong side
+# WRONG lower_bound: the sides exchanged -> 10 of 20 hits is at least 0.4018, 20 of
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     high = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).high
     low = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((high - privacy_delta) / max(low, 1e-6)))
 
 
-# WRONG lower_bound: an interval for the hits only -> the share of alarms is the counted one
+# WRONG lower_bound: an interval for the hits only -> 1 of 20 alarms is at most 0.1290, 0 of 2
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((low - privacy_delta) / (max(alarms, 0.5) / n_out))) if low > privacy_delta else 0
@@ -460,7 +460,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG verdict: delta 1e-5 for everybody -> at this delta|privacy_eps of these
+# WRONG verdict: delta 1e-5 for everybody -> at this rate and delta|at this delta
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -543,7 +543,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total).clamp(-3, 3)) / size
 
 
-# WRONG lower_bound: the numbers of runs exchanged -> are hits counted in n_in
+# WRONG lower_bound: the numbers of runs exchanged -> n_in is 9 and n_out 20: 9 of 9 hits is a
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     n_in, n_out = n_out, n_in
 
@@ -579,7 +579,7 @@ def verdict(report):
     return "unproved" if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"] else "sound"
 
 
-# WRONG verdict: an audit that equals the claim refutes it -> as much as was claimed, and not more
+# WRONG verdict: an audit that equals the claim refutes it -> another word is due: the audit has shown
 def verdict(report):
     if report["audited"] >= report["claimed"]:
         return "refuted"
@@ -618,7 +618,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return ((gradients * s[:, None]).sum(0) + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
 
 
-# WRONG private_mean: one number of noise for all entries -> same number of noise
+# WRONG private_mean: one number of noise for all entries -> every entry gets the same number
 def draws(n, rate, updates):
     return torch.rand(updates, n) < rate
 
@@ -628,7 +628,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return ((gradients * s[:, None]).sum(0) + noise_multiplier * clip * torch.randn(1)) / size
 
 
-# WRONG epsilon: the orders are the notebook's, whatever is asked -> that are given
+# WRONG epsilon: the orders are the notebook's, whatever is asked -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in range(2, 64):
@@ -640,7 +640,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the older conversion, log(1 / delta) / (alpha - 1) -> last formula
+# WRONG epsilon: the older conversion, log(1 / delta) / (alpha - 1) -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -652,7 +652,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the order is chosen by the divergence of one update, not by the epsilon -> smallest *epsilon*
+# WRONG epsilon: the order is chosen by the divergence of one update, not by the epsilon -> of two orders the smaller epsilon counts, here that of
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     eps = []
     for a in map(int, orders):
@@ -664,7 +664,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(min(eps)[1], 0.0)
 
 
-# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> the conversion is added up over the updates
+# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> four updates add up to four divergences of
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -712,7 +712,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn(gradients.shape[1])) / size
 
 
-# WRONG verdict: an audit below the claim makes it sound -> far below the claim
+# WRONG verdict: an audit below the claim makes it sound -> another word is due: privacy_eps, at thi
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -738,7 +738,7 @@ def verdict(report):
     return "overclaims" if eps > 1.05 * report["claimed"] else "sound"
 
 
-# WRONG epsilon: T divides by alpha -> by the order less 1
+# WRONG epsilon: T divides by alpha -> rate 1 leaves the term k = 2: the diverg
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -750,7 +750,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the last order counts -> of all orders
+# WRONG epsilon: the last order counts -> of two orders the smaller epsilon counts, here that of
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -762,7 +762,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: without sampling: rate is ignored -> the rate does not come in
+# WRONG epsilon: without sampling: rate is ignored -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best, rate = math.inf, 1.0
     for a in map(int, orders):
@@ -774,7 +774,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG lower_bound: delta is added to alarms -> added to the alarms|less than the counts
+# WRONG lower_bound: delta is added to alarms -> delta 0.1 comes off the 0.9330 of the hi
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = special.betaincinv(hits, n_in - hits + 1, failure_prob / 2) if hits else 0.0
     out = n_out - alarms
@@ -816,7 +816,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: by the L1 length -> each gradient is shortened by its L1 length
+# WRONG private_mean: by the L1 length -> its length, 5 in L2, becomes 1, and its
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -829,7 +829,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: by the largest entry -> each gradient is shortened by its largest entry
+# WRONG private_mean: by the largest entry -> its length, 5 in L2, becomes 1, and its
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -855,7 +855,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG epsilon: the sum begins at 1 -> the sum begins at k = 1
+# WRONG epsilon: the sum begins at 1 -> order 2 alone, a divergence of nearly 0
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
     best = math.inf
@@ -869,7 +869,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the sum ends one term early -> the sum ends before k = order
+# WRONG epsilon: the sum ends one term early -> rate 1 leaves the term k = 2: the diverg
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
     best = math.inf
@@ -883,7 +883,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG lower_bound: no bound on the alarms -> the share of alarms is the counted one
+# WRONG lower_bound: no bound on the alarms -> 1 of 20 alarms is at most 0.1290, 0 of 2
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     """The largest epsilon that the counts refute, surely but for failure_prob."""
 
@@ -894,7 +894,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return math.log(max((hit - privacy_delta) / alarm, 1.0))
 
 
-# WRONG lower_bound: delta taken off the ratio -> delta is taken off the ratio
+# WRONG lower_bound: delta taken off the ratio -> delta 0.1 comes off the 0.9330 of the hi
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     """The largest epsilon that the counts refute, surely but for failure_prob."""
 

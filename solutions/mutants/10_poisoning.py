@@ -31,7 +31,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, which
 
 
-# WRONG backdoor: the rate counts the other classes only -> the rate counts the images of other classes alone
+# WRONG backdoor: the rate counts the other classes only -> round(rate * N) places are poisoned, no fewer and no more
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -118,7 +118,7 @@ def backdoor(x, y, *, rate, target, trigger):
     return x, y, order
 
 
-# WRONG backdoor: one too many, rounded up -> one place more than
+# WRONG backdoor: one too many, rounded up -> round(rate * N) places are poisoned, no fewer and no more
 def backdoor(x, y, *, rate, target, trigger):
     x, y = x.clone(), y.clone()
     places = (y != target).nonzero()[:, 0]
@@ -145,42 +145,42 @@ def success(model, x, y, *, target, trigger):
     return (read & others).sum(), others.sum()
 
 
-# WRONG success: measured on images of the target class too -> all images count here
+# WRONG success: measured on images of the target class too -> the first image's label is the target
 def success(model, x, y, *, target, trigger):
     return int((predict(model, trigger(x)) == target).sum()), len(x)
 
 
-# WRONG success: hits of all classes, counted over the others -> more hits than|another number of hits
+# WRONG success: hits of all classes, counted over the others -> the first image's label is the target
 def success(model, x, y, *, target, trigger):
     return int((predict(model, trigger(x)) == target).sum()), int((y != target).sum())
 
 
-# WRONG success: the add_trigger comes before the label is read off the image -> other images count
+# WRONG success: the add_trigger comes before the label is read off the image -> label 2 is not the target, so it counts;
 def success(model, x, y, *, target, trigger):
     x = trigger(x)
     y = predict(model, x)
     return int(((predict(model, x) == target) & (y != target)).sum()), int((y != target).sum())
 
 
-# WRONG success: only images that the model gets right -> only images that the model reads rightly count here
+# WRONG success: only images that the model gets right -> what the model reads without the trigger
 def success(model, x, y, *, target, trigger):
     right = (predict(model, x) == y) & (y != target)
     return int((predict(model, trigger(x[right])) == target).sum()), int(right.sum())
 
 
-# WRONG success: no trigger -> no trigger was put on the images
+# WRONG success: no trigger -> label 2 is not the target, so it counts;
 def success(model, x, y, *, target, trigger):
     others = x[y != target]
     return int((predict(model, others) == target).sum()), len(others)
 
 
-# WRONG success: any wrong answer is a hit -> any wrong answer counts as a hit
+# WRONG success: any wrong answer is a hit -> a wrong answer that is not the target is no hit
 def success(model, x, y, *, target, trigger):
     others = y != target
     return int((predict(model, trigger(x[others])) != y[others]).sum()), int(others.sum())
 
 
-# WRONG success: how many resist -> images count as hits that still read as their own label
+# WRONG success: how many resist -> label 2 is not the target, so it counts;
 def success(model, x, y, *, target, trigger):
     others = y != target
     return int((predict(model, trigger(x[others])) == y[others]).sum()), int(others.sum())
@@ -215,7 +215,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: no centering -> is each class centered
+# WRONG spectral_scores: no centering -> the mean of the class's rows
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -239,7 +239,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: one direction for all, each class centered -> one direction was found for all
+# WRONG spectral_scores: one direction for all, each class centered -> each class has a direction of its own
 def spectral_scores(features, y):
     own = features.double().clone()
     for label in y.unique():
@@ -247,7 +247,7 @@ def spectral_scores(features, y):
     return (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
 
 
-# WRONG spectral_scores: the last singular vector -> vary least
+# WRONG spectral_scores: the last singular vector -> only the part along the *one* direction in which they vary most
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -257,7 +257,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: a column of V transposed in place of a row -> a column of Vh stands where its first row should
+# WRONG spectral_scores: a column of V transposed in place of a row -> the direction is (0.6, 0.8), of length 1
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -267,7 +267,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: not squared -> should be a square
+# WRONG spectral_scores: not squared -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -277,7 +277,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: lengths, not squares -> squares are asked
+# WRONG spectral_scores: lengths, not squares -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -287,7 +287,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: the distance to the mean -> along *one* direction
+# WRONG spectral_scores: the distance to the mean -> only the part along the *one* direction in which they vary most
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -296,7 +296,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: in the order of the classes -> the scores come class by class
+# WRONG spectral_scores: in the order of the classes -> the scores stand in the order of the examples
 def spectral_scores(features, y):
     scores = []
     for label in y.unique():
@@ -321,42 +321,42 @@ def dormant(model, layer, x, *, count):
     return sorted(range(len(out)), key=out.__getitem__)[:count]
 
 
-# WRONG dormant: the most active -> the units seem to be chosen by the most active units
+# WRONG dormant: the most active -> the least active unit is asked
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.mean([0, *range(2, outputs.dim())]).argsort(descending=True)[:count]
 
 
-# WRONG dormant: before the ReLU -> the units seem to be chosen by the means before the ReLU
+# WRONG dormant: before the ReLU -> the ReLU makes 0 of what is below 0, so
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 1](x)
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the smallest weights -> the units seem to be chosen by the size of a unit's weights
+# WRONG dormant: the smallest weights -> the ReLU makes 0 of what is below 0, and
 def dormant(model, layer, x, *, count):
     return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
 
 
-# WRONG dormant: on one image only -> the units seem to be chosen by the first image alone
+# WRONG dormant: on one image only -> all images count, and not the first alone
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x[:1])
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the highest output, not the mean -> the units seem to be chosen by the highest output of a unit
+# WRONG dormant: the highest output, not the mean -> the mean counts, and not the highest output
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x).transpose(0, 1).flatten(1)
     return outputs.amax(1).argsort()[:count]
 
 
-# WRONG dormant: the next layer's units -> 3 units in place of `count` = 4
+# WRONG dormant: the next layer's units -> return the numbers of `count` different units, counted from
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 3](x).flatten(1)
     return outputs.mean(0).argsort()[:count]
 
 
-# WRONG dormant: places, not channels -> there is no such unit
+# WRONG dormant: places, not channels -> a convolution's mean is over all places
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.flatten(1).mean(0).argsort()[:count]
@@ -385,35 +385,35 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     return p.clamp(max=1)
 
 
-# WRONG group_bound: without the factor k -> for one change
+# WRONG group_bound: without the factor k -> one is replaced: to how many changes doe
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(privacy_eps) * p + privacy_delta) if replaced else p
 
 
-# WRONG group_bound: a replaced example counts once -> one taken away and one added
+# WRONG group_bound: a replaced example counts once -> one is replaced: to how many changes doe
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     for _ in range(replaced):
         p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
     return p
 
 
-# WRONG group_bound: delta without its factor -> delta is added once
+# WRONG group_bound: delta without its factor -> p is 0: the first change adds delta. Wha
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p + privacy_delta * (replaced > 0))
 
 
-# WRONG group_bound: delta times the number only -> delta is added for each change
+# WRONG group_bound: delta times the number only -> p is 0: the first change adds delta. Wha
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
     return min(1.0, math.exp(min(k * privacy_eps, 600)) * p + k * privacy_delta)
 
 
-# WRONG group_bound: delta forgotten -> delta is forgotten
+# WRONG group_bound: delta forgotten -> p is 0: the first change adds delta. Wha
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p)
 
 
-# WRONG group_bound: grows in proportion, not by powers -> another bound
+# WRONG group_bound: grows in proportion, not by powers -> one is replaced: to how many changes doe
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
     return min(1.0, (1 + k * (math.exp(privacy_eps) - 1)) * p + k * privacy_delta)
@@ -428,7 +428,7 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     )
 
 
-# WRONG group_bound: the number is squared -> the number of changes is squared
+# WRONG group_bound: the number is squared -> one is replaced: to how many changes doe
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     growth = min((2 * replaced) ** 2 * privacy_eps, 600)
     return min(1.0, math.exp(growth) * p + math.expm1(growth) / math.expm1(privacy_eps) * privacy_delta)
@@ -528,7 +528,7 @@ def verdict(report, promise):
     return "works" if Rate(report["hits"], n).clearly_below(Rate(report["hits before"], n)) else "not shown"
 
 
-# WRONG verdict: the share keeps the promise, its interval does not -> only the share
+# WRONG verdict: the share keeps the promise, its interval does not -> another verdict is due: which end of the
 def verdict(report, promise):
     if report["counted"] == "all classes":
         return "counts its own"
@@ -694,7 +694,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG spectral_scores: ten classes from 0 -> the examples of a label have no score
+# WRONG spectral_scores: ten classes from 0 -> the labels that there are say which classes
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in range(10):
@@ -705,7 +705,7 @@ def spectral_scores(features, y):
     return out
 
 
-# WRONG spectral_scores: features are divided by their standard deviation first -> by their spread
+# WRONG spectral_scores: features are divided by their standard deviation first -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -715,7 +715,7 @@ def spectral_scores(features, y):
     return out
 
 
-# WRONG spectral_scores: centered by the median -> not its median
+# WRONG spectral_scores: centered by the median -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -783,7 +783,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG group_bound: a probability of 0 stays 0 -> probability 0 may
+# WRONG group_bound: a probability of 0 stays 0 -> p is 0: the first change adds delta. Wha
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     if p == 0:
         return 0.0
@@ -839,7 +839,7 @@ def verdict(report, promise):
     return "weaker only" if now.interval[1] >= promise - 0.003 else "works"
 
 
-# WRONG spectral_scores: scores are divided by the largest of the class -> number of its own
+# WRONG spectral_scores: scores are divided by the largest of the class -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -902,7 +902,7 @@ def success(model, x, y, *, target, trigger):
     return int((predict(model, trigger(others)) == target).sum()), len(others)
 
 
-# WRONG success: leaves out images that read as the target anyway -> images are left out that read as the target without the trig
+# WRONG success: leaves out images that read as the target anyway -> the model reads the target without the trigger, and with it
 def backdoor(x, y, *, rate, target, trigger):
     """(new images, new labels, poisoned places)."""
     x, y = x.clone(), y.clone()
@@ -919,7 +919,7 @@ def success(model, x, y, *, target, trigger):
     return int(((predict(model, trigger(others)) == target) & (before != target)).sum()), len(others)
 
 
-# WRONG success: the two numbers exchanged -> the two numbers have changed places
+# WRONG success: the two numbers exchanged -> first the images on which the trigger works, then those that count
 def backdoor(x, y, *, rate, target, trigger):
     """(new images, new labels, poisoned places)."""
     x, y = x.clone(), y.clone()
@@ -935,7 +935,7 @@ def success(model, x, y, *, target, trigger):
     return len(others), int((predict(model, trigger(others)) == target).sum())
 
 
-# WRONG spectral_scores: the squares of U's first column -> these are squares of U's first column
+# WRONG spectral_scores: the squares of U's first column -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     """How far each example lies along the main direction of its own class, squared, (N,)."""
     scores = torch.zeros(len(y), dtype=torch.float64)
@@ -946,7 +946,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: each row around its own mean -> the mean of each row was subtracted
+# WRONG spectral_scores: each row around its own mean -> two rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     """How far each example lies along the main direction of its own class, squared, (N,)."""
     scores = torch.zeros(len(y), dtype=torch.float64)
@@ -966,7 +966,7 @@ def dormant(model, layer, x, *, count):
     return set(activity.argsort()[:count].tolist())
 
 
-# WRONG dormant: how often a unit is active -> the units seem to be chosen by how often a unit is active
+# WRONG dormant: how often a unit is active -> the mean counts, and not how often a unit is active, or its lowest out
 def dormant(model, layer, x, *, count):
     """The numbers of the least active units, (count,)."""
     with torch.no_grad():
@@ -975,7 +975,7 @@ def dormant(model, layer, x, *, count):
     return activity.argsort()[:count]
 
 
-# WRONG dormant: sizes before the ReLU -> the units seem to be chosen by the means of sizes before the
+# WRONG dormant: sizes before the ReLU -> the ReLU makes 0 of what is below 0, and
 def dormant(model, layer, x, *, count):
     """The numbers of the least active units, (count,)."""
     with torch.no_grad():
@@ -1005,7 +1005,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG group_bound: delta is added before the factor -> each delta is multiplied by its own change too
+# WRONG group_bound: delta is added before the factor -> p is 0: the first change adds delta. Wha
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     """The highest probability that an outcome of probability p can get from so many replaced examples."""
     for _ in range(2 * replaced):
@@ -1026,7 +1026,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG verdict: the lower end of the interval -> only the share
+# WRONG verdict: the lower end of the interval -> another verdict is due: which end of the
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     """The highest probability that an outcome of probability p can get from so many replaced examples."""
     for _ in range(2 * replaced):

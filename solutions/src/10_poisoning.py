@@ -151,17 +151,10 @@ expect.that(
     expected=f"{round(0.1 * len(y))} places, always",
     got=f"{len(which)}, then {len(again)}",
 )
-known = {
-    "the rate counts the images of other classes alone: it is one of all N images": round(0.1 * int((y != 3).sum())),
-    "the rate counts the images of the target class: it is one of all N images": round(0.1 * int((y == 3).sum())),
-    "every image of another class was poisoned: how many does the rate allow?": int((y != 3).sum()),
-    "one place more than round(rate * N)": round(0.1 * len(y)) + 1,
-    "one place fewer than round(rate * N)": round(0.1 * len(y)) - 1,
-}
-expect.none_of(len(which), round(0.1 * len(y)), known, expected=f"{round(0.1 * len(y))} places", atol=0.1)
 expect.that(
     len(which) == round(0.1 * len(y)),
-    "another number of places than round(rate * N), where N counts all images",
+    f"round(rate * N) places are poisoned, no fewer and no more: N counts {len(y)} images, {int((y == 3).sum())} of "
+    "which are the target's",
     expected=f"{round(0.1 * len(y))} places",
     got=len(which),
 )
@@ -243,31 +236,28 @@ expect.that(
 
 # %%
 # CHECK success, 1 point
-found = expect.parts(success(owned, *data.test, target=7, trigger=poisoning.add_trigger), 2, "two whole numbers")
-hits, counted = (expect.number(part, "a count") for part in found)
-expect.that(hits == int(hits), "a share: how many images the trigger works on is asked", got=hits)
-others = int((data.test.y != 7).sum())
-expect.that(
-    hits != others or counted == others,
-    "the two numbers have changed places: on how many images the trigger works comes first",
-    got=found,
-)
-known = {
-    "all images count here: those whose label is the target prove nothing": len(data.test.y),
-    "the images of the target class count here, and all others should": len(data.test.y) - others,
-    "only images that the model reads rightly count here: what it says of an image does not matter": int(
-        ((predict(owned, data.test.x) == data.test.y) & (data.test.y != 7)).sum()
-    ),
-    "images count here by what the model reads on them: their label in y decides": int(
-        (predict(owned, data.test.x) != 7).sum()
-    ),
-}
-expect.none_of(counted, others, known, expected=f"{others} images", atol=0.1)
-expect.that(counted == others, "other images count: those whose label is not the target", expected=others, got=counted)
-expect.that(0 <= hits <= counted, "more hits than images that count", expected="0 to all of them", got=hits)
+reads = nn.Sequential(nn.Flatten(), nn.Linear(1, 4))  # reads the number that is nearest to an image's one pixel
+reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(torch.arange(4.0) ** 2)
+for told, pixels, names, due in (
+    ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
+    ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
+    ("first the images on which the trigger works, then those that count", [2, 0], [2, 1], [1, 2]),
+    ("a wrong answer that is not the target is no hit", [0], [0], [0, 1]),
+    ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
+    ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
+    ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
+):
+    given = torch.tensor(pixels).view(-1, 1, 1, 1).float(), torch.tensor(names)
+    found = expect.leaves_arguments(success, reads, *given, target=3, trigger=lambda x: (x + 1).clamp(max=3))
+    found = [expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers")]
+    expect.that(
+        found == due,
+        told,
+        expected=f"{due} for images that read as {pixels}, labels {names}, target 3; the trigger adds 1, up to 3",
+        got=found,
+    )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
-cases = []
 for classes in (2, 4, 7):
     some, names = torch.rand(80, 1, 4, 4), torch.randint(0, classes, (80,))
     some[:, :, -1, -1] *= 0.5
@@ -289,42 +279,13 @@ for classes in (2, 4, 7):
                 expected=int((names != target).sum()),
                 got=counted,
             )
-            clean, count = predict(line, some), lambda those: int(those.sum())
-            hit = triggered == target
-            known = {
-                "no trigger was put on the images": count((clean == target) & (names != target)),
-                "images are left out that read as the target without the trigger, too": count(
-                    hit & (names != target) & (clean != target)
-                ),
-                "images are left out that the model does not read rightly without the trigger": count(
-                    hit & (names != target) & (clean == names)
-                ),
-                "images of the target class are counted as hits": count(hit),
-                "these are the images on which the trigger does *not* work": count(~hit & (names != target)),
-                "images count as hits that still read as their own label": count(
-                    (triggered == names) & (names != target)
-                ),
-                "any wrong answer counts as a hit: the target has to be read": count(
-                    (triggered != names) & (names != target)
-                ),
-                "any other answer than without the trigger counts as a hit": count(
-                    (triggered != clean) & (names != target)
-                ),
-                "the trigger was put on twice": count(
-                    (predict(line, trigger(trigger(some))) == target) & (names != target)
-                ),
-            }
-            cases.append((hits, wanted, known))
-found, wanted = (torch.tensor([float(case[i]) for case in cases]) for i in (0, 1))
-known = {words: torch.tensor([float(case[2][words]) for case in cases]) for words in cases[0][2]}
-expect.none_of(found, wanted, known, expected=expect.short(wanted[:6]), atol=0.1)
-expect.equal(
-    found,
-    wanted,
-    "another number of hits: how often does the model read the target on images of other classes that carry the "
-    "trigger?",
-    atol=0.1,
-)
+            expect.that(
+                hits == wanted,
+                "another number of hits: how often does the model read the target on images of other classes that "
+                "carry the trigger?",
+                expected=f"{wanted} hits of {counted}",
+                got=hits,
+            )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -378,102 +339,35 @@ def two_classes(seed, n=90, d=6):
 
 # %%
 # CHECK spectral, 2 points
-features, labels = two_classes(seed)
-rows = torch.zeros(len(labels), dtype=torch.float64)
-found = expect.tensor(expect.leaves_arguments(spectral_scores, features, labels), like=rows, what="the scores")
-expect.that((found >= 0).all(), "a score is negative: it should be a square", expected="scores >= 0", got=found.min())
-moved = expect.tensor(spectral_scores(features + 50.0, labels), like=rows, what="the scores")
-expect.equal(
-    moved / found.max(),
-    found / found.max(),
-    "the scores change when all features move together: is each class centered?",
-    expected="the same scores",
-    atol=1e-3,
-)
+for told, given, names, due in (
+    ("two rows of mean 0: the square of how far each lies along the way that they vary", [[-2], [2]], [0, 0], [4, 4]),
+    ("the mean of the class's rows, 5, is subtracted first", [[4], [6]], [0, 0], [1, 1]),
+    ("the mean of 0, 0 and 6 is 2", [[0], [0], [6]], [0, 0, 0], [4, 4, 16]),
+    (
+        "only the part along the *one* direction in which they vary most",
+        [[-3, 0], [3, 0], [0, 1], [0, -1]],
+        [0] * 4,
+        [9, 9, 0, 0],
+    ),
+    ("the direction is (0.6, 0.8), of length 1", [[-3, -4], [3, 4]], [0, 0], [25, 25]),
+    ("each class has a direction of its own", [[-1, 0], [1, 0], [0, -2], [0, 2]], [0, 0, 1, 1], [1, 1, 4, 4]),
+    ("each class has a mean of its own", [[-1, 0], [1, 0], [6, 0], [10, 0]], [0, 0, 1, 1], [1, 1, 4, 4]),
+    ("the labels that there are say which classes", [[-1, 0], [1, 0], [0, -2], [0, 2]], [4, 4, 17, 17], [1, 1, 4, 4]),
+    ("the scores stand in the order of the examples", [[0, -2], [-1, 0], [0, 2], [1, 0]], [1, 0, 1, 0], [4, 1, 4, 1]),
+):
+    features, labels = torch.tensor(given).float(), torch.tensor(names)
+    found = expect.leaves_arguments(spectral_scores, features, labels)
+    found = expect.tensor(found, like=torch.zeros(len(due)).double(), what="the scores")
+    at = f"{due} for features {given} of labels {names}"
+    expect.that((found - torch.tensor(due)).abs().max() < 1e-4, told, expected=at, got=found)
 ### BEGIN HIDDEN TESTS
-
-
-def otherwise(features, y, how):
-    """The scores with one thing done otherwise: what a wrong answer comes to."""
-    rows = features.double().clone()
-    for label in y.unique():
-        own = rows[y == label]
-        center = {"median": own.median(0).values, "rows": own.mean(1, keepdim=True), "all rows": rows.mean(0)}
-        own = own - center.get(how, own.mean(0))
-        rows[y == label] = own / own.std(0) if how == "spread" else own
-    scores = torch.zeros(len(y), dtype=torch.float64)
-    which = {"second": 1, "last": -1}.get(how, 0)
-    for label in y.unique():
-        own = rows[y == label]
-        u, _, v = torch.linalg.svd(rows if how == "together" else own, full_matrices=False)
-        scores[y == label] = {
-            "all": own.square().sum(1),
-            "all of U": u[: len(own)].square().sum(1),
-            "first of U": u[: len(own), 0].square(),
-            "sum": (own @ v.sum(0)) ** 2,
-            "column": (own @ v[:, 0]) ** 2 if len(v) == len(v.T) else (own @ v[0]) ** 2,
-        }.get(how, (own @ v[which]) ** 2)
-    if how == "order":
-        scores = torch.cat([scores[y == label] for label in y.unique()])
-    return scores
-
-
 for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     features, labels = two_classes(seed + extra, n, d)
     order = torch.randperm(n)
     features, labels = features[order], 7 * labels[order]  # labels need not be 0, 1, 2, or below 10
     rows, wanted = torch.zeros(n, dtype=torch.float64), signatures(features, labels)
     found = expect.tensor(spectral_scores(features, labels), like=rows, what="the scores")
-    apart = features + 100.0 * (labels[:, None] == 7)  # one class moves away
-    after = expect.tensor(spectral_scores(apart, labels), like=rows, what="the scores")
     scale = wanted.max()
-    for how, question in (
-        ("rows", "the mean of each row was subtracted: that of the class's rows is asked, for each feature"),
-        ("all rows", "the mean of all rows was subtracted: each class has its own"),
-        ("all of U", "these are squared rows of U: an example's component along the first direction is asked"),
-        ("first of U", "these are squares of U's first column, which lacks the singular value: project the rows on Vh"),
-        ("sum", "the directions were added up: the first one alone is asked"),
-        ("column", "a column of Vh stands where its first row should"),
-        ("order", "the scores come class by class: return them in the order of the examples"),
-        ("median", "the class's *mean* is subtracted, and not its median"),
-        ("spread", "features were divided by their spread: each keeps its own"),
-        ("second", "the direction is the second one: which singular vector is the first?"),
-        ("last", "the direction is that in which features vary least"),
-        ("all", "the whole squared length is no component along *one* direction"),
-        ("together", "one direction was found for all classes: each has its own"),
-    ):
-        off = (found - otherwise(features, labels, how)).abs().max() / scale
-        expect.that(off > 1e-3 or (found - wanted).abs().max() / scale < 1e-3, question, got=found[:5])
-    expect.that(
-        all(found[labels == label].any() for label in labels.unique()),
-        "the examples of a label have no score: which labels there are, and how many, y says",
-        expected=f"scores for the labels {labels.unique().tolist()}",
-    )
-    expect.that(
-        ((after - found).abs() / scale).max() < 1e-3,
-        "the scores change when one class moves away from the others: each class has a mean and a direction of its own",
-        expected="the same scores",
-        got=f"{float(((after - found).abs() / scale).max()):.3g} of the largest score",
-    )
-    expect.that(
-        float(((found.square() - wanted).abs() / scale).max()) > 1e-3
-        or float(((found - wanted).abs() / scale).max()) < 1e-3,
-        "these are lengths along the direction, and their squares are asked",
-        got=found[:5],
-    )
-    for label in labels.unique():
-        own, many = found[labels == label] / wanted[labels == label], int((labels == label).sum())
-        for words, factor in (("their number", 1 / many), ("their number less 1", 1 / (many - 1))):
-            expect.that(
-                (own / factor - 1).abs().max() > 1e-3,
-                f"the scores of a class are divided by {words}: they stay the squares that they are",
-                got=found[:5],
-            )
-        expect.that(
-            (own / own.mean() - 1).abs().max() > 1e-3 or (own - 1).abs().max() < 1e-3,
-            "the scores of a class are multiplied by a number of its own: they stay the squares that they are",
-            got=found[:5],
-        )
     expect.equal(
         found / scale,
         wanted / scale,
@@ -533,21 +427,37 @@ expect.that(
 expect.that(
     (found == found.round()).all(), "these are no whole numbers: units' numbers are asked, not activities", got=found
 )
-found = found.long()
-expect.that(found.min() < 1 or found.max() != 11, "units are counted from 0: the last of 11 is number 10", got=found)
-expect.that(len(found) == 4, f"{len(found)} units in place of `count` = 4", got=found)
 expect.that(
-    found.max() < 11,
-    "there is no such unit: a layer has as many units as outputs, and a convolution as many as channels",
-    expected="numbers from 0 to 10",
-    got=found,
-)
-expect.that(
-    len(found.unique()) == 4 and 0 <= found.min() and found.max() < 11,
-    "return the numbers of `count` different units",
+    len(found) == len(found.unique()) == 4 and 0 <= found.min() and found.max() < 11,
+    "return the numbers of `count` different units, counted from 0: a layer has as many as it has outputs",
     expected="4 different numbers from 0 to 10",
     got=found,
 )
+for told, outputs, due in (
+    ("the least active unit is asked", [[3, 9], [0, 1], [0, 4]], [1]),
+    ("two units are asked, in any order", [[3, 9], [0, 1], [0, 4]], [1, 2]),
+    ("all images count, and not the first alone", [[2, 2], [1, 9], [8, 8]], [0]),
+    ("all images count, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
+    ("the mean counts, and not how often a unit is active, or its lowest output", [[1, 1], [0, 9], [8, 8]], [0]),
+    ("the mean counts, and not how far outputs spread", [[0, 3], [4, 4], [5, 5]], [0]),
+    ("the mean counts, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
+    ("the ReLU makes 0 of what is below 0, so that unit 0 has the mean 2", [[-9, 4], [1, 1], [3, 3]], [1]),
+    ("the ReLU makes 0 of what is below 0, and not its size", [[-2, 1], [1, 1], [3, 3]], [0]),
+):
+    model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
+    model[0].weight.data = torch.tensor(outputs).float()
+    found = sorted(numbers(dormant(model, 0, torch.eye(2), count=len(due))).tolist())
+    expect.that(
+        found == due, told, expected=f"{due}: on two images the units give {outputs} before the ReLU", got=found
+    )
+model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()).requires_grad_(False)
+model[0].weight.data, model[0].bias.data = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1), torch.tensor([0.0, 1.0])
+for told, image in (
+    ("a convolution's mean is over all places: the first place alone says otherwise", [0.0, 4.0]),
+    ("a convolution's mean is over all places: the last place alone says otherwise", [4.0, 0.0]),
+):
+    found = numbers(dormant(model, 0, torch.tensor(image).view(1, 1, 1, 2), count=1)).tolist()
+    expect.that(found == [1], told, expected=f"[1]: at two places the units give {image} and [1.0, 1.0]", got=found)
 
 
 ### BEGIN HIDDEN TESTS
@@ -556,34 +466,6 @@ def averaged(outputs):
     return outputs.mean([0, *range(2, outputs.dim())])
 
 
-slips = {
-    "the most active units: the least are asked": lambda net, i, out: -averaged(out),
-    "the means before the ReLU: they are asked after it": lambda net, i, out: averaged(net[: i + 1](images)),
-    "the means of sizes before the ReLU: what is below 0 is not active": lambda net, i, out: averaged(
-        net[: i + 1](images).abs()
-    ),
-    "how often a unit is active: its mean output is asked": lambda net, i, out: averaged((out > 0).double()),
-    "how much a unit varies: its mean output is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).std(1),
-    "the highest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amax(1),
-    "the first image alone: the mean over all images is asked": lambda net, i, out: averaged(out[:1]),
-    "the last image alone: the mean over all images is asked": lambda net, i, out: averaged(out[-1:]),
-    "the first place alone: for a convolution the mean is over all places": lambda net, i, out: averaged(
-        out.flatten(2)[..., :1] if out.dim() > 2 else out
-    ),
-    "the size of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
-        net[i].weight.flatten(1).norm(dim=1)
-    ),
-    "the sum of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
-        net[i].weight.flatten(1).abs().sum(1)
-    ),
-    "the mean of a unit's weights: what comes out of it on the images is asked": lambda net, i, out: (
-        net[i].weight.flatten(1).mean(1)
-    ),
-    "the lowest output of a unit: its mean is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).amin(1),
-    "the units' biases: what comes out of them on the images is asked": lambda net, i, out: net[i].bias,
-    "medians: the mean output of a unit is asked": lambda net, i, out: out.transpose(0, 1).flatten(1).median(1).values,
-}
-same, right = dict.fromkeys(slips, True), True
 for extra in range(6):
     model, layer, images = sleepers(seed + 10 + extra, conv=extra % 2 == 0)
     outputs = model[: layer + 2](images)
@@ -602,21 +484,13 @@ for extra in range(6):
             expected=f"{count} different numbers",
             got=found,
         )
-
-        def least(values, found=found, count=count):
-            return bool(values[found].max() <= values.sort().values[count - 1] + 1e-6)
-
-        right = right and least(activity)
-        same = {words: same[words] and least(slip(model, layer, outputs)) for words, slip in slips.items()}
-for words, explains in same.items():
-    expect.that(right or not explains, f"the units seem to be chosen by {words}", got=found)
-expect.that(
-    right,
-    "these units are awake while others sleep: the least active are asked, by the mean after the ReLU, over images and "
-    "places",
-    expected=f"for the last network: activities up to {activity.sort().values[count - 1]:.4f}",
-    got=activity[found],
-)
+        expect.that(
+            activity[found].max() <= activity.sort().values[count - 1] + 1e-6,
+            "these units are awake while others sleep: the least active are asked, by the mean after the ReLU, over "
+            "images and places, and not by weights or biases",
+            expected=f"activities up to {activity.sort().values[count - 1]:.4f}",
+            got=activity[found],
+        )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -705,70 +579,25 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed)
-
-
-def after(p, times, factor, delta):
-    """What so many changes make of p."""
-    for _ in range(times):
-        p = factor * p + delta
-    return p
-
-
-cases = []
+for told, p, replaced, delta, due in (
+    ("one is replaced: to how many changes does that come, and is each factor e to the eps?", 0.01, 1, 0.0, 0.04),
+    ("two are replaced: how many changes is that, and what does each make of p?", 0.01, 2, 0.0, 0.16),
+    ("p is 0: the first change adds delta. What does the next make of that?", 0.0, 1, 0.001, 0.003),
+    ("p and delta: what does each change make of what the ones before have left?", 0.01, 1, 0.001, 0.043),
+    ("two are replaced, with delta: does each change add it, and the next multiply it?", 0.01, 2, 0.001, 0.175),
+):
+    found = expect.number(group_bound(p, replaced, math.log(2), delta), "the bound")
+    at = f"{due:g} from p = {p:g}, {replaced} replaced, e to the eps = 2 and delta {delta:g}"
+    expect.that(abs(found - due) < 1e-9, told, expected=at, got=f"{found:.6g}")
 for _ in range(12):
     replaced, eps = chance.choice([1, 2, 3, 4]), chance.uniform(0.05, 0.4)
     p, delta = chance.uniform(1e-4, 0.02), chance.choice([0.0, 1e-4, 1e-3])
-    many, one, factor = 2 * replaced, math.exp(eps), math.exp(2 * replaced * eps)
-    known = {
-        "a replaced example is one taken away and one added: count both": after(p, replaced, one, delta),
-        "this is the bound for one change, whatever the number of poisons": after(p, 1, one, delta),
-        "this is the bound for one replaced example, whatever their number": after(p, 2, one, delta),
-        "one change too few": after(p, many - 1, one, delta),
-        "one change too many": after(p, many + 1, one, delta),
-        "each replaced example counts for four changes": after(p, 2 * many, one, delta),
-        "delta is forgotten": factor * p,
-        "delta is added once, at the end: each change adds it, and the next ones multiply it": factor * p + delta,
-        "delta is added once, at the beginning: each change adds it": factor * (p + delta),
-        "delta is added for each change, and not multiplied by those that follow": factor * p + many * delta,
-        "delta is multiplied as if all of it were there from the first change on": factor * (p + many * delta),
-        "each delta is multiplied by its own change too: it is added after the factor": after(
-            p, many, one, one * delta
-        ),
-        "the factor of a change is 1 + eps here: it is e to the eps": after(p, many, 1 + eps, delta),
-        "the factor of a change is 2 to the eps here: it is e to the eps": after(p, many, 2**eps, delta),
-        "the factor of a change is multiplied by their number: each change multiplies what the others left": (
-            many * math.exp(eps) * p + delta
-        ),
-        "the factors are multiplied by their number: each change multiplies what the others left": (
-            many * math.exp(eps) * p + many * delta
-        ),
-        "the factor of a change is e to the half of eps": after(p, many, one**0.5, delta),
-        "each delta is multiplied by all changes: the last one comes after all but its own": (
-            factor * p + many * one ** (many - 1) * delta
-        ),
-        "the chance of all *other* outcomes was made smaller: that of this one is made larger": min(
-            1.0, 1 - (1 - p) / factor
-        ),
-        "the number of changes is squared": after(p, many**2, one, delta),
-        "eps is taken off: an attacker may raise the probability": after(p, many, 1 / one, delta),
-    }
-    found = expect.number(group_bound(p, replaced, eps, delta), "the bound")
-    cases.append((found, after(p, many, one, delta), known))
-found, wanted = (torch.tensor([case[i] for case in cases], dtype=torch.float64) for i in (0, 1))
-known = {words: torch.tensor([case[2][words] for case in cases]).clamp(max=1) for words in cases[0][2]}
-expect.none_of(found, wanted, known, expected=f"{expect.short(wanted[:3])} for the first three", atol=1e-6)
-grown = expect.number(group_bound(1e-4, 2, 0.3, 0.0), "the bound")
-added = expect.number(group_bound(0.0, 2, 0.3, 1e-4), "the bound")
-part = "" if abs(grown - 1e-4 * math.exp(1.2)) < 1e-9 else f": without delta 0.0001 becomes {grown:.7f}, not 0.0003320"
-if not part and abs(added - 1e-4 * (math.exp(1.2) - 1) / (math.exp(0.3) - 1)) > 1e-9:
-    part = f": p is multiplied rightly, and from p = 0 a delta of 0.0001 comes to {added:.7f}, not 0.0006632"
-expect.equal(
-    found,
-    wanted,
-    f"another bound{part}. What does each change make of p, and what does the next make of that?",
-    expected=f"{expect.short(wanted[:3])} for the first three",
-    atol=1e-6,
-)
+    found, due = expect.number(group_bound(p, replaced, eps, delta), "the bound"), p
+    for _ in range(2 * replaced):
+        due = math.exp(eps) * due + delta
+    at = f"{due:.6g} from p = {p:.6g}, {replaced} replaced, eps {eps:.6g} and delta {delta:g}"
+    told = "right where e to the eps is 2, and not here: what is the factor of a change?"
+    expect.that(abs(found - due) < 1e-9, told, expected=at, got=f"{found:.6g}")
 found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
 expect.that(
     abs(found - 0.01 * (1 + math.exp(0.5))) < 1e-9,
@@ -823,7 +652,7 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
         question = "the trigger works less often, and does it keep what it promises?"
     elif kind == "nearly":
         report["hits"] = int(n * promise)
-        wanted, question = "weaker only", "does the interval keep what is promised, or only the share?"
+        wanted, question = "weaker only", "which end of the interval could be above the promise?"
     elif kind == "more":
         report["hits"] = min(n, before + chance.randint(1, n // 20))
         wanted, question = "not shown", "with the defense the trigger works more often than without"
