@@ -606,7 +606,7 @@ claim(
 sturdy, worn = rivals["trained on attacks"], rivals["best mask"]
 claim(
     "Masking is essential in the defense toolkit",
-    holds=not sturdy.clearly_above(worn),
+    holds=True if worn.clearly_above(sturdy) else False if sturdy.clearly_above(worn) else None,
     because=f"under the strongest single attack, the best of {len(on)} masks ({best}) keeps {worn}; "
     f"the same updates spent on adversarial training, without a mask, keep {sturdy}",
     undefended=headline["undefended"]["clean"],
