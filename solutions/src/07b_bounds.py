@@ -612,7 +612,7 @@ for words, weight, bias, point in (
         got=f"{room:.4g} u",
     )
 for trial in range(60):
-    inputs, distance = (64, 200, 784)[trial % 3], (0.05, 0.2, -0.3)[trial // 3 % 3]
+    inputs, distance = (64, 200, 784)[trial % 3], (0.12, 0.2, -0.3)[trial // 3 % 3]
     weight, bias, point = near_boundary(seed + 400 + trial, inputs, distance)
     weight, bias = (part * (1, 1000, 1e-3)[trial // 9 % 3] for part in (weight, bias))
     found = expect.number(expect.leaves_arguments(sound_radius, weight, bias, point), "the radius")
