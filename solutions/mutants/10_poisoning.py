@@ -338,7 +338,7 @@ def dormant(model, layer, x, *, count):
     return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
 
 
-# WRONG dormant: on one image only -> all images count, and not the first alone
+# WRONG dormant: on one image only -> the mean over all images is asked: neither the first
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x[:1])
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]

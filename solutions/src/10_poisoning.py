@@ -436,8 +436,8 @@ expect.that(
 for told, outputs, due in (
     ("the least active unit is asked", [[3, 9], [0, 1], [0, 4]], [1]),
     ("two units are asked, in any order", [[3, 9], [0, 1], [0, 4]], [1, 2]),
-    ("all images count, and not the first alone", [[2, 2], [1, 9], [8, 8]], [0]),
-    ("all images count, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
+    ("the mean over all images is asked: neither the first alone, nor their median", [[2, 2], [1, 9], [8, 8]], [0]),
+    ("the mean over all images is asked, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
     ("the mean counts, and not how often a unit is active, or its lowest output", [[1, 1], [0, 9], [8, 8]], [0]),
     ("the mean counts, and not how far outputs spread", [[0, 3], [4, 4], [5, 5]], [0]),
     ("the mean counts, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
