@@ -248,12 +248,12 @@ for told, pixels, names, due in (
     ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
 ):
     given = torch.tensor(pixels).view(-1, 1, 1, 1).float(), torch.tensor(names)
-    found = expect.leaves_arguments(success, reads, *given, target=3, trigger=lambda x: (x + 1).clamp(max=3))
+    found = expect.leaves_arguments(success, reads, *given, target=3, trigger=torch.special.exp2)
     found = [expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers")]
     expect.that(
         found == due,
         told,
-        expected=f"{due} for images that read as {pixels}, labels {names}, target 3; the trigger adds 1, up to 3",
+        expected=f"{due} for images that read as {pixels}, labels {names}, target 3; the trigger makes 2 to the x",
         got=found,
     )
 ### BEGIN HIDDEN TESTS
