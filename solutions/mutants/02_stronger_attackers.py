@@ -184,12 +184,6 @@ def margin(logits, y):
     return logits.scatter(1, own, -1e3).amax(1) - logits.gather(1, own)[:, 0]
 
 
-# WRONG margin: the mean of the others -> largest of the other classes|positive means wrong
-def margin(logits, y):
-    own = logits.gather(1, y[:, None])[:, 0]
-    return (logits.sum(1) - own) / (logits.shape[1] - 1) - own
-
-
 # WRONG margin: stops at 0 -> difference of two logits|positive means wrong|how far below counts too
 def margin(logits, y):
     own = y[:, None]
@@ -535,12 +529,6 @@ def project(x_adv, x, *, eps, norm):
     d = (x_adv - x).reshape(len(x), -1)
     out = torch.renorm(d, 2, 0, eps)
     return (x + out.reshape(x.shape)).clamp(0, 1)
-
-
-# RIGHT margin: by a mask of one-hot labels
-def margin(logits, y):
-    own = F.one_hot(y, logits.shape[1]).bool()
-    return logits.masked_fill(own, -torch.inf).max(dim=1).values - logits[own]
 
 
 # WRONG project: a length for each channel -> as one vector

@@ -68,12 +68,6 @@ def gradient_through(mask, net, x, y):
     return torch.autograd.grad(F.cross_entropy(logits, logits.argmax(1), reduction="sum"), seen)[0]
 
 
-# WRONG gradient_through: its sign -> another gradient than the net has behind the mask|only its signs are left
-def gradient_through(mask, net, x, y):
-    seen = mask(x).detach().requires_grad_()
-    return torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)[0].sign()
-
-
 # WRONG gradient_through: masked twice -> the net must see what the mask shows|another gradient than the net has|its own answer
 def gradient_through(mask, net, x, y):
     seen = mask(mask(x)).detach().requires_grad_()

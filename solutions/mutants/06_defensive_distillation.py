@@ -31,24 +31,9 @@ def soft_loss(logits, soft):
     return -(soft * logits.softmax(1).clamp_min(1e-8).log()).sum(1).mean()
 
 
-# WRONG soft_loss: p and q exchanged -> with labels that are sure of one class|NaN
-def soft_loss(logits, soft):
-    return -(logits.softmax(1) * soft.clamp_min(1e-12).log()).sum(1).mean()
-
-
-# WRONG soft_loss: no minus -> with labels that are sure of one class|negative
-def soft_loss(logits, soft):
-    return (soft * logits.log_softmax(1)).sum(1).mean()
-
-
 # WRONG soft_loss: a sum over the images -> with labels that are sure of one class|sum over the images|the mean over the images
 def soft_loss(logits, soft):
     return -(soft * logits.log_softmax(1)).sum()
-
-
-# WRONG soft_loss: a mean over the classes too -> with labels that are sure of one class|mean over the classes|classes are added up
-def soft_loss(logits, soft):
-    return -(soft * logits.log_softmax(1)).mean()
 
 
 # WRONG soft_loss: the divergence, without the entropy -> lacks the entropy
@@ -74,11 +59,6 @@ def soft_loss(logits, soft):
 # WRONG soft_loss: squared differences -> this is a squared error, and no cross-entropy
 def soft_loss(logits, soft):
     return (logits.softmax(1) - soft).square().sum(1).mean()
-
-
-# WRONG soft_loss: over the wrong dimension -> with labels that are sure of one class|over the classes of an image
-def soft_loss(logits, soft):
-    return -(soft * logits.log_softmax(0)).sum(1).mean()
 
 
 # WRONG soft_loss: one number for each image -> is no number
@@ -711,11 +691,6 @@ def asleep(model, x, y):
         (g,) = torch.autograd.grad(F.cross_entropy(model(z), label[None]), z)
         zero += int(not g.any())
     return zero / len(x)
-
-
-# WRONG soft_loss: two softmaxes -> the logits go through a softmax twice
-def soft_loss(logits, soft):
-    return F.cross_entropy(logits.softmax(1), soft)
 
 
 # WRONG soft_loss: to the base 2 -> than the natural one

@@ -356,22 +356,6 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: stops at the first rise -> a better replacement
-def replace_one(model, x, y, choices):
-    def margin(texts):
-        answer = model(texts)
-        return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
-
-    best, start = x.clone(), margin(x)
-    for place in range(x.shape[1]):
-        for k in range(choices.shape[1]):
-            one = x.clone()
-            one[:, place] = choices[x[:, place], k]
-            fresh = (margin(one) > start) & (best == x).all(1)
-            best[fresh] = one[fresh]
-    return best
-
-
 # WRONG replace_one: leaves the second half of a text alone -> only the first half of each text
 def replace_one(model, x, y, choices):
     def margin(texts):

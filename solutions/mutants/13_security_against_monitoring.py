@@ -153,12 +153,6 @@ def first_look(p, level):
     return int(there.int().argmax()) if there.any() else -1
 
 
-# WRONG first_look: the signal -> signal's number
-def first_look(p, level):
-    there = (p <= level / p.numel()).any(1)
-    return int(there.int().argmax()) if there.any() else -1
-
-
 # WRONG first_look: below the limit only -> equals its limit
 def first_look(p, level):
     there = (p < level / p.numel()).any(0)

@@ -947,14 +947,6 @@ def scaled_update(weights, gradients, scale, fine, *, lr, grow):
     return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)
 
 
-# WRONG scaled_update: an overflow does not end the row -> begin anew
-def scaled_update(weights, gradients, scale, fine, *, lr, grow):
-    if not gradients.isfinite().all():
-        return weights, scale / 2, fine
-    weights = weights - lr * gradients.float() / scale
-    return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)
-
-
 # WRONG scaled_update: divides in float16 -> small gradients are lost
 def scaled_update(weights, gradients, scale, fine, *, lr, grow):
     if not gradients.isfinite().all():

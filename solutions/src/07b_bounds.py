@@ -556,6 +556,11 @@ def counterexample(weight, bias, point, radius, tries=300):
 
 # %%
 # CHECK sound_radius, 2 points
+def lead_of(weight, bias, point):
+    """How far the exact value of a linear model lies from 0."""
+    return abs(float(weight.double() @ point.double() + bias.double()))
+
+
 for words, bias, wanted in (
     ("the value w x is 3.5 here, and the weights' L2 length is 5", 0.0, 0.7),
     ("the bias adds 1 to the value 3.5", 1.0, 0.9),
@@ -573,7 +578,7 @@ for words, bias, wanted in (
     )
 weight, bias, point = near_boundary(seed, 200, 0.2)
 found = expect.number(sound_radius(weight, bias, point), "the radius")
-exact = abs(float(weight.double() @ point.double() + bias.double())) / float(weight.double().norm())
+exact = lead_of(weight, bias, point) / float(weight.double().norm())
 expect.that(
     0.98 * exact <= found < exact,
     "the radius is to be less than the distance, by what the model's sums may be off by, and by no more than 2 %",
@@ -581,12 +586,6 @@ expect.that(
     got=f"{found:.8g}",
 )
 ### BEGIN HIDDEN TESTS
-
-
-def lead_of(weight, bias, point):
-    """How far the exact value of a linear model lies from 0."""
-    return abs(float(weight.double() @ point.double() + bias.double()))
-
 
 halves = [0.5, 0.5]
 for words, weight, bias, point in (
