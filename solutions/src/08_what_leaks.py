@@ -324,6 +324,13 @@ for k in (3, 17, 31):
         expected="the same scores when 1,000 is added to all log-odds",
         got=float((found - wanted).abs().max()),
     )
+    off = (found - with_scipy(confidences[k] + shifted, confidences[keep] + shifted, inside[keep])).abs().max()
+    expect.that(
+        off <= 1e-4,
+        "nearly the ratio, and less exact than float64: turn the log-odds into float64 first",
+        expected="differences below 0.0001, also when 1,000 is added to all log-odds",
+        got=float(off),
+    )
 ### END HIDDEN TESTS
 
 # %%
