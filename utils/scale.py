@@ -272,6 +272,7 @@ def ends_clearly(folder: Path) -> Iterator[None]:
     except (RuntimeError, Stopped) as problem:
         if number_of_ranks() == 1:
             raise
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's may come now: this rank is ending as it is
         file, epochs = folder / "checkpoint.safetensors", len(read_epochs(folder))
         kept = f"{file} has all up to the end of epoch {epochs}: the same command goes on from there"
         sys.exit(
