@@ -204,7 +204,7 @@ base = undefended(data)
 noisy = masked(base, data, names=["noise"])["noise"]
 cost_noisy = perf_counter() - start
 start = perf_counter()
-robust = hardened(data)
+robust = hardened(data)  # the same network, trained on attacked images (lesson 03)
 cost_robust = perf_counter() - start
 measured("training", {"adversarial": cost_robust, "noise": cost_noisy}, "s")
 
