@@ -596,6 +596,16 @@ def test_targeted_attacks_reach_their_target(digits):
     assert hit["pgd"] > 0.9 and hit["fgsm"] > untargeted
 
 
+def test_the_label_at_fault_is_called_by_its_name():
+    model, x, y = nn.Linear(4, 3), torch.rand(5, 4), torch.zeros(5, dtype=torch.int64)
+    for attack in (fgsm, pgd, partial(pgd, start=False), partial(pgd, early_stop=False)):
+        with pytest.raises(ValueError, match=r"^y must lie in 0\.\.2.*got 0 to 3"):
+            attack(model, x, torch.tensor([0, 1, 3, 0, 0]), eps=0.1)
+        for bad in (7, -1):
+            with pytest.raises(ValueError, match=rf"^target must lie in 0\.\.2.*got {bad} to {bad}"):
+                attack(model, x, y, eps=0.1, target=y + bad)
+
+
 @pytest.mark.slow
 def test_transfer_attacks_the_surrogate_to_the_last_step(digits):
     data, model = digits

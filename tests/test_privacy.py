@@ -34,6 +34,7 @@ from utils.privacy import (
     rdp,
     rdp_eps,
 )
+from utils.training import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 few = settings(deadline=None, max_examples=25)
@@ -473,6 +474,28 @@ def test_a_layer_that_mixes_examples_is_refused():
     model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     with pytest.raises(ValueError, match=r"BatchNorm1d mixes examples.*use GroupNorm"):
         dp_sgd(model, (torch.rand(20, 6), torch.zeros(20, dtype=torch.int64)))
+
+
+def test_sparse_gradients_are_refused_in_one_sentence():
+    words, y = torch.randint(0, 9, (6, 5)), torch.zeros(6, dtype=torch.int64)
+    model = nn.Sequential(nn.Embedding(9, 4, sparse=True), nn.Flatten(), nn.Linear(20, 3))
+    with pytest.raises(ValueError, match="Embedding with sparse=False"):
+        clipped_sum(model, words, y, 1.0)
+    model[0].sparse = False
+    assert clipped_sum(model, words, y, 1.0)[1].shape == (6,)
+
+
+def test_labels_that_torch_leaves_out_are_refused():
+    x, y = torch.rand(20, 6), torch.tensor([0, -100] * 10)
+    for train in (dp_sgd, fit):
+        with pytest.raises(ValueError, match="count from 0, and the least of train's is -100"):
+            train(nn.Linear(6, 3), (x, y))
+    fit(
+        nn.Linear(6, 1),
+        (x, y.sign() * 2 + 1),
+        loss=lambda model, x, y: (1 - y * model(x)[:, 0]).relu().mean(),
+        updates=2,
+    )
 
 
 @few

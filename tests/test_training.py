@@ -182,12 +182,11 @@ def test_examples_that_nothing_can_be_learned_from_are_refused(x, y, says):
     assert torch.equal(model.weight, before)
 
 
-@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 1, -1]])
-def test_a_label_of_no_class_is_told_with_what_labels_must_be(labels):
-    x, y = torch.rand(3, 4), torch.tensor(labels)
+def test_a_label_of_no_class_is_told_with_what_labels_must_be():
+    x, y = torch.rand(3, 4), torch.tensor([0, 1, 2])
     with pytest.raises(IndexError) as failed:
         fit(nn.Linear(4, 2), (x, y), updates=1)
-    assert f"labels are {min(labels)} to {max(labels)}" in failed.value.__notes__[0]
+    assert "labels are 0 to 2" in failed.value.__notes__[0]
     with pytest.raises(RuntimeError) as failed:
         fit(nn.Linear(4, 2), (x, torch.tensor([0, 1, 1], dtype=torch.int32)), updates=1)
     assert "torch.int32: they must be int64" in failed.value.__notes__[0]

@@ -5,6 +5,7 @@ It needs NumPy and nothing of the course: the child of the audit (`utils.audit.c
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
@@ -46,6 +47,21 @@ def of_two_classes(answer: ndarray, probabilities: bool) -> ndarray:
         return answer
     one = answer.reshape(-1)
     return np.stack([1 - one, one] if probabilities else [-one / 2, one / 2], 1)
+
+
+def onnx_session(file: Path):
+    """An ONNX file as an onnxruntime session. Raises ImportError, FileNotFoundError or ValueError in one sentence."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ImportError("to ask an ONNX file, install onnxruntime: pip install onnxruntime") from None
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    try:
+        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    except Exception as problem:  # a damaged file, or parts that this version does not know
+        why = " ".join(str(problem).split())[:200]
+        raise ValueError(f"cannot use {file} as an ONNX model ({why})") from None
 
 
 def session_asker(session) -> Callable[[ndarray], dict[str, ndarray]]:

@@ -251,6 +251,12 @@ def check_one_label_each(x: Tensor, y: Tensor) -> None:
         raise ValueError(f"y must hold one int64 label for each of the {len(x)} images in x, got {got}")
 
 
+def check_counted_from_0(y: Tensor) -> None:
+    """Raise ValueError for labels below 0: torch's cross-entropy leaves out those of -100, and says nothing."""
+    if len(y) and (least := int(y.min())) < 0:
+        raise ValueError(f"labels must count from 0, and the least of train's is {least}: take such examples out")
+
+
 def within(x: Tensor) -> Tensor:
     """x as float32 or float64 in [0, 1], if it is so up to rounding; else ValueError."""
     slack = max(ROUNDING, torch.finfo(x.dtype).eps if x.dtype not in FULL else 0)

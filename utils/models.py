@@ -11,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from utils.asking import FULL, predicted, table_of
-from utils.classifiers import ONNX_TYPES, of_two_classes, scorer, session_asker
+from utils.classifiers import ONNX_TYPES, of_two_classes, onnx_session, scorer, session_asker
 from utils.data import Dataset, chunks
 from utils.guard import lent
 
@@ -122,9 +122,14 @@ def network(data: Dataset) -> nn.Module:
     """
     if data.train.x.dim() != 4:
         return mlp(data)
-    if data.train.x.shape[1] != 3:
+    if not of_photographs(data):
         return small_cnn(data)
     return resnet(data, 32, (1, 1, 1, 1)) if data.train.x.device.type == "cpu" else resnet(data)
+
+
+def of_photographs(data: Dataset) -> bool:
+    """Whether the examples are colour images, (N, 3, H, W)."""
+    return data.train.x.dim() == 4 and data.train.x.shape[1] == 3
 
 
 def logits(model: nn.Module, x: Tensor) -> Tensor:
@@ -217,21 +222,6 @@ def black_box(classifier) -> BlackBox:
         f"black_box needs a classifier with predict_proba or decision_function, or the path of a file.onnx, got "
         f"{f'the class {classifier.__name__}: make one' if isinstance(classifier, type) else type(classifier).__name__}"
     )
-
-
-def onnx_session(file: Path):
-    """An ONNX file as an onnxruntime session."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ImportError("to ask an ONNX file, install onnxruntime: pip install onnxruntime") from None
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}")
-    try:
-        return onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    except Exception as problem:  # a damaged file, or parts that this version does not know
-        why = " ".join(str(problem).split())[:200]
-        raise ValueError(f"cannot use {file} as an ONNX model ({why})") from None
 
 
 def session_answers(session, name: str) -> Callable[[ndarray], dict[str, ndarray]]:

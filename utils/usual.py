@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from utils.adversarial import attacked, quickly_attacked
 from utils.data import Dataset
-from utils.models import network, resnet
+from utils.models import network, of_photographs, resnet
 from utils.training import crop_and_flip, fastest_type, fit
 
 
@@ -50,11 +50,6 @@ def hardened(data: Dataset, epochs: int = 4) -> nn.Module:
         return for_long(data, epochs, transform=quickly_attacked(data.eps))
     updates = 200 if len(data.train.y) < 10_000 else 1000
     return fit(network(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates)
-
-
-def of_photographs(data: Dataset) -> bool:
-    """Whether the examples are colour images, (N, 3, H, W)."""
-    return data.train.x.dim() == 4 and data.train.x.shape[1] == 3
 
 
 def for_long(data: Dataset, epochs: int, **how) -> nn.Module:

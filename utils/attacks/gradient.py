@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +16,16 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def loss_gradient(
-    model, x: Tensor, loss: Loss, labels: Tensor, first: bool = False, check: bool = False
+    model, x: Tensor, loss: Loss, labels: Tensor, first: bool = False, check: str = ""
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (N, classes), loss (N,) and the loss's gradient with respect to `x`, each image on its own.
 
     first  whether a search begins here
-    check  whether to look at the logits: once in each attack
+    check  to look at the logits, once in each attack: what the attack's user calls the labels
 
     Of a model that `guard` lends, the gradient holds numbers only (`Asked.gradient`); of another, what autograd gives.
     """
-    look = check_logits if check else None
+    look = partial(check_logits, name=check) if check else None
     if isinstance(model, Asked):
         return model.gradient(x, loss, labels, look, first)
     return gradient_of(model, x, loss, labels, look)
@@ -42,12 +43,17 @@ def fgsm(model: nn.Module, x: Tensor, y: Tensor, *, eps: float, target: Tensor |
     """
 
     def search(x, labels):
-        _, _, gradient = loss_gradient(model, x, cross_entropy, labels, first=True, check=True)
+        _, _, gradient = loss_gradient(model, x, cross_entropy, labels, first=True, check=named(target))
         uphill = eps if target is None else -eps
         return into_ball(x + uphill * gradient.sign(), x, eps, "linf")
 
     with guard(model, x, y, eps=eps) as (model, x, y, eps):
         return in_chunks(model, search, x, y if target is None else labels_like(y, target))
+
+
+def named(target: Tensor | None) -> str:
+    """What the labels are called that an attack climbs away from, or down to."""
+    return "y" if target is None else "target"
 
 
 def labels_like(y: Tensor, target: Tensor) -> Tensor:
@@ -113,9 +119,11 @@ def pgd(
         best, highest = x.clone(), torch.full_like(x.flatten(1)[:, 0], -math.inf)
         lead, before, spent, mark = highest.clone(), highest.clone(), 0, max(steps // 5, 1)
         standing = torch.arange(len(x), device=x.device)
-        if looked := early_stop and start:  # an image that is wrong as it is needs no attack
+        check = named(target)
+        if early_stop and start:  # an image that is wrong as it is needs no attack
             with torch.no_grad():
-                standing = standing[~fallen(check_logits(model(x), labels), labels)]
+                standing = standing[~fallen(check_logits(model(x), labels, check), labels)]
+            check = ""
         tried = 0
         while len(standing) and tried < restarts:
             tries = min(at_once, max(64 // len(standing), 1), restarts - tried)
@@ -124,7 +132,7 @@ def pgd(
             x_adv = random_start(x0, eps, norm) if start else x0.clone()
             velocity = torch.zeros_like(x0)
             for i in range(steps):
-                logits, _, gradient = loss_gradient(model, x_adv, loss, goal, i == 0, i == 0 and not looked)
+                logits, _, gradient = loss_gradient(model, x_adv, loss, goal, i == 0, check if i == 0 else "")
                 if early_stop and (down := fallen(logits, goal)).any():
                     best[index[down]], highest[index[down]] = x_adv[down], math.inf
                     going, now = highest[index] < math.inf, (index, x0, goal, x_adv, gradient, velocity, logits)

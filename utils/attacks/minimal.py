@@ -44,7 +44,7 @@ def cw_l2(
         mean, square = torch.zeros_like(x), torch.zeros_like(x)  # Adam's moments
         each = (slice(None), *[None] * (x.dim() - 1))
         for i in range(steps + 1):
-            logits, _, gradient = loss_gradient(model, x_adv, below_zero, y, first=i == 0, check=i == 0)
+            logits, _, gradient = loss_gradient(model, x_adv, below_zero, y, first=i == 0, check="y" if i == 0 else "")
             down, delta = wrong(logits, y), x_adv - x
             length = size(delta).flatten()
             nearer = down & (length < distance)

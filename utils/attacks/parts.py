@@ -9,30 +9,34 @@ from torch.nn import functional as F
 from utils.models import looks_like_probabilities
 
 
-def check_logits(logits: Tensor, y: Tensor) -> Tensor:
-    """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it."""
-    check_meaning(logits, y)
+def check_logits(logits: Tensor, y: Tensor, name: str = "y") -> Tensor:
+    """Return the model's answer to a batch if it can be logits for the labels `y`, else say what is wrong with it.
+
+    `name` is what the caller's users call the labels.
+    """
+    check_meaning(logits, y, name)
     if len(y) and looks_like_probabilities(logits.detach()):
         raise ValueError("model returns probabilities, and attacks need logits: remove its softmax, or append a log")
     return logits
 
 
-def check_meaning(logits: Tensor, y: Tensor) -> None:
+def check_meaning(logits: Tensor, y: Tensor, name: str = "y") -> None:
     """Raise ValueError if no attack on these answers would mean anything: all are NaN, or a label is no class."""
     if len(y) and logits.isnan().any(1).all():
         raise ValueError(
             f"model returns NaN for all {len(y)} inputs that it was asked about: mend it first, no attack would mean "
             "anything"
         )
-    check_labels(logits, y)
+    check_labels(logits, y, name)
 
 
-def check_labels(logits: Tensor, y: Tensor) -> None:
+def check_labels(logits: Tensor, y: Tensor, name: str = "y") -> None:
     """Raise ValueError if a label is none of the model's classes: its image would count as fallen."""
     least, most = (int(y.min()), int(y.max())) if len(y) else (0, 0)
     if least < 0 or most >= logits.shape[1]:
         raise ValueError(
-            f"y must lie in 0..{logits.shape[1] - 1}, one of the model's classes, counted from 0: got {least} to {most}"
+            f"{name} must lie in 0..{logits.shape[1] - 1}, one of the model's classes, counted from 0: got {least} to "
+            f"{most}"
         )
 
 

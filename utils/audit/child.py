@@ -250,16 +250,6 @@ def as_model(value: object, said: str) -> Callable:
     )
 
 
-def session_of_file(file: str) -> object:
-    """An ONNX file, ready to be asked. Else `Told`."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise Told(f"to ask {file}, install onnxruntime: pip install onnxruntime") from None
-    with blame(f"cannot use {file} as an ONNX model"):
-        return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-
-
 def run_session(asker: Callable, x: Tensor) -> Tensor | dict:
     """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs by name."""
     outputs = {name: torch.as_tensor(output) for name, output in asker(x.numpy()).items()}
@@ -424,7 +414,10 @@ class Host:
             with blame(f"{function}() of {file} failed"):
                 model = make if isinstance(make, nn.Module) or not callable(make) else make()  # or the model itself
         else:
-            model = session_of_file(file)
+            try:
+                model = classifiers().onnx_session(Path(file))
+            except (ImportError, OSError, ValueError) as problem:
+                raise Told(str(problem)) from None
         kept = Kept(model, said, "cpu")
         if request["names"]:
             if not isinstance(model, nn.Module):

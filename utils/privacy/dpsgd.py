@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from utils.arguments import number_in, whole
 from utils.asking import logits_in
-from utils.guard import check_one_label_each, labels_noted, own_numbers, pair_of
+from utils.guard import check_counted_from_0, check_one_label_each, labels_noted, own_numbers, pair_of
 from utils.layerwise import as_weight, outer_factors, patches
 from utils.progress import progress
 from utils.training.optimizers import SGD
@@ -55,13 +55,16 @@ def clipped_sum(model: nn.Module, x: Tensor, y: Tensor, clip: float) -> tuple[di
     one after another, which is right as well, and slower by about the number of examples.
 
     Raises ValueError for a model that mixes the examples of a batch, or remembers them: it leaves no example a gradient
-    of its own. BatchNorm does; others are found by changing some examples and looking at the rest.
+    of its own. BatchNorm does; others are found by changing some examples and looking at the rest. And for an Embedding
+    with sparse gradients.
     """
     clip = number_in("clip", clip, "(0, inf)")
     check_one_label_each(x, y)
     y, learning = y.long(), learning_of(model)
     if mixing := [type(m).__name__ for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]:
         raise ValueError(f"{mixing[0]} mixes examples, and no clipping bounds what one of them does: use GroupNorm")
+    if any(getattr(m, "sparse", False) for m in model.modules() if isinstance(m, (nn.Embedding, nn.EmbeddingBag))):
+        raise ValueError("sparse gradients cannot be clipped here: make the model's Embedding with sparse=False")
     if not len(x):
         return {name: torch.zeros_like(p) for name, p in learning.items()}, x.new_zeros(0)
     if len(learning) == len(list(model.parameters())) and (seen := outer_factors(model, quick(x), y)):
@@ -290,6 +293,7 @@ def dp_sgd(
     """
     x, y = pair_of(train)
     check_one_label_each(x, y)
+    check_counted_from_0(y)
     if not len(x):
         raise ValueError("train must hold an example at least")
     clip = number_in("clip", clip, "(0, inf)")

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from utils.asking import logits_in
-from utils.guard import labels_noted, pair_of
+from utils.guard import check_counted_from_0, labels_noted, pair_of
 from utils.progress import progress
 from utils.rate import Rate
 from utils.training.checkpoints import read_checkpoint, write_checkpoint
@@ -76,11 +76,13 @@ def fit(
 
     Order and weights follow torch's global seed: call `torch.manual_seed` first. Where `torch.distributed` was set up,
     each rank takes its rows of every batch (`utils.training.ranks`). Raises ValueError for examples that cannot be
-    learned from (none, no label for each, NaN or infinity), a batch that the ranks cannot share, and a checkpoint of
-    another training.
+    learned from (none, no label for each, a label below 0, NaN or infinity), a batch that the ranks cannot share, and a
+    checkpoint of another training.
     """
     x, y = pair_of(train)
     check_examples(x, y)
+    if loss is mean_cross_entropy:
+        check_counted_from_0(y)
     batch_size = min(batch_size, len(x))
     if batch_size % number_of_ranks():
         raise ValueError(f"batches of {batch_size} cannot be shared by {number_of_ranks()} ranks: take a multiple")
