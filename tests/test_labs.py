@@ -6,6 +6,7 @@ from copy import deepcopy
 from functools import cache
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 
@@ -141,10 +142,10 @@ def test_a_written_exercise_is_built(tmp_path):
 
 
 def fresh(stem: str) -> dict:
-    """The names that a lab gives, with tensors and models that an answer may spoil."""
-    mutable = (torch.Tensor, torch.nn.Module)
+    """The names that a lab gives, with all that an answer may spoil for the next."""
+    mutable = (torch.Tensor, torch.nn.Module, np.ndarray, dict, list)
     given = given_names(content(stem)).items()
-    return {name: deepcopy(value) if isinstance(value, mutable) else value for name, value in given}
+    return {n: deepcopy(v) if isinstance(v, mutable) and n != "__builtins__" else v for n, v in given}
 
 
 class Plain:
