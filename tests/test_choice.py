@@ -22,7 +22,8 @@ def offer(left=50, *, proved=0, accuracy=0.95, n=100, **more) -> Offer:
     rows = torch.stack([torch.arange(n) < (n if budget < 2 else left) for budget in range(4)])
     stood = {(norm, kind): rows for norm in ("linf", "l2") for kind in KINDS}
     sure = torch.stack([torch.arange(n) < proved] * 4)
-    side = Side(Defense("x", nn.Identity()), stood, {"linf": sure, "l2": sure}, 1.0)
+    share = {key: rows.float() for key, rows in stood.items()}
+    side = Side(Defense("x", nn.Identity()), stood, share, {"linf": sure, "l2": sure}, 1.0)
     return Offer(side, Rate(round(1000 * accuracy), 1000), **({"training": 1.0, "answer": 1.0} | more))
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from utils.duel import Defense, Side, Threat, budgets, measure, right, used, who_is_ahead
+from utils.duel import Defense, Side, Threat, budgets, measure, share_right, used, who_is_ahead
 from utils.evaluation import Rate
 
 NAMES = ("A", "B")
@@ -90,15 +90,17 @@ def test_a_mask_stands_until_the_attack_is_adapted(linear):
     assert adapted[-1].clearly_below(naive[-1])
 
 
-def test_a_random_model_is_judged_by_its_habit():
-    class Moody(nn.Module):  # right four times in five
+def test_a_random_model_is_judged_by_its_habit_and_not_by_the_luck_of_many_attacks():
+    class Moody(nn.Module):  # right four times in five, whatever the input
         def forward(self, x):
-            return torch.stack([(torch.rand(len(x)) < 0.8).float(), torch.full((len(x),), 0.5)], 1)
+            return torch.stack([(torch.rand(len(x)) < 0.8).float() + 0 * x.sum(1), torch.full((len(x),), 0.5)], 1)
 
     torch.manual_seed(0)
     x, y = torch.rand(500, 3), torch.zeros(500, dtype=torch.int64)
-    assert 0.75 < right(Moody(), x, y, 1).float().mean() < 0.85
-    assert right(Moody(), x, y, 9).float().mean() > 0.95
+    once, often = (share_right(Moody(), x, y, draws) > 0.5 for draws in (1, 9))
+    assert 0.75 < once.float().mean() < 0.85 and often.float().mean() > 0.95
+    side = measure(Defense("moody", Moody()), (x, y), eps=0.1, queries=10, norms=("linf",))
+    assert all(rate > 0.95 for rate in side.left(Threat())), "no attack moves it"
 
 
 def test_a_proof_holds_in_l_infinity_within_its_radius_over_the_root_of_the_pixels(linear):

@@ -21,6 +21,7 @@ from utils.models import predict
 
 KNOWS = ("weights", "scores", "labels")  # what an attacker sees of the model; who sees more can do all that others can
 SHARES = (0, 1 / 2, 1, 3 / 2)  # of the customary budget: where accuracy is measured
+DRAWS = 9  # answers of a random model to each image, to choose the worst, and as many more to judge it
 
 
 class Defense(NamedTuple):
@@ -74,29 +75,37 @@ def used(threat: Threat) -> list[str]:
     return ["scores", "labels"] if threat.knows == "scores" else ["labels"]
 
 
-def right(model: nn.Module, x: Tensor, y: Tensor, draws: int) -> Tensor:
-    """Whether most of `draws` answers to each image are the label, (N,) bool: a random model is judged by its habit."""
-    return sum((predict(model, x) == y).int() for _ in range(draws)) * 2 > draws
+def share_right(model: nn.Module, x: Tensor, y: Tensor, draws: int) -> Tensor:
+    """The share of `draws` answers to each image that are the label, (N,): a random model is judged by its habit."""
+    return sum((predict(model, x) == y).float() for _ in range(draws)) / draws
 
 
 @dataclass(frozen=True)
 class Side:
     """What was measured of one defense, on the same images as of its rival.
 
-    stood      {(norm, kind of attack): (budgets, N) bool}: which images are right at each budget and all below it
+    stood      {(norm, kind of attack): (budgets, N) bool}: which images are right at each budget
+    share      the same keys, (budgets, N): the share of right answers by which the worst image was chosen. Of a random
+               model it is low by luck, too, so `stood` is what most of other answers to the same image are
     proved     {norm: (budgets, N) bool}: which images are certified at each budget
     answer_ms  milliseconds for one answer
     """
 
     defense: Defense
     stood: dict[tuple[str, str], Tensor]
+    share: dict[tuple[str, str], Tensor]
     proved: dict[str, Tensor]
     answer_ms: float
 
     def left(self, threat: Threat, *, certificate: bool = False) -> list[Rate]:
         """At each budget the accuracy that the threat leaves; with `certificate`, the accuracy that is proved."""
-        kept = [self.stood[threat.norm, kind] for kind in used(threat)]
-        kept = self.proved[threat.norm] if certificate else torch.stack(kept).all(0)
+        if certificate:
+            kept = self.proved[threat.norm]
+        else:
+            share, stood = (
+                torch.stack([of[threat.norm, kind] for kind in used(threat)]) for of in (self.share, self.stood)
+            )
+            kept = stood.gather(0, share.argmin(0, keepdim=True))[0]  # each image as the worst of the attacks leaves it
         return [Rate(int(row.sum()), len(row)) for row in kept]
 
 
@@ -117,6 +126,9 @@ def measure(
 ) -> Side:
     """Every kind of attack at every budget. An image that fell at a smaller budget is not attacked again.
 
+    Of a random model each attacked image is asked about `DRAWS` times to choose the worst, and as often again to judge
+    it: who judges by the draws that chose counts luck as a fall, the more attacks the more.
+
     sample     images (N, ...) in [0, 1] and labels (N,)
     eps        the customary L-infinity budget of the data
     surrogate  a model of the attacker's own, trained on the same task; None: no transfer
@@ -126,28 +138,35 @@ def measure(
     queries = whole("queries", queries, 0)
     with guard(defense.model, x, y, eps=eps, seed=seed) as (asked, x, y, eps):
         grid, without = budgets(eps, x[0].numel()), None
-        draws = 1 if torch.equal(asked(x[:50]), asked(x[:50])) else 9
-        clean, stood, times = right(defense.model, x, y, draws), {}, []
+        draws = 1 if torch.equal(asked(x[:50]), asked(x[:50])) else DRAWS
+        clean, stood, shares, times = share_right(defense.model, x, y, draws), {}, {}, []
         for _ in range(5):  # the quickest: other programs only add to it
             begin = time.perf_counter()
             predict(defense.model, x).tolist()
             times.append(1000 * (time.perf_counter() - begin) / len(x))
         for norm in norms:
             for kind, attacks in kinds(defense, norm, surrogate, queries).items():
-                rows = [clean]
+                worst, lowest, judged = x.clone(), clean.clone(), clean > 0.5
+                share, rows = [lowest.clone()], [judged.clone()]
                 for budget in grid[norm][1:]:
-                    standing = rows[-1].clone()
+                    moved = torch.zeros_like(judged)
                     for attack in attacks:
-                        index = standing.nonzero()[:, 0]
+                        index = (lowest > 0.5).nonzero()[:, 0]
                         if len(index):
                             try:
                                 x_adv = attack(defense.model, x[index], y[index], eps=budget)
                             except NoGradient as problem:
                                 without = problem
                                 continue
-                            standing[index] = right(defense.model, x_adv, y[index], draws)
-                    rows.append(standing)
-                stood[norm, kind] = torch.stack(rows).cpu()
+                            now = share_right(defense.model, x_adv, y[index], draws)
+                            lower = now < lowest[index]
+                            index = index[lower]
+                            worst[index], lowest[index], moved[index] = x_adv[lower], now[lower], True
+                    again = share_right(defense.model, worst[moved], y[moved], draws) if draws > 1 else lowest[moved]
+                    judged[moved] = again > 0.5
+                    share.append(lowest.clone())
+                    rows.append(judged.clone())
+                shares[norm, kind], stood[norm, kind] = torch.stack(share).cpu(), torch.stack(rows).cpu()
     if without is not None:
         warnings.warn(f"{defense.name} was attacked without gradients: it has none, {without.why}", stacklevel=2)
     radius = torch.zeros(len(x)) if defense.certified is None else defense.certified(x, y).cpu()
@@ -156,7 +175,7 @@ def measure(
         n: torch.stack([(radius >= larger.get((n, defense.proof), 1.0) * e) & (radius > 0) for e in grid[n]])
         for n in norms
     }
-    return Side(defense, stood, proved, min(times))
+    return Side(defense, stood, shares, proved, min(times))
 
 
 def ahead(a: Rate, b: Rate) -> float:
