@@ -52,11 +52,17 @@ class Threat(NamedTuple):
     adapts: bool = True
 
 
-def kinds(defense: Defense, norm: str, surrogate: nn.Module | None, queries: int) -> dict[str, list[Callable]]:
-    """The attacks by what they need: the model's own gradient, the stand-in's, its scores, or its labels."""
+def kinds(
+    defense: Defense, norm: str, surrogate: nn.Module | None, queries: int, random: bool
+) -> dict[str, list[Callable]]:
+    """The attacks by what they need: the model's own gradient, the stand-in's, its scores, or its labels.
+
+    Where a fall on the way may be luck, or another model's, PGD climbs on to its last step.
+    """
     stand_in = defense.model if defense.stand_in is None else defense.stand_in
-    white_box = partial(pgd, norm=norm, steps=20)
-    on_stand_in = [partial(pgd, norm=norm, steps=20, loss=margin), partial(apgd_t, norm=norm, steps=20, rivals=2)]
+    white_box = partial(pgd, norm=norm, steps=20, early_stop=not random)
+    climb = partial(pgd, norm=norm, steps=20, loss=margin, early_stop=stand_in is defense.model and not random)
+    on_stand_in = [climb, partial(apgd_t, norm=norm, steps=20, rivals=2)]
     labels = [partial(rays, queries=queries)] if norm == "linf" else []
     if surrogate is not None:
         labels.append(partial(transfer, surrogate=surrogate, attack=partial(white_box, early_stop=False)))
@@ -124,7 +130,7 @@ def measure(
     queries: int = 200,
     seed: int = 0,
 ) -> Side:
-    """Every kind of attack at every budget. An image that fell at a smaller budget is not attacked again.
+    """Every kind of attack at every budget. An image that always fell at a smaller budget is not attacked again.
 
     Of a random model each attacked image is asked about `DRAWS` times to choose the worst, and as often again to judge
     it: who judges by the draws that chose counts luck as a fall, the more attacks the more.
@@ -145,13 +151,13 @@ def measure(
             predict(defense.model, x).tolist()
             times.append(1000 * (time.perf_counter() - begin) / len(x))
         for norm in norms:
-            for kind, attacks in kinds(defense, norm, surrogate, queries).items():
+            for kind, attacks in kinds(defense, norm, surrogate, queries, draws > 1).items():
                 worst, lowest, judged = x.clone(), clean.clone(), clean > 0.5
                 share, rows = [lowest.clone()], [judged.clone()]
                 for budget in grid[norm][1:]:
                     moved = torch.zeros_like(judged)
                     for attack in attacks:
-                        index = (lowest > 0.5).nonzero()[:, 0]
+                        index = (lowest > 0).nonzero()[:, 0]
                         if len(index):
                             try:
                                 x_adv = attack(defense.model, x[index], y[index], eps=budget)

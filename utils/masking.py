@@ -182,6 +182,14 @@ class StraightThrough(nn.Module):
         return self.mask(x).detach() + (x - x.detach())  # the bracket is 0 and has gradient 1
 
 
+class OpenMedian(nn.Module):
+    """The same median with PyTorch's own gradient: it leads to the pixel whose value is the median."""
+
+    def forward(self, x):
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return padded.unfold(2, 3, 1).unfold(3, 3, 1).flatten(4).median(4).values
+
+
 class Averaged(nn.Module):
     """The mean of a random model's logits over `draws` calls. EOT, Athalye et al. 2018 (arXiv:1707.07397)."""
 

@@ -194,7 +194,7 @@ plots.table(levels)
 
 # %%
 class OpenMedian(nn.Module):
-    """The same median with PyTorch's own gradient: it leads to the pixel in the middle."""
+    """The same median with PyTorch's own gradient: it leads to the pixel whose value is the median."""
 
     def forward(self, x):
         padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -359,8 +359,8 @@ measured("left with the noise off, by the worst of two", trained)
 
 # %% [markdown]
 # Random resizing falls most of the way to the undefended model. The noise is another case:
-# where the first figure stays above the second, it does something that no average takes away
-# (more for some weights, and less for others).
+# where the first figure stays above the second, and so does the noise's row among the worst cases below (the first
+# is of one attack only), it does something that no average takes away (more for some weights, and less for others).
 # What an average finds is the best attack on the *mean answer*, and that mean is smoother than the network.
 # So noise in use is no mask alone. How much of it can be proved, lesson 07 asks.
 #
@@ -392,7 +392,7 @@ after["k winners"] = min(ways.values())
 plots.hill(broken_glass, broken_glass, x, y, eps=data.eps, measured=ways)
 
 # %% [markdown]
-# Where every gradient misleads, ask for none. This mask answers alike at each call, so it cannot hide its answers.
+# Where gradients help little, ask for none. This mask answers alike at each call, so it cannot hide its answers.
 #
 # ## The worst case
 #

@@ -22,7 +22,7 @@ from utils.claims import claim
 from utils.data import load
 from utils.duel import Defense
 from utils.evaluation import Rate, accuracy
-from utils.masking import JPEG, Averaged, Cooled, Median, Quantize, Saturate, StraightThrough, masked
+from utils.masking import JPEG, Averaged, Cooled, OpenMedian, Quantize, Saturate, StraightThrough, masked
 from utils.models import predict
 from utils.records import measured
 from utils.usual import hardened, undefended
@@ -49,7 +49,7 @@ report
 
 # %% [markdown]
 # Each flag is a comparison with a statistical test: how many inputs show the sign, against the share that honest models
-# may show. The last line is what to do next, and what it leaves: here it found the layer that hides the slope.
+# may show. The last line is what to do next, and what it leaves: here it found the layer that hides the gradient.
 
 # %%
 honest = examine(model, *few, eps=data.eps)
@@ -59,7 +59,7 @@ for name, said in {"quantised": report, "undefended": honest}.items():
 
 # %% [markdown]
 # No flag is *not* a proof of robustness: the undefended model raises none, and falls.
-# It says that attacks tell the truth about this model.
+# It says only that the check-up saw no sign against this model's gradients.
 #
 # ## Who tests the attack?
 #
@@ -157,11 +157,12 @@ plots.rates(
 #
 # A mask does to an attack what a fault does. `utils.checkup.planted_found` plants in any network with a linear last
 # layer, for all images at once. Here for PGD on the masked model as it is, and for the stand-in of lesson 05.
+# Beside both, what the attacks leave of the model itself.
 
 # %%
 stand_ins = {
     "quantised": nn.Sequential(StraightThrough(Quantize()), model),
-    "median": nn.Sequential(StraightThrough(Median()), models["median"][1]),
+    "median": nn.Sequential(OpenMedian(), models["median"][1]),
     "JPEG": nn.Sequential(StraightThrough(JPEG().to(x.device)), model),
     "saturated": Cooled(models["saturated"], Saturate().scale),
     "scrambled": model,
@@ -171,10 +172,13 @@ pgd = partial(attacks.pgd, steps=20)
 search = partial(attacks.square, queries=200)
 headline = {}
 for name, one in models.items():
+    stand_in = stand_ins.get(name, one)
     headline[name] = {
         "left by PGD": accuracy(one, (pgd(one, x, y, eps=data.eps), y)),
         "PGD finds": finds_in(pgd, one),
-        "on the stand-in": finds_in(pgd, stand_ins.get(name, one)),
+        "left on the stand-in": accuracy(one, (pgd(stand_in, x, y, eps=data.eps), y)),
+        "finds there": finds_in(pgd, stand_in),
+        "left by Square": accuracy(one, (search(one, x, y, eps=data.eps), y)),
         "Square finds": finds_in(search, one),
     }
 plots.table(headline)
@@ -182,7 +186,7 @@ plots.table(headline)
 # %% [markdown]
 # Read each row from left to right. What PGD leaves is high where it finds nothing that was planted: that number speaks
 # of the attack, and not of the model. Forward, a stand-in is the masked model, so the same test can be given to it;
-# *undefended* and *k winners* have none and stand in for themselves.
+# *undefended* and *k winners* have none that is, and stand in for themselves.
 #
 # The test does not tell what is left of a model. An attack that passes may still be too weak for the real task,
 # whose examples nobody planted. One that fails is not to be believed.
@@ -198,7 +202,7 @@ plots.table(headline)
 # ask 20 times about each image: with so few questions they find little. Lesson 02 gave them 500.)
 
 # %%
-torch.manual_seed(0)
+torch.manual_seed(1)  # another start than the model's above, from which the attacker transfers
 start = perf_counter()
 base = undefended(data)
 noisy = masked(base, data, names=["noise"])["noise"]
@@ -221,12 +225,18 @@ widgets.Duel(trained_side, noisy_side, data, surrogate=model, images=200, querie
 
 # %%
 stood = [name for name in models if headline[name]["left by PGD"].clearly_above(headline["undefended"]["left by PGD"])]
-failed = [name for name in stood if headline[name]["PGD finds"].interval[1] < 0.95]
+failed = []
+for row in (headline[name] for name in stood):
+    believed = row["PGD finds"].n < 20 or row["PGD finds"].interval[1] >= 0.95
+    others = row["left on the stand-in"], row["left by Square"]
+    if not believed and any(other.clearly_below(row["left by PGD"]) for other in others):
+        failed.append(row)
 claim(
     "A model on which strong attacks fail is robust",
     holds=False if len(failed) > len(stood) / 2 else None if failed else True,
     because=f"on {len(stood)} of {len(models)} models 20 steps of PGD leave clearly more than on the undefended one; "
-    f"on {len(failed)} of these it fails to find examples that were planted, so that it says nothing about them",
+    f"on {len(failed)} of these it finds clearly fewer than 95 % of the examples that were planted, "
+    "and the same steps on a stand-in, or Square, leave clearly less",
     undefended=accuracy(model, (x, y)),
 )
 
