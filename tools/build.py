@@ -162,7 +162,7 @@ def shows_of_others(code: str) -> str:
 def kept_records_shown() -> str:
     """What lesson 15 shows of other runs: long trainings, and the lessons before the capstone on two data sets."""
     scale = [file.read_text(encoding="utf-8") for file in sorted(kept.SCALE.glob("*.json"))]
-    settled_there = [kept.verdicts_on(dataset) for dataset in ("digits", "mnist")]
+    settled_there = [kept.verdicts_on(dataset) for dataset in ("digits", "mnist", "cifar10")]
     return repr((scale, settled_there, kept.rates_on_both("digits", "mnist")))
 
 

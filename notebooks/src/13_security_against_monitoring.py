@@ -217,7 +217,8 @@ print(f"promised: one in {run_length:,} arrivals, so at most {2000 / run_length:
 # ## One stream, six incidents
 #
 # 3,600 arrivals. The monitor begins anew 200 arrivals after each alarm.
-# Red lines are alarms. Which of them is an attack? Say it before you run the next cell.
+# The upright lines are alarms; the curves are each signal's surprise, smoothed, and the last the share of mistakes.
+# So less ink than usual is a surprise, too. Which alarm is an attack? Say it before you run the next cell.
 
 # %%
 story = [("evasion", 0.3), ("other unit", 1.0), ("poisoning", 0.1)]
@@ -276,7 +277,8 @@ plots.table(seen)
 guess.reveal(seen["evasion"]["1 %"])
 
 # %% [markdown]
-# Read the rows from left to right. What is all of the traffic is seen, if it looks unlike the usual at all.
+# Read the rows from left to right. What is all of the traffic is seen, if it looks unlike the usual,
+# or if the labels show new mistakes.
 # *Extraction* is no change of the traffic at any share.
 #
 # Within 1,000 arrivals, ten such images (1 %) are mostly not seen, and a single one (0.1 %) no more often than nothing:
@@ -413,7 +415,7 @@ measured("if the same, not pushed, were learned (no filter)", trigger_works(trig
 # Poison and new meaning are the same to a filter: labels that the model did not expect.
 # Some poisons pass once they look more like a zero, but these planted nothing, and the same as they were did:
 # where the image explains the label, it seems, the trigger need not be learned. Another poisoner may do better,
-# and where the customary budget is wider, as on MNIST, *all* of the pushed ones pass (the table at the end).
+# and on MNIST *all* of the pushed ones pass (the table at the end).
 # And a limit is worth as much as a new account costs.
 #
 # ## An attacker who knows the monitor
@@ -674,6 +676,8 @@ Watch(cases, change=how["change"])
 # And a model without a defense may do better than the robust one where the monitor has slept.
 # That is no merit of the monitor's: it counts only where it saw the incident in most streams.
 # Do so with the labels of all arrivals, 100 later, and without any.
+# After an alarm the service stops for everybody: no wrong answers, and no right ones either, which this count leaves out.
+# It says who is sooner within 1,000 arrivals, and not that a stop costs nothing.
 
 # %%
 WRONG = ("evasion", "quiet evasion", "faded", "new meaning", "other unit")
@@ -711,7 +715,8 @@ for side, (defense, monitor) in ahead_in.items():
 claim(
     "Security and monitoring serve different purposes",
     holds=serve["monitored"] if serve["monitored"] == serve["no labels"] else None,
-    because=f"with a label for each arrival, {sentence['monitored']}. Without labels, {sentence['no labels']}. "
+    because=f"within 1,000 arrivals, the service stopped at an alarm, and with a label for each, "
+    f"{sentence['monitored']}. Without labels, {sentence['no labels']}. "
     f"Evasion, 1 % of it: {cases['evasion']['1 %'].left('defended')} and {cases['evasion']['1 %'].left('monitored')}",
     undefended=clean,
 )
