@@ -676,8 +676,8 @@ Watch(cases, change=how["change"])
 # And a model without a defense may do better than the robust one where the monitor has slept.
 # That is no merit of the monitor's: it counts only where it saw the incident in most streams.
 # Do so with the labels of all arrivals, 100 later, and without any.
-# After an alarm the service stops for everybody: no wrong answers, and no right ones either, which this count leaves out.
-# It says who is sooner within 1,000 arrivals, and not that a stop costs nothing.
+# After an alarm the service stops for everybody: no wrong answers, and no right ones either, which this count leaves
+# out. It says who is sooner within 1,000 arrivals, and not that a stop costs nothing.
 
 # %%
 WRONG = ("evasion", "quiet evasion", "faded", "new meaning", "other unit")
