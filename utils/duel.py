@@ -22,7 +22,7 @@ from utils.models import predict
 KNOWS = ("weights", "scores", "labels")  # what an attacker sees of the model; who sees more can do all that others can
 SHARES = (0, 1 / 2, 1, 3 / 2)  # of the customary budget: where accuracy is measured
 SURELY_FALLEN = 0.25  # the share of right answers of a random model up to which an image is not attacked further
-DRAWS = 9  # answers of a random model to each image, to choose the worst, and as many more to judge it
+DRAWS = 25  # answers of a random model to each image, to choose the worst, and as many more to judge it
 
 
 class Defense(NamedTuple):

@@ -214,7 +214,7 @@ measured("training", {"adversarial": cost_robust, "noise": cost_noisy}, "s")
 
 # %%
 trained_side = Defense("adversarial training", robust, training=cost_robust)
-noisy_side = Defense("noise in use", noisy, Averaged(noisy, 5), training=cost_noisy)
+noisy_side = Defense("noise in use", noisy, Averaged(noisy, 10), training=cost_noisy)
 widgets.Duel(trained_side, noisy_side, data, surrogate=model, images=200, queries=20)
 
 # %% [markdown]
