@@ -111,7 +111,8 @@ def images(value: object, x: Tensor, eps: float) -> Tensor:
     )
     that(
         over <= 1e-5,
-        f"left the eps-ball by {over:.2g}: what is returned must be within eps of x, so project after the last step",
+        f"left the eps-ball by {over:.2g}: what is returned must be within eps of x, so project after the last step, "
+        "by the eps that is given",
         expected=words,
         got=f"a pixel moved by {over + eps:.4g}",
     )
@@ -315,6 +316,8 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
         if moved(straight(1), images[:1], labels[:1]).any():
             return "an image that moves by itself stays where it is in a batch: each should follow its own loss"
         return "on a network with small logits no pixel moves: has your loss a gradient, and does the step follow it?"
+    if not up.any(1).all():
+        return "some images of a batch move, and others stay where they are: each should follow its own loss"
     if float(up.mean()) < -0.3:
         if float(up.mean()) < -0.9 * float(up.abs().mean()):
             return "the images go down the loss of y, where an attacker wants it up"

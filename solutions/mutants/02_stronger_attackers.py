@@ -807,3 +807,45 @@ def project(x_adv, x, *, eps, norm):
             if size > eps:
                 row *= eps / size
     return torch.from_numpy((b + d).clip(0, 1)).to(x.dtype)
+
+
+# WRONG project: the image is shortened, not its change -> scaled as they are
+def project(x_adv, x, *, eps, norm):
+    if norm == "linf":
+        return x_adv.clamp(x - eps, x + eps).clamp(0, 1)
+    delta = x_adv - x
+    length = delta.flatten(1).norm(dim=1).clamp_min(1e-12)
+    scale = (eps / length).clamp_max(1).view(-1, *[1] * (x.dim() - 1))
+    return (scale * x_adv).clamp(0, 1)
+
+
+# WRONG margin: without its sign -> no margin is below 0
+def margin(logits, y):
+    own = y[:, None]
+    return (logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]).abs()
+
+
+# WRONG margin: a ratio of logits -> difference of two logits
+def margin(logits, y):
+    own = y[:, None]
+    return logits.scatter(1, own, -math.inf).amax(1) / logits.gather(1, own)[:, 0]
+
+
+# WRONG keep_best: only margins above 0 are compared -> where no try fools the model
+def keep_best(model, tries, y):
+    best, highest = tries[0].clone(), torch.full((len(y),), 0.0)
+    for x_try in tries:
+        lead = attacks.margin(model(x_try), y).detach()
+        higher = lead > highest
+        best[higher], highest[higher] = x_try[higher], lead[higher]
+    return best
+
+
+# WRONG keep_best: the margin that is largest in size -> farthest from 0
+def keep_best(model, tries, y):
+    best, highest = tries[0].clone(), torch.full((len(y),), -math.inf)
+    for x_try in tries:
+        lead = attacks.margin(model(x_try), y).detach().abs()
+        higher = lead > highest
+        best[higher], highest[higher] = x_try[higher], lead[higher]
+    return best

@@ -1913,3 +1913,69 @@ def free(model, batches, *, eps, replays, lr):
                     w -= lr * g
             delta = (delta + eps / replays * grads[0].sign()).clamp(-eps, eps)
     return net.state_dict(), delta
+
+
+# WRONG trades: the mean is divided by the number of images -> images twice
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean() / len(x)
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: logarithms to the base 2 -> to the base 2
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = F.cross_entropy(clean, y) + beta * (p.exp() * (p - q) / math.log(2)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG trades: half of the first term -> half of the one that is asked
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    loss = 0.5 * F.cross_entropy(clean, y) + beta * (p.exp() * (p - q)).sum(1).mean()
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG free: the change climbs by lr -> delta climbs by lr
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv), y), [x_adv, *weights])
+            delta = (delta + lr * gradient.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, gradients, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG free: a softmax before the cross-entropy -> has one of its own
+def free(model, batches, *, eps, replays, lr):
+    model = copy.deepcopy(model)
+    weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            x_adv = (x + delta).clamp(0, 1).requires_grad_()
+            gradient, *gradients = torch.autograd.grad(F.cross_entropy(model(x_adv).softmax(1), y), [x_adv, *weights])
+            delta = (delta + eps * gradient.sign()).clamp(-eps, eps)
+            with torch.no_grad():
+                for weight, down in zip(weights, gradients, strict=True):
+                    weight -= lr * down
+    return model.state_dict(), delta
+
+
+# WRONG verdict: the claim in per cent -> a share from 0 to 1
+def verdict(report):
+    rates = {name: Rate(*pair) for name, pair in report["left"].items()}
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    if any(rate.clearly_below(rates["PGD"]) for rate in rates.values()):
+        return "masked"
+    if 100 * report["claimed"] > float(min(rates.values())) + 0.005:
+        return "overclaims"
+    return "sound"

@@ -2326,3 +2326,65 @@ def diagnose(report):
     if Rate(*report["left"]["Square"]).clearly_below(pgd) or Rate(*report["left"]["transfer"]).clearly_below(pgd):
         return "stuck"
     return "honest"
+
+
+# WRONG k_winners: the winners in front, in their order -> in other places
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.cat([top.values, torch.zeros(len(x), flat.shape[1] - top.values.shape[1])], 1).view_as(x)
+
+
+# WRONG place: the last image on all pages -> each page shows an image of its own
+def place(x, *, room):
+    n, channels, height, width = x.shape
+    page = torch.zeros(n, channels, height + room, width + room)
+    for i, (down, right) in enumerate(torch.randint(room + 1, (n, 2)).tolist()):
+        page[i, :, down : down + height, right : right + width] = x[-1]
+    return page
+
+
+# WRONG worth: the eps of the notebook -> take the eps that is given
+def worth(model, x, y, *, eps, draws):
+    gradients = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
+    with torch.no_grad():
+        ahead = (x + 0.04 * gradients[0].sign().view_as(x)).clamp(0, 1)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) / draws for at in (ahead, x))
+        rises = after > before
+    yes = gradients[0].abs().amax(1) > 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG worth: the sum of the entries is not 0 -> where they add up to 0
+def worth(model, x, y, *, eps, draws):
+    gradients = []
+    for _ in range(2):
+        images = x.detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)
+        gradients.append(gradient.flatten(1))
+    first, second = (gradient / gradient.abs().amax(1, keepdim=True).clamp_min(1e-38) for gradient in gradients)
+    with torch.no_grad():
+        ahead = (x + eps * gradients[0].sign().view_as(x)).clamp(0, 1)
+        after, before = (sum(margin(model(at), y) for _ in range(draws)) / draws for at in (ahead, x))
+        rises = after > before
+    yes = gradients[0].sum(1) != 0, F.cosine_similarity(first, second) > 0.9, rises
+    return {name: answer.float().mean().item() for name, answer in zip(("not 0", "same", "uphill"), yes, strict=True)}
+
+
+# WRONG diagnose: the rates besides -> not one of the five words
+def diagnose(report):
+    rates = {name: Rate(*pair) for name, pair in (report | report["left"]).items() if name != "left"}
+    if rates["not 0"].interval[1] < 0.9:
+        return "vanishes"
+    if rates["same"].interval[1] < 0.9:
+        return "wanders"
+    if not rates["uphill"].clearly_above(rates["random"]):
+        return "lies"
+    if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
+        return "stuck"
+    return "honest", rates

@@ -191,7 +191,7 @@ def eot_step(model, x, y, *, eps, draws):
     return (x + eps * largest.sign()).clamp(0, 1).detach()
 
 
-# WRONG eot_step: a hundred draws, whatever is asked -> as many calls as it is told
+# WRONG eot_step: a hundred draws, whatever is asked -> as many calls as it is told|as noisy as that of a few
 def eot_step(model, x, y, *, eps, draws):
     x, total = x.detach().requires_grad_(), torch.zeros_like(x)
     for _ in range(100):
@@ -1068,3 +1068,19 @@ def line(body, inner, corner):
         return None
     border = max(heights) + 0.999 * (end - max(heights))
     return [w, -border]
+
+
+# WRONG gradient_through: its absolute value -> has lost its sign
+def gradient_through(mask, net, x, y):
+    seen = mask(x).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(net(seen), y, reduction="sum"), seen)
+    return gradient.abs()
+
+
+# WRONG line: the image itself is left out -> the image itself is among them
+def line(body, inner, corner):
+    with torch.no_grad():
+        within, planted = body(inner), body(corner)[0]
+    w = planted - within.mean(0)
+    top, nearest = planted @ w, (within[1:] @ w).max()
+    return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None

@@ -965,3 +965,34 @@ def asleep(model, x, y):
         F.cross_entropy(model(leaf), label[None]).backward(inputs=[leaf])
         count += not bool((leaf.grad != 0).any())
     return count / len(x)
+
+
+# WRONG soft_loss: the two change places -> whose go through the logarithm
+def soft_loss(logits, soft):
+    return -(soft.log() * logits.softmax(1)).sum(1).mean()
+
+
+# WRONG verdict: looks at the loss of the undefended network -> on the network that is asleep
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if hot["asleep"] > 10 and plain["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG wake: the margin of the first image -> others stay where they are
+def wake(model, x, y, *, eps):
+    x_adv, own = x.clone(), y[:, None]
+    for _ in range(12):
+        x_adv = x_adv.detach().requires_grad_()
+        logits = model(x_adv)
+        lead = logits.scatter(1, own, -math.inf).amax(1) - logits.gather(1, own)[:, 0]
+        (gradient,) = torch.autograd.grad(lead[0], x_adv)
+        x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    return x_adv

@@ -1449,3 +1449,38 @@ def votes(model, x, *, sigma, n):
         out = model(torch.normal(copies, sigma))
     winners = out.argmax(1).view(n, len(x)).T
     return torch.stack([(winners == c).sum(1) for c in range(out.shape[1])], 1)
+
+
+# WRONG certify: a radius for sigma = 1 -> that of sigma = 1
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k = counts.gather(1, chosen[:, None])[:, 0].cpu().numpy()
+    bound = np.nan_to_num(special.betaincinv(k, counts.sum(1).cpu().numpy() - k + 1.0, failure_prob))
+    proved = bound > 0.5
+    radius = np.where(proved, sigma * special.ndtri(bound), 0.0)
+    return torch.from_numpy(np.where(proved, chosen.cpu().numpy(), -1)), torch.from_numpy(radius)
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    choice = votes(model, x, sigma=sigma, n=n0).argmax(1)
+    return certificate(choice, votes(model, x, sigma=sigma, n=n), sigma=1.0, failure_prob=failure_prob)
+
+
+# WRONG majority: yes and no exchanged -> which of the two may be luck
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.cpu().numpy().T
+    luck = 2 * special.bdtr(second, first + second, 0.5)
+    return torch.where(torch.from_numpy(luck > failure_prob).to(counts.device), counts.argmax(1), -1)
+
+
+# WRONG majority: the votes of all images in one test -> depends on the others in the batch
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2).values.cpu().numpy().T
+    luck = 2 * special.bdtr(second.sum(), first.sum() + second.sum(), 0.5) + 0 * first
+    return torch.where(torch.from_numpy(luck <= failure_prob).to(counts.device), counts.argmax(1), -1)
+
+
+# WRONG enough: the wealth itself -> yes or no is asked
+def enough(k, n, p0, failure_prob):
+    p = (1 + p0) / 2
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth

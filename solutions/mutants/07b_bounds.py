@@ -394,7 +394,7 @@ def proved(layers, points, labels, eps):
     return torch.tensor(answer)
 
 
-# WRONG refute: stays in [0, 1] -> also where that is outside of [0, 1]
+# WRONG refute: stays in [0, 1] -> outside of [0, 1]|may lie outside of it
 def refute(model, point, radius):
     before = int(model(point).argmax(1))
     z = point.clone()
@@ -601,7 +601,7 @@ def refute(model, point, radius):
     return found.detach() if int(model(found).argmax()) != c else point
 
 
-# WRONG refute: one step down the logit of class 0, whichever is the point's -> not where the boundary is nearest
+# WRONG refute: one step down the logit of class 0, whichever is the point's -> not where the boundary is nearest|which logit should grow
 def refute(model, point, radius):
     there = point.clone().requires_grad_()
     z = model(there)[0]
@@ -646,3 +646,24 @@ def sound_radius(weight, bias, point):
     off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
     lead = abs(float(weight @ point) + bias)
     return max((lead - 1.001 * off), 0.0) * (1 - 1e-9)
+
+
+# WRONG proved: one answer for all -> each has a proof of its own
+def proved(layers, points, labels, eps):
+    *first, (weight, bias) = layers
+    sure = []
+    for point, label in zip(points, labels.tolist(), strict=True):
+        others = [c for c in range(len(bias)) if c != label]
+        leads = [*first, (weight[label] - weight[others], bias[label] - bias[others])]
+        low, _ = boxes(leads, (point[None] - eps).clamp(0, 1), (point[None] + eps).clamp(0, 1))
+        sure.append(bool((low > 0).all()))
+    return torch.tensor([all(sure)] * len(sure))
+
+
+# WRONG sound_radius: the room is added -> a little longer than the distance
+def sound_radius(weight, bias, point):
+    weight, bias, point = weight.double(), float(bias), point.double()
+    n = len(weight) + 2
+    off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
+    lead = abs(float(weight @ point) + bias)
+    return max((lead + 1.001 * off) / float(weight.norm()), 0.0) * (1 - 1e-9)

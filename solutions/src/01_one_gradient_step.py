@@ -265,6 +265,12 @@ for eps in (0.03, 0.2):
         got=f"{int(still.sum())} of 100 unmoved",
     )
     inner = (x[some] >= eps) & (x[some] <= 1 - eps)
+    expect.that(
+        (change[inner] > 0).any() and (change[inner] < 0).any(),
+        "pixels move up only, or down only: each follows the sign of its own gradient",
+        expected="some pixels brighter, and some darker",
+        got=change[inner],
+    )
     expect.equal(
         change[30:][inner[30:]].abs(),
         due[30:][inner[30:]].abs(),
@@ -377,7 +383,7 @@ expect.that(
 expect.that(
     (found < wanted).sum() <= 1,
     "on a linear model, images fall at a smaller budget than their distance to the boundary allows: "
-    "each budget attacks x, not what the last attack returned",
+    "each attack is given x, not what the last attack returned, and the budget itself",
     expected="the first budget of the grid above the distance",
 )
 expect.that(

@@ -12,6 +12,7 @@
 # %%
 import copy
 import math
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -28,6 +29,7 @@ data = load("digits")
 x, y = data.test
 
 
+@cache  # the same network each time: a check works on a copy
 def trained(seed):
     """A small network on the digits."""
     torch.manual_seed(seed)
@@ -161,6 +163,13 @@ expect.equal(
     "an image's result depends on the others in the batch: the change of each has a length of its own",
     expected="the same image, alone and in a batch",
 )
+scaled = far * (radius / lengths).clamp_max(1).view(-1, 1, 1, 1)
+expect.that(
+    not torch.allclose(found, scaled.clamp(0, 1), atol=1e-4),
+    "the images are scaled as they are: scale their change, x_adv - x, and add it to x",
+    expected="images near x, which is 0.5",
+    got=found[0],
+)
 expect.that(
     change.max() <= radius + 1e-5,
     "an image left the L2 ball: its change is too long, "
@@ -254,6 +263,12 @@ def margin(logits, y):
 # CHECK margin, 2 points
 logits, labels = torch.tensor([[2.0, 5.0, 1.0], [2.0, 5.0, 1.0], [0.0, 0.0, 4.0]]), torch.tensor([1, 0, 2])
 found = expect.tensor(expect.leaves_arguments(margin, logits, labels), like=logits[:, 0])
+slips = {
+    "a margin is the difference of two logits, and not how many times as large one is": torch.tensor([0.4, 2.5, 0.0]),
+    "no margin is below 0, and positive means wrong: the largest of the others minus the label's own, whichever of "
+    "them wins": torch.tensor([3.0, 3.0, 4.0]),
+}
+expect.none_of(found, torch.tensor([-3.0, 3.0, -4.0]), slips, expected="negative, positive, negative")
 expect.that(
     found[1] != 0,
     "a margin is 0 where the answer is wrong: there it is above 0, "
@@ -380,6 +395,11 @@ expect.that(
     expected="the try on which the model is nearest to a mistake, or deepest in it",
 )
 expect.that(
+    torch.allclose(lead, leads.amax(0)) or not torch.allclose(lead.abs(), leads.abs().amax(0)),
+    "the margin that is farthest from 0 is kept: one far below 0 belongs to an answer that is right and sure",
+    expected="the highest margin, with its sign",
+)
+expect.that(
     not same.all(1).any(),
     "one try is taken for all images: choose for each image on its own",
     expected="images from several tries",
@@ -404,7 +424,8 @@ expect.that(
     got=f"{int(left.sum())}",
 )
 ### BEGIN HIDDEN TESTS
-small = trained(seed)
+small = copy.deepcopy(trained(1 + seed % 3))  # a class needs three, not one for each student
+torch.manual_seed(seed)
 for judge, eps in ((small, 0.12), (model, 0.2)):
     some = torch.randperm(len(x))[:80]
     tries = [attacks.pgd(judge, x[some], y[some], eps=eps, steps=2, seed=i, early_stop=False) for i in range(3)]
@@ -420,6 +441,14 @@ for judge, eps in ((small, 0.12), (model, 0.2)):
         "its own, by the margin with its label in y",
         expected=f"{int(fell.sum())} images wrong",
         got=f"{int(left.sum())}",
+    )
+    highest = (lead - leads.amax(0)).abs() < 1e-4
+    expect.that(
+        highest.all() or not highest[fell].all(),
+        "another try has a higher margin where no try fools the model: the highest counts there as well, "
+        "though it is below 0",
+        expected="the highest margin of all tries, image by image",
+        got=f"{int(highest[fell].sum())} of {int(fell.sum())} that fell, {int(highest[~fell].sum())} of the others",
     )
     expect.equal(
         lead,
@@ -524,7 +553,7 @@ expect.few_left(
     loud=100,
 )
 ### BEGIN HIDDEN TESTS
-other = copy.deepcopy(trained(seed))
+other = copy.deepcopy(trained(1 + seed % 3))
 other[-1].weight.data *= 10_000
 other[-1].bias.data *= 10_000
 left = accuracy(other, (expect.images(attack_loud(other, x, y, eps=0.15), x, 0.15), y))

@@ -270,14 +270,16 @@ expect.equal(
     expected="the corner of the ball that is highest on the way inside of it",
     atol=1e-4,
 )
-other = fit(untrained(seed), data.train, updates=100)
-rows = torch.randperm(len(x))[:100]
-found = expect.images(attack_batch(other, x[rows], y[rows], eps=0.15, update=9, updates=9, steps=7), x[rows], 0.15)
-wanted = attacks.pgd(other, x[rows], y[rows], eps=0.15, steps=7, early_stop=False)
-loss, highest = (F.cross_entropy(other(images), y[rows]).item() for images in (found, wanted))
+other, rows = copy.deepcopy(plain), torch.randperm(len(x))[:100]
+other[-1].weight.data, other[-1].bias.data = (part.data.roll(3, 0) for part in (other[-1].weight, other[-1].bias))
+names = (y[rows] + 3) % 10
+found = expect.images(attack_batch(other, x[rows], names, eps=0.15, update=9, updates=9, steps=7), x[rows], 0.15)
+wanted = attacks.pgd(other, x[rows], names, eps=0.15, steps=7, early_stop=False)
+loss, highest = (F.cross_entropy(other(images), names).item() for images in (found, wanted))
 expect.that(
     loss > 0.93 * highest,
-    "on a network that was trained anew the loss could be higher: is the gradient taken anew before each step?",
+    "on a network that has other names for the digits the loss could be higher: "
+    "is the gradient taken anew before each step?",
     expected=f"a loss near {highest:.3f}",
     got=loss,
 )
@@ -338,11 +340,12 @@ for factor, how in ((5, "beta times its mean"), (-4, "1 - beta times its mean"))
         expected=clean,
         got=losses[0],
     )
-expect.that(
-    abs(losses[0] - clean) < 1e-4,
-    "where x_adv is x the answers agree, and the second term is 0 whatever beta is",
-    expected=clean,
-    got=losses[0],
+expect.equal(
+    losses[0],
+    clean,
+    "where x_adv is x the answers agree, the second term is 0 whatever beta is, and the mean cross-entropy is left",
+    expected=f"{clean:.4f}",
+    atol=1e-4,
 )
 expect.that(
     abs(losses[1] - clean) < 1e-4, "at beta = 0 only the cross-entropy at x is left", expected=clean, got=losses[1]
@@ -381,10 +384,15 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
         expected=words,
         got=loss,
     )
-    for other, how in ((term / classes, "averaged over classes"), (term * n, "summed over images")):
+    for other, how in (
+        (term / classes, "averaged over classes: sum over classes, average over images"),
+        (term * n, "summed over images: sum over classes, average over images"),
+        (term / n, "divided by the number of images twice: is it a mean already?"),
+        (term / math.log(2), "taken to the base 2: the natural logarithm is asked"),
+    ):
         expect.that(
             near_to(loss, first + beta * term) or abs((loss - first) / beta - other) > 0.02 * other,
-            f"the divergence is {how}: sum over classes, average over images",
+            f"the divergence is {how}",
             expected=words,
             got=loss,
         )
@@ -577,10 +585,11 @@ def freely_trained(network, batches, replays, lr, how=""):
     for turn, (images, labels) in enumerate(rounds):
         delta = torch.zeros_like(delta) if how == "anew" and turn % replays == 0 else delta
         seen = (images.clone() if how == "unchanged" else images + delta).requires_grad_()
-        loss = F.cross_entropy(model(seen), labels, reduction="sum" if how == "sum" else "mean")
+        answers = model(seen).softmax(1) if how == "softmax" else model(seen)
+        loss = F.cross_entropy(answers, labels, reduction="sum" if how == "sum" else "mean")
         gradient, *down = torch.autograd.grad(loss, [seen, *model.parameters()])
         climb = 0.1 * (gradient if how == "long" else -gradient.sign() if how == "delta down" else gradient.sign())
-        climb = climb / replays if how == "shared" else climb
+        climb *= {"shared": 1 / replays, "lr": lr / 0.1}.get(how, 1.0)
         delta = climb if how == "replaced" else (delta + climb).clamp(0 if how == "one side" else -0.1, 0.1)
         down = [way.sign() for way in down] if how == "signs" else down
         down = [way / replays for way in down] if how == "less" else down
@@ -596,7 +605,9 @@ slips = {
     "outside": "all batches come in turn, and then again: each should be replayed before the next one comes",
     "unchanged": "the weights learn from the images as they are: each pass sees x + delta",
     "sum": "the step is that of a sum over the images: that of their mean is asked",
+    "softmax": "the answers go through a softmax before the cross-entropy, which has one of its own",
     "long": "delta climbs by eps times the gradient itself, and not by eps times its sign",
+    "lr": "delta climbs by lr: that is the weights' step, and eps is the change's",
     "delta down": "delta goes down the loss of y, and it should climb",
     "replaced": "delta is at eps or -eps after each replay, wherever it was before: it should climb from there, by eps",
     "shared": "delta climbs by eps divided by the number of replays: each replay takes a whole eps",
@@ -607,7 +618,7 @@ slips = {
     "added up": "the gradients of earlier passes are still in the step: each begins with none",
     "up": "the weights go up the loss, and they should go down",
 }
-for count, replays, lr in ((3, 4, 0.2), (1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3)):
+for count, replays, lr in ((3, 4, 0.15), (1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3)):
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3)).train()
     batches = [(0.3 + 0.4 * torch.rand(20, 1, 3, 4), torch.randint(0, 3, (20,))) for _ in range(count)]
     trained, delta = copy.deepcopy(network), torch.zeros(20, 1, 3, 4)
@@ -631,8 +642,9 @@ for count, replays, lr in ((3, 4, 0.2), (1, 1, 0.5), (1, 2, 0.5), (2, 1, 0.3)):
     ]
     if count == 3:  # where each mistake gives weights of its own
         found, wanted = (torch.cat([state.flatten() for state in side]) for side in zip(*states, strict=True))
-        told = {said: freely_trained(network, batches, replays, lr, how) for how, said in slips.items()}
-        expect.none_of(found, wanted, told, atol=2e-4)
+        if not torch.allclose(found, wanted, rtol=0, atol=2e-4):
+            told = {said: freely_trained(network, batches, replays, lr, how) for how, said in slips.items()}
+            expect.none_of(found, wanted, told, atol=2e-4)
         whole = (found, wanted, f"after {what} the weights are others: {first}")
         continue
     for found, wanted in states:
@@ -907,14 +919,24 @@ wanted = {
     ),
     "uneven": (
         "overclaims",
-        "the attacks saw different numbers of images: the lowest rate counts, not the lowest number",
+        "PGD leaves less than is claimed. The attacks saw different numbers of images: the lowest rate counts, "
+        "not the lowest number",
     ),
 }
+not_so = {
+    "invalid": "its images are new ones, and pixels moved no farther than the budget, up to rounding",
+    "masked": "no attack leaves clearly less than PGD",
+    "overclaims": "no attack leaves less than is claimed, which is a share from 0 to 1, up to rounding",
+}
+spoken_of = {"short": "invalid", "rounding": "invalid", "chance": "masked"}  # by the sentence above
 torch.manual_seed(seed)
 for _ in range(3):
     for kind, (word, why) in wanted.items():
         report = drawn(kind)
         found = verdict(report)
+        expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
+        if words.index(found) < words.index(word) and spoken_of.get(kind, "overclaims") != found:
+            why = not_so[found]
         expect.that(found == word, f"a report is misjudged: {why}", expected=f"a judgement of {report}", got=found)
 ### END HIDDEN TESTS
 
@@ -954,8 +976,13 @@ def harden(model, x, y, *, eps):
 
 # %%
 # CHECK harden, 2 points
-fresh = untrained(0)
-state = harden(copy.deepcopy(fresh), *data.train, eps=0.15)
+torch.manual_seed(seed)  # the split is yours alone: what is hidden is the grader's seed
+both = [torch.cat(pair) for pair in zip(data.train, data.test, strict=True)]
+both[1] = (both[1] + 3) % 10  # other names for the digits
+order = torch.randperm(len(both[1]))
+train, test = ([part[some] for part in both] for some in (order[:1397], order[1397:]))
+fresh = untrained(seed)
+state = harden(copy.deepcopy(fresh), *train, eps=0.15)
 expect.that(
     isinstance(state, dict) and set(state) == set(fresh.state_dict()),
     "not the state_dict() of this network",
@@ -970,10 +997,19 @@ expect.that(
 )
 fresh.load_state_dict(state)
 fresh.eval()
-expect.that(fresh(x).isfinite().all(), "the trained network answers with NaN or infinity", expected="finite logits")
-clean, robust = accuracy(fresh, (x, y)), left(fresh, x, y, 0.15)
+expect.that(
+    fresh(test[0]).isfinite().all(), "the trained network answers with NaN or infinity", expected="finite logits"
+)
+old_names = accuracy(fresh, (test[0], (test[1] - 3) % 10))
+expect.that(
+    old_names.k < 0.5 * old_names.n,
+    "the network has learned other labels than those it was given: train it on x and y alone",
+    expected="answers as in y, where each digit has another name",
+    got=f"{old_names} right by the names of the notebook's data",
+)
+clean, robust = accuracy(fresh, test), left(fresh, *test, 0.15)
 if clean.k < 0.9 * clean.n:
-    learned, size = accuracy(fresh, data.train), max(float(weight.abs().max()) for weight in fresh.parameters())
+    learned, size = accuracy(fresh, train), max(float(weight.abs().max()) for weight in fresh.parameters())
     expect.that(
         size < 30,
         "too few answers are right without any attack, and weights are huge: is the learning rate too high?",
@@ -983,7 +1019,8 @@ if clean.k < 0.9 * clean.n:
     expect.that(
         learned.k >= 0.2 * learned.n,
         "too few answers are right without any attack, and on those it learned from no more than by guessing: "
-        "does each image have its own label in training, and does the loss of this label fall?",
+        "does each image have its own label in training, and does the loss of this label fall, "
+        "by steps long and many enough?",
         expected="at least 90 % on new images",
         got=f"{clean}, and {learned} on those it learned from",
     )
@@ -1003,15 +1040,15 @@ if clean.k < 0.9 * clean.n:
     )
 if robust.k < 0.5 * robust.n:
     enough = f"at least {math.ceil(0.5 * robust.n)} of {robust.n}"
-    third, never = left(fresh, x, y, 0.05), left(plain, x, y, 0.15)
+    third, never = left(fresh, *test, 0.05), left(plain, x, y, 0.15)
     expect.that(
-        robust.k > never.k + 0.1 * robust.n,
+        robust.k > never.k + 0.2 * robust.n,
         "hardly more answers are left after the attack than of the network above, which never saw an attacked image: "
         "do the images in training go up the loss of this network, by its own gradient?",
         expected=enough,
         got=f"{robust}, and {never} of the network above",
     )
-    one = accuracy(fresh, (attacks.fgsm(fresh, x, y, eps=0.15), y))
+    one = accuracy(fresh, (attacks.fgsm(fresh, *test, eps=0.15), test[1]))
     expect.that(
         one.k < 0.65 * one.n,
         "too few answers are left after many steps, though one step leaves enough: "
@@ -1026,38 +1063,3 @@ if robust.k < 0.5 * robust.n:
         expected=enough,
         got=f"{robust}, and {third} at a third of eps",
     )
-### BEGIN HIDDEN TESTS
-torch.manual_seed(seed)
-both = [torch.cat(pair) for pair in zip(data.train, data.test, strict=True)]
-order = torch.randperm(len(both[1]))
-kept, others = order[:1397], order[1397:]  # other images to learn from, other images to be judged on
-both[1] = (both[1] + 3) % 10  # and other names for the digits
-fresh = untrained(seed)
-state = harden(copy.deepcopy(fresh), both[0][kept], both[1][kept], eps=0.15)
-expect.that(isinstance(state, dict) and set(state) == set(fresh.state_dict()), "not the state_dict() of this network")
-state = {name: expect.tensor(state[name], like=like, what=name) for name, like in fresh.state_dict().items()}
-fresh.load_state_dict(state)
-fresh.eval()
-images, labels = both[0][others], both[1][others]
-expect.that(fresh(images).isfinite().all(), "the trained network answers with NaN or infinity")
-old_names = accuracy(fresh, (images, (labels - 3) % 10))
-expect.that(
-    old_names.k < 0.5 * old_names.n,
-    "the network has learned other labels than those it was given: train it on x and y alone",
-    expected="answers as in y, where each digit has another name",
-    got=f"{old_names} right by the names of the notebook's data",
-)
-clean, robust = accuracy(fresh, (images, labels)), left(fresh, images, labels, 0.15)
-expect.that(
-    clean.k >= 0.9 * clean.n,
-    "trained anew on other images: too few answers are right without any attack",
-    expected="at least 90 %",
-    got=clean,
-)
-expect.that(
-    robust.k >= 0.5 * robust.n,
-    "trained anew on other images: too few answers are left after the attack. Does it learn from attacked images?",
-    expected=f"at least {math.ceil(0.5 * robust.n)} of {robust.n}",
-    got=robust,
-)
-### END HIDDEN TESTS

@@ -13,6 +13,7 @@
 # %%
 import copy
 import math
+from functools import cache
 from statistics import NormalDist
 
 import torch
@@ -32,6 +33,7 @@ data = load("digits")
 x, y = data.test
 
 
+@cache  # the same network each time: a check works on a copy
 def trained(seed):
     """A small network on the digits."""
     torch.manual_seed(seed)
@@ -104,8 +106,8 @@ expect.equal(
     atol=1e-4 * float(found.abs().max()),
 )
 ### BEGIN HIDDEN TESTS
+other = copy.deepcopy(trained(1 + seed % 3))  # a class needs three, not one for each student
 torch.manual_seed(seed)
-other = trained(seed)
 masks = [nn.Identity(), Quantize(6), Quantize(2), Median(), JPEG(), Scramble(), nn.Sequential(JPEG(0.4), Quantize(9))]
 for mask, judge in zip(masks, [net, net, other, net, other, net, other], strict=True):
     some = torch.randperm(len(x))[:30]
@@ -179,18 +181,20 @@ for mask, judge in zip(masks, [net, net, other, net, other, net, other], strict=
     expect.that(
         not isinstance(mask, nn.Identity)
         or close(wanted)
-        or max((likeness(w) > 0.999).float().mean() for w in (wanted.sign(), wanted)) < 0.6,
+        or max((likeness(w) > 0.999).float().mean() for w in (wanted.sign(), wanted)) < 0.95,
         "each gradient points the right way and has another length, or only its signs are left: it is asked as it is",
         expected=f"entries of up to {size:.3g}",
         got=found,
     )
-    expect.that(
-        close(wanted) or not isinstance(mask, nn.Identity),
-        "with a mask that changes nothing, this is not the gradient of each image's cross-entropy with its label in y: "
-        "of the net's logits as they are",
-        expected=f"entries of up to {size:.3g}",
-        got=found,
-    )
+    if isinstance(mask, nn.Identity):
+        expect.equal(
+            found / size,
+            wanted / size,
+            "with a mask that changes nothing, this is not the gradient of each image's cross-entropy with its label "
+            "in y: of the net's logits as they are",
+            expected=f"entries of up to {size:.3g}",
+            atol=1e-3,
+        )
     expect.equal(
         found / size,
         wanted / size,
@@ -256,7 +260,7 @@ def eot_step(model, x, y, *, eps, draws):
 # %%
 # CHECK eot_step, 2 points
 model = seldom(16, 0)
-found = expect.images(expect.leaves_arguments(eot_step, model, grey, zeros_and_ones, eps=0.05, draws=400), grey, 0.05)
+found = expect.images(expect.leaves_arguments(eot_step, model, grey, zeros_and_ones, eps=0.05, draws=150), grey, 0.05)
 moved = (found - grey).abs()
 expect.that(
     moved.min() >= 0.05 - 1e-4,
@@ -308,12 +312,12 @@ expect.that(
     "so no seed is set",
     expected="another step from another draw",
 )
-other = expect.images(eot_step(model, grey, zeros_and_ones, eps=0.05, draws=400), grey, 0.05)
+other = expect.images(eot_step(model, grey, zeros_and_ones, eps=0.05, draws=150), grey, 0.05)
 expect.equal(
     found,
     other,
-    "two steps from 400 draws each differ in many pixels: do all draws count?",
-    expected="the sign of a mean over 400 draws, which is nearly always the same",
+    "two steps from 150 draws each differ in many pixels: do all draws count?",
+    expected="the sign of a mean over 150 draws, which is nearly always the same",
     share=0.9,
 )
 with torch.no_grad():
@@ -345,7 +349,7 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
     labels = torch.randint(0, 2, (9,))
     labels[:2] = torch.tensor([0, 1])
     up = way * (1 - 2.0 * labels[:, None])  # where the mean gradient leads
-    found = expect.images(expect.leaves_arguments(eot_step, model, middle, labels, eps=eps, draws=400), middle, eps)
+    found = expect.images(expect.leaves_arguments(eot_step, model, middle, labels, eps=eps, draws=150), middle, eps)
     moved = found - middle
     expect.that(
         moved.abs().min() >= eps - 1e-4,
@@ -371,7 +375,7 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
         right.mean() >= 0.97,
         "the step is as noisy as that of a few draws, or one draw outvotes the others: each of the draws is a call of "
         "its own, and all count alike",
-        expected="the sign of the mean gradient over 400 draws",
+        expected="the sign of the mean gradient over 150 draws",
         got=f"{100 * float(right.mean()):.0f} % of the pixels move as the mean gradient says",
     )
 
@@ -390,12 +394,12 @@ class Torn(nn.Module):
 
 
 way, middle = 0.01 * (2.0 * torch.randint(0, 2, (20,)) - 1), torch.full((8, 20), 0.5)
-found = expect.images(eot_step(Torn(way), middle, torch.ones(8, dtype=torch.int64), eps=0.1, draws=400), middle, 0.1)
+found = expect.images(eot_step(Torn(way), middle, torch.ones(8, dtype=torch.int64), eps=0.1, draws=250), middle, 0.1)
 expect.that(
     ((found - middle).sign() == way.sign()).float().mean() >= 0.97,
     "where some draws are surer than others, this is not the way of the mean gradient: each draw has a loss of its "
     "own, which is not that of the mean answer, and its gradient counts as long as it is",
-    expected="the mean of the gradients of 400 losses",
+    expected="the mean of the gradients of 250 losses",
 )
 model, middle = seldom(30, seed), torch.full((40, 30), 0.5)
 labels, way = torch.zeros(40, dtype=torch.int64), model[-1].weight[1, :30].detach().sign()
@@ -524,18 +528,18 @@ model, tries = coins(chances, seed)
 labels, wanted = torch.zeros(60, dtype=torch.int64), chances.amin(0)
 model[1].weight.data *= 0.1  # as right as before, and never sure
 _, alone = coins(chances[:1], seed)
-found = expect.tensor(left_after(model, alone, labels, 150), like=wanted)
+single = expect.tensor(left_after(model, alone, labels, 110), like=wanted)
 expect.that(
-    (found + chances[0] - 1).abs().max() > 0.25,
+    (single + chances[0] - 1).abs().max() > 0.25,
     "this is how often the model is wrong: it is asked how often it is right",
     expected=f"about {chances[0, 0]:.2f} for the first image",
-    got=found[0],
+    got=single[0],
 )
 expect.that(
-    found.min() < found.max(),
+    single.min() < single.max(),
     "all images have the same number: each has a share of its own",
     expected="a share for each image",
-    got=found[:5],
+    got=single[:5],
 )
 found = expect.tensor(left_after(model, tries, labels, 150), like=wanted)
 expect.that(
@@ -567,7 +571,7 @@ expect.that(
 expect.that(
     mean < wanted.mean() + 0.1 or mean > usual - 0.05,
     "the tries that are chosen are better than most, and not the best: "
-    "do all draws have a part in the choice, or only one or a few?",
+    "choose for each image, and do all draws have a part in the choice, or only one or a few?",
     expected=f"{float(wanted.mean()):.2f} on the average, with 150 draws",
     got=mean,
 )
@@ -586,17 +590,15 @@ expect.that(
 )
 expect.that(
     (found - wanted).abs().max() < 0.25,
-    "for some images this is not how often the model is right on their worst try",
+    "for some images this is not how often the model is right on their worst try, over as many draws as are told",
     expected=f"about {wanted[0]:.2f}, {wanted[20]:.2f}, {wanted[40]:.2f} for three of the images",
     got=found[[0, 20, 40]],
 )
-_, wrong = coins(chances[:1], seed)
-found = expect.tensor(left_after(model, wrong, labels, 150), like=wanted)
 expect.that(
-    (found - chances[0]).abs().max() < 0.25,
+    (single - chances[0]).abs().max() < 0.25,
     "with one try, that is the one to judge",
     expected=f"about {chances[0, 0]:.2f} for the first image",
-    got=found[0],
+    got=single[0],
 )
 
 
@@ -731,16 +733,23 @@ expect.that(
     expected="a sum above 0 for the corner",
     got=float(high @ w) + b,
 )
-expect.that(float(high @ w) + b > 0, "the corner is not called 1", expected="a sum above 0", got=float(high @ w) + b)
+top, nearest = float(high @ w), float((low @ w).max())
+border = f"{100 * (-b - nearest) / (top - nearest):.4g} % of the way from the nearest inner point to the corner"
 expect.that(
-    float((low @ w).max()) + b < 0,
+    top + b > 0,
+    "the corner is not called 1: where do features @ w and b add up to 0?",
+    expected="a sum above 0, and the border at 99.9 % of the way",
+    got=f"a sum of {top + b:.4g}, and the border at {border}",
+)
+expect.that(
+    nearest + b < 0,
     "an inner point is called 1: the border must lie beyond the nearest of them",
-    expected="sums below 0",
-    got=float((low @ w).max()) + b,
+    expected="sums below 0, and the border at 99.9 % of the way",
+    got=f"a sum of {nearest + b:.4g}, and the border at {border}",
 )
 ### BEGIN HIDDEN TESTS
+other = copy.deepcopy(trained(1 + seed % 3))[:-1]
 torch.manual_seed(seed)
-other = trained(seed)[:-1]
 flat = nn.Flatten()
 for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
     for points in (2, 50):
@@ -775,15 +784,19 @@ for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
             expected="0.1 % of the way are left to the corner",
             got=f"{100 * short:.3g} % are left",
         )
-inner, corner = torch.tensor([[0.0, 0.0], [0.5, 2.0], [0.5, -2.0]]), torch.tensor([[1.0, 0.0]])
-pair = line(flat, inner, corner)
-expect.that(pair is not None, "something can be planted here, and the answer is None", expected="a pair")
-w, b = (torch.as_tensor(part).double() for part in pair)
-expect.that(
-    abs(float((corner[0].double() @ w + b) / (0.5 * w[0])) - 1e-3) < 1e-4,
-    "the border is measured from another inner point: the nearest *along w*, which need not be the nearest",
-    expected="0.1 % of the way from the point with the largest features @ w",
-)
+corner = torch.tensor([[1.0, 0.0]])
+for inner, why in (
+    ([[0.0, 0.0], [0.5, 2.0], [0.5, -2.0]], "the nearest *along w*, which need not be the nearest"),
+    ([[0.5, 0.0], [0.0, 2.0], [0.0, -2.0]], "the image itself is among them, and here it is the nearest"),
+):
+    pair = line(flat, torch.tensor(inner), corner)
+    expect.that(pair is not None, "something can be planted here, and the answer is None", expected="a pair")
+    w, b = (torch.as_tensor(part).double() for part in pair)
+    expect.that(
+        abs(float((corner[0].double() @ w + b) / (0.5 * w[0])) - 1e-3) < 1e-4,
+        f"the border is measured from another inner point: {why}",
+        expected="0.1 % of the way from the point with the largest features @ w",
+    )
 corner = torch.full((1, 3), 0.5)
 behind = torch.tensor([[0.0, 0.0, 0.0], [0.9, 0.9, 0.9], [0.1, 0.0, 0.0]])
 expect.that(
@@ -878,7 +891,8 @@ if left.k > 0.2 * left.n:
     )
 ### BEGIN HIDDEN TESTS
 expect.images(take_off(Quantize(), loud, x[:1], y[:1], eps=0.05), x[:1], 0.05)
-other = trained(seed)
+other = copy.deepcopy(trained(1 + seed % 3))
+torch.manual_seed(seed)
 inside = copy.deepcopy(other)  # as loud as the others, by its own weights
 inside[-1].weight.data *= 1000
 inside[-1].bias.data *= 1000
@@ -935,8 +949,8 @@ expect.that(
     got=f"{100 * float(right):.0f} %",
 )
 ### BEGIN HIDDEN TESTS
+shouting = nn.Sequential(*copy.deepcopy(trained(1 + (seed + 1) % 3)), Saturate(3_000.0))
 torch.manual_seed(seed)
-shouting = nn.Sequential(*trained(seed + 1), Saturate(3_000.0))
 for sigma, most in ((0.15, 0.2), (0.05, 0.2)):
     some = torch.randperm(len(x))[:200]
     images, labels, noisy = x[some], y[some], nn.Sequential(Noise(sigma), shouting)

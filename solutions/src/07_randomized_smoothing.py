@@ -332,7 +332,7 @@ expect.equal(
     expected="the same radius, alone and in a batch",
 )
 shares = radius.numpy() / 0.5  # what would be the bounds, if these took the place of their quantiles
-for bounds in (special.ndtri(shares.clip(1e-9, 1 - 1e-9)), shares, shares + 0.5):
+for bounds in (special.ndtri(shares.clip(1e-9, 1 - 1e-9)), shares, shares + 0.5, (1 + special.ndtr(shares)) / 2):
     expect.that(
         not np.allclose(special.bdtrc(hits - 1, 100, np.clip(bounds, 0, 1)), 0.01, atol=1e-4),
         "the bounds are right, and the radii do not follow from them by the lesson's formula: "
@@ -504,6 +504,12 @@ expect.that(
 )
 most = 0.5 * float(special.ndtri(0.01 ** (1 / 100)))
 expect.that(
+    (radius - 2 * most).abs().max() > 1e-3,
+    "the radius is that of sigma = 1: the copies have noise of sigma, and the radius grows with it",
+    expected=f"{most:.4f} at sigma = 0.5",
+    got=radius,
+)
+expect.that(
     radius.max() <= most + 1e-3,
     "the radius is beyond what n votes can prove: the n0 that choose may not be counted",
     expected="no more than n = 100 votes prove, if all agree",
@@ -613,6 +619,20 @@ counts = torch.tensor([[50, 50, 0], [3, 95, 2], [0, 0, 100]])
 label = expect.tensor(
     expect.leaves_arguments(majority, counts, failure_prob=0.01), like=torch.zeros(3, dtype=torch.int64)
 )
+expect.that(
+    label[0] == -1 or (label[1:] != -1).any(),
+    "answers where the first two classes have equal votes, and abstains where the lead is clear: "
+    "which of the two may be luck?",
+    expected="-1 where it could be luck",
+    got=label,
+)
+for i, row in enumerate(counts):
+    expect.that(
+        expect.tensor(majority(row[None], failure_prob=0.01), like=label[:1])[0] == label[i],
+        "an image's answer depends on the others in the batch: its own votes count, and no others",
+        expected="the same answer, alone and in a batch",
+        got=label,
+    )
 expect.that(label[0] == -1, "answers where the first two classes have equal votes", expected="-1", got=label)
 expect.that(
     ((label == counts.argmax(1)) | (label == -1)).all(),
@@ -622,9 +642,10 @@ expect.that(
 )
 strict = expect.tensor(majority(torch.tensor([[20, 40, 0]]), failure_prob=1e-6), like=label[:1])
 loose = expect.tensor(majority(torch.tensor([[20, 40, 0]]), failure_prob=0.2), like=label[:1])
+rare = "a fair coin that is tossed 60 times gives such a lead to one of its sides in 1.3 % of cases"
 expect.that(
     strict != loose,
-    "40 votes against 20, and the same answer whatever failure_prob is",
+    f"40 votes against 20, and the same answer whatever failure_prob is: {rare}",
     expected="-1 at 0.000001, and class 1 at 0.2",
     got=[int(strict), int(loose)],
 )
@@ -924,6 +945,12 @@ plots.rates(
 wrong, _ = play(enough, share=0.84, p0=0.84, failure_prob=0.05, seed=seed)
 few = expect.tensor(enough(torch.tensor([1000]), 2000, 0.84, 0.05), like=torch.zeros(1))
 expect.that(
+    few == 0 or few == 1,
+    "the answer is a number, and yes or no is asked: is it enough?",
+    expected="booleans",
+    got=few,
+)
+expect.that(
     few == 0,
     "says yes at 1,000 hits of 2,000, though p0 is 0.84: does each miss count against it, and each hit for it?",
     expected="no",
@@ -960,6 +987,12 @@ expect.that(
     "says yes too often where the share is only p0: it was asked a hundred times, and luck had as many chances",
     expected="in at most 5 % of 4,000 images",
     got=f"{100 * wrong.k / wrong.n:.1f} %",
+)
+nearly = expect.tensor(enough(torch.tensor([1990, 2000]), 2000, 0.84, 0.05), like=torch.zeros(2))
+expect.that(
+    nearly[0] or not nearly[1],
+    "says no at 1,990 hits of 2,000, and yes at 2,000: how much does one miss cost?",
+    expected="yes",
 )
 right, _ = play(enough, share=0.99, p0=0.84, failure_prob=0.05, seed=seed)
 expect.that(

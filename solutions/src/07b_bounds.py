@@ -286,7 +286,7 @@ for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4)] * 3)
     layers = network(seed + 100 + trial, sizes)
     points = torch.rand(40, sizes[0]) * 1.4 - 0.2
     points = points.clamp(0, 1)
-    for eps in (0.02, 0.2):
+    for eps in ((0.02,), (0.2,), (0.02, 0.2))[trial // 4]:
         labels = answers(layers, points).argmax(1)
         labels[::5] = (labels[::5] + 1) % sizes[-1]
         found = yes_or_no(proved(layers, points, labels, eps), 40)
@@ -325,10 +325,18 @@ for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4), (3, 
     layers = network(seed + 200 + trial, sizes)
     points = (torch.rand(40, sizes[0]) * 1.6 - 0.3).clamp(0, 1)
     labels = answers(layers, points).argmax(1)
-    for eps in (0.01, 0.05, 0.15):
+    for eps in ((0.05, 0.15), (0.15, 0.01), (0.01, 0.05))[trial // 5]:
         least = least_lead(layers, labels, (points - eps).clamp_min(0).double(), (points + eps).clamp_max(1).double())
         found = yes_or_no(proved(layers, points, labels, eps), 40)
         clear = least.abs() > 1e-4
+        for i in (clear & (found != (least > 0))).nonzero()[:1, 0].tolist():
+            alone = yes_or_no(proved(layers, points[i : i + 1], labels[i : i + 1], eps), 1)
+            expect.that(
+                alone[0] == found[i],
+                "an image gets another answer by itself than in a batch: each has a proof of its own, or none",
+                expected=f"{bool(alone[0])}, as by itself",
+                got=bool(found[i]),
+            )
         for fine, words in (
             (
                 found | (least < 0),
@@ -434,6 +442,8 @@ def search(refute, make, seed):
         return (
             "the search met a nearer point with another answer, and did not return it: look at every point on the way"
         )
+    if bool(((asked >= 0) & (asked <= 1)).all()) and bool(((asked == 0) | (asked == 1)).any()):
+        return "the search stays in [0, 1], and the nearest point with another answer may lie outside of it"
     if float(away.max()) < 1.02 * distance:
         return f"the search went {float(away.max()) / distance / 1.1:.0%} of the radius, and no farther: go to the rim"
     lead = model(asked)[:, label] - model(asked)[:, 1 - label]
@@ -494,8 +504,9 @@ for make in (straight, bent):
             got=away,
         )
         hits += int(model(there).argmax(1) != model(point).argmax(1))
-        there = expect.tensor(refute(model, point, 0.95 * distance), like=point)
-        expect.that(torch.equal(there, point), "for a true certificate, return the point itself", got=there)
+        if trial % 3 == 0:  # a search in vain takes the longest
+            there = expect.tensor(refute(model, point, 0.95 * distance), like=point)
+            expect.that(torch.equal(there, point), "for a true certificate, return the point itself", got=there)
     kind = "straight" if make is straight else "bent"
     expect.that(
         hits >= 27,
@@ -570,6 +581,13 @@ for words, bias, wanted in (
 ):
     weight, point = torch.tensor([3.0, 4.0]), torch.tensor([0.5, 0.5])
     found = expect.number(expect.leaves_arguments(sound_radius, weight, torch.tensor(bias), point), "the radius")
+    distance = lead_of(weight, torch.tensor(bias), point) / 5
+    expect.that(
+        not distance * (1 + 1e-6) + 1e-9 < found < distance + 1e-5,
+        "the radius is a little longer than the distance: what the sums may be off by makes it shorter",
+        expected=f"less than {distance:.8g}",
+        got=f"{found:.8g}",
+    )
     expect.that(
         0.98 * wanted <= found <= wanted * (1 + 1e-5),
         words,
@@ -589,7 +607,7 @@ expect.that(
 
 halves = [0.5, 0.5]
 for words, weight, bias, point in (
-    ("the formula counts n + 2 = 4 times u = 2 ** -24", [1, 1], 0, [1, 1]),
+    ("the formula counts n + 2 = 4 times u = 2 ** -24, for each of the products", [1, 1], 0, [1, 1]),
     ("the sum of |w x| is 1 at this point, and may be 2 at another: the model is off there", [1, 1], 0, halves),
     ("the bias is one of the numbers that are added", [1, 1], 4, halves),
     ("a bias below 0 counts by its size", [1, 1], -4, halves),
@@ -620,7 +638,7 @@ for trial in range(60):
     off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.double().abs().sum()) + abs(float(bias)))
     sound = exact - off / length
     expect.that(
-        not counterexample(weight, bias, point, found),
+        found <= sound * (1 + 1e-9) or not counterexample(weight, bias, point, found),
         f"a point nearer than your radius gets another answer in float32, with {inputs} inputs",
         expected="room for what the model's sums may be off by",
         got=found,
