@@ -310,9 +310,14 @@ def test_a_table_says_n_once_where_it_is_the_same(second, cell, columns, below):
     assert [label.get_text() for label in axes.get_xticklabels()] == columns and axes.get_xlabel() == below
 
 
-def test_a_table_of_unequal_samples_says_n_in_each_cell():
-    axes = axes_of(plots.table({"a": {"left": Rate(1, 10)}, "b": {"left": Rate(1, 20)}}))[0]
-    assert [text.get_text() for text in axes.texts] == ["1/10 = 10 % [2, 40]", "1/20 = 5 % [1, 24]"]
+def test_a_table_of_unequal_samples_says_n_behind_each_row_or_in_each_cell():
+    rows = {"a": {"left": Rate(1, 10), "kept": Rate(2, 10)}, "b": {"left": Rate(1, 20), "kept": Rate(2, 20)}}
+    axes = axes_of(plots.table(rows))[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a, n = 10", "b, n = 20"]
+    assert axes.texts[2].get_text() == "5 % [1, 24]"
+    axes = axes_of(plots.table(rows | {"b": {"left": Rate(1, 20), "kept": Rate(2, 30)}}))[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.texts[2].get_text() == "1/20 = 5 % [1, 24]"
 
 
 def test_a_dot_stands_for_each_training():

@@ -194,7 +194,7 @@ def dots(
 def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     """Rates in rows and columns, {row: {column: Rate}}: `59 % [55, 64]` on a ground that darkens with the share.
 
-    n stands below the table, or below a column's name, or in the cells of a column, by where it is the same.
+    n stands below the table, or below a column's name, or behind a row's, by where it is the same; else in the cells.
     """
     columns = list(dict.fromkeys(column for row in measured.values() for column in row))
     shown = {name: ", ".join(f"{c} {rate}" for c, rate in row.items()) for name, row in measured.items()}
@@ -202,7 +202,14 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
     enter_table(measured)
     by_column = {c: sample(row[c] for row in measured.values() if c in row) for c in columns}
     of_all = sample(rate for row in measured.values() for rate in row.values())
-    heads = [c + f"\n{n}" * (not of_all) for c, n in by_column.items()] if any(by_column.values()) else columns
+    mixed = [c for c, n in by_column.items() if not n]
+    by_row = [sample(row[c] for c in mixed if c in row) if mixed else "" for row in measured.values()]
+    by_row = by_row if all(by_row) else [""] * len(by_row)
+    of_row = "n of the row" if any(by_row) else ""
+    heads = (
+        [c + f"\n{n or of_row}" * (not of_all) for c, n in by_column.items()] if any(by_column.values()) else columns
+    )
+    names = [f"{name}, {n}" if n else name for name, n in zip(measured, by_row, strict=True)]
     picture = Picture(7, min(0.45 + 0.15 * any(by_column.values()) + 0.255 * len(measured), 3), text)
     shares = [[float(row[c]) if c in row else math.nan for c in columns] for row in measured.values()]
     with house_style():
@@ -212,11 +219,11 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
         small = 9 if len(columns) < 4 else 7.5
         for row, rates_of_row in enumerate(measured.values()):
             for column, rate in rates_of_row.items():
-                said = with_interval(rate) if by_column[column] else str(rate)
+                said = with_interval(rate) if by_column[column] or by_row[row] else str(rate)
                 axes.text(columns.index(column), row, said, ha="center", va="center", fontsize=small)
         axes.set_xticks(range(len(columns)), heads)
         axes.set_xlabel(of_all, color=SOFT)
-        axes.set_yticks(range(len(measured)), measured)
+        axes.set_yticks(range(len(measured)), names)
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
     return picture
