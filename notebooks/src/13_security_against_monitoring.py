@@ -764,7 +764,7 @@ print(same)
 # for each change hides better there than who leaves out the loudest, and sends more.
 
 # %%
-larger("13_security_against_monitoring", headline)
+larger("13_security_against_monitoring", headline, "mnist", "cifar10")
 
 # %% [markdown]
 # ## Further
