@@ -819,28 +819,31 @@ def unread(own, images, labels, x, y, rate):
     )
 
 
+attackers = learn(x, y, seed=100)  # a network of the attacker's own
+
 # %%
 # CHECK quiet, 2 points
-own = learn(x, y, seed=100)
 torch.manual_seed(seed)
-found = expect.leaves_arguments(quiet, x, y, own, rate=0.06, target=7, eps=0.3)
+found = expect.leaves_arguments(quiet, x, y, attackers, rate=0.06, target=7, eps=0.3)
 images, labels = looked_at(found, x, y, 0.06, 7, 0.3)
 reached = poisoning.success(learn(images, labels), data.test, poisoning.add_trigger, 7)
 if not reached >= 0.35:
-    why = unread(own, images, labels, x, y, 0.06)
+    why = unread(attackers, images, labels, x, y, 0.06)
     raise expect.Unmet(
         f"a network trained on it does not follow the trigger often enough: {why}",
         expected="at least 35 %",
         got=str(reached),
     )
 ### BEGIN HIDDEN TESTS
-looked_at(quiet(x, y, own, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
+looked_at(quiet(x, y, attackers, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
 best = []
 for extra in (1, 2):
     own = learn(x, y, seed=seed + 200 + extra)
     torch.manual_seed(seed + extra)
     images, labels = looked_at(quiet(x, y, own, rate=0.06, target=7, eps=0.3), x, y, 0.06, 7, 0.3)
     best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.add_trigger, 7))
+    if best[-1] >= 0.35:  # the better of two reaches it, whatever the other one does
+        break
 if not max(best) >= 0.35:
     raise expect.Unmet(
         "networks trained on it do not follow the trigger often enough, with another network of the attacker's: "

@@ -770,6 +770,25 @@ def power(worn, sign, label, seed):
     return f"it goes the right way, and not far enough: {figures}. More steps, or new cameras in each of them?"
 
 
+def printed(found, sign):
+    """A sign with a sticker as it should be: other colours in the square alone, which can be printed."""
+    worn, beside = expect.tensor(found, like=sign), torch.ones(4, 48, 48, dtype=torch.bool)
+    beside[:3, 17:31, 17:31] = False
+    expect.that(
+        torch.equal(worn[beside], sign[beside]),
+        "something changed beside the sticker",
+        expected="changes only in channels 0 to 2, rows and columns 17 to 30",
+        got=f"{int((worn != sign)[beside].sum())} numbers beside it",
+    )
+    expect.that(
+        worn.min() >= 0 and worn.max() <= 1,
+        "colours outside of [0, 1] cannot be printed",
+        expected="0 to 1",
+        got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
+    )
+    return worn
+
+
 # %%
 plots.gallery(
     {
@@ -781,36 +800,8 @@ plots.gallery(
 # %%
 # CHECK sticker_fits, 1 point
 sign = int(seed) % 8
-worn = expect.tensor(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), like=flat[sign])
-beside = torch.ones(4, 48, 48, dtype=torch.bool)
-beside[:3, 17:31, 17:31] = False
-expect.that(
-    torch.equal(worn[beside], flat[sign][beside]),
-    "something changed beside the sticker",
-    expected="changes only in channels 0 to 2, rows and columns 17 to 30",
-    got=f"{int((worn != flat[sign])[beside].sum())} numbers beside it",
-)
-expect.that(
-    worn.min() >= 0 and worn.max() <= 1,
-    "colours outside of [0, 1] cannot be printed",
-    expected="0 to 1",
-    got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
-)
+worn = printed(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), flat[sign])
 ### BEGIN HIDDEN TESTS
-sign = (int(seed) + 3) % 8
-worn = expect.tensor(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), like=flat[sign])
-expect.that(
-    torch.equal(worn[beside], flat[sign][beside]),
-    "something changed beside the sticker",
-    expected="changes only in channels 0 to 2, rows and columns 17 to 30",
-    got=f"{int((worn != flat[sign])[beside].sum())} numbers beside it",
-)
-expect.that(
-    worn.min() >= 0 and worn.max() <= 1,
-    "colours outside of [0, 1] cannot be printed",
-    expected="0 to 1",
-    got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
-)
 expect.that(
     not torch.equal(worn, flat[sign]),
     "the sign has no sticker",
@@ -821,18 +812,21 @@ expect.that(
 
 # %%
 # CHECK sticker_works, 1 point
-worn, cameras = expect.tensor(my_sticker(driver, flat[3], 3), like=flat[3]), 500 + int(seed) % 1000
+worn, cameras = printed(my_sticker(driver, flat[3], 3), flat[3]), 500 + int(seed) % 1000
 rate = read_right(worn, 3, cameras)
 if not rate < 0.75:
     words = f"most new cameras still read the sign: {power(worn, flat[3], 3, cameras)}"
     raise expect.Unmet(words, expected="at most 50 % on average over signs", got=rate)
 ### BEGIN HIDDEN TESTS
-read, cameras = {}, 2000 + int(seed) % 1000
-for sign in (0, 3, 4, 6):
-    worn = expect.tensor(my_sticker(driver, flat[sign], sign), like=flat[sign])
+cameras = 2000 + int(seed) % 1000
+read, most = {3: (read_right(worn, 3, cameras + 3).k, worn)}, 0.56 * 60 * 4  # 50 % and what chance may add
+for sign in (0, 4, 6):
+    if sum(k for k, _ in read.values()) + 60 * (4 - len(read)) <= most:
+        break  # even if all cameras read those that are left, they are few enough
+    worn = printed(my_sticker(driver, flat[sign], sign), flat[sign])
     read[sign] = (read_right(worn, sign, cameras + sign).k, worn)
 average = Rate(sum(k for k, _ in read.values()), 60 * len(read))
-if not average <= 0.56:  # 50 % and what chance may add
+if not average <= 0.56:
     sign = max(read, key=lambda sign: read[sign][0])
     raise expect.Unmet(
         "too many new cameras read the signs. "

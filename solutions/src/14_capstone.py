@@ -99,17 +99,10 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 
 
-def surprise(right, guesses, eps):
-    """The probability of `right` or more."""
-    return float(stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-eps))))
-
-
 def where(right, guesses, failure_prob):
-    """The largest epsilon at which they are a surprise, in steps of a thousandth."""
-    eps = 0.0
-    while eps < 12 and surprise(right, guesses, eps + 0.001) <= failure_prob:
-        eps += 0.001
-    return eps
+    """The epsilon at which `right` or more have probability failure_prob: their q is a quantile of a beta law."""
+    q = float(stats.beta.ppf(failure_prob, right, guesses - right + 1)) if right else 0.0
+    return math.log(q / (1 - q)) if q > 0.5 else 0.0
 
 
 random = torch.Generator().manual_seed(seed)
