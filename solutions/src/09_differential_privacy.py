@@ -406,6 +406,9 @@ plots.curves(by_noise(epsilon), x="noise multiplier, rate 0.02", y="epsilon", lo
 
 # %%
 # CHECK epsilon_known, 1 point
+found, wanted = expect.number(epsilon(1, 0.25, 1, 1 / 8, np.array([2]))), math.log((15 + math.e) / 8)
+known = {"the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8)}
+expect.none_of(found, wanted, known, expected=f"{wanted:.4f} for order 2, noise 1, rate 1/4, 1 update, delta 1/8")
 for words, orders, noise, rate, updates, delta, wanted in (
     ("order 2 alone, a divergence of nearly 0: log(1/2) - log(2 / 8) / 1", [2], 1, 1e-9, 1, 1 / 8, math.log(2)),
     ("a delta ten times smaller adds log(10) / (2 - 1)", [2], 1, 1e-9, 1, 1 / 80, math.log(20)),
@@ -531,6 +534,8 @@ print("epsilon is at least, by the number of runs:", by_runs(lower_bound))
 # %%
 # CHECK lower_bound_value, 1 point
 all_and_none = expect.number(expect.leaves_arguments(lower_bound, 20, 20, 0, 20, 0.0, 0.5))
+known = {"this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342)}
+expect.none_of(all_and_none, 2.6342, known, expected="2.6342 for 20 hits of 20, 0 alarms of 20", atol=2e-3)
 for words, given, wanted, less in (
     (
         "10 of 20 hits is at least 0.4018, 20 of 20 at least 0.9330 = p ** (1/20)",
@@ -561,6 +566,12 @@ for words, given, wanted, less in (
     ("p is half of failure_prob, 0.01 here", (20, 20, 0, 20, 0.0, 0.02), 1.3512, False),
 ):
     found = expect.number(lower_bound(*given))
+    expect.that(
+        given[2] != 1 or abs(all_and_none - found - 0.0689) > 2e-4,
+        "the runs in which the test said out are a second attack here, and the better of the two counts: hits and "
+        "alarms alone are asked",
+        got=found,
+    )
     asked = "{} hits of {}, {} alarms of {}, delta {:g}, failure_prob {:g}".format(*given)
     expect.equal(
         all_and_none - found if less else found,
@@ -694,8 +705,8 @@ list(map(verdict, reports.values()))
 # %%
 # CHECK verdict, 1 point
 looks = {
-    "A": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
-    "B": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
+    "A": "what is privacy_eps of all its updates, at the rate of batch over examples, and is it above the claim?",
+    "B": "what is privacy_eps of all its updates, at the rate of batch over examples, and is it above the claim?",
     "C": "how were its batches drawn, and does the accountant's analysis fit?",
 }
 said = {name: verdict(report) for name, report in reports.items()}
