@@ -890,7 +890,7 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
-chosen, reached, words = torch.randperm(len(data.test.y))[:3].tolist(), [], ""
+chosen, reached, words = torch.randperm(len(data.test.y))[:6].tolist(), [], ""
 fresh = small_cnn(data)
 for i in chosen:
     image, label = data.test.x[i : i + 1], data.test.y[i : i + 1]
@@ -902,10 +902,12 @@ for i in chosen:
     reached.append(min(float(leakage.psnr(image, found)), 60.0))
     if reached[0] >= 27 or sum(reached[:2]) >= 46:  # searches that stay below 20 on average do not get there
         break
+    if len(reached) == 3 and sum(reached) >= 60:  # else three more: one right search in a hundred has bad luck here
+        break
 expect.that(
     sum(reached) / len(reached) >= 20,
     f"the images are not like the client's: {words}",
-    expected="20 dB on average over three images, through another network",
+    expected="20 dB on average over three images, or over six, through another network",
     got=", ".join(f"{value:.1f} dB" for value in reached),
 )
 ### END HIDDEN TESTS
