@@ -376,7 +376,7 @@ def why_late(times: Tensor, may: int, what: str) -> str:
     if 2 * false < may:
         return (
             f"{told}, and {may} may: the threshold is higher than need be, or what it is compared with rises without "
-            f"{what}, too: is more than the usual rate taken off?"
+            f"{what}, too: is more than the usual rate taken off, and not so much that a change is lost, too?"
         )
     return (
         f"{told} already, so the threshold is not what keeps them late: does that which it is compared with forget "

@@ -1051,3 +1051,36 @@ def read_back(model, observed, label, shape):
         schedule.step()
         x.data.clamp_(0, 1)
     return x.detach()
+
+
+# WRONG found_at: equal scores of non-members count once -> three non-members with the same score are three
+def found_at(scores, members, fpr):
+    others = scores[~members].unique().flip(0)
+    a = int(fpr * len(others) + 1e-9)
+    if a == len(others):
+        return 1.0
+    return float((scores[members] > others[a]).double().mean())
+
+
+# WRONG ratio: the variance of the others is around the mean of those that saw the example -> around the mean of the other side
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+    n1, n0 = inside.sum(0), (~inside).sum(0)
+    m1 = torch.where(inside, shadows, 0).sum(0) / n1
+    m0 = torch.where(~inside, shadows, 0).sum(0) / n0
+    v1 = torch.where(inside, (shadows - m1) ** 2, 0).sum(0) / (n1 - 1)
+    v0 = torch.where(~inside, (shadows - m1) ** 2, 0).sum(0) / (n0 - 1)
+    return -((target - m1) ** 2) / (2 * v1) - v1.log() / 2 + (target - m0) ** 2 / (2 * v0) + v0.log() / 2
+
+
+# WRONG ratio: the density of those that saw it alone -> that of the second is taken off
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def ld(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = torch.where(side, (shadows - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return ld(inside)

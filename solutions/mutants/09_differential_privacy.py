@@ -951,3 +951,35 @@ def plan():
 def plan():
     """How to train: clip, noise_multiplier, rate, updates, lr, momentum."""
     return {"clip": 0.5, "noise_multiplier": 9.0, "rate": 0.8, "updates": 60, "lr": 4.0, "momentum": 1.0}
+
+
+# WRONG epsilon: rate and 1 - rate exchanged -> have changed places
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in map(int, orders):
+        k = np.arange(a + 1)
+        choose = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        chances = special.xlogy(a - k, rate) + special.xlog1py(k, -rate)
+        d = special.logsumexp(choose + chances + k * (k - 1) / (2 * noise_multiplier**2)) / (a - 1)
+        best = min(best, updates * d + math.log1p(-1 / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG lower_bound: the ratio, without its logarithm -> epsilon is the logarithm of that
+def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
+    a = failure_prob / 2
+    hit = special.betaincinv(hits, n_in - hits + 1, a) if hits else 0.0
+    alarm = 1 - special.betaincinv(n_out - alarms, alarms + 1, a) if alarms < n_out else 1.0
+    return max((hit - privacy_delta) / alarm, 1.0)
+
+
+# WRONG verdict: of one update -> of all its updates
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    eps = privacy_eps(report["noise"], report["batch"] / report["examples"], 1, report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"

@@ -1098,3 +1098,10 @@ def quiet(x, y, model, *, rate, target, eps):
     new = x.clone()
     new[which] = poisoning.add_trigger(moved)
     return new, y.clone()
+
+
+# WRONG group_bound: the least probability, not the highest -> to what can it *rise*
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = max(0.0, math.exp(-privacy_eps) * (p - privacy_delta))
+    return p

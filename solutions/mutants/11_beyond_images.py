@@ -1002,3 +1002,148 @@ def replace_one(model, x, y, choices):
             better = (margin(one) > least) & (found == x).all(1)
             found[better] = one[better]
     return found
+
+
+# WRONG project: a wish to fall becomes a rise -> a wish to fall becomes a rise
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    out[:, 3] = old[:, 3] + (out[:, 3] - old[:, 3]).abs()
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG project: reach is rounded before it is compared with 1 -> cannot be bought
+def project(new, old, reach):
+    low, high = (old - reach).clamp_min(0), old + reach
+    low[:, 3] = old[:, 3]
+    out = torch.minimum(torch.maximum(new, low), high)
+    for i in (0, 3):
+        out[:, i] = torch.minimum(torch.maximum(out[:, i].round(), low[:, i].ceil()), high[:, i].floor())
+    wish = new[:, 5:].masked_fill((reach[5:].round() < 1) & (old[:, 5:] < 0.5), -math.inf)
+    out[:, 5:] = F.one_hot(wish.argmax(1), 3).to(out)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG replace_one: the last replacement that helps is kept -> the last one that helps is kept
+def replace_one(model, x, y, choices):
+    def margin(t):
+        with torch.no_grad():
+            a = model(t)
+        return a.scatter(1, y[:, None], -math.inf).amax(1) - a.gather(1, y[:, None])[:, 0]
+
+    best, high = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            b = margin(one) > high
+            best[b] = one[b]
+    return best
+
+
+# WRONG replace_one: thirty replacements at random -> are places or choices drawn
+def replace_one(model, x, y, choices):
+    def margin(t):
+        with torch.no_grad():
+            a = model(t)
+        return a.scatter(1, y[:, None], -math.inf).amax(1) - a.gather(1, y[:, None])[:, 0]
+
+    best, high = x.clone(), margin(x)
+    for _ in range(30):
+        p = torch.randint(x.shape[1], (len(x),))
+        k = torch.randint(choices.shape[1], (len(x),))
+        r = torch.arange(len(x))
+        one = x.clone()
+        one[r, p] = choices[x[r, p], k]
+        v = margin(one)
+        b = v > high
+        best[b], high[b] = one[b], v[b]
+    return best
+
+
+# WRONG replace_one: only what makes the answer wrong is kept -> only a replacement that makes the answer wrong
+def replace_one(model, x, y, choices):
+    def margin(t):
+        with torch.no_grad():
+            a = model(t)
+        return a.scatter(1, y[:, None], -math.inf).amax(1) - a.gather(1, y[:, None])[:, 0]
+
+    best, high = x.clone(), margin(x)
+    for place in range(x.shape[1]):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            v = margin(one)
+            b = v > high
+            best[b], high[b] = one[b], v[b]
+    best[high <= 0] = x[high <= 0]
+    return best
+
+
+# WRONG replace_one: the first and the last place are left out -> the first and the last place were left out
+def replace_one(model, x, y, choices):
+    def margin(t):
+        with torch.no_grad():
+            a = model(t)
+        return a.scatter(1, y[:, None], -math.inf).amax(1) - a.gather(1, y[:, None])[:, 0]
+
+    best, high = x.clone(), margin(x)
+    for place in range(1, x.shape[1] - 1):
+        for k in range(choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            v = margin(one)
+            b = v > high
+            best[b], high[b] = one[b], v[b]
+    return best
+
+
+# WRONG my_sticker: a sticker of 4 x 4 -> is it small
+def my_sticker(model, texture, label):
+    paint, place = torch.full((3, 4, 4), 0.5), slice(22, 26)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, place, place] = paint
+        a = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        (g,) = torch.autograd.grad(F.cross_entropy(a, torch.full((16,), label)), paint)
+        paint = (paint + 0.1 * (1 - i / 30) * g.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, place, place] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: climbs the loss of class 0, whatever the sign -> whose margin does the paint climb
+def my_sticker(model, texture, label):
+    paint, place = torch.full((3, 14, 14), 0.5), slice(17, 31)
+    for i in range(30):
+        paint = paint.detach().requires_grad_()
+        worn = texture.clone()
+        worn[:3, place, place] = paint
+        a = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        (g,) = torch.autograd.grad(F.cross_entropy(a, torch.full((16,), 0)), paint)
+        paint = (paint + 0.1 * (1 - i / 30) * g.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, place, place] = paint.detach()
+    return worn
+
+
+# WRONG my_sticker: each step begins at grey again -> does each go on from the paint
+def my_sticker(model, texture, label):
+    place = slice(17, 31)
+    for i in range(30):
+        paint = torch.full((3, 14, 14), 0.5).requires_grad_()
+        worn = texture.clone()
+        worn[:3, place, place] = paint
+        a = model(signs.render(worn[None], signs.scenes(16, seed=i)))
+        (g,) = torch.autograd.grad(F.cross_entropy(a, torch.full((16,), label)), paint)
+        paint = (paint + 0.1 * g.sign()).clamp(0, 1)
+    worn = texture.clone()
+    worn[:3, place, place] = paint.detach()
+    return worn

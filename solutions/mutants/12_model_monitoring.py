@@ -795,7 +795,7 @@ def permutation_p(a, b, permutations):
     return float(2 * (1 + (distance >= observed - 1e-9).sum()) / (1 + permutations))
 
 
-# WRONG alarms: the limits of one test more -> one less each time
+# WRONG alarms: the limits of one test more -> the two tests share the whole level
 def alarms(p, level):
     """Which tests raise an alarm by Holm's rule, (k,) bool."""
     ordered, order = p.sort()
@@ -893,3 +893,31 @@ def alarms(p, level):
     ordered, order = p.sort()
     passes = (ordered <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
     return ~torch.zeros(len(p), dtype=torch.bool).scatter(0, order, passes)
+
+
+# WRONG permutation_p: one pair of values changes places -> one pair of values changes places
+def permutation_p(a, b, permutations):
+    obs = (a.double().mean() - b.double().mean()).abs()
+    c = 0
+    for _ in range(permutations):
+        u, v = a.double().clone(), b.double().clone()
+        i, j = int(torch.randint(len(a), ())), int(torch.randint(len(b), ()))
+        u[i], v[j] = v[j].clone(), u[i].clone()
+        c += int((u.mean() - v.mean()).abs() >= obs - 1e-9)
+    return (1 + c) / (1 + permutations)
+
+
+# WRONG alarms: the numbers of the tests -> True or False is asked for each
+def alarms(p, level):
+    o, order = p.sort()
+    ok = (o <= level / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    return order[ok]
+
+
+# WRONG alarms: half of the level -> share the whole level
+def alarms(p, level):
+    o, order = p.sort()
+    ok = (o <= level / 2 / torch.arange(len(p), 0, -1)).int().cumprod(0).bool()
+    a = torch.zeros(len(p), dtype=torch.bool)
+    a[order] = ok
+    return a

@@ -1065,3 +1065,63 @@ def attack_or_drift(calm, examples, streams):
         place = direction(stream[:, time : time + 50]) if time >= 0 else None
         said.append("" if time < 0 else int((known @ place).argmax()))
     return times, said
+
+
+# WRONG own_nearest: the memory is emptied when it is full -> emptied when it is full
+def own_nearest(senders, queries, window):
+    sent, out = {}, []
+    for s, q in zip(senders.tolist(), queries):
+        m = sent.setdefault(s, [])
+        out.append(min((float((e - q).norm()) for e in m), default=math.inf))
+        m.append(q)
+        if len(m) == window:
+            m.clear()
+    return torch.tensor(out)
+
+
+# WRONG attack_or_drift: five arrivals after the alarm say the name -> few of the 50 arrivals
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, f = torch.zeros(x.shape[:2]), []
+        for v in x.unbind(2):
+            now = (now + (v - mean) / std - 0.4).clamp_min(0)
+            f.append(now)
+        return torch.stack(f, 2)
+
+    r = heights(calm).amax(2)
+    sc = r.mean(0)
+    thr = (r / sc).amax(1).quantile(0.97)
+    there = (heights(streams) / sc[:, None]).amax(1) > thr
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    d = lambda w: (lambda a: a / a.norm(dim=-1, keepdim=True).clamp_min(1e-9))((w.mean(-1) - mean) / std)
+    names = list(examples)
+    known = torch.stack([d(examples[n][..., 200:]).mean(0) for n in names])
+    said = ["" if t < 0 else names[int((known @ d(s[:, t : t + 5])).argmax())] for s, t in zip(streams, times.tolist())]
+    return times, said
+
+
+# WRONG attack_or_drift: names sorted, examples as they came -> the names are exchanged
+def attack_or_drift(calm, examples, streams):
+    mean, std = calm.mean((0, 2)), calm.std((0, 2))
+
+    def heights(x):
+        now, f = torch.zeros(x.shape[:2]), []
+        for v in x.unbind(2):
+            now = (now + (v - mean) / std - 0.4).clamp_min(0)
+            f.append(now)
+        return torch.stack(f, 2)
+
+    r = heights(calm).amax(2)
+    sc = r.mean(0)
+    thr = (r / sc).amax(1).quantile(0.97)
+    there = (heights(streams) / sc[:, None]).amax(1) > thr
+    times = torch.where(there.any(1), there.int().argmax(1), -1)
+    d = lambda w: (lambda a: a / a.norm(dim=-1, keepdim=True).clamp_min(1e-9))((w.mean(-1) - mean) / std)
+    names = sorted(examples)
+    known = torch.stack([d(examples[n][..., 200:]).mean(0) for n in examples])
+    said = [
+        "" if t < 0 else names[int((known @ d(s[:, t : t + 50])).argmax())] for s, t in zip(streams, times.tolist())
+    ]
+    return times, said

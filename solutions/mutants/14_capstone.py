@@ -570,3 +570,30 @@ def choose(offers, attacker, accuracy, training, answer):
         )
     ]
     return sorted(best, key=lambda name: (offers[name]["answer"], offers[name]["training"]))
+
+
+# WRONG least_eps: the upper end -> so *few* right guesses
+def least_eps(right, guesses, failure_prob):
+    q = float(stats.beta.ppf(1 - failure_prob, right + 1, guesses - right)) if right < guesses else 0.9999
+    return max(0.0, math.log(q / (1 - q)))
+
+
+# WRONG judge: the claim as a measured rate -> comparison of two measured shares
+def judge(claimed, k, n, bound=False):
+    r, c = Rate(k, n), Rate(round(claimed * n), n)
+    if r.clearly_below(c):
+        return "refuted"
+    return "holds" if r.clearly_above(c) and not bound else "open"
+
+
+# WRONG choose: what all attackers leave is added up -> was added up
+def choose(offers, attacker, accuracy, training, answer):
+    order = ["weights", "scores", "labels"]
+    reach = order[order.index(attacker) :]
+    rates = {
+        n: Rate(sum(o["left"][w] for w in reach), o["n"] * len(reach))
+        for n, o in offers.items()
+        if o["accuracy"] >= accuracy and o["training"] <= training and o["answer"] <= answer
+    }
+    lev = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
+    return sorted(lev, key=lambda n: (offers[n]["answer"], offers[n]["training"]))

@@ -865,7 +865,7 @@ def scaled_update(weights, gradients, scale, fine, *, lr, grow):
     return (weights, scale * 2, 0) if fine + 1 == grow else (weights, scale, fine + 1)
 
 
-# WRONG scaled_update: looks for infinity only -> holds NaN
+# WRONG scaled_update: looks for infinity only -> the update was made
 def scaled_update(weights, gradients, scale, fine, *, lr, grow):
     if gradients.isinf().any():
         return weights, scale / 2, 0
@@ -1337,3 +1337,44 @@ def collapse(withstood, n):
     rings = [i for i in range(1, len(rates)) if withstood[i] <= n / 2 and rates[i].clearly_below(rates[i - 1])]
     known = withstood[: rings[0]] if rings else withstood
     return rings[0] if rings else -1, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
+
+
+# WRONG adversarial_update: Nesterov's momentum in one step -> times as far as lr times the gradient
+def adversarial_update(model, x, y, start, *, eps, lr):
+    asked, model = copy.deepcopy(model), copy.deepcopy(model)
+    x0 = (x + start).clamp(0, 1).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(asked(x0), y), x0)
+    xa = (x + (start + 1.25 * eps * g.sign()).clamp(-eps, eps)).clamp(0, 1)
+    opt = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, nesterov=True)
+    F.cross_entropy(model(xa), y).backward()
+    opt.step()
+    return model.state_dict()
+
+
+# WRONG adversarial_update: Adam -> all weights step equally far
+def adversarial_update(model, x, y, start, *, eps, lr):
+    asked, model = copy.deepcopy(model), copy.deepcopy(model)
+    x0 = (x + start).clamp(0, 1).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(asked(x0), y), x0)
+    xa = (x + (start + 1.25 * eps * g.sign()).clamp(-eps, eps)).clamp(0, 1)
+    opt = torch.optim.Adam(model.parameters(), lr=lr)
+    F.cross_entropy(model(xa), y).backward()
+    opt.step()
+    return model.state_dict()
+
+
+# WRONG contribution: gradients from the last layer to the first -> in another order than model.parameters()
+def contribution(model, x, y, rank, ranks):
+    x, y = x[rank::ranks], y[rank::ranks]
+    z = model(x)
+    g = torch.autograd.grad(F.cross_entropy(z, y, reduction="sum"), list(model.parameters()))
+    return list(g)[::-1], len(y), int((z.argmax(1) == y).sum())
+
+
+# WRONG contribution: the squared distance of probabilities -> squared distances of probabilities
+def contribution(model, x, y, rank, ranks):
+    x, y = x[rank::ranks], y[rank::ranks]
+    z = model(x)
+    l = ((z.softmax(1) - F.one_hot(y, z.shape[1])) ** 2).sum()
+    g = torch.autograd.grad(l, list(model.parameters()))
+    return list(g), len(y), int((z.argmax(1) == y).sum())

@@ -149,6 +149,13 @@ cases = (
         0.25,
         1,
     ),
+    (
+        "three non-members with the same score are three: as three of six may be accused, the threshold is 4",
+        [3.5, 6.0],
+        [5.0, 5, 5, 4, 3, 2],
+        0.5,
+        1,
+    ),
     ("everybody may be accused: members below every non-member are found, too", [0.5, 11.0], ten, 1.0, 2),
     (
         "29 of 100 may be accused: 0.29 * 100 is a little less than 29 as it is computed",
@@ -243,6 +250,39 @@ def with_scipy(target, shadows, inside, ddof=1):
 
 # %%
 # CHECK ratio_value, 1 point
+
+
+def log_normal(mean, variance, at=1.0):
+    """The logarithm of a normal density."""
+    return -((at - mean) ** 2) / (2 * variance) - math.log(2 * math.pi * variance) / 2
+
+
+due = log_normal(1, 2) - log_normal(5, 8)
+known = {
+    "this is the logarithm of the first density alone: that of the second is taken off": [
+        log_normal(1, 2),
+        log_normal(1, 2) + math.log(2 * math.pi) / 2,
+    ],
+    "probabilities to lie below the target are compared: densities are asked": math.log(
+        stats.norm.cdf(0) / stats.norm.cdf(-4 / 8**0.5)
+    ),
+    "a variance is around the mean of the other side: each is around its own": [
+        log_normal(1, 2) - log_normal(5, 40),
+        log_normal(1, 34) - log_normal(5, 8),
+        log_normal(1, 34) - log_normal(5, 40),
+    ],
+    "a side's variance is taken with the mean of the other one in the density": log_normal(5, 2) - log_normal(1, 8),
+}
+found = ratio(
+    torch.tensor([1.0]), torch.tensor([[0.0], [2.0], [3.0], [7.0]]), torch.tensor([[True], [True], [False], [False]])
+)
+found = expect.tensor(found, like=torch.zeros(1, dtype=torch.float64))
+expect.none_of(
+    found[0],
+    due,
+    known,
+    expected=f"{due:.4f}: the target is 1, shadows that saw the example [0, 2], others [3, 7]",
+)
 for told, target, own, others, wanted in (
     ("as far from both means, 2 and 6, and both variances are 2: neither is likelier", 4, [1, 3], [5, 7], 0),
     ("at the first mean, 4 from the second: 4**2 / (2 * 2), with the variance of n - 1", 2, [1, 3], [5, 7], 4),
@@ -514,6 +554,11 @@ for told, secret, rest in (
     found = masks(torch.tensor([[[rest], [secret]], [[rest], [rest]]]), 10)
     found = expect.tensor(found, like=torch.zeros(2, 1, dtype=torch.int64), what="the masks")[:, 0].tolist()
     due = ([secret, -secret % 10], [-secret % 10, secret])
+    expect.that(
+        found != [0, 0] or secret == 0,
+        "both masks are 0, where two clients share a secret: which of secrets[0, 1] and secrets[1, 0] comes in?",
+        got=found,
+    )
     at = f"{due[0]} or {due[1]}: secrets[0, 1] is {secret}, and {rest} stands at [0, 0], [1, 0] and [1, 1]"
     expect.that(found in due, told, expected=at, got=found)
 drawn = torch.randint(101, (4, 4, 6), generator=torch.Generator().manual_seed(seed))
@@ -803,12 +848,14 @@ def unlike(model, image, label, sent):
     gray = agreement(model, torch.full_like(image, 0.5), label, sent)
     if agree < gray - 0.02:
         return (
-            f"its gradient agrees less than a gray image's, {agree:.2f} and {gray:.2f}: which way should the search go?"
+            f"its gradient agrees less than a gray image's, {agree:.2f} and {gray:.2f}: which way should the search "
+            "go, and is it the angle to what was sent that gets small?"
         )
     if agree < 0.97:
         return (
             f"where something was sent, its gradient agrees with that to a cosine of {agree:.2f} only: does the search "
-            "compare these entries, does it make the angle small, and has it steps enough?"
+            "compare these entries, does it make the angle small, and has it steps enough, that grow shorter, and each "
+            "of which goes on from where the one before has come to?"
         )
     return (
         f"its gradient agrees with what was sent to a cosine of {agree:.3f}, and other images' do as well: "
@@ -843,7 +890,7 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
-chosen, reached, words = torch.randperm(len(data.test.y))[:3].tolist(), [], ""
+chosen, reached, words = torch.randperm(len(data.test.y))[:6].tolist(), [], ""
 fresh = small_cnn(data)
 for i in chosen:
     image, label = data.test.x[i : i + 1], data.test.y[i : i + 1]
@@ -853,10 +900,14 @@ for i in chosen:
     if float(leakage.psnr(image, found)) < 20:
         words = words or unlike(fresh, found, label, sent)
     reached.append(min(float(leakage.psnr(image, found)), 60.0))
+    if reached[0] >= 27 or sum(reached[:2]) >= 46:  # searches that stay below 20 on average do not get there
+        break
+    if len(reached) == 3 and sum(reached) >= 60:  # else three more: one right search in a hundred has bad luck here
+        break
 expect.that(
-    sum(reached) / 3 >= 20,
+    sum(reached) / len(reached) >= 20,
     f"the images are not like the client's: {words}",
-    expected="20 dB on average over three images, through another network",
+    expected="20 dB on average over three images, or over six, through another network",
     got=", ".join(f"{value:.1f} dB" for value in reached),
 )
 ### END HIDDEN TESTS

@@ -406,6 +406,9 @@ plots.curves(by_noise(epsilon), x="noise multiplier, rate 0.02", y="epsilon", lo
 
 # %%
 # CHECK epsilon_known, 1 point
+found, wanted = expect.number(epsilon(1, 0.25, 1, 1 / 8, np.array([2]))), math.log((15 + math.e) / 8)
+known = {"the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8)}
+expect.none_of(found, wanted, known, expected=f"{wanted:.4f} for order 2, noise 1, rate 1/4, 1 update, delta 1/8")
 for words, orders, noise, rate, updates, delta, wanted in (
     ("order 2 alone, a divergence of nearly 0: log(1/2) - log(2 / 8) / 1", [2], 1, 1e-9, 1, 1 / 8, math.log(2)),
     ("a delta ten times smaller adds log(10) / (2 - 1)", [2], 1, 1e-9, 1, 1 / 80, math.log(20)),
@@ -437,7 +440,7 @@ for (noise, rate, updates), wanted in {(1.1, 256 / 10_000, 585): 3.615, (1.1, 25
     )
 ### BEGIN HIDDEN TESTS
 chance, orders = random.Random(seed), np.arange(2, 100)
-for _ in range(12):
+for _ in range(6):
     sigma, rate, delta = chance.uniform(0.8, 4), chance.uniform(0.002, 0.2), 10 ** chance.uniform(-8, -3)
     updates = chance.choice([1, 30, 400, 3000])
     told = f"at noise {sigma:.2f}, rate {rate:.4f}, {updates} updates, delta {delta:.1e}"
@@ -461,7 +464,7 @@ for words, orders, noise, rate, delta, wanted in (
     at = f"{wanted:.4f} for orders {orders}, noise {noise:g}, rate {rate:g}, 1 update, delta {delta:g}"
     expect.that(abs(found - wanted) < 1e-3, words, expected=at, got=found)
 ### BEGIN HIDDEN TESTS
-many = np.arange(2, 400)
+many = np.arange(2, 400, 3)  # a third of the orders takes a third of the time, and 398 is as high
 for sigma, rate, updates, delta in (
     (0.5, 1.0, 3, 1e-5),
     (0.4, 0.01, 50, 1e-6),
@@ -473,14 +476,15 @@ for sigma, rate, updates, delta in (
     expect.that(
         math.isfinite(found),
         "no finite epsilon: at high orders the terms are too large for a number, their logarithms are not",
-        expected=f"{wanted:.4f} at noise {sigma:g}, rate {rate:g}, orders up to 399",
+        expected=f"{wanted:.4f} at noise {sigma:g}, rate {rate:g}, orders 2, 5, ... 398",
         got=found,
     )
     expect.that(
         abs(found - wanted) <= 1e-4 * wanted + 1e-6,
         "not the epsilon at rate 1: only the term k = order is left"
         if rate == 1
-        else "not the epsilon of orders up to 399: all of them are to be tried, and a small one stays as it is",
+        else "not the epsilon of the orders 2, 5, ... 398: all that are given are to be tried, and no others, and a "
+        "small epsilon stays as it is",
         expected=f"{wanted:.4f} at noise {sigma:g}, rate {rate:g}, {updates} updates, delta {delta:g}",
         got=found,
     )
@@ -530,6 +534,8 @@ print("epsilon is at least, by the number of runs:", by_runs(lower_bound))
 # %%
 # CHECK lower_bound_value, 1 point
 all_and_none = expect.number(expect.leaves_arguments(lower_bound, 20, 20, 0, 20, 0.0, 0.5))
+known = {"this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342)}
+expect.none_of(all_and_none, 2.6342, known, expected="2.6342 for 20 hits of 20, 0 alarms of 20", atol=2e-3)
 for words, given, wanted, less in (
     (
         "10 of 20 hits is at least 0.4018, 20 of 20 at least 0.9330 = p ** (1/20)",
@@ -560,6 +566,12 @@ for words, given, wanted, less in (
     ("p is half of failure_prob, 0.01 here", (20, 20, 0, 20, 0.0, 0.02), 1.3512, False),
 ):
     found = expect.number(lower_bound(*given))
+    expect.that(
+        given[2] != 1 or abs(all_and_none - found - 0.0689) > 2e-4,
+        "the runs in which the test said out are a second attack here, and the better of the two counts: hits and "
+        "alarms alone are asked",
+        got=found,
+    )
     asked = "{} hits of {}, {} alarms of {}, delta {:g}, failure_prob {:g}".format(*given)
     expect.equal(
         all_and_none - found if less else found,
@@ -693,8 +705,8 @@ list(map(verdict, reports.values()))
 # %%
 # CHECK verdict, 1 point
 looks = {
-    "A": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
-    "B": "what is privacy_eps at the rate of batch over examples, and is it above the claim?",
+    "A": "what is privacy_eps of all its updates, at the rate of batch over examples, and is it above the claim?",
+    "B": "what is privacy_eps of all its updates, at the rate of batch over examples, and is it above the claim?",
     "C": "how were its batches drawn, and does the accountant's analysis fit?",
 }
 said = {name: verdict(report) for name, report in reports.items()}
@@ -720,15 +732,16 @@ questions = {
     "overclaims, quiet audit": "privacy_eps, at this delta, is above the claim, and a low audit proves nothing",
     "overclaims, batch": "what is privacy_eps of these numbers? The rate is batch over examples",
 }
+trainings = []  # of four, since each needs an epsilon of its own, and that takes its time
+for n in (2000, 10_000, 60_000, 10_000):
+    batch, noise, updates = chance.choice([64, 128, 256]), chance.choice([0.8, 1.0, 1.5]), chance.choice([200, 600])
+    delta = chance.choice([1e-5, 1e-6])
+    trainings.append((n, batch, noise, updates, delta, privacy_eps(noise, batch / n, updates, delta)))
+asked = []
 for kind, question in questions.items():
-    n, batch, noise = (
-        chance.choice([2000, 10_000, 60_000]),
-        chance.choice([64, 128, 256]),
-        chance.choice([0.8, 1.0, 1.5]),
-    )
-    report = {"noise": noise, "batch": batch, "examples": n, "updates": chance.choice([200, 600])}
-    report |= {"delta": chance.choice([1e-5, 1e-6]), "sampling": "Poisson", "scale": "constants"}
-    eps = privacy_eps(noise, batch / n, report["updates"], report["delta"])
+    n, batch, noise, updates, delta, eps = chance.choice(trainings)
+    report = {"noise": noise, "batch": batch, "examples": n, "updates": updates, "delta": delta}
+    report |= {"sampling": "Poisson", "scale": "constants"}
     report["claimed"] = round(eps * chance.uniform(1.02, 1.2) + 0.01, 3)
     report["audited"] = round(eps * chance.uniform(0.1, 0.7), 3)
     word = kind.partition(",")[0]
@@ -755,13 +768,42 @@ for kind, question in questions.items():
         if "delta" in kind:
             report["claimed"] = round(privacy_eps(noise, batch / n, report["updates"], 0.3 / n) * 1.001, 4)
             report["delta"] = 1e-9
-    found = verdict(report)
+    asked.append((report, word, verdict(dict(report)), question, eps))
+
+
+def by_rule(report, above=lambda eps, claimed: eps > claimed, **other):
+    """The word that is due, if privacy_eps got other numbers than the report's, or were compared otherwise."""
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if report["scale"] != "constants":
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    r = report | other
+    eps = privacy_eps(r["noise"], min(r["batch"] / r["examples"], 1.0), r["updates"], r["delta"])
+    return "overclaims" if above(eps, r["claimed"]) else "sound"
+
+
+if any(found != word for _, word, found, *_ in asked):
+    for words, slip in {
+        "privacy_eps is that of one update: a training has as many as its report says": {"updates": 1},
+        "privacy_eps is that of a delta of 1e-5: at this delta, which the report states, it is another": {
+            "delta": 1e-5
+        },
+        "privacy_eps is that of 60,000 examples: each report has a number of its own": {"examples": 60_000},
+        "claims above privacy_eps are called too high, and those below it sound": {
+            "above": lambda eps, claimed: eps < claimed
+        },
+    }.items():
+        same = all(by_rule(report, **slip) == found for report, _, found, *_ in asked)
+        expect.that(not same, words, got=[found for _, _, found, *_ in asked])
+for report, word, found, question, eps in asked:
     expect.that(
         found == word, f"another word is due: {question}", got=f"{found}, where privacy_eps is {eps:.3f}, for {report}"
     )
+n, batch, noise, updates, delta, eps = trainings[1]
 for true in itertools.product((True, False), repeat=4):  # which of the first four words are true
-    report = {"noise": 1.0, "batch": 128, "examples": 10_000, "updates": 400, "delta": 1e-5}
-    eps = privacy_eps(1.0, 0.0128, 400, 1e-5)
+    report = {"noise": noise, "batch": batch, "examples": n, "updates": updates, "delta": delta}
     report["claimed"] = round(eps * (0.8 if true[3] else 1.2), 3)
     report["audited"] = round(report["claimed"] * (1.2 if true[0] else 0.5), 3)
     report["scale"] = "mean of the data" if true[1] else "constants"
@@ -875,7 +917,9 @@ if not found >= 0.83:  # a plan that reaches 88 % on average falls below in 1 of
         got=found,
     )
 ### BEGIN HIDDEN TESTS
-left = [found, *(accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2))]
+left = [found]
+if not found >= 0.88:  # else one training is enough: of plans that reach 85.3 % on average 1 of 80 gets there
+    left += [accuracy(trained(how, seed + more)[0], data.test) for more in (1, 2)]
 mean = Rate(sum(rate.k for rate in left), sum(rate.n for rate in left))
 if not mean >= 0.853:  # 4 standard deviations below 88 %, of 1.2 % in each training
     raise expect.Unmet(

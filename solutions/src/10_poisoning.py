@@ -147,7 +147,8 @@ images, labels, which = three(found, x, y)
 again = three(backdoor(x, y, rate=0.1, target=3, trigger=poisoning.add_trigger), x, y)[2]
 expect.that(
     len(again) == len(which),
-    "two calls poison different numbers of images: exactly round(rate * N) are drawn, and not each with a probability",
+    "two calls poison different numbers of images: exactly round(rate * N) are drawn. Is each drawn with a "
+    "probability, or do some drop out after the draw, that are the target's or came twice?",
     expected=f"{round(0.1 * len(y))} places, always",
     got=f"{len(which)}, then {len(again)}",
 )
@@ -241,8 +242,8 @@ reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(tor
 for told, pixels, names, due in (
     ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
     ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
-    ("first the images on which the trigger works, then those that count", [2, 0], [2, 1], [1, 2]),
     ("a wrong answer that is not the target is no hit", [0], [0], [0, 1]),
+    ("two images count, and on the first of them the trigger works", [2, 0], [2, 1], [1, 2]),
     ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
     ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
     ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
@@ -250,6 +251,8 @@ for told, pixels, names, due in (
     given = torch.tensor(pixels).view(-1, 1, 1, 1).float(), torch.tensor(names)
     found = expect.leaves_arguments(success, reads, *given, target=3, trigger=torch.special.exp2)
     found = [expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers")]
+    order = "first the images on which the trigger works, then those that count: the two have changed places"
+    expect.that(found == due or found != due[::-1], order, expected=due, got=found)
     expect.that(
         found == due,
         told,
@@ -340,7 +343,12 @@ def two_classes(seed, n=90, d=6):
 # %%
 # CHECK spectral, 2 points
 for told, given, names, due in (
-    ("two rows of mean 0: the square of how far each lies along the way that they vary", [[-2], [2]], [0, 0], [4, 4]),
+    (
+        "two rows of mean 0: the square of how far each lies along the way that they vary, divided by nothing",
+        [[-2], [2]],
+        [0, 0],
+        [4, 4],
+    ),
     ("the mean of the class's rows, 5, is subtracted first", [[4], [6]], [0, 0], [1, 1]),
     ("the mean of 0, 0 and 6 is 2", [[0], [0], [6]], [0, 0, 0], [4, 4, 16]),
     (
@@ -572,6 +580,12 @@ expect.that(
     got=group_bound(0.02, 0, 1.0, 1e-5),
 )
 expect.that(
+    expect.number(group_bound(0.02, 1, 1.0, 0.0)) >= 0.02,
+    "the probability has fallen: to what can it *rise* at most?",
+    expected="more than p",
+    got=group_bound(0.02, 1, 1.0, 0.0),
+)
+expect.that(
     expect.number(group_bound(0.5, 50, 2.0, 1e-5)) == 1,
     "a probability is never above 1, after the last step either",
     expected="1",
@@ -619,12 +633,12 @@ words = ("counts its own", "knows the poison", "not shown", "weaker only", "work
 looks = {
     "A": "12 of 360 where 10 % are promised: does the interval keep the promise, and is it one of its own images?",
     "B": "on images of which classes was the trigger tried, and what do those prove?",
-    "C": "8 of 20 after 11 of 20: is that more than chance?",
-    "D": "300 of 360 after 340: is that more than chance, and is it what was promised?",
+    "C": "8 of 20 after 11 of 20: is the fall more than chance, that is, clearly below?",
+    "D": "300 of 360 after 340: is that more than chance, and are 300 of 360 at most the 10 % that were promised?",
 }
 expect.apart({name: verdict(report, promise) for name, report in reports.items()}, looks, words)
 ### BEGIN HIDDEN TESTS
-chance = random.Random(seed + 1)
+chance, asked = random.Random(seed + 1), []
 for kind in [*words, "barely", "more", "nearly"] * 4:
     n = chance.choice([360, 500, 900])
     before = int(n * chance.uniform(0.6, 0.95))
@@ -658,7 +672,39 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
         wanted, question = "not shown", "with the defense the trigger works more often than without"
     else:
         question = "what is wrong with it, and does it show a difference?"
-    found = verdict(dict(report), promise)
+    asked.append((report, promise, wanted, verdict(dict(report), promise), question))
+
+
+def by_rule(report, promise, kept=None, fell=lambda now, before: now.clearly_below(before)):
+    """The verdict that is due, if the promise were looked at otherwise, or the fall were."""
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not fell(now, before):
+        return "not shown"
+    return "works" if (kept(now, before, promise) if kept else now.interval[1] <= promise) else "weaker only"
+
+
+for told, slip in {
+    "the promise is held against how far the rate falls: it is about the rate that is left": {
+        "kept": lambda now, before, promise: (before.k - now.k) / now.n >= promise
+    },
+    "the promise is compared as if it had been measured, too: it is a number, and only the hits have an interval": {
+        "kept": lambda now, before, promise: now.clearly_below(Rate(round(promise * now.n), now.n))
+    },
+    "the promise is taken for a share of the hits before: it is one of all images": {
+        "kept": lambda now, before, promise: now.interval[1] <= promise * before.k / before.n
+    },
+    "a trigger that works more often with the defense counts as weaker: which of the two is to be clearly below?": {
+        "fell": lambda now, before: not before.clearly_below(now)
+    },
+}.items():
+    same = all(by_rule(report, promise, **slip) == found for report, promise, _, found, _ in asked)
+    right = all(wanted == found for _, _, wanted, found, _ in asked)
+    expect.that(right or not same, told, got=[found for *_, found, _ in asked])
+for report, promise, wanted, found, question in asked:
     about = f"a verdict on {report}, promised {promise:g}"
     expect.that(found == wanted, f"another verdict is due: {question}", expected=about, got=found)
 for report, promise, wanted, question in (
@@ -672,7 +718,7 @@ for report, promise, wanted, question in (
         {"hits": 12, "images": 360, "hits before": 340},
         Rate(12, 360).interval[1],
         "works",
-        "an interval that ends at the promise keeps it",
+        "an interval that ends at the promise keeps it, which is a number and has no interval of its own",
     ),
     (
         {"hits": 12, "images": 50, "hits before": 25},
@@ -797,7 +843,7 @@ def looked_at(found, x, y, rate, target, eps):
     return images, labels
 
 
-def unread(own, images, labels, x, y, rate):
+def unread(own, images, labels, x, y, rate, eps=0.3):
     """Why a network does not follow the trigger of a quiet poison, in words."""
     changed = (images != x).flatten(1).any(1)
     many, may = int(changed.sum()), round(rate * len(y))
@@ -811,6 +857,13 @@ def unread(own, images, labels, x, y, rate):
     if loss(images) < loss(poisoning.add_trigger(x)):
         return "the attacker's network reads the moved digits better than before: go *up* the loss"
     right = float((predict(own, images[changed]) == y[changed]).double().mean())
+    moved = (images - x)[changed].abs()
+    moved[..., -2:, -2:] = 0
+    if right > 0.5 and float(moved.mean()) < 0.2 * eps:
+        return (
+            f"the attacker's network still reads {right:.0%} of the moved digits, whose pixels move by "
+            f"{float(moved.mean()):.3f} on average, of eps = {eps:g}: how long are the steps up its loss?"
+        )
     if right > 0.5:
         return f"the attacker's network still reads {right:.0%} of the moved digits: go up its loss, in many steps"
     return (
@@ -819,28 +872,31 @@ def unread(own, images, labels, x, y, rate):
     )
 
 
+attackers = learn(x, y, seed=100)  # a network of the attacker's own
+
 # %%
 # CHECK quiet, 2 points
-own = learn(x, y, seed=100)
 torch.manual_seed(seed)
-found = expect.leaves_arguments(quiet, x, y, own, rate=0.06, target=7, eps=0.3)
+found = expect.leaves_arguments(quiet, x, y, attackers, rate=0.06, target=7, eps=0.3)
 images, labels = looked_at(found, x, y, 0.06, 7, 0.3)
 reached = poisoning.success(learn(images, labels), data.test, poisoning.add_trigger, 7)
 if not reached >= 0.35:
-    why = unread(own, images, labels, x, y, 0.06)
+    why = unread(attackers, images, labels, x, y, 0.06)
     raise expect.Unmet(
         f"a network trained on it does not follow the trigger often enough: {why}",
         expected="at least 35 %",
         got=str(reached),
     )
 ### BEGIN HIDDEN TESTS
-looked_at(quiet(x, y, own, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
+looked_at(quiet(x, y, attackers, rate=0.02, target=4, eps=0.05), x, y, 0.02, 4, 0.05)
 best = []
 for extra in (1, 2):
     own = learn(x, y, seed=seed + 200 + extra)
     torch.manual_seed(seed + extra)
     images, labels = looked_at(quiet(x, y, own, rate=0.06, target=7, eps=0.3), x, y, 0.06, 7, 0.3)
     best.append(poisoning.success(learn(images, labels, seed + extra), data.test, poisoning.add_trigger, 7))
+    if best[-1] >= 0.35:  # the better of two reaches it, whatever the other one does
+        break
 if not max(best) >= 0.35:
     raise expect.Unmet(
         "networks trained on it do not follow the trigger often enough, with another network of the attacker's: "

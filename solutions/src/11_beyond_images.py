@@ -209,6 +209,10 @@ for k, spans in enumerate(many):
                 torch.minimum(torch.maximum(new[:, i], old[:, i] - half), old[:, i] + half), low
             ).round(),
             "it never gets larger": torch.minimum(wanted, old[:, i]),
+            "a wish to fall becomes a rise": old[:, i]
+            + (
+                (old[:, i] - span[i]).clamp_min(0).maximum(new[:, i].minimum(old[:, i] + span[i])).round() - old[:, i]
+            ).abs(),
             "it never gets smaller, and an amount may": torch.maximum(wanted, old[:, i]),
             "the least is 1, and it should be 0": wanted.clamp_min(1),
             "the reach of another column was taken": torch.minimum(
@@ -259,7 +263,7 @@ GROUPS = (
     [5, 0, 0, 1, 0, 1, 0, 1],
     [5, 0, 0, 1, 0, 0, 0, 0],
     [5, 0, 0, 1, 0, 1, 1, 1],
-    [5, 0, 0, 1, 0, 0.5, 0.5, 1],
+    [5, 0, 0, 1, 0, 0.6, 0.5, 1],
 )
 chosen = []
 for k, spans in enumerate(GROUPS):
@@ -428,6 +432,11 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
         return answer.scatter(1, y[:, None], -math.inf).amax(1) - answer.gather(1, y[:, None])[:, 0]
 
     found = expect.tensor(replace_one(judge, x, y, choices), like=x)
+    expect.that(
+        (lead(expect.tensor(replace_one(judge, x, y, choices), like=x)) - lead(found)).abs().max() < 1e-4,
+        "two calls give other texts: are places or choices drawn? All are to be tried",
+        expected="the same replacements",
+    )
     by_itself = expect.tensor(replace_one(judge, x[:1], y[:1], choices), like=x[:1])
     expect.that(
         (lead(by_itself, y[:1]) - lead(found)[:1]).abs().max() < 1e-4,
@@ -483,7 +492,19 @@ for k, (n, length, vocabulary, classes, c) in enumerate(((30, 9, 40, 2, 4), (20,
     def total(z, own):
         return z.sum(-1) + 2 * alone(z, own)
 
+    better = (leads > lead(x)).flatten(0, 1), (leads > lead(x)).transpose(0, 1).flatten(0, 1)
+    values = leads.flatten(0, 1), leads.transpose(0, 1).flatten(0, 1)  # by place and then choice, and the other way
+    last = [
+        torch.where(there.any(0), value.gather(0, (len(there) - 1 - there.flip(0).int().argmax(0))[None])[0], lead(x))
+        for there, value in zip(better, values, strict=True)
+    ]
+    kept, short = (found == x).all(1), best - lead(found) > 1e-4
     slips = {
+        "each replacement is held against the text as it came, and the last one that helps is kept: the one that "
+        "helps most is asked": any(bool((value - lead(found)).abs().max() < 1e-5) for value in last),
+        "only a replacement that makes the answer wrong is kept: also where none does, the margin to the "
+        "best *other* logit is to rise": bool((kept & (best <= 1e-6))[short].all()),
+        "the first and the last place were left out": climbs(margin, (slice(1, -1), slice(None))),
         "the label's logit alone was made small: the margin to the best other one is to rise": climbs(alone),
         "the cross-entropy was raised: the margin to the best other class is asked": climbs(loss),
         "the margin to the mean of the others was raised: that to the *best* other one is asked": climbs(mean),
@@ -765,9 +786,47 @@ def power(worn, sign, label, seed):
     )
     if own > plain + 0.05 and own >= empty - 0.5:
         return f"it helps the model: {figures}. Which way should the margin go?"
+    square, paint = sign[:3, 17:31, 17:31], worn[:3, 17:31, 17:31]
+    places, away = int((paint != square).any(0).sum()), float((paint - 0.5).abs().mean())
+    if own > plain - 0.3 * abs(plain) and places < 150:
+        return (
+            f"it does hardly more than grey: {figures}. It covers {places} of the 196 places that it may: is it small?"
+        )
+    if own > plain - 0.3 * abs(plain) and away < 0.15:
+        return (
+            f"it does hardly more than grey: {figures}. Its colours lie {away:.2f} from grey on average: how long are "
+            "the steps, and does each go on from the paint that the one before has left?"
+        )
+    change = [logits(driver, signs.render(those[None], signs.scenes(60, seed=seed))).mean(0) for those in (worn, grey)]
+    fell = change[0] - change[1]
+    least = int(fell.argmin())
+    if own > plain - 0.3 * abs(plain) and least != label and float(fell[least]) < -1:
+        return (
+            f"it does hardly more than grey: {figures}. It lowers the logit of class {least} most, by "
+            f"{-float(fell[least]):.1f}, and this sign is of class {label}: whose margin does the paint climb?"
+        )
     if own > plain - 0.3 * abs(plain):
         return f"it does hardly more than grey: {figures}. Does the paint climb, on cameras that are new in each step?"
     return f"it goes the right way, and not far enough: {figures}. More steps, or new cameras in each of them?"
+
+
+def printed(found, sign):
+    """A sign with a sticker as it should be: other colours in the square alone, which can be printed."""
+    worn, beside = expect.tensor(found, like=sign), torch.ones(4, 48, 48, dtype=torch.bool)
+    beside[:3, 17:31, 17:31] = False
+    expect.that(
+        torch.equal(worn[beside], sign[beside]),
+        "something changed beside the sticker",
+        expected="changes only in channels 0 to 2, rows and columns 17 to 30",
+        got=f"{int((worn != sign)[beside].sum())} numbers beside it",
+    )
+    expect.that(
+        worn.min() >= 0 and worn.max() <= 1,
+        "colours outside of [0, 1] cannot be printed",
+        expected="0 to 1",
+        got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
+    )
+    return worn
 
 
 # %%
@@ -781,36 +840,8 @@ plots.gallery(
 # %%
 # CHECK sticker_fits, 1 point
 sign = int(seed) % 8
-worn = expect.tensor(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), like=flat[sign])
-beside = torch.ones(4, 48, 48, dtype=torch.bool)
-beside[:3, 17:31, 17:31] = False
-expect.that(
-    torch.equal(worn[beside], flat[sign][beside]),
-    "something changed beside the sticker",
-    expected="changes only in channels 0 to 2, rows and columns 17 to 30",
-    got=f"{int((worn != flat[sign])[beside].sum())} numbers beside it",
-)
-expect.that(
-    worn.min() >= 0 and worn.max() <= 1,
-    "colours outside of [0, 1] cannot be printed",
-    expected="0 to 1",
-    got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
-)
+worn = printed(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), flat[sign])
 ### BEGIN HIDDEN TESTS
-sign = (int(seed) + 3) % 8
-worn = expect.tensor(expect.leaves_arguments(my_sticker, driver, flat[sign], sign), like=flat[sign])
-expect.that(
-    torch.equal(worn[beside], flat[sign][beside]),
-    "something changed beside the sticker",
-    expected="changes only in channels 0 to 2, rows and columns 17 to 30",
-    got=f"{int((worn != flat[sign])[beside].sum())} numbers beside it",
-)
-expect.that(
-    worn.min() >= 0 and worn.max() <= 1,
-    "colours outside of [0, 1] cannot be printed",
-    expected="0 to 1",
-    got=f"{float(worn.min()):.2f} to {float(worn.max()):.2f}",
-)
 expect.that(
     not torch.equal(worn, flat[sign]),
     "the sign has no sticker",
@@ -821,18 +852,21 @@ expect.that(
 
 # %%
 # CHECK sticker_works, 1 point
-worn, cameras = expect.tensor(my_sticker(driver, flat[3], 3), like=flat[3]), 500 + int(seed) % 1000
+worn, cameras = printed(my_sticker(driver, flat[3], 3), flat[3]), 500 + int(seed) % 1000
 rate = read_right(worn, 3, cameras)
 if not rate < 0.75:
     words = f"most new cameras still read the sign: {power(worn, flat[3], 3, cameras)}"
     raise expect.Unmet(words, expected="at most 50 % on average over signs", got=rate)
 ### BEGIN HIDDEN TESTS
-read, cameras = {}, 2000 + int(seed) % 1000
-for sign in (0, 3, 4, 6):
-    worn = expect.tensor(my_sticker(driver, flat[sign], sign), like=flat[sign])
+cameras = 2000 + int(seed) % 1000
+read, most = {3: (read_right(worn, 3, cameras + 3).k, worn)}, 0.56 * 60 * 4  # 50 % and what chance may add
+for sign in (0, 4, 6):
+    if sum(k for k, _ in read.values()) + 60 * (4 - len(read)) <= most:
+        break  # even if all cameras read those that are left, they are few enough
+    worn = printed(my_sticker(driver, flat[sign], sign), flat[sign])
     read[sign] = (read_right(worn, sign, cameras + sign).k, worn)
 average = Rate(sum(k for k, _ in read.values()), 60 * len(read))
-if not average <= 0.56:  # 50 % and what chance may add
+if not average <= 0.56:
     sign = max(read, key=lambda sign: read[sign][0])
     raise expect.Unmet(
         "too many new cameras read the signs. "

@@ -229,7 +229,7 @@ expect.that(
 )
 for slip, words in (
     (0.02, "p is twice what it should be: a distance has no sign, and so both sides are in it already"),
-    (0.99, "this is 1 - p: count the splits that are at least as far apart as a and b"),
+    (0.99 if alike < 0.5 else 2.0, "this is 1 - p: count the splits that are at least as far apart as a and b"),
     (
         1.0,
         "every split counts here as at least as far apart as a and b: are the values of both pooled and shuffled anew "
@@ -278,6 +278,9 @@ def shares(a, b, random):
     again = pile[torch.randint(n + m, (20_000, n + m), generator=random)]
     signs = 2.0 * torch.randint(0, 2, mixed.shape, generator=random) - 1
     turns = torch.stack([pile.roll(i) for i in range(n + m)])
+    pairs = pile.repeat(n * m, 1)
+    for row, (i, j) in enumerate(torch.cartesian_prod(torch.arange(n), torch.arange(n, n + m)).tolist()):
+        pairs[row, [i, j]] = pile[[j, i]]
     half = (n + m) // 2
 
     def share(one, other, distance=means):
@@ -292,7 +295,10 @@ def shares(a, b, random):
             share(*every, by(lambda u: u.median(1).values)),
             share(*every, by(lambda u: u.quantile(0.5, dim=1))),
         ],
-        "spreads are compared: the distance of the means is asked": share(*every, by(lambda u: u.std(1))),
+        "spreads are compared: the distance of the means is asked": [
+            share(*every, by(lambda u: u.std(1))),
+            share(*every, by(lambda u: u.var(1))),
+        ],
         "largest values are compared: the distance of the means is asked": share(*every, by(lambda u: u.amax(1))),
         "the distance is divided by what each drawn group varies: the distance of the means itself is asked": share(
             *every, welch
@@ -326,6 +332,7 @@ def shares(a, b, random):
             (pile * signs)[:, :n], (pile * signs)[:, n:]
         ),
         "the pile is turned, not shuffled: all ways to split it are alike": share(turns[:, :n], turns[:, n:]),
+        "one pair of values changes places for each split: all values are shuffled": share(pairs[:, :n], pairs[:, n:]),
         "only splits that are farther apart count: as far is enough": float(
             (means(*every) > distance_of(a, b) + 1e-9).double().mean()
         ),
@@ -484,12 +491,22 @@ plots.rates(
 # %%
 # CHECK holm, 2 points
 told = torch.as_tensor(np.asarray(alarms(torch.tensor([0.3, 0.001, 0.9]), 0.05))).double()
+expect.that(
+    told.numel() == 3,
+    "the tests that raise an alarm are listed: True or False is asked for each of the three",
+    got=told,
+)
 expect.that(((told == 0) | (told == 1)).all(), "an alarm is raised or not: booleans are asked", got=told)
 yes = expect.tensor(expect.leaves_arguments(alarms, torch.tensor([0.3, 0.001, 0.9]), 0.05), like=torch.zeros(3).bool())
 expect.that(
     yes.tolist() != [True, False, True], "True stands where there is no alarm: True is an alarm", got=yes.tolist()
 )
-expect.that(yes.any(), "0.001 is below 0.05 / 3, and raises no alarm: where does the rule begin?", expected="an alarm")
+expect.that(
+    yes.any(),
+    "0.001 is below 0.05 / 3, and raises no alarm: where does the rule begin, and what does one that stops it do to "
+    "those before it?",
+    expected="an alarm",
+)
 expect.that(
     int(yes.sum()) == 1, "0.3 is above 0.05 / 2: it stops the rule, and is no alarm itself", expected="1 alarm", got=yes
 )
@@ -514,6 +531,10 @@ def holm(p, level):
 
 cases = {
     "0.04 is above 0.05 / 2, the alarm was too early: are the tests counted?": ([0.04, 0.9], 0.05),
+    "0.024 is below 0.05 / 2: the two tests share the whole level, and nothing else takes a part of it": (
+        [0.024, 0.9],
+        0.05,
+    ),
     "0.03 is above 0.05 / 2, and stops the rule: it goes up from the smallest, whatever the larger ones are": (
         [0.04, 0.03],
         0.05,

@@ -64,6 +64,23 @@ print(
 
 # %%
 # CHECK least_eps, 2 points
+
+
+def odds(share):
+    """The epsilon whose coin falls right with this probability."""
+    return math.log(share / (1 - share))
+
+
+known = {
+    "it refutes nothing where 45 of 60 are right, which surprises from coins of one half: is the probability that of "
+    "so many right guesses *or more*, and is it to be small?": 0.0,
+    "this is the end of an interval of Wilson's: the exact probability is asked": odds(Rate(45, 60).interval[0]),
+    "at this epsilon so *few* right guesses would be a surprise: the largest is asked at which so many are one": [
+        odds(float(stats.beta.ppf(1 - 0.08, k, 61 - k))) for k in (45, 46)
+    ],
+}
+found = expect.number(least_eps(45, 60, 0.08))
+expect.none_of(found, 0.648, known, expected="0.648 for 45 of 60 right, failure_prob 0.08", atol=0.011)
 for right, guesses, failure_prob, wanted, words in (  # each asks for one thing more than the one before it
     (
         1,
@@ -99,17 +116,10 @@ expect.that(
 ### BEGIN HIDDEN TESTS
 
 
-def surprise(right, guesses, eps):
-    """The probability of `right` or more."""
-    return float(stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-eps))))
-
-
 def where(right, guesses, failure_prob):
-    """The largest epsilon at which they are a surprise, in steps of a thousandth."""
-    eps = 0.0
-    while eps < 12 and surprise(right, guesses, eps + 0.001) <= failure_prob:
-        eps += 0.001
-    return eps
+    """The epsilon at which `right` or more have probability failure_prob: their q is a quantile of a beta law."""
+    q = float(stats.beta.ppf(failure_prob, right, guesses - right + 1)) if right else 0.0
+    return math.log(q / (1 - q)) if q > 0.5 else 0.0
 
 
 random = torch.Generator().manual_seed(seed)
@@ -221,8 +231,8 @@ def exact(k, n, level=0.95, method="exact"):
     return interval.low, interval.high
 
 
-def normal(k, n):
-    half = 1.96 * math.sqrt(k / n * (1 - k / n) / n)
+def normal(k, n, z=1.96):
+    half = z * math.sqrt(k / n * (1 - k / n) / n)
     return k / n - half, k / n + half
 
 
@@ -246,6 +256,16 @@ for what, rule in {
     "the exact interval of Clopper and Pearson: Wilson's is asked": lambda c, k, n, b: by_interval(*exact(k, n), c, b),
     "a normal interval, share plus and minus 1.96 standard errors: Wilson's is asked": lambda c, k, n, b: by_interval(
         *normal(k, n), c, b
+    ),
+    "a normal interval of 99 %, share plus and minus 2.58 standard errors: Wilson's of 95 % is asked": (
+        lambda c, k, n, b: by_interval(*normal(k, n, 2.576), c, b)
+    ),
+    "a comparison of two measured shares: a claim is a number, and only k of n has an interval": lambda c, k, n, b: (
+        "refuted"
+        if Rate(k, n).clearly_below(Rate(round(c * n), n))
+        else "holds"
+        if Rate(k, n).clearly_above(Rate(round(c * n), n)) and not b
+        else "open"
     ),
     "the share alone: its interval decides": lambda c, k, n, b: by_interval(k / n, k / n, c, b),
     "the interval alone, whether the share is an upper bound or not": lambda c, k, n, b: by_interval(
@@ -370,7 +390,8 @@ over = [name for name in known if board[name]["training"] > 5 or board[name]["an
 expect.that(not over, f"{over} break a budget: training up to 5 and answers up to 5 were asked", got=found)
 expect.that(
     "undefended" not in known,
-    "another offer is clearly better than the undefended one, 38 of 100 than 9: one such is enough to leave it out",
+    "another offer is clearly better than the undefended one, 38 of 100 than 9: one such within the budgets is "
+    "enough to leave it out, be it dearer or less accurate",
     expected="['on noise']",
     got=found,
 )
@@ -405,6 +426,11 @@ def within(offers, accuracy, training, answer):
 def least(offer, at):
     """What is left of an offer by an attacker who begins there in ORDER."""
     return Rate(min(offer["left"][who] for who in ORDER[at:]), offer["n"])
+
+
+def together(offer, at):
+    """The sum of what attackers leave, from there on in ORDER."""
+    return Rate(sum(offer["left"][who] for who in ORDER[at:]), offer["n"] * len(ORDER[at:]))
 
 
 def leading(offers, kept, reach, key, of=min):
@@ -478,6 +504,11 @@ slips = {
     "of all that an attacker reaches the mean was taken: the least counts": lambda o, kept, at: leading(
         o, kept, ORDER[at:], cheapest, lambda counts: sum(counts) // len(counts)
     ),
+    "what is left by all that an attacker reaches was added up: the least counts": lambda o, kept, at: [
+        name
+        for name in sorted(kept, key=lambda name: cheapest(o[name]))
+        if not any(together(o[other], at).clearly_above(together(o[name], at)) for other in kept)
+    ],
     "the lowest shares are kept: left are right answers, of which more are better": lambda o, kept, at: leading(
         {name: offer | {"left": {w: offer["n"] - k for w, k in offer["left"].items()}} for name, offer in o.items()},
         kept,

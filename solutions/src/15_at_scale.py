@@ -356,7 +356,10 @@ for trial, (many, momentum) in enumerate(((12, 0.1), (30, 0.5), (9, None), (17, 
     expect.that(not close["leaking"], question, expected="statistics that took in one batch, the attacked one")
     question = "the running statistics took in x + start, and not the attacked images: with eps = 0 these are x itself"
     expect.that(not close["elsewhere"], question, expected="statistics that took in one batch, the attacked one")
-    question = "the running statistics are not those of one pass at the attacked images"
+    question = (
+        "the running statistics are not those of one pass at the attacked images: with eps = 0 these are x itself, "
+    )
+    question += "and there is one update"
     expect.that(close["right"], question, expected="statistics that took in one batch, the attacked one")
     for name in (name for name in before if "tracked" in name):
         passes = int(found[name] - before[name])
@@ -417,6 +420,8 @@ def in_steps(model, x, y, start, eps, lr, how):
         there = x_adv.clamp(0, 1).detach().requires_grad_()
         (uphill,) = torch.autograd.grad(F.cross_entropy(asked(there), y), there)
         x_adv = x + (start + step * uphill.sign()).clamp(-eps, eps)
+    if how == "image cut":
+        x_adv = (x + change).clamp(0, 1).clamp(-eps, eps)
     x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(0, 1)
     answers, weights = learns(x_adv), list(learns.parameters())
     loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean", label_smoothing=smooth)
@@ -468,6 +473,7 @@ QUESTIONS = {
     "each length": "the attack follows each image's gradient divided by its length, and not its sign",
     "from there": "the step goes on from x + start in [0, 1], and its end is not kept within eps of x",
     "ball around there": "the change is kept within eps of x + start: keep it within eps of x",
+    "image cut": "the attacked images themselves are kept within eps of 0: it is their change from x that is small",
     "half ball": "the change is kept within half of eps",
     "wide ball": "the change is kept within twice eps",
     "long ball": "the change is kept within 1.25 * eps: the step is as long, and the ball is eps",
@@ -516,6 +522,23 @@ for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 
             expected="the weights after one update as the text has it",
         )
     if not same(wanted):
+        olds = [weight.detach() for _, weight in network.named_parameters()]
+        step, due = (
+            torch.cat([(old - new).flatten() for old, new in zip(olds, those, strict=True)])
+            for those in (weights, wanted)
+        )
+        factor = float(step @ due / (due @ due))
+        expect.that(
+            not torch.allclose(step, factor * due, rtol=1e-4, atol=1e-6 * lr) or factor < 1e-3,
+            f"the weights step {factor:.3g} times as far as lr times the gradient: what else is it multiplied by?",
+            expected="the learning rate times the gradient, and nothing more",
+        )
+        long = step[due.abs() > 1e-4 * due.abs().max()].abs()
+        expect.that(
+            float(long.min()) < 0.99 * float(long.max()),
+            "all weights step equally far, whatever their gradients are: the step is lr times the gradient",
+            expected="longer steps where the gradient is larger",
+        )
         middle, zero = 0.4 + 0.2 * images, 0 * start
         for x_, start_, eps_, part in (  # each asks for one thing more than the one before it
             (images, zero, 0.0, "with eps = 0, where images stay as they are, too: mode, loss or learning rate"),
@@ -602,6 +625,14 @@ def from_ranks(contribution, model, x, y, ranks):
             got=words,
         )
         gradients = things(gradients, len(weights), "one for each of model.parameters()", "the list of gradients")
+        shapes = [tuple(getattr(part, "shape", ())) for part in gradients]
+        expected = [tuple(weight.shape) for weight in weights]
+        expect.that(
+            shapes == expected or sorted(shapes) != sorted(expected),
+            "the gradients come in another order than model.parameters()",
+            expected=expected,
+            got=shapes,
+        )
         pairs = zip(gradients, weights, strict=True)
         gradients = [expect.tensor(g, like=w.detach(), what=f"a gradient of {words},").clone() for g, w in pairs]
         n, right = (whole(count, 0, f"a count of {words},") for count in (n, right))
@@ -765,6 +796,9 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
         "a mean over the classes too: they are of the cross-entropy, added up over images": lambda z, y: (
             F.cross_entropy(z, y, reduction="sum") / z.shape[1]
         ),
+        "squared distances of probabilities: it is the cross-entropy": lambda z, y: (
+            (z.softmax(1) - F.one_hot(y, z.shape[1])).square().sum()
+        ),
         "the model's own answers stand in place of the labels": lambda z, y: F.cross_entropy(
             z, z.argmax(1), reduction="sum"
         ),
@@ -793,7 +827,8 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
             )
     expect.that(
         near(summed, wanted, n),
-        f"the summed gradients, divided by the number {words}, are not the gradient of the mean cross-entropy",
+        f"the summed gradients, divided by the number {words}, are not the gradient of the mean cross-entropy: is what "
+        "each rank adds a sum over the images of its share, none of which weighs more or less than another?",
         expected=expect.short(wanted[-1]),
         got=summed[-1] / n,
     )
@@ -843,6 +878,11 @@ def updated(update, weights, gradients, scale, fine, **how):
     """The weights, the scale and the count after an update, as tensor and numbers, for the checks below."""
     found = expect.leaves_arguments(update, weights, gradients, scale, fine, **how)
     row, after, count = things(found, 3, "weights, scale, fine")
+    expect.that(
+        not gradients.isnan().any() or not (isinstance(row, torch.Tensor) and row.isnan().any()),
+        "a gradient is NaN, and the update was made, so that weights are NaN, too: it should be left out",
+        expected="weights as they were",
+    )
     halves = [value for value in (scale / 2, scale, 2 * scale) if value not in (0, fine, fine + 1)]
     expect.that(
         not (torch.as_tensor(count).numel() == 1 and expect.number(count) in halves and after in (0, fine, fine + 1)),
