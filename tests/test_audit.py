@@ -726,6 +726,13 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
     model, x = build(session.replace("'n', 2", "2, 2")), torch.arange(6.0).view(3, 2)
     assert torch.equal(model(x), 2 * x), "asked in batches of the size that it was exported for"
+    boxes = build(
+        session.replace("2 * given['input']]", "given['input'][:, 0], given['input']]")
+        .replace("'scores'", "'score', 'boxes'")
+        .replace("'n', 2", "2, 2")
+    )
+    with pytest.raises(ValueError, match=r"got dict of score: float32 \(20,\), boxes: float32 \(20, 2\): let its"):
+        audit_model(boxes, (torch.rand(20, 2), torch.ones(20, dtype=torch.int64)), eps=0.1)
     file, x = tmp_path / "net.onnx", torch.arange(4.0).view(2, 2)
     file.touch()
     made = "class InferenceSession:\n    def __init__(self, file, providers):\n        open(file).close()\n"

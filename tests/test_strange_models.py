@@ -188,6 +188,9 @@ DRESSES = {
     "(logits, probabilities)": lambda m: Wrapped(m, lambda z, x: (z, z.softmax(1))),
     "(maps, squeezed)": lambda m: Wrapped(m, lambda z, x: (x.unfold(2, 2, 1), z.squeeze())),
     "(maps, logits)": lambda m: Wrapped(m, lambda z, x: (x.unfold(2, 2, 1), z)),
+    "(logits, loss)": lambda m: Wrapped(m, lambda z, x: (z, z.logsumexp(1).mean())),
+    "(logits, labels)": lambda m: Wrapped(m, lambda z, x: (z, z.argmax(1))),
+    "(logits, probabilities, confidence)": lambda m: Wrapped(m, lambda z, x: (z, p := z.softmax(1), p.amax(1))),
     "(logits, None)": lambda m: Wrapped(m, lambda z, x: (z, None)),
     "[logits]": lambda m: Wrapped(m, lambda z, x: [z]),
     "squeezed": lambda m: Wrapped(m, lambda z, x: z.squeeze()),
@@ -279,6 +282,11 @@ def test_the_checkup_and_a_duel_take_them(dress):
 
 
 REFUSED = {
+    "(logit, features)": (lambda z: (z[:, :1], torch.cat([z, z], 1)), "got tuple of float32 (40, 1), float32 (40, 6)"),
+    "a logit and features": (
+        lambda z: {"score": z[:, 0], "attention": z},
+        "got dict of score: float32 (40,), attention",
+    ),
     "(features, logits)": (lambda z: (torch.cat([z, z], 1), z), "got tuple of float32 (40, 6), float32 (40, 3): let"),
     "dictionary without logits": (lambda z: {"a": z, "b": 2 * z}, "got dict of a: float32 (40, 3), b: float32 (40, 3)"),
     "one number": (lambda z: z[:, 0], "got float32 (40,): for two classes turn its one number z into two"),

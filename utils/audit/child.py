@@ -251,10 +251,9 @@ def as_model(value: object, said: str) -> Callable:
 
 
 def run_session(asker: Callable, x: Tensor) -> Tensor | dict:
-    """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs by name."""
+    """What an onnxruntime session answers: its one output, or all by name; who asked picks the logits among them."""
     outputs = {name: torch.as_tensor(output) for name, output in asker(x.numpy()).items()}
-    tables = [output for output in outputs.values() if output.is_floating_point() and output.dim() == 2]
-    return tables[0] if len(tables) == 1 else outputs
+    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def put_weights(model: nn.Module, given: dict[str, Tensor]) -> None:
