@@ -743,6 +743,14 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     pairs = "from sklearn.svm import SVC\ndef build():\n    return SVC(decision_function_shape='ovo')\n"
     with pytest.raises(ValueError, match="scores pairs of classes: make it with decision_function_shape='ovr'"):
         build(pairs)
+    strict = "import numpy as np\nclass Strict:\n    classes_ = [0, 1]\n"
+    strict += "    def predict_proba(self, x):\n        return np.stack([1 - x[:, 0], x[:, 0]], 1)\n"
+    strict += "    def predict(self, x):\n        return (x[:, 0] > 0.9).astype(int)\nbuild = Strict\n"
+    x = torch.linspace(0, 1, 20)[:, None].repeat(1, 2)
+    with pytest.raises(ValueError, match="predict names another class than its predict_proba does, for 8 of 20 inputs"):
+        audit_model(build(strict), (x, (x[:, 0] > 0.9).long()), eps=0.1)
+    with pytest.raises(ValueError, match="the classifier knows one class only, 0: train it on two or more"):
+        build(strict.replace("[0, 1]", "[0]"))
 
 
 def test_a_process_that_dies_is_one_sentence_and_ends_with_us(folder):

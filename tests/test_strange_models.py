@@ -921,6 +921,52 @@ def test_one_probability_is_that_of_class_1(answer):
         assert accuracy(model, (x.to(kind), y)).n == 40
 
 
+@pytest.mark.parametrize("name", ["threshold", "tuned", "probabilities of few"])
+def test_a_black_box_is_the_classifier_in_use_or_says_how_to_have_it(name):
+    """With a threshold of 0.9 `predict` was right on 139 of 169, and the black box on 158."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+    from sklearn.svm import SVC
+
+    makes = {
+        "threshold": FixedThresholdClassifier(LogisticRegression(), threshold=0.9),
+        "tuned": TunedThresholdClassifierCV(LogisticRegression()),
+        "probabilities of few": SVC(probability=True, C=0.01),
+    }
+    data = load("tumors")
+    x, y = (t.numpy()[: 60 if name == "probabilities of few" else None] for t in data.train)
+    with warnings.catch_warnings(action="ignore"):
+        c = makes[name].fit(x, y)
+    right = c.score(*(t.numpy() for t in data.test))
+    with pytest.raises(ValueError, match=r"^the classifier's predict names another class than its predict_proba does"):
+        accuracy(black_box(c), data.test)
+    used = SimpleNamespace(predict_proba=lambda x: np.eye(2)[np.searchsorted(c.classes_, c.predict(x))])
+    assert float(accuracy(black_box(used), data.test)) == pytest.approx(right)
+
+
+def test_a_rare_tie_between_predict_and_scores_is_no_other_classifier():
+    from sklearn.datasets import load_digits
+    from sklearn.svm import SVC
+
+    x, y = load_digits(return_X_y=True)
+    c = SVC(kernel="linear").fit(x[:500] / 16, y[:500])
+    rows = torch.from_numpy(x[500:750] / 16)
+    assert 0 < int((predict(black_box(c), rows).numpy() != c.predict(rows.numpy())).sum()) < 3
+
+
+def test_a_classifier_of_one_class_is_refused():
+    """Its column of ones was read as the probability of class 1: 0 % of right answers."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    _, x, y = table()
+    with pytest.raises(ValueError, match=r"^the classifier knows one class only, 0: train it on two or more$"):
+        black_box(DecisionTreeClassifier().fit(x.numpy(), 0 * y.numpy()))
+    ones = {"label": lambda x: np.zeros(len(x), int), "p": lambda x: np.ones((len(x), 1), np.float32)}
+    for outputs in (ones, ones | {"p": lambda x: [{0: 1.0}] * len(x)}):
+        with pytest.raises(ValueError, match="one class only, 0"):
+            predict(black_box(Session(**outputs)), x)
+
+
 def test_a_class_is_no_classifier_yet():
     from sklearn.linear_model import LogisticRegression
 
@@ -986,6 +1032,13 @@ def test_scores_in_another_order_than_the_labels_are_refused(kind):
     model = black_box(Session(label=lambda x: (steep(x)[:, 0] > 0).astype(int), p=scores))
     with pytest.raises(ValueError, match=r"another class than its labels do, for 40 of 40 inputs.*raw_scores"):
         predict(model, x)
+
+
+def test_labels_of_a_file_that_come_by_a_threshold_are_told():
+    _, x, _ = table()
+    labels = {"label": lambda x: (steep(x)[:, 0] > 1).astype(int), "p": lambda x: two(steep(x))}
+    with pytest.raises(ValueError, match=r"than its labels do, for \d+ of 40 inputs: to measure its labels, give"):
+        predict(black_box(Session(**labels)), x)
 
 
 def test_scores_of_pairs_of_classes_are_refused():
