@@ -1021,6 +1021,16 @@ def test_a_table_needs_a_budget(shared, folder, capsys):
     assert end.value.code == 2 and "a table has no customary budget: give --eps" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("eps", ["1/0", "nan", "inf", "-1", "1/x", "8/255/2"])
+def test_a_budget_that_is_none_is_no_verdict(eps, capsys):
+    """A traceback ends with 1, which says that a claim is refuted."""
+    with pytest.raises(SystemExit) as end:
+        main(["model.py:build", "--data", "digits", f"--eps={eps}"])
+    told = capsys.readouterr().err
+    assert end.value.code == 2 and f"must be a number >= 0 such as 0.03 or 8/255, got '{eps}'" in told
+    assert "Traceback" not in told and "customary" not in told
+
+
 LATER = "from torch import nn\nclass Later(nn.Linear):\n    def forward(self, x):\n"
 LATER += "        if x.requires_grad:\n            {}\n        return super().forward(x.flatten(1))\n"
 LATER += "def build():\n    return Later(64, 10)"
