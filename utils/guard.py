@@ -76,7 +76,7 @@ def warn_of(asked: Asked) -> None:
 def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -> Iterator[None]:
     """Evaluation mode, frozen parameters, its own random numbers; afterwards all is as before."""
     modules = list(model.modules())
-    training = [module for module in modules if getattr(module, "training", False)]  # a frozen TorchScript has no mode
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]  # a frozen TorchScript
     learning = [(p, p.requires_grad) for p in model.parameters() if not p.is_inference()]  # those never get any
     buffers = [
         (owner, name, b, b.detach().clone()) for owner in modules for name, b in owner.named_buffers(recurse=False)
@@ -89,8 +89,9 @@ def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -
                 parameter.requires_grad_(False)
             yield
         finally:
-            for module in training:
-                module.training = True
+            for module, mode in modes:
+                if module.training != mode:
+                    module.training = mode
             for parameter, learns in learning:
                 parameter.requires_grad_(learns)
             for owner, name, buffer, was in buffers:
