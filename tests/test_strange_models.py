@@ -81,7 +81,7 @@ def fell(model, name, x=None, y=None, **how):
     x, y = x0 if x is None else x, y0 if y is None else y
     x_adv = attack(model, x, y, eps=EPS[norm], **how)
     kept(x_adv, x, norm)
-    return predict(model, x_adv) != y
+    return predict(model, x_adv) != y.long()
 
 
 @cache
@@ -507,9 +507,23 @@ def test_an_autocast_model_and_a_float64_image():
         assert abs(int(fell(model, name, x.double()).sum()) - fell_plain(name)) <= 1  # of float32 weights
 
 
-@pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.int16])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_type_that_the_caller_makes_numbers_in_is_not_that_of_the_images(name):
+    model, _, _ = plain()
+    fell_plain(name)
+    try:
+        torch.set_default_dtype(torch.float64)
+        found = fell(model, name)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert abs(int(found.sum()) - fell_plain(name)) <= 1
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.int16, torch.uint16, torch.uint32, torch.uint64])
 def test_labels_of_any_whole_type(kind):
-    model, _, y = plain()
+    model, x, y = plain()
+    assert accuracy(model, (x, y.to(kind))).k == 38
+    assert examine(model, x, y.to(kind), eps=0.1, advise=False).left["no attack"].k == 38
     for name in ("pgd", "square", "worst_case"):
         assert torch.equal(fell(model, name, y=y.to(kind)), fell(model, name))
 

@@ -190,3 +190,6 @@ def test_a_label_of_no_class_is_told_with_what_labels_must_be():
     with pytest.raises(RuntimeError) as failed:
         fit(nn.Linear(4, 2), (x, torch.tensor([0, 1, 1], dtype=torch.int32)), updates=1)
     assert "torch.int32: they must be int64" in failed.value.__notes__[0]
+    with pytest.raises(RuntimeError) as failed:
+        fit(nn.Linear(4, 2), (x, torch.tensor([0, 1, 1], dtype=torch.uint16)), updates=1)
+    assert "labels are 0 to 1, torch.uint16: they must be int64" in failed.value.__notes__[0]

@@ -154,7 +154,7 @@ def labels_noted(y: Tensor) -> Iterator[None]:
     except (IndexError, RuntimeError) as error:
         if y.is_floating_point() or not len(y):
             raise
-        least, most = int(y.min()), int(y.max())
+        least, most = (int(end) for end in y.long().aminmax())  # a wide unsigned type has neither
         if isinstance(error, IndexError) or y.dtype not in (torch.int64, torch.uint8):
             error.add_note(
                 f"labels are {least} to {most}, {y.dtype}: they must be int64, 0 to one less than the number of the "
@@ -254,7 +254,7 @@ def check_one_label_each(x: Tensor, y: Tensor) -> None:
 
 def check_counted_from_0(y: Tensor) -> None:
     """Raise ValueError for labels below 0: torch's cross-entropy leaves out those of -100, and says nothing."""
-    if len(y) and (least := int(y.min())) < 0:
+    if len(y) and (least := int(y.long().min())) < 0:
         raise ValueError(f"labels must count from 0, and the least of train's is {least}: take such examples out")
 
 
