@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from utils import duel
+from utils.adversarial import quickly_attacked
 from utils.attacks import apgd, apgd_t, cw_l2, fab, fgsm, funnel, margin, pgd, rays, square, transfer, worst_case
 from utils.attacks.gradient import loss_gradient
 from utils.attacks.parts import wrong
@@ -22,7 +23,7 @@ from utils.evaluation import accuracy
 from utils.guard import guard, lent
 from utils.models import black_box, logits, predict, small_cnn
 from utils.plots import line_of_loss, loss_surface
-from utils.smoothing import certify, decide, majority
+from utils.smoothing import certify, decide, majority, smooth_adv, smoothed
 from utils.training import fit
 
 EPS = {"linf": 0.12, "l2": 0.35}
@@ -269,6 +270,19 @@ def test_each_is_certified_as_the_plain_one(dress):
     assert torch.equal(*decided)
     for n in (1, 0):
         assert logits(strange, x[:n]).shape == (n, 3) and predict(strange, x[:n]).shape == (n,)
+
+
+@pytest.mark.parametrize("dress", ["dictionary", "(maps, logits)", "(logits, None)"])
+def test_what_is_built_on_a_model_takes_its_logits_out(dress):
+    model, x, y = plain()
+    strange = DRESSES[dress](model)
+    moved = [transfer(model, x, y, eps=0.1, surrogate=[m, copy_of(model)], steps=3) for m in (strange, model)]
+    assert torch.equal(*moved) and not torch.equal(moved[0], x)
+    climbed = []
+    for m in (strange, model):
+        torch.manual_seed(0)
+        climbed.append((quickly_attacked(0.1)(m, x, y), smooth_adv(0.2, 0.1)(m, x, y), smoothed(m, 0.2)(x)))
+    assert all(map(torch.equal, *climbed))
 
 
 @pytest.mark.parametrize("dress", ["(maps, logits)", "squeezed"])

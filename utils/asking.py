@@ -1,6 +1,7 @@
 """How any model is asked: what it is given, what is made of its answer, and what was no number on the way.
 
 Asked         a model, ready to be asked by every attack, certificate and check-up
+AsLogits      a model as a part of another: its logits, taken out of what it answers
 check_answer  what is wrong with a model's answer, in a sentence that says what to do
 predicted     the class that logits name, if they name one
 NoGradient    raised where a gradient is needed and the model has none
@@ -242,6 +243,17 @@ def table_of(answer, given: Tensor):
 def logits_in(answer, given: Tensor) -> Tensor:
     """The logits in what a model returned for `given`, (N, classes), as they are. Else ValueError: what to do."""
     return check_answer(table_of(answer, given), len(given))
+
+
+class AsLogits(nn.Module):
+    """A model of which only the logits are wanted, (N, classes): `logits_in` of what it answers, in its own type."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return logits_in(self.model(x), x)
 
 
 def without_softmax(a: Tensor, b: Tensor) -> list[Tensor]:
