@@ -537,12 +537,16 @@ def test_a_model_in_its_process_answers_as_it_would_here(build):
         assert not there(x.clone().requires_grad_()).requires_grad
 
 
-@pytest.mark.parametrize("source", ["torch.randn(1)", "np.random.randn()", "random.random()", "draw(self)"])
+@pytest.mark.parametrize(
+    "source",
+    ["torch.randn(1)", "np.random.randn()", "random.random()", "draw(self)", "torch.rand(1, generator=self.more[0])"],
+)
 def test_a_model_that_draws_numbers_draws_the_callers(build, source):
     code = "import random\nimport numpy as np\nimport torch\nfrom torch import nn\n"
     code += "def draw(self):\n    return torch.rand(1, generator=self.own)\n"
     code += "class Noisy(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     code += "        self.own = torch.Generator().manual_seed(3)\n"
+    code += "        self.more = [torch.Generator().manual_seed(4)]\n"
     code += f"    def forward(self, x):\n        return x[:, :2] + {source}\n"
     model, x = build(code + "build = Noisy\n"), torch.zeros(1, 2)
     with lent(model, seed=5):

@@ -37,8 +37,9 @@ def lent(model: nn.Module, *, seed: int | None = None, device: torch.device | No
     Inside, it is in evaluation mode with frozen parameters, which get no gradients, and gradients are recorded even if
     the caller had switched them off. Afterwards modes, `requires_grad`, `.grad` and buffers are what they were.
 
-    seed    where random numbers begin inside: torch's, NumPy's, Python's and those of generators that the model holds;
-            afterwards all of them are where the caller left them. None: the model draws the caller's random numbers
+    seed    where random numbers begin inside: torch's, NumPy's, Python's and those of generators that the model holds
+            (also in a list, tuple or dictionary); afterwards all of them are where the caller left them. None: the
+            model draws the caller's random numbers
     device  where it will be asked: a GPU has random numbers of its own
 
     If its answers or gradients were no numbers, one warning says for how many inputs: the outermost borrower gives it.
@@ -108,25 +109,49 @@ def own_numbers(modules: list[nn.Module], seed: int | None, device: torch.device
     if seed is None:
         yield
         return
-    held = [value for module in modules for value in vars(module).values() if isinstance(value, torch.Generator)]
-    states = [generator.get_state() for generator in held]
-    python, of_numpy = random.getstate(), np.random.get_state()
+    sources = [
+        (random.getstate, random.setstate, random.seed),
+        (np.random.get_state, np.random.set_state, lambda seed: np.random.seed(seed % 2**32)),
+        *map(handles, held_sources(modules)),
+    ]
+    states = [get() for get, _, _ in sources]
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a stack trace at each call
         if devices:
             torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        for generator in held:
-            generator.manual_seed(seed)
+        for _, _, begin in sources:
+            begin(seed)
         try:
             yield
         finally:
-            random.setstate(python)
-            np.random.set_state(of_numpy)
-            for generator, state in zip(held, states, strict=True):
-                generator.set_state(state)
+            for (_, put, _), state in zip(sources, states, strict=True):
+                put(state)
+
+
+def held_sources(modules: list[nn.Module]) -> list:
+    """The generators of torch, NumPy and Python that modules hold, as they are or in a list, tuple or dictionary."""
+    values = [value for module in modules for value in vars(module).values()]
+    for value in tuple(values):
+        values += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+    return list({id(value): value for value in values if isinstance(value, kinds)}.values())
+
+
+def handles(source) -> tuple[Callable, Callable, Callable]:
+    """How to get a generator's state, to put it, and to begin at a seed."""
+    if isinstance(source, torch.Generator):
+        return source.get_state, source.set_state, source.manual_seed
+    if isinstance(source, random.Random):
+        return source.getstate, source.setstate, source.seed
+    if isinstance(source, np.random.RandomState):
+        return source.get_state, source.set_state, lambda seed: source.seed(seed % 2**32)
+    bits = source.bit_generator
+
+    def put(state):
+        bits.state = state
+
+    return lambda: bits.state, put, lambda seed: put(type(bits)(seed % 2**32).state)
 
 
 @contextmanager

@@ -343,8 +343,12 @@ def numpy_state(numpy: ModuleType) -> list:
 
 
 def held_generators(model: object) -> list[torch.Generator]:
+    """Torch's generators that its modules hold, as they are or in a list, tuple or dictionary."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
-    return [value for module in modules for value in vars(module).values() if isinstance(value, torch.Generator)]
+    values = [value for module in modules for value in vars(module).values()]
+    for value in tuple(values):
+        values += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return list({id(value): value for value in values if isinstance(value, torch.Generator)}.values())
 
 
 # Requests.
