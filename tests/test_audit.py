@@ -537,12 +537,16 @@ def test_a_model_in_its_process_answers_as_it_would_here(build):
         assert not there(x.clone().requires_grad_()).requires_grad
 
 
-@pytest.mark.parametrize("source", ["torch.randn(1)", "np.random.randn()", "random.random()", "draw(self)"])
+@pytest.mark.parametrize(
+    "source",
+    ["torch.randn(1)", "np.random.randn()", "random.random()", "draw(self)", "torch.rand(1, generator=self.more[0])"],
+)
 def test_a_model_that_draws_numbers_draws_the_callers(build, source):
     code = "import random\nimport numpy as np\nimport torch\nfrom torch import nn\n"
     code += "def draw(self):\n    return torch.rand(1, generator=self.own)\n"
     code += "class Noisy(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     code += "        self.own = torch.Generator().manual_seed(3)\n"
+    code += "        self.more = [torch.Generator().manual_seed(4)]\n"
     code += f"    def forward(self, x):\n        return x[:, :2] + {source}\n"
     model, x = build(code + "build = Noisy\n"), torch.zeros(1, 2)
     with lent(model, seed=5):
@@ -726,6 +730,13 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     session += "        return [given['input'].argmax(1), 2 * given['input']]\nbuild = Session\n"
     model, x = build(session.replace("'n', 2", "2, 2")), torch.arange(6.0).view(3, 2)
     assert torch.equal(model(x), 2 * x), "asked in batches of the size that it was exported for"
+    boxes = build(
+        session.replace("2 * given['input']]", "given['input'][:, 0], given['input']]")
+        .replace("'scores'", "'score', 'boxes'")
+        .replace("'n', 2", "2, 2")
+    )
+    with pytest.raises(ValueError, match=r"got dict of score: float32 \(20,\), boxes: float32 \(20, 2\): let its"):
+        audit_model(boxes, (torch.rand(20, 2), torch.ones(20, dtype=torch.int64)), eps=0.1)
     file, x = tmp_path / "net.onnx", torch.arange(4.0).view(2, 2)
     file.touch()
     made = "class InferenceSession:\n    def __init__(self, file, providers):\n        open(file).close()\n"
@@ -736,6 +747,14 @@ def test_models_of_other_libraries_are_black_boxes(build, digits, tmp_path):
     pairs = "from sklearn.svm import SVC\ndef build():\n    return SVC(decision_function_shape='ovo')\n"
     with pytest.raises(ValueError, match="scores pairs of classes: make it with decision_function_shape='ovr'"):
         build(pairs)
+    strict = "import numpy as np\nclass Strict:\n    classes_ = [0, 1]\n"
+    strict += "    def predict_proba(self, x):\n        return np.stack([1 - x[:, 0], x[:, 0]], 1)\n"
+    strict += "    def predict(self, x):\n        return (x[:, 0] > 0.9).astype(int)\nbuild = Strict\n"
+    x = torch.linspace(0, 1, 20)[:, None].repeat(1, 2)
+    with pytest.raises(ValueError, match="predict names another class than its predict_proba does, for 8 of 20 inputs"):
+        audit_model(build(strict), (x, (x[:, 0] > 0.9).long()), eps=0.1)
+    with pytest.raises(ValueError, match="the classifier knows one class only, 0: train it on two or more"):
+        build(strict.replace("[0, 1]", "[0]"))
 
 
 def test_a_process_that_dies_is_one_sentence_and_ends_with_us(folder):
@@ -1004,6 +1023,16 @@ def test_a_table_needs_a_budget(shared, folder, capsys):
     with pytest.raises(SystemExit) as end:
         main([f"{folder}/model.py:build", "--data", f"{folder}/table.npz", "--to", f"{folder}/out"])
     assert end.value.code == 2 and "a table has no customary budget: give --eps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("eps", ["1/0", "nan", "inf", "-1", "1/x", "8/255/2"])
+def test_a_budget_that_is_none_is_no_verdict(eps, capsys):
+    """A traceback ends with 1, which says that a claim is refuted."""
+    with pytest.raises(SystemExit) as end:
+        main(["model.py:build", "--data", "digits", f"--eps={eps}"])
+    told = capsys.readouterr().err
+    assert end.value.code == 2 and f"must be a number >= 0 such as 0.03 or 8/255, got '{eps}'" in told
+    assert "Traceback" not in told and "customary" not in told
 
 
 LATER = "from torch import nn\nclass Later(nn.Linear):\n    def forward(self, x):\n"

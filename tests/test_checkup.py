@@ -333,6 +333,12 @@ def test_answers_that_cannot_be_used_give_a_sentence(answer, says):
     found.figure().png()
 
 
+def test_copies_of_one_input_are_no_fault_of_the_model():
+    x, y = digits(1)
+    with pytest.raises(ValueError, match=r"^x holds 40 copies of one input: the check-up needs different ones"):
+        examine(model("undefended"), x.repeat(40, 1, 1, 1), y.repeat(40), eps=0.15)
+
+
 class Company(nn.Module):
     """A network that subtracts or normalises by what else is in the batch, whatever its mode."""
 

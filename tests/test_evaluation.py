@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +11,7 @@ from scipy import stats
 from torch import nn
 
 from utils.evaluation import Rate, Sweep, Trainings, accuracy, robust_accuracy, sweep
+from utils.rate import RateWithin
 
 counts = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -60,6 +62,20 @@ def test_the_test_keeps_its_level():
 def test_impossible_counts_are_refused(k, n):
     with pytest.raises(ValueError, match="a rate needs"):
         Rate(k, n)
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.int64, np.array, np.float32, float])
+def test_counts_of_any_kind_become_whole_numbers(kind):
+    for rate in (Rate(kind(3), kind(4)), RateWithin(kind(3), kind(4), 0.5, 0.9)):
+        assert repr(rate).startswith("3/4 = 75 %") and type(rate.k) is type(rate.n) is int and float(rate) == 0.75
+
+
+@pytest.mark.parametrize(
+    "k", [2.5, True, np.True_, torch.tensor(True), torch.tensor([1, 1]), math.nan, math.inf, "2", None]
+)
+def test_what_is_no_count_is_refused(k):
+    with pytest.raises(ValueError, match=r"^a rate needs whole numbers k and n, got k = "):
+        Rate(k, 10)
 
 
 def of(n, *ks):

@@ -26,6 +26,7 @@ class Restless(nn.Module):
 
     def forward(self, x):
         self.calls += 1
+        self.rest.train()  # as Monte Carlo dropout does
         self.last = x.detach().mean() + self.last
         drawn = random.random() + np.random.rand() + torch.rand(()) + torch.rand((), generator=self.own)
         return self.layer(x) + float(drawn)
@@ -43,9 +44,9 @@ def state(model: Restless) -> list:
 @pytest.fixture
 def model() -> Restless:
     model = Restless().train()
-    model.rest.eval()
     model.layer.bias.requires_grad_(False)
     model(torch.rand(4, 3)).sum().backward()
+    model.rest.eval()
     return model
 
 
@@ -57,7 +58,7 @@ def test_it_comes_back_as_it_was(model, fails):
             assert torch.is_grad_enabled() and not any(m.training for m in model.modules())
             assert not any(p.requires_grad for p in model.parameters())
             model(x.requires_grad_()).sum().backward()
-            assert state(model) != before
+            assert state(model) != before and model.rest.training
             if fails:
                 raise KeyError
     except KeyError:
@@ -77,6 +78,39 @@ def test_the_same_seed_gives_the_same_numbers_and_none_draws_the_callers(model):
     assert ask(seed=1) == ask(seed=1) != ask(seed=2)
     assert ask() != ask()
     assert ask(seed=2**40)  # wider than NumPy's seeds
+
+
+class Holds(nn.Module):
+    """Adds one random number of its own source to all answers."""
+
+    def __init__(self, held, draw):
+        super().__init__()
+        self.held, self.draw = held, draw
+
+    def forward(self, x):
+        return x + float(self.draw(self.held))
+
+
+SOURCES = {
+    "torch's in a list": lambda: Holds([torch.Generator()], lambda held: torch.rand((), generator=held[0])),
+    "torch's in a dictionary": lambda: Holds({0: torch.Generator()}, lambda held: torch.rand((), generator=held[0])),
+    "NumPy's": lambda: Holds(np.random.default_rng(0), lambda held: held.random()),
+    "NumPy's, of another kind": lambda: Holds(np.random.Generator(np.random.MT19937(0)), lambda held: held.random()),
+    "NumPy's, as it was": lambda: Holds((np.random.RandomState(0),), lambda held: held[0].rand()),
+    "Python's": lambda: Holds(random.Random(0), lambda held: held.random()),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_generators_that_a_model_holds_begin_at_the_seed_and_end_where_they_were(source):
+    model, twin, x = SOURCES[source](), SOURCES[source](), torch.full((1, 2), 0.5)
+
+    def ask(seed):
+        with lent(model, seed=seed):
+            return [model(x).tolist() for _ in range(2)]
+
+    assert ask(1) == ask(1) != ask(2)
+    assert torch.equal(model(x), twin(x)), "as if nobody had asked it"
 
 
 def test_logits_leaves_all_but_the_callers_numbers(model):

@@ -5,6 +5,7 @@ import sys
 from copy import deepcopy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -182,6 +183,56 @@ def test_examples_that_nothing_can_be_learned_from_are_refused(x, y, says):
     assert torch.equal(model.weight, before)
 
 
+def test_a_training_needs_no_gradients_of_its_caller():
+    x, y = torch.rand(8, 4), torch.arange(8) % 2
+
+    def trained(recording, train):
+        torch.manual_seed(0)
+        net = nn.Linear(4, 2)
+        with torch.set_grad_enabled(recording):
+            train(net)
+            assert torch.is_grad_enabled() == recording
+        return net.weight
+
+    alone, together = partial(fit, train=(x, y), updates=3), lambda net: fit_together([net], [(x, y)], [0], updates=3)
+    for train in (alone, together):
+        assert torch.equal(trained(False, train), trained(True, train))
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1, got 0"),
+        ({"updates": 0}, "updates must be a whole number >= 1, got 0"),
+        ({"updates": 2.5}, "updates must be a whole number >= 1, got 2.5"),
+        ({"watch": lambda model: 0.5}, r"watch must return a Rate, as accuracy\(model, kept_aside\) does, got float"),
+    ],
+    ids=str,
+)
+def test_arguments_of_a_training_that_are_none_are_named(how, says):
+    x, y = torch.rand(8, 4), torch.arange(8) % 2
+    with pytest.raises((ValueError, TypeError), match=f"^{says}$"):
+        fit(nn.Linear(4, 2), (x, y), **{"updates": 2, "batch_size": 4} | how)
+    if "watch" not in how:
+        with pytest.raises(ValueError, match=f"^{says}$"):
+            fit_together([nn.Linear(4, 2)], [(x, y)], [0], **how)
+
+
+def test_numbers_of_any_kind_are_numbers_of_updates():
+    x, y = torch.rand(8, 4), torch.arange(8) % 2
+    nets = []
+    for updates, size in ((10, 4), (1e1, np.int64(4))):
+        torch.manual_seed(0)
+        nets.append(fit(nn.Linear(4, 2), (x, y), updates=updates, batch_size=size))
+    assert torch.equal(nets[0].weight, nets[1].weight)
+
+
+def test_weights_that_are_all_frozen_are_named():
+    x, y = torch.rand(8, 4), torch.arange(8) % 2
+    with pytest.raises(ValueError, match=r"^model has no weights that learn: call model\.requires_grad_\(True\)"):
+        fit(nn.Linear(4, 2).requires_grad_(False), (x, y))
+
+
 def test_a_label_of_no_class_is_told_with_what_labels_must_be():
     x, y = torch.rand(3, 4), torch.tensor([0, 1, 2])
     with pytest.raises(IndexError) as failed:
@@ -190,3 +241,6 @@ def test_a_label_of_no_class_is_told_with_what_labels_must_be():
     with pytest.raises(RuntimeError) as failed:
         fit(nn.Linear(4, 2), (x, torch.tensor([0, 1, 1], dtype=torch.int32)), updates=1)
     assert "torch.int32: they must be int64" in failed.value.__notes__[0]
+    with pytest.raises(RuntimeError) as failed:
+        fit(nn.Linear(4, 2), (x, torch.tensor([0, 1, 1], dtype=torch.uint16)), updates=1)
+    assert "labels are 0 to 1, torch.uint16: they must be int64" in failed.value.__notes__[0]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from utils.asking import logits_in
 from utils.attacks import pgd
 from utils.data import chunks
 from utils.guard import lent
@@ -70,7 +71,7 @@ def quickly_attacked(
         with lent(model) if running else batch_statistics(model), torch.enable_grad():
             for _ in range(steps):
                 x_adv = (x + delta).clamp(0, 1).requires_grad_()
-                loss = F.cross_entropy(model(x_adv), y, reduction="sum")
+                loss = F.cross_entropy(logits_in(model(x_adv), x_adv), y, reduction="sum")
                 (gradient,) = torch.autograd.grad(loss * MAGNIFIED, x_adv)
                 delta = delta + reach * eps / steps * gradient.sign()
                 delta = delta.clamp(-eps, eps) if project else delta

@@ -1,6 +1,7 @@
 """How any model is asked: what it is given, what is made of its answer, and what was no number on the way.
 
 Asked         a model, ready to be asked by every attack, certificate and check-up
+AsLogits      a model as a part of another: its logits, taken out of what it answers
 check_answer  what is wrong with a model's answer, in a sentence that says what to do
 predicted     the class that logits name, if they name one
 NoGradient    raised where a gradient is needed and the model has none
@@ -216,22 +217,24 @@ def table_of(answer, given: Tensor):
     """The table of logits in what a model returned for `given`, if only one thing can be meant; else the answer itself.
 
     `logits` of a dictionary, a named tuple or an object; of other dictionaries and tuples the only part that has a row
-    of two or more numbers for each input (beside its own softmax), or else the only one that has one number; of one
-    input, a row without its batch dimension, as `.squeeze()` leaves it.
+    of numbers for each input, or one number: features beside the one number of a binary model could be taken for
+    logits. What does not count is whole numbers beside floats, a scalar beside a table, and the logits' own softmax. Of
+    one input, a row without its batch dimension, as `.squeeze()` leaves it.
     """
     parts = named_parts(answer)
     if parts and "logits" in parts:
         answer = parts["logits"]
     elif parts:
         tensors = [part for part in parts.values() if isinstance(part, Tensor) and part is not given]
-        rows = [t for t in tensors if t.dim() == 2 and len(t) == len(given) and t.shape[1] > 1]
-        flat = [t for t in tensors if t.dim() == 1 and len(t) > 1 and len(given) == 1]
-        for fit in (rows, flat, [t for t in tensors if t.numel() == len(given)]):
-            fit = without_softmax(*fit) if len(fit) == 2 else fit
-            if len(fit) == 1:
-                answer = fit[0]
-            if fit:
-                break
+        tensors = [t for t in tensors if t.is_floating_point()] or tensors
+        tables = [t for t in tensors if t.dim() == 2 and len(t) == len(given) and t.shape[1] > 1]
+        tables = tables or [t for t in tensors if t.dim() == 1 and len(t) > 1 and len(given) == 1]
+        fit = without_softmax(*tables) if len(tables) == 2 else tables
+        if len(fit) == len(tables):  # else its softmax beside it says that it is the logits
+            numbers = [t for t in tensors if t.numel() == len(given)]
+            fit = fit + [t for t in numbers if t.dim() or not tables]  # a scalar beside a table is a loss
+        if len(fit) == 1:
+            answer = fit[0]
     if isinstance(answer, Tensor) and answer.dim() == 1 and len(given) == 1 and len(answer) > 1:
         answer = answer[None]
     return answer
@@ -240,6 +243,17 @@ def table_of(answer, given: Tensor):
 def logits_in(answer, given: Tensor) -> Tensor:
     """The logits in what a model returned for `given`, (N, classes), as they are. Else ValueError: what to do."""
     return check_answer(table_of(answer, given), len(given))
+
+
+class AsLogits(nn.Module):
+    """A model of which only the logits are wanted, (N, classes): `logits_in` of what it answers, in its own type."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return logits_in(self.model(x), x)
 
 
 def without_softmax(a: Tensor, b: Tensor) -> list[Tensor]:

@@ -28,7 +28,8 @@ def imitate(
 ) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
     """A loss for `fit`: answer as the teacher answers, whatever the labels say.
 
-    teacher  logits as the student is to reproduce them; for a temperature, divide both models' logits by it
+    teacher  gives logits as the student is to reproduce them, and these alone; for a temperature, divide both models'
+             logits by it. It is asked in the mode that it is in: evaluation, as `fit` returns it
     disturb  disturb(model, x, y) -> x: noise or an attack on what the student sees. The teacher sees the image as it
              was, as in robust distillation (Goldblum et al. 2020, arXiv:1905.09747; Zi et al. 2021, arXiv:2108.07969)
 

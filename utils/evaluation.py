@@ -23,7 +23,7 @@ def accuracy(model: nn.Module, data: tuple[Tensor, Tensor]) -> Rate:
     check_one_label_each(x, y)
     answers = logits(model, x)
     check_labels(answers, y)
-    return Rate(int((predicted(answers) == y).sum()), len(y))
+    return Rate(int((predicted(answers) == y.long()).sum()), len(y))
 
 
 def robust_accuracy(model: nn.Module, data: tuple[Tensor, Tensor], attack: Callable, *, eps: float) -> Rate:

@@ -37,8 +37,9 @@ def lent(model: nn.Module, *, seed: int | None = None, device: torch.device | No
     Inside, it is in evaluation mode with frozen parameters, which get no gradients, and gradients are recorded even if
     the caller had switched them off. Afterwards modes, `requires_grad`, `.grad` and buffers are what they were.
 
-    seed    where random numbers begin inside: torch's, NumPy's, Python's and those of generators that the model holds;
-            afterwards all of them are where the caller left them. None: the model draws the caller's random numbers
+    seed    where random numbers begin inside: torch's, NumPy's, Python's and those of generators that the model holds
+            (also in a list, tuple or dictionary); afterwards all of them are where the caller left them. None: the
+            model draws the caller's random numbers
     device  where it will be asked: a GPU has random numbers of its own
 
     If its answers or gradients were no numbers, one warning says for how many inputs: the outermost borrower gives it.
@@ -76,7 +77,7 @@ def warn_of(asked: Asked) -> None:
 def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -> Iterator[None]:
     """Evaluation mode, frozen parameters, its own random numbers; afterwards all is as before."""
     modules = list(model.modules())
-    training = [module for module in modules if getattr(module, "training", False)]  # a frozen TorchScript has no mode
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]  # a frozen TorchScript
     learning = [(p, p.requires_grad) for p in model.parameters() if not p.is_inference()]  # those never get any
     buffers = [
         (owner, name, b, b.detach().clone()) for owner in modules for name, b in owner.named_buffers(recurse=False)
@@ -89,8 +90,9 @@ def as_it_was(model: nn.Module, seed: int | None, device: torch.device | None) -
                 parameter.requires_grad_(False)
             yield
         finally:
-            for module in training:
-                module.training = True
+            for module, mode in modes:
+                if module.training != mode:
+                    module.training = mode
             for parameter, learns in learning:
                 parameter.requires_grad_(learns)
             for owner, name, buffer, was in buffers:
@@ -107,25 +109,49 @@ def own_numbers(modules: list[nn.Module], seed: int | None, device: torch.device
     if seed is None:
         yield
         return
-    held = [value for module in modules for value in vars(module).values() if isinstance(value, torch.Generator)]
-    states = [generator.get_state() for generator in held]
-    python, of_numpy = random.getstate(), np.random.get_state()
+    sources = [
+        (random.getstate, random.setstate, random.seed),
+        (np.random.get_state, np.random.set_state, lambda seed: np.random.seed(seed % 2**32)),
+        *map(handles, held_sources(modules)),
+    ]
+    states = [get() for get, _, _ in sources]
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed formats a stack trace at each call
         if devices:
             torch.cuda.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        for generator in held:
-            generator.manual_seed(seed)
+        for _, _, begin in sources:
+            begin(seed)
         try:
             yield
         finally:
-            random.setstate(python)
-            np.random.set_state(of_numpy)
-            for generator, state in zip(held, states, strict=True):
-                generator.set_state(state)
+            for (_, put, _), state in zip(sources, states, strict=True):
+                put(state)
+
+
+def held_sources(modules: list[nn.Module]) -> list:
+    """The generators of torch, NumPy and Python that modules hold, as they are or in a list, tuple or dictionary."""
+    values = [value for module in modules for value in vars(module).values()]
+    for value in tuple(values):
+        values += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+    return list({id(value): value for value in values if isinstance(value, kinds)}.values())
+
+
+def handles(source) -> tuple[Callable, Callable, Callable]:
+    """How to get a generator's state, to put it, and to begin at a seed."""
+    if isinstance(source, torch.Generator):
+        return source.get_state, source.set_state, source.manual_seed
+    if isinstance(source, random.Random):
+        return source.getstate, source.setstate, source.seed
+    if isinstance(source, np.random.RandomState):
+        return source.get_state, source.set_state, lambda seed: source.seed(seed % 2**32)
+    bits = source.bit_generator
+
+    def put(state):
+        bits.state = state
+
+    return lambda: bits.state, put, lambda seed: put(type(bits)(seed % 2**32).state)
 
 
 @contextmanager
@@ -153,7 +179,7 @@ def labels_noted(y: Tensor) -> Iterator[None]:
     except (IndexError, RuntimeError) as error:
         if y.is_floating_point() or not len(y):
             raise
-        least, most = int(y.min()), int(y.max())
+        least, most = (int(end) for end in y.long().aminmax())  # a wide unsigned type has neither
         if isinstance(error, IndexError) or y.dtype not in (torch.int64, torch.uint8):
             error.add_note(
                 f"labels are {least} to {most}, {y.dtype}: they must be int64, 0 to one less than the number of the "
@@ -253,7 +279,7 @@ def check_one_label_each(x: Tensor, y: Tensor) -> None:
 
 def check_counted_from_0(y: Tensor) -> None:
     """Raise ValueError for labels below 0: torch's cross-entropy leaves out those of -100, and says nothing."""
-    if len(y) and (least := int(y.min())) < 0:
+    if len(y) and (least := int(y.long().min())) < 0:
         raise ValueError(f"labels must count from 0, and the least of train's is {least}: take such examples out")
 
 

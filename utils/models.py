@@ -210,7 +210,8 @@ def black_box(classifier) -> BlackBox:
     Its logits are the logarithms of its probabilities, or its scores; one number for each input is that of class 1 of
     two. Columns are in the order of `classes_`, so labels count from 0: `np.searchsorted(classifier.classes_, labels)`.
     Attack it by square, rays or worst_case, look at it by the check-up, certify it. Files with code in them, pickles
-    and joblib's, are yours to load. Raises TypeError, ValueError, FileNotFoundError or ImportError in one sentence.
+    and joblib's, are yours to load. Raises TypeError, ValueError, FileNotFoundError or ImportError in one sentence;
+    so does the first question, if `predict` names other classes than the highest scores do, as by a threshold.
     """
     if isinstance(classifier, (str, Path)):
         return BlackBox(session_answers(onnx_session(Path(classifier)), str(classifier)), None)

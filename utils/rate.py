@@ -18,12 +18,17 @@ Z = 1.959964  # the two-sided 95 % point of the normal distribution
 @total_ordering
 @dataclass(frozen=True, eq=False)
 class Rate:
-    """k out of n, with Wilson's 95 % interval (1927). Prints `236/397 = 59 % [55, 64]`; compares like a number."""
+    """k out of n, with Wilson's 95 % interval (1927). Prints `236/397 = 59 % [55, 64]`; compares like a number.
+
+    Takes whole numbers of any kind, also NumPy's and tensors of no dimension, and keeps Python's. Else ValueError.
+    """
 
     k: int
     n: int
 
     def __post_init__(self):
+        for name in ("k", "n"):
+            object.__setattr__(self, name, counted(name, getattr(self, name)))
         if not 0 <= self.k <= self.n or self.n == 0:
             raise ValueError(f"a rate needs 0 <= k <= n and n > 0, got k = {self.k}, n = {self.n}")
 
@@ -70,6 +75,14 @@ class Rate:
     def __repr__(self):
         low, high = (round(100 * bound) for bound in self.interval)
         return f"{self.k}/{self.n} = {100 * float(self):.0f} % [{low}, {high}]"
+
+
+def counted(name: str, value) -> int:
+    """A count as one of Python's whole numbers; else ValueError. True is none."""
+    found = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) else value
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or found % 1 != 0:
+        raise ValueError(f"a rate needs whole numbers k and n, got {name} = {value!r}")
+    return int(found)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

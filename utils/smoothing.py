@@ -11,7 +11,7 @@ from scipy import special
 from torch import Tensor, nn
 
 from utils.arguments import number, probability, whole
-from utils.asking import Asked
+from utils.asking import Asked, AsLogits
 from utils.attacks import pgd
 from utils.attacks.parts import check_labels
 from utils.guard import check_input, lent
@@ -275,7 +275,7 @@ def smoothed(model: nn.Module, sigma: float, n: int = 16) -> Smoothed:
     Salman et al. 2019 (arXiv:1906.04584), eq. 6. It draws n copies anew at each call, from torch's global numbers.
     Give the attack `early_stop=False`, or it ends at the first lucky draw. Judge what it finds by `majority`.
     """
-    return Smoothed(model, check_sigma(sigma), n)
+    return Smoothed(AsLogits(model), check_sigma(sigma), n)
 
 
 def noisy(sigma: float) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:

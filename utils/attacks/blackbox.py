@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.arguments import number, whole
+from utils.asking import AsLogits
 from utils.attacks.gradient import pgd
 from utils.attacks.parts import check_logits, margin, size, wrong
 from utils.guard import check_model, guard, in_chunks
@@ -279,6 +280,6 @@ def transfer(
             raise ValueError("surrogate must be a model or several, and this list is empty")
         for member in surrogate:
             check_model(member)
-        surrogate = Committee(surrogate)
+        surrogate = Committee([AsLogits(member) for member in surrogate])
     attack = partial(pgd, early_stop=False) if attack is None else attack
     return attack(surrogate, x, y, eps=eps, **how)

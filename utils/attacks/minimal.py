@@ -51,7 +51,7 @@ def cw_l2(
             distance, nearest = torch.where(nearer, length, distance), torch.where(nearer[each], x_adv, nearest)
             if i == steps:
                 break
-            c = c * torch.where(down, 0.95, 1.05)
+            c = c * torch.where(down, 0.95, 1.05).to(c.dtype)  # else it takes the default type
             descent = 2 * delta - c[each] * gradient
             mean, square = 0.9 * mean + 0.1 * descent, 0.999 * square + 0.001 * descent**2
             rate = lr * (0.1 + 0.45 * (1 + math.cos(math.pi * i / steps)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from utils.arguments import budget
 from utils.audit import (
     audit_model,
     card_data,
@@ -68,9 +69,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def quotient(text: str) -> float:
-    """A number as it is written in this field, 0.03 or 8/255."""
+    """A budget as it is written in this field, 0.03 or 8/255. What is none ends in argparse's sentence, and with 2."""
     above, _, below = text.partition("/")
-    return float(above) / float(below or 1)
+    try:
+        return budget("it", float(above) / float(below or 1))
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"must be a number >= 0 such as 0.03 or 8/255, got {text!r}") from None
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -101,7 +105,7 @@ def audit_given(given: argparse.Namespace) -> tuple[Audit, list[Change], str]:
     columns = given.columns or (beside if beside.exists() and data.test.x.dim() == 2 else None)
     rules = read_columns(columns, data.test) if columns else None
     eps = claims.get("eps", data.eps) if given.eps is None else given.eps
-    if eps != eps:
+    if eps != eps and "eps" not in claims:
         raise ValueError(
             "a table has no customary budget: give --eps, the share of its range by which each column can be moved "
             "(or the budget for columns.csv)"

@@ -251,10 +251,9 @@ def as_model(value: object, said: str) -> Callable:
 
 
 def run_session(asker: Callable, x: Tensor) -> Tensor | dict:
-    """What an onnxruntime session answers: its one table of scores if there is one, else all of its outputs by name."""
+    """What an onnxruntime session answers: its one output, or all by name; who asked picks the logits among them."""
     outputs = {name: torch.as_tensor(output) for name, output in asker(x.numpy()).items()}
-    tables = [output for output in outputs.values() if output.is_floating_point() and output.dim() == 2]
-    return tables[0] if len(tables) == 1 else outputs
+    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def put_weights(model: nn.Module, given: dict[str, Tensor]) -> None:
@@ -344,8 +343,12 @@ def numpy_state(numpy: ModuleType) -> list:
 
 
 def held_generators(model: object) -> list[torch.Generator]:
+    """Torch's generators that its modules hold, as they are or in a list, tuple or dictionary."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
-    return [value for module in modules for value in vars(module).values() if isinstance(value, torch.Generator)]
+    values = [value for module in modules for value in vars(module).values()]
+    for value in tuple(values):
+        values += value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return list({id(value): value for value in values if isinstance(value, torch.Generator)}.values())
 
 
 # Requests.

@@ -23,7 +23,7 @@ from utils.data import Split
 from utils.domains.moves import climb, search
 from utils.domains.rules import Rules
 from utils.evaluation import Rate, accuracy, robust_accuracy
-from utils.guard import lent
+from utils.guard import check_one_label_each, lent
 from utils.leakage import agreement, auc, confidence, steal, tpr_at
 from utils.models import logits, predict
 from utils.monitoring import calibrate, expected_accuracy, sample_size
@@ -169,6 +169,8 @@ def audit_model(
     """
     claims = checked(claims or {}, eps)
     x, y = (t.detach() for t in test)
+    check_one_label_each(x, y)
+    y = y.long()
     if len(y) < 20:
         raise ValueError(f"{len(y)} test inputs are too few for an audit: give 20 or more, best 400")
     sample = Split(x, y).take(n)

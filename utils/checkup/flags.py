@@ -95,6 +95,8 @@ def examine(
     x, y = x.detach().to(where, weights[0] if weights else x.dtype), y.detach().to(where)
     if not len(x):
         raise ValueError("x holds no inputs: the check-up needs some, best 100 to 500")
+    if len(x) > 1 and bool((x == x[0]).all()):
+        raise ValueError(f"x holds {len(x)} copies of one input: the check-up needs different ones, best 100 to 500")
     with warnings.catch_warnings(), lent(model, seed=seed, device=x.device):
         warnings.simplefilter("ignore")
         x, y = (t.clone() if t.is_inference() else t for t in (x, y))  # autograd refuses inference tensors

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from utils.arguments import whole
 from utils.asking import logits_in
 from utils.guard import check_counted_from_0, labels_noted, pair_of
 from utils.progress import progress
@@ -33,6 +34,7 @@ def mean_cross_entropy(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(answer, y)
 
 
+@torch.enable_grad()
 def fit(
     model: nn.Module,
     train: tuple[Tensor, Tensor],
@@ -76,14 +78,19 @@ def fit(
 
     Order and weights follow torch's global seed: call `torch.manual_seed` first. Where `torch.distributed` was set up,
     each rank takes its rows of every batch (`utils.training.ranks`). Raises ValueError for examples that cannot be
-    learned from (none, no label for each, a label below 0, NaN or infinity), a batch that the ranks cannot share, and a
-    checkpoint of another training.
+    learned from (none, no label for each, a label below 0, NaN or infinity), a model whose weights are all frozen, what
+    is no number of updates or images, a batch that the ranks cannot share, and a checkpoint of another training;
+    TypeError if `watch` returns no Rate.
     """
     x, y = pair_of(train)
     check_examples(x, y)
     if loss is mean_cross_entropy:
         check_counted_from_0(y)
-    batch_size = min(batch_size, len(x))
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ValueError(
+            "model has no weights that learn: call model.requires_grad_(True), or on the part to be trained"
+        )
+    updates, batch_size = whole("updates", updates), min(whole("batch_size", batch_size), len(x))
     if batch_size % number_of_ranks():
         raise ValueError(f"batches of {batch_size} cannot be shared by {number_of_ranks()} ranks: take a multiple")
     if channels_last:
@@ -169,6 +176,8 @@ def fit(
 
 def keep_best(best: dict, now: Rate, network: nn.Module, update: int) -> None:
     """Keep the weights in `best` if none were better, and warn, once in a training, if they are clearly worse."""
+    if not isinstance(now, Rate):
+        raise TypeError(f"watch must return a Rate, as accuracy(model, kept_aside) does, got {type(now).__name__}")
     highest = Rate(*best["rate"]) if best else None
     if highest is None or now >= highest:
         best |= {"rate": [now.k, now.n], "update": update, "weights": deepcopy(network.state_dict())}
@@ -177,7 +186,7 @@ def keep_best(best: dict, now: Rate, network: nn.Module, update: int) -> None:
         warnings.warn(
             f"after {update} updates {now} of the images kept aside are withstood, after {best['update']} it was "
             f"{highest}: training has collapsed or learns by heart; the best weights will be returned",
-            stacklevel=4,
+            stacklevel=5,  # with the frame that lets `fit` record gradients
         )
 
 

@@ -8,10 +8,12 @@ from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from utils.arguments import whole
 from utils.progress import progress
 from utils.training.optimizers import Adam
 
 
+@torch.enable_grad()
 def fit_together(
     models: Sequence[nn.Module],
     trains: Sequence[tuple[Tensor, Tensor]],
@@ -29,8 +31,11 @@ def fit_together(
     models  of one architecture, without batch statistics or dropout
     trains  training sets (x, y) as for `fit`; of a batch's size at least, or all sets get batches of the smallest
     seeds   one for each network, for the order of its batches; the caller's random numbers are left as they were
+
+    Raises ValueError for what is no number of updates or images.
     """
-    orders, batch_size = [], min(batch_size, *(len(y) for _, y in trains))
+    updates, batch_size = whole("updates", updates), min(whole("batch_size", batch_size), *(len(y) for _, y in trains))
+    orders = []
     for (_, y), seed in zip(trains, seeds, strict=True):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
