@@ -88,9 +88,14 @@ class Affine(NamedTuple):
 
 
 class MaxMin(nn.Module):
-    """The larger and the smaller of each two neighbours: it keeps lengths. Anil et al. 2019 (arXiv:1811.05381)."""
+    """The larger and the smaller of each two neighbours: it keeps lengths. Anil et al. 2019 (arXiv:1811.05381).
+
+    Neighbours are features, or channels: (N, C, ...) to the same shape, ValueError for an odd C. Proofs take (N, C).
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] % 2:
+            raise ValueError(f"MaxMin takes its neighbours in pairs: their number must be even, got {x.shape[1]}")
         a, b = x[:, ::2], x[:, 1::2]
         return torch.cat([torch.maximum(a, b), torch.minimum(a, b)], 1)
 
@@ -127,7 +132,7 @@ def as_it_runs(layer: nn.Module) -> nn.Module:
 
 def steps_of(model: nn.Module, x: Tensor) -> Steps:
     """The model as affine maps of flat rows, and ReLU or MaxMin between them. TypeError for what else it may hold,
-    ValueError for answers that are no logits, or weights that are no numbers.
+    ValueError for answers that are no logits, weights that are no numbers, or a MaxMin of what is not flat.
     """
     shape, steps, layers = x.shape[1:], [], layers_of(model)
     if any(p.dtype != torch.float32 for p in model.parameters()) or not all(isinstance(m, KNOWN) for m in layers):
@@ -155,6 +160,9 @@ def steps_of(model: nn.Module, x: Tensor) -> Steps:
             weight = torch.cat([exact(few).flatten(1) for few in ones.split(512)]).T.detach().contiguous()
             steps.append(Affine(weight, bias.detach(), int((weight != 0).sum(1).max())))
         elif isinstance(layer, (nn.ReLU, MaxMin)):
+            if isinstance(layer, MaxMin) and len(shape) != 1:  # its neighbours are channels, not those of a flat row
+                given = ", ".join(map(str, ("N", *shape)))
+                raise ValueError(f"proofs take MaxMin after Flatten only, and it is given ({given})")
             exact.inplace = False  # the bounds before it are needed as they were
             steps.append(exact)
         shape = exact(zero).shape[1:]
