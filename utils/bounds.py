@@ -120,8 +120,11 @@ def as_its_class(layer: nn.Module) -> bool:
 
 
 def as_it_runs(layer: nn.Module) -> nn.Module:
-    """A copy with the weights as float32 has them, also those that a parametrization such as weight norm makes."""
-    copy = deepcopy(layer)
+    """A copy with the weights as float32 has them, also those that a parametrization such as weight norm makes.
+
+    In evaluation mode, in which the model answers: in training mode reading a spectral norm changes it.
+    """
+    copy = deepcopy(layer).eval()
     if made := {name: getattr(copy, name).detach().clone() for name in getattr(copy, "parametrizations", ())}:
         copy.__class__ = type(copy).__mro__[1]  # `remove_parametrizations` would take the weights of the original, too
         del copy.parametrizations
