@@ -8,6 +8,7 @@ import tracemalloc
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 from scipy import stats
 
 from utils import monitoring
-from utils.monitoring import samples
+from utils.monitoring import samples, tables
 
 
 def normal(*shape, shift=0.0, seed=0):
@@ -418,6 +419,32 @@ def test_each_column_gets_the_test_that_fits_and_nothing_drifts_without_drift():
         any(c.drifted for c in monitoring.columns(table(200, 2 * i), table(200, 2 * i + 1)).values()) for i in range(60)
     )
     assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
+
+
+def test_rare_values_raise_no_more_false_alarms_than_the_level():
+    """One missing value in 200 arrivals has a chi-square p of 5e-7: 27 % of 60 looks without drift had an alarm."""
+    random, alarms = np.random.default_rng(0), 0
+    for _ in range(60):
+        before, now = ({str(i): random.random(n) < 1e-4 for i in range(20)} for n in (5000, 200))
+        alarms += any(column.drifted for column in monitoring.columns(before, now).values())
+    assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
+
+
+def test_p_of_rare_categories_is_counted():
+    p = tables.chance
+    for a, b in (([30, 2], [15, 9]), ([5000, 1], [199, 1]), ([4990, 0], [190, 10])):
+        found = p(np.repeat([0, 1], a), np.repeat([0, 1], b))
+        assert math.isclose(found, stats.fisher_exact([a, b]).pvalue, rel_tol=1e-9)
+    a, b = np.repeat([0, 1, 2], [2, 2, 0]), np.repeat([0, 1, 2], [1, 1, 3])
+    rows, ways = np.append(a, b), []
+    for place in combinations(range(9), 4):
+        ways.append(monitoring.chi_square(rows[list(place)], np.delete(rows, place)).statistic)
+    share = float((torch.stack(ways) >= monitoring.chi_square(a, b).statistic - 1e-9).double().mean())
+    assert abs(p(a, b) - share) < 0.02, "of all ways to deal the rows out"
+    a, b = np.arange(3000) // 2, np.arange(3000) // 3
+    assert 0.0001 <= p(a, b) <= 1, "most categories are counted as one"
+    a, b = np.repeat([0, 1], [400, 80]), np.repeat([0, 1], [300, 90])
+    assert p(a, b) == float(monitoring.chi_square(a, b).p), "none is rare"
 
 
 def test_what_changed_is_said():

@@ -150,7 +150,8 @@ def chi_square(reference: Sample, now: Sample) -> Test:
 
     Built in lesson 12. Equal to scipy's `chi2_contingency(..., correction=False)`. Only categories that occur count,
     new ones too: one that the reference lacks is expected there as often as in both together. In an array of objects
-    None is a category like others. p is near enough where most categories have five examples or more.
+    None is a category like others. p is near enough where most categories have five examples or more, and far too small
+    of rare ones, which `columns` counts.
     """
     values = [categories_of("reference", reference), categories_of("now", now)]
     if len({v.dtype.kind for v in values}) > 1:
