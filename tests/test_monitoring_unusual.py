@@ -294,8 +294,11 @@ def test_the_threshold_is_set_by_streams_and_not_by_their_gaps():
     assert abs(monitoring.threshold_for(heights, 300) - want) <= 0.25
     with pytest.raises(ValueError, match="height must not be NaN"):
         monitoring.threshold_for(heights * math.nan, 300)
-    with pytest.raises(ValueError, match="run_length 1e\\+06 is more than the 40,000 steps"):
+    with pytest.raises(ValueError, match="run_length 1e\\+06 is more than these 40,000 steps show"):
         monitoring.threshold_for(heights, 10**6)
+    for few, longest, run_length in ((torch.tensor([0, 0, 0, 9.0] + [1.0] * 996), "4", 500), (heights[:1], "", 499)):
+        with pytest.raises(ValueError, match=f"is more than .* steps show, {longest}.* at the highest threshold: use"):
+            monitoring.threshold_for(few, run_length)
 
 
 def test_adwin_passes_over_what_is_missing():
