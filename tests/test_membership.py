@@ -328,6 +328,13 @@ def test_a_confidence_that_is_not_finite_is_named(wrong):
                 attack(target, shadows)
 
 
+def test_scores_that_say_yes_or_no_are_scores():
+    scores, members = torch.tensor([True, True, False, False]), torch.tensor([True, False, True, False])
+    assert auc(scores, members) == auc(scores.double(), members) == 0.5
+    for fpr in (0, 0.5):
+        assert tpr_at(scores, members, fpr) == tpr_at(scores.double(), members, fpr)
+
+
 def test_rmia_counts_whom_an_example_outdoes():
     random = torch.Generator().manual_seed(0)
     target, shadows = torch.randn(7, generator=random), torch.randn(3, 7, generator=random)

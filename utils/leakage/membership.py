@@ -288,4 +288,4 @@ def check_members(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("members must name at least one example inside and one outside")
     if scores.isnan().any():
         raise ValueError("scores must not be NaN")
-    return scores, members
+    return scores.to(torch.uint8) if scores.dtype == torch.bool else scores, members
