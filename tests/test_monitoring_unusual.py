@@ -311,6 +311,15 @@ def test_adwin_passes_over_what_is_missing():
         adwin.update(2)
 
 
+def test_numbers_with_a_gradient_are_numbers():
+    x = coins(60)[None]
+    given, usual = x.clone().requires_grad_(), torch.rand(200)
+    for detector in (lambda x: monitoring.cusum(x, mean=0.5, slack=0.1), lambda x: monitoring.e_detector(x, mean=0.5)):
+        assert torch.equal(detector(given), detector(x)) and not detector(given).requires_grad
+    monitor = monitoring.QueryMonitor(usual.clone().requires_grad_(), run_length=100)
+    assert monitor.mean == monitoring.QueryMonitor(usual, run_length=100).mean
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -16,7 +16,7 @@ from utils.rate import Rate, Z
 
 def finite_logits(logits: Tensor) -> Tensor:
     """The logits in float64. Raises ValueError if there are none, some are not finite, or they are probabilities."""
-    logits = floats("logits", logits).detach()
+    logits = floats("logits", logits)
     if logits.dim() != 2 or not len(logits) or logits.shape[1] < 2 or not logits.isfinite().all():
         odd = f"{int((~logits.isfinite()).sum())} values that are not finite"
         raise ValueError(
