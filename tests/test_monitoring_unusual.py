@@ -181,6 +181,31 @@ def test_categories_are_numbers_from_anywhere_texts_or_yes_and_no():
             monitoring.chi_square(*map(np.array, wrong))
 
 
+def test_categories_in_arrays_of_objects_are_those_of_plain_ones():
+    def objects(*values):
+        return np.array(values * 20, object)
+
+    plain = np.array([1, 2, 2] * 20)
+    some = monitoring.chi_square(objects(1, 2, None), plain)
+    assert some == monitoring.chi_square(np.array([1, 2, 3] * 20), plain) and float(some.p) < 1e-3
+    for same in (objects(1.0, 2.0, 2), objects(True, 2, 2.0), objects(1, Fraction(2), np.float32(2))):
+        assert monitoring.chi_square(same, plain).statistic == 0 == monitoring.chi_square(plain, same).statistic
+    assert monitoring.chi_square(objects(1, None), objects(1.0, None)).statistic == 0
+    assert monitoring.chi_square(objects(None), objects("a", None)).statistic > 0
+    huge = np.array([2**63 + 1, 2**63 + 2] * 20, np.uint64)  # one float64
+    assert float(monitoring.chi_square(huge, np.array([1, 2] * 20)).p) < 1e-6
+    for texts in (np.array(["1", "2"]), objects("1", "2", None)):
+        for numbers in (plain, objects(1, None), objects(1.5)):
+            with pytest.raises(ValueError, match=r"not the same categories$"):
+                monitoring.chi_square(texts, numbers)
+
+
+def test_a_shift_too_small_to_square_needs_more_than_any_number():
+    for shift in (1e-200, -1e-200, 0):
+        with pytest.raises(ValueError, match=r"^shift must not be 0, or as near as"):
+            monitoring.sample_size(shift)
+
+
 def test_one_new_category_counts_for_one():
     a = np.array([0, 1] * 100)
     assert float(monitoring.chi_square(a, np.append(a, 7)).p) > 0.3
