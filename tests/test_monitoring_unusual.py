@@ -458,6 +458,21 @@ def test_each_column_gets_the_test_that_fits_and_nothing_drifts_without_drift():
     assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
 
 
+@pytest.mark.parametrize(
+    ("usual", "now", "span"),
+    [
+        (np.arange(1.7e9, 1.7e9 + 101), np.arange(1.8e9, 1.8e9 + 100), "1.7e+09 to 1.7000001e+09"),
+        (np.arange(100.0) / 7, 20 + np.arange(100.0), "0 to 14.14"),
+        (np.full(100, 1.7e9 + 0.5), 1.7e9 + np.arange(1, 101.0), "1700000000 to 1700000000"),
+        (np.full(100, 0.5), np.full(100, np.nextafter(0.5, 1)), "0.5 to 0.5"),
+    ],
+)
+def test_a_range_is_told_in_as_many_digits_as_it_takes(usual, now, span):
+    """Of times it was "1.7e+09 to 1.7e+09"."""
+    says = monitoring.columns({"time": usual + 0.0}, {"time": now})["time"].says
+    assert says == (f"100 of 100 values lie outside of {span}",)
+
+
 def test_rare_values_raise_no_more_false_alarms_than_the_level():
     """One missing value in 200 arrivals has a chi-square p of 5e-7: 27 % of 60 looks without drift had an alarm."""
     random, alarms = np.random.default_rng(0), 0

@@ -168,10 +168,18 @@ def chance(reference: np.ndarray, now: np.ndarray) -> float:
 def amounts(a: np.ndarray, b: np.ndarray) -> tuple[str, float, float, tuple[str, ...]]:
     spread, shift = a.std(), b.mean() - a.mean()
     effect = float(shift / spread) if spread else math.copysign(math.inf, shift) if shift else 0.0
-    outside = int(((b < a.min()) | (b > a.max())).sum())
-    says = (f"{outside} of {len(b)} values lie outside of {a.min():.4g} to {a.max():.4g}",) if outside else ()
+    outside = b[(b < a.min()) | (b > a.max())]
+    says = (f"{len(outside)} of {len(b)} values lie outside of {span(a, outside)}",) if len(outside) else ()
     if min(len(a), len(b)) < 2:
         return "", math.nan, effect, (*says, "too few values to compare")
     most = np.unique(np.concatenate([a, b]), return_counts=True)[1].max() / (len(a) + len(b))
     name, test = ("psi", psi) if most >= 0.05 and min(len(a), len(b)) >= 50 else ("ks", ks)
     return name, float(test(a, b).p[0]), effect, says
+
+
+def span(a: np.ndarray, outside: np.ndarray) -> str:
+    """The ends of a, in as many digits as tell them apart; or, where they are one, from what is nearest outside."""
+    low, high = float(a.min()), float(a.max())
+    other = high if low < high else float(outside[abs(outside - low).argmin()])
+    digits = next(n for n in range(4, 18) if f"{low:.{n}g}" != f"{other:.{n}g}")  # 17 tell any two
+    return f"{low:.{digits}g} to {high:.{digits}g}"
