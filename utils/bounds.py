@@ -31,7 +31,12 @@ CELLS = 2**20  # numbers in the largest table that `line_bounds` makes at a time
 
 
 def interval(layer: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a layer's answers lie, for inputs between `low` and `high`, (N, ...) each. Gowal et al. 2018, eq. 6."""
+    """Where a layer's answers lie, for inputs between `low` and `high`, (N, ...) each. Gowal et al. 2018, eq. 6.
+
+    For training: `layer` is not looked at, and `proved` is what proves. The bounds are true of a linear layer, of a
+    convolution that pads by zeros and has neither dilation nor groups, and of what only rises: ReLU, reshaping, a
+    normalisation by deviations above 0; not of GELU, say.
+    """
     if not isinstance(layer, (nn.Linear, nn.Conv2d)):
         return layer(low), layer(high)  # it only rises: ReLU, normalisation, reshaping
     middle, radius = layer((low + high) / 2), (high - low) / 2
@@ -46,7 +51,8 @@ def interval(layer: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, Tenso
 def worst_lead(model: nn.Sequential, x: Tensor, y: Tensor, eps: float) -> Tensor:
     """By how much each logit may lead that of the label at most, anywhere within eps in L-infinity, (N, classes).
 
-    The last layer is linear: the difference of two logits has bounds of its own, tighter than the two apart.
+    The last layer is linear: the difference of two logits has bounds of its own, tighter than the two apart. It has a
+    bias, and the layers before it are such as `interval` bounds.
     """
     low, high = (x - eps).clamp(0, 1), (x + eps).clamp(0, 1)
     for layer in model[:-1]:
