@@ -103,6 +103,23 @@ def test_units_and_scale_are_inverse(seed):
     )
 
 
+def test_what_costs_nothing_moves_without_a_budget():
+    free = Rules([Column("free", cost=0.0), Column("dear", cost=1.0)])
+    for eps in (0.0, 0.1):
+        moved = feasible(torch.tensor([[0.9, 0.9]]), torch.tensor([[0.2, 0.2]]), free, eps=eps)
+        assert torch.allclose(moved, torch.tensor([[0.9, 0.2 + eps]]))
+
+
+def test_a_column_without_a_range_is_named():
+    for column, what in (
+        (Column("age", low=3.0, high=3.0), "differ, got 3 and 3"),
+        (Column("age", log=True), "be above 0, as the column is logarithmic, got 0 and 1"),
+        (Column("age", low=1.0, high=1.0, log=True), "differ, got 1 and 1"),
+    ):
+        with pytest.raises(ValueError, match=f"^low and high of the column 'age' must {what}$"):
+            scale(torch.ones(1, 1), Rules([column]))
+
+
 def test_links_have_a_gradient():
     x = ROWS[:5].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(follow_links(x, ROWS[:5], RULES)[:, [RATIO, SPENT]].sum(), x)

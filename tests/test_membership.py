@@ -307,6 +307,34 @@ def test_a_figure_shows_the_interval_that_it_was_given():
     assert repr(rate) != repr(Rate(rate.k, rate.n)) and rate == Rate(rate.k, rate.n)
 
 
+def test_rmia_compares_chances_too_small_for_a_float64():
+    """0 / 0 outdid everybody."""
+    shadows = torch.tensor([[-800.0, 0, 1], [-790, 0, 1]])
+    assert torch.allclose(rmia(shadows[0], shadows), torch.tensor([1 / 3, 1, 1]))
+    random = torch.Generator().manual_seed(0)
+    target, shadows = 4 * torch.randn(200, generator=random), 4 * torch.randn(7, 200, generator=random)
+    ratio = target.double().sigmoid() / shadows.double().sigmoid().mean(0)
+    assert torch.equal(rmia(target, shadows), (ratio[:, None] >= ratio).sum(1) / 200)
+
+
+@pytest.mark.parametrize("wrong", [torch.inf, -torch.inf, torch.nan])
+def test_a_confidence_that_is_not_finite_is_named(wrong):
+    good, inside = torch.randn(4, 3), torch.tensor([[True], [True], [False], [False]]).expand(4, 3)
+    bad = good.clone()
+    bad[0, 1] = wrong
+    for attack in (rmia, lambda target, shadows: lira(target, shadows, inside)):
+        for name, target, shadows in (("target", bad[0], good), ("shadows", good[1], bad)):
+            with pytest.raises(ValueError, match=f"^{name} must hold finite confidences"):
+                attack(target, shadows)
+
+
+def test_scores_that_say_yes_or_no_are_scores():
+    scores, members = torch.tensor([True, True, False, False]), torch.tensor([True, False, True, False])
+    assert auc(scores, members) == auc(scores.double(), members) == 0.5
+    for fpr in (0, 0.5):
+        assert tpr_at(scores, members, fpr) == tpr_at(scores.double(), members, fpr)
+
+
 def test_rmia_counts_whom_an_example_outdoes():
     random = torch.Generator().manual_seed(0)
     target, shadows = torch.randn(7, generator=random), torch.randn(3, 7, generator=random)

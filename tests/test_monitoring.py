@@ -220,9 +220,20 @@ def test_calibration_finds_the_temperature_and_the_estimate_is_right():
     y = torch.multinomial(logits.softmax(1), 1, generator=random)[:, 0]
     temperature = monitoring.calibrate(3 * logits, y)
     assert math.isclose(temperature, 3, rel_tol=0.03)
+    for scale in (1e-3, 100, 1e5):
+        assert math.isclose(monitoring.calibrate(3 * scale * logits, y), scale * temperature, rel_tol=1e-4)
     mean, (low, high) = monitoring.expected_accuracy(3 * logits, temperature)
     assert low < float((logits.argmax(1) == y).double().mean()) < high and low < mean < high
     assert monitoring.expected_accuracy(3 * logits)[0] > mean + 0.1, "uncalibrated, it promises too much"
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1, 1e3])
+def test_where_no_temperature_is_best_all_confidences_are_1_or_say_nothing(scale):
+    logits = 2 * scale * torch.eye(4, dtype=torch.float64).repeat(5, 1) - 1e-9
+    y = logits.argmax(1)
+    for labels, confidence in ((y, 1), ((y + 1) % 4, 1 / 4)):
+        temperature = monitoring.calibrate(logits, labels)
+        assert math.isclose(monitoring.expected_accuracy(logits, temperature)[0], confidence, abs_tol=0.01)
 
 
 def test_waiting_costs_what_is_lost():

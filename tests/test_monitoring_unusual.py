@@ -8,6 +8,7 @@ import tracemalloc
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 from scipy import stats
 
 from utils import monitoring
-from utils.monitoring import samples
+from utils.monitoring import samples, tables
 
 
 def normal(*shape, shift=0.0, seed=0):
@@ -180,6 +181,31 @@ def test_categories_are_numbers_from_anywhere_texts_or_yes_and_no():
             monitoring.chi_square(*map(np.array, wrong))
 
 
+def test_categories_in_arrays_of_objects_are_those_of_plain_ones():
+    def objects(*values):
+        return np.array(values * 20, object)
+
+    plain = np.array([1, 2, 2] * 20)
+    some = monitoring.chi_square(objects(1, 2, None), plain)
+    assert some == monitoring.chi_square(np.array([1, 2, 3] * 20), plain) and float(some.p) < 1e-3
+    for same in (objects(1.0, 2.0, 2), objects(True, 2, 2.0), objects(1, Fraction(2), np.float32(2))):
+        assert monitoring.chi_square(same, plain).statistic == 0 == monitoring.chi_square(plain, same).statistic
+    assert monitoring.chi_square(objects(1, None), objects(1.0, None)).statistic == 0
+    assert monitoring.chi_square(objects(None), objects("a", None)).statistic > 0
+    huge = np.array([2**63 + 1, 2**63 + 2] * 20, np.uint64)  # one float64
+    assert float(monitoring.chi_square(huge, np.array([1, 2] * 20)).p) < 1e-6
+    for texts in (np.array(["1", "2"]), objects("1", "2", None)):
+        for numbers in (plain, objects(1, None), objects(1.5)):
+            with pytest.raises(ValueError, match=r"not the same categories$"):
+                monitoring.chi_square(texts, numbers)
+
+
+def test_a_shift_too_small_to_square_needs_more_than_any_number():
+    for shift in (1e-200, -1e-200, 0):
+        with pytest.raises(ValueError, match=r"^shift must not be 0, or as near as"):
+            monitoring.sample_size(shift)
+
+
 def test_one_new_category_counts_for_one():
     a = np.array([0, 1] * 100)
     assert float(monitoring.chi_square(a, np.append(a, 7)).p) > 0.3
@@ -293,8 +319,11 @@ def test_the_threshold_is_set_by_streams_and_not_by_their_gaps():
     assert abs(monitoring.threshold_for(heights, 300) - want) <= 0.25
     with pytest.raises(ValueError, match="height must not be NaN"):
         monitoring.threshold_for(heights * math.nan, 300)
-    with pytest.raises(ValueError, match="run_length 1e\\+06 is more than the 40,000 steps"):
+    with pytest.raises(ValueError, match="run_length 1e\\+06 is more than these 40,000 steps show"):
         monitoring.threshold_for(heights, 10**6)
+    for few, longest, run_length in ((torch.tensor([0, 0, 0, 9.0] + [1.0] * 996), "4", 500), (heights[:1], "", 499)):
+        with pytest.raises(ValueError, match=f"is more than .* steps show, {longest}.* at the highest threshold: use"):
+            monitoring.threshold_for(few, run_length)
 
 
 def test_adwin_passes_over_what_is_missing():
@@ -305,6 +334,15 @@ def test_adwin_passes_over_what_is_missing():
     assert all(a == b for a, b in found) and any(a for a, _ in found) and adwin.mean == plain.mean
     with pytest.raises(ValueError, match="scale them first"):
         adwin.update(2)
+
+
+def test_numbers_with_a_gradient_are_numbers():
+    x = coins(60)[None]
+    given, usual = x.clone().requires_grad_(), torch.rand(200)
+    for detector in (lambda x: monitoring.cusum(x, mean=0.5, slack=0.1), lambda x: monitoring.e_detector(x, mean=0.5)):
+        assert torch.equal(detector(given), detector(x)) and not detector(given).requires_grad
+    monitor = monitoring.QueryMonitor(usual.clone().requires_grad_(), run_length=100)
+    assert monitor.mean == monitoring.QueryMonitor(usual, run_length=100).mean
 
 
 @pytest.mark.parametrize(
@@ -418,6 +456,47 @@ def test_each_column_gets_the_test_that_fits_and_nothing_drifts_without_drift():
         any(c.drifted for c in monitoring.columns(table(200, 2 * i), table(200, 2 * i + 1)).values()) for i in range(60)
     )
     assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "span"),
+    [
+        (np.arange(1.7e9, 1.7e9 + 101), np.arange(1.8e9, 1.8e9 + 100), "1.7e+09 to 1.7000001e+09"),
+        (np.arange(100.0) / 7, 20 + np.arange(100.0), "0 to 14.14"),
+        (np.full(100, 1.7e9 + 0.5), 1.7e9 + np.arange(1, 101.0), "1700000000 to 1700000000"),
+        (np.full(100, 0.5), np.full(100, np.nextafter(0.5, 1)), "0.5 to 0.5"),
+    ],
+)
+def test_a_range_is_told_in_as_many_digits_as_it_takes(usual, now, span):
+    """Of times it was "1.7e+09 to 1.7e+09"."""
+    says = monitoring.columns({"time": usual + 0.0}, {"time": now})["time"].says
+    assert says == (f"100 of 100 values lie outside of {span}",)
+
+
+def test_rare_values_raise_no_more_false_alarms_than_the_level():
+    """One missing value in 200 arrivals has a chi-square p of 5e-7: 27 % of 60 looks without drift had an alarm."""
+    random, alarms = np.random.default_rng(0), 0
+    for _ in range(60):
+        before, now = ({str(i): random.random(n) < 1e-4 for i in range(20)} for n in (5000, 200))
+        alarms += any(column.drifted for column in monitoring.columns(before, now).values())
+    assert stats.binom.sf(alarms - 1, 60, 0.05) > 1e-3, alarms
+
+
+def test_p_of_rare_categories_is_counted():
+    p = tables.chance
+    for a, b in (([30, 2], [15, 9]), ([5000, 1], [199, 1]), ([4990, 0], [190, 10])):
+        found = p(np.repeat([0, 1], a), np.repeat([0, 1], b))
+        assert math.isclose(found, stats.fisher_exact([a, b]).pvalue, rel_tol=1e-9)
+    a, b = np.repeat([0, 1, 2], [2, 2, 0]), np.repeat([0, 1, 2], [1, 1, 3])
+    rows, ways = np.append(a, b), []
+    for place in combinations(range(9), 4):
+        ways.append(monitoring.chi_square(rows[list(place)], np.delete(rows, place)).statistic)
+    share = float((torch.stack(ways) >= monitoring.chi_square(a, b).statistic - 1e-9).double().mean())
+    assert abs(p(a, b) - share) < 0.02, "of all ways to deal the rows out"
+    a, b = np.arange(3000) // 2, np.arange(3000) // 3
+    assert 0.0001 <= p(a, b) <= 1, "most categories are counted as one"
+    a, b = np.repeat([0, 1], [400, 80]), np.repeat([0, 1], [300, 90])
+    assert p(a, b) == float(monitoring.chi_square(a, b).p), "none is rare"
 
 
 def test_what_changed_is_said():

@@ -628,6 +628,15 @@ def test_counts_and_scores_that_are_none_are_named():
         audited_eps(np.arange(9), np.array([1, math.nan, 2]), 1e-5)
 
 
+def test_scores_of_torch_are_audited_as_those_of_numpy():
+    rng = np.random.default_rng(0)
+    inside, outside = 3 + rng.integers(-3, 4, 200), rng.integers(-3, 4, 200)
+    want = audited_eps(inside, outside, 1e-5)
+    assert want > 0.5
+    for kind in (lambda x: torch.tensor(x).float().requires_grad_(), lambda x: torch.tensor(x).bfloat16(), list):
+        assert audited_eps(kind(inside), kind(outside), 1e-5) == want
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sigma, share", [(0.4, 0.2), (1.0, 0.2), (3.0, 0.0)])
 def test_the_audit_stays_below_the_truth_as_often_as_promised_and_is_no_straw_man(sigma, share):

@@ -62,10 +62,10 @@ def number_in(name: str, value, interval: str = "(-inf, inf)", hint: str = "") -
 def floats(name: str, values) -> Tensor:
     """Values as a tensor in float64, NaN where one is missing: from a tensor, an array, a list or a column of a table.
 
-    Raises ValueError if some are no numbers.
+    They are numbers that were measured: the tensor has no gradient. Raises ValueError if some are no numbers.
     """
     if isinstance(values, Tensor):
-        return values.double()
+        return values.detach().double()
     found = array_of(values)
     if found.dtype.kind not in "buif":
         raise ValueError(f"{name} must hold numbers, got {found.dtype}")

@@ -31,7 +31,12 @@ CELLS = 2**20  # numbers in the largest table that `line_bounds` makes at a time
 
 
 def interval(layer: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a layer's answers lie, for inputs between `low` and `high`, (N, ...) each. Gowal et al. 2018, eq. 6."""
+    """Where a layer's answers lie, for inputs between `low` and `high`, (N, ...) each. Gowal et al. 2018, eq. 6.
+
+    For training: `layer` is not looked at, and `proved` is what proves. The bounds are true of a linear layer, of a
+    convolution that pads by zeros and has neither dilation nor groups, and of what only rises: ReLU, reshaping, a
+    normalisation by deviations above 0; not of GELU, say.
+    """
     if not isinstance(layer, (nn.Linear, nn.Conv2d)):
         return layer(low), layer(high)  # it only rises: ReLU, normalisation, reshaping
     middle, radius = layer((low + high) / 2), (high - low) / 2
@@ -46,7 +51,8 @@ def interval(layer: nn.Module, low: Tensor, high: Tensor) -> tuple[Tensor, Tenso
 def worst_lead(model: nn.Sequential, x: Tensor, y: Tensor, eps: float) -> Tensor:
     """By how much each logit may lead that of the label at most, anywhere within eps in L-infinity, (N, classes).
 
-    The last layer is linear: the difference of two logits has bounds of its own, tighter than the two apart.
+    The last layer is linear: the difference of two logits has bounds of its own, tighter than the two apart. It has a
+    bias, and the layers before it are such as `interval` bounds.
     """
     low, high = (x - eps).clamp(0, 1), (x + eps).clamp(0, 1)
     for layer in model[:-1]:
@@ -88,9 +94,14 @@ class Affine(NamedTuple):
 
 
 class MaxMin(nn.Module):
-    """The larger and the smaller of each two neighbours: it keeps lengths. Anil et al. 2019 (arXiv:1811.05381)."""
+    """The larger and the smaller of each two neighbours: it keeps lengths. Anil et al. 2019 (arXiv:1811.05381).
+
+    Neighbours are features, or channels: (N, C, ...) to the same shape, ValueError for an odd C. Proofs take (N, C).
+    """
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] % 2:
+            raise ValueError(f"MaxMin takes its neighbours in pairs: their number must be even, got {x.shape[1]}")
         a, b = x[:, ::2], x[:, 1::2]
         return torch.cat([torch.maximum(a, b), torch.minimum(a, b)], 1)
 
@@ -115,8 +126,11 @@ def as_its_class(layer: nn.Module) -> bool:
 
 
 def as_it_runs(layer: nn.Module) -> nn.Module:
-    """A copy with the weights as float32 has them, also those that a parametrization such as weight norm makes."""
-    copy = deepcopy(layer)
+    """A copy with the weights as float32 has them, also those that a parametrization such as weight norm makes.
+
+    In evaluation mode, in which the model answers: in training mode reading a spectral norm changes it.
+    """
+    copy = deepcopy(layer).eval()
     if made := {name: getattr(copy, name).detach().clone() for name in getattr(copy, "parametrizations", ())}:
         copy.__class__ = type(copy).__mro__[1]  # `remove_parametrizations` would take the weights of the original, too
         del copy.parametrizations
@@ -127,7 +141,7 @@ def as_it_runs(layer: nn.Module) -> nn.Module:
 
 def steps_of(model: nn.Module, x: Tensor) -> Steps:
     """The model as affine maps of flat rows, and ReLU or MaxMin between them. TypeError for what else it may hold,
-    ValueError for answers that are no logits, or weights that are no numbers.
+    ValueError for answers that are no logits, weights that are no numbers, or a MaxMin of what is not flat.
     """
     shape, steps, layers = x.shape[1:], [], layers_of(model)
     if any(p.dtype != torch.float32 for p in model.parameters()) or not all(isinstance(m, KNOWN) for m in layers):
@@ -155,6 +169,9 @@ def steps_of(model: nn.Module, x: Tensor) -> Steps:
             weight = torch.cat([exact(few).flatten(1) for few in ones.split(512)]).T.detach().contiguous()
             steps.append(Affine(weight, bias.detach(), int((weight != 0).sum(1).max())))
         elif isinstance(layer, (nn.ReLU, MaxMin)):
+            if isinstance(layer, MaxMin) and len(shape) != 1:  # its neighbours are channels, not those of a flat row
+                given = ", ".join(map(str, ("N", *shape)))
+                raise ValueError(f"proofs take MaxMin after Flatten only, and it is given ({given})")
             exact.inplace = False  # the bounds before it are needed as they were
             steps.append(exact)
         shape = exact(zero).shape[1:]

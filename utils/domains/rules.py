@@ -13,7 +13,7 @@ class Column(NamedTuple):
     """One column of a table: its units, and what changing it costs whom it describes.
 
     name       as it is to be shown
-    low, high  the values that become 0 and 1; on a logarithmic scale if `log`
+    low, high  the values that become 0 and 1, not the same; on a logarithmic scale if `log`, and then above 0
     cost       of moving it through its whole range, or of choosing this member of a group; inf: it cannot be changed
     whole      whole numbers only
     rises      it can be made larger and never smaller
@@ -52,7 +52,14 @@ class Rules(NamedTuple):
 
 
 def spans(rules: Rules, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Low and high end of each column (columns,), as logarithms where it is logarithmic, and the places of these."""
+    """Low and high end of each column (columns,), as logarithms where it is logarithmic, and the places of these.
+
+    ValueError for a column without a range.
+    """
+    for c in rules.columns:
+        if c.low == c.high or (c.log and min(c.low, c.high) <= 0):
+            must = "be above 0, as the column is logarithmic" if c.log and c.low != c.high else "differ"
+            raise ValueError(f"low and high of the column {c.name!r} must {must}, got {c.low:g} and {c.high:g}")
     ends = [(math.log(c.low), math.log(c.high)) if c.log else (c.low, c.high) for c in rules.columns]
     low, high = torch.tensor(ends, dtype=like.dtype, device=like.device).T
     return low, high, rules.where(lambda c: c.log, like).nonzero()[:, 0]
@@ -84,7 +91,7 @@ def follow_links(x_new: Tensor, x: Tensor, rules: Rules) -> Tensor:
 def box(x: Tensor, rules: Rules, eps: float) -> tuple[Tensor, Tensor]:
     """The least and largest value of each column that cost no more than `eps`, both (N, columns)."""
     cost = torch.tensor([c.cost for c in rules.columns], device=x.device).to(x)
-    reach = eps / cost  # 0 where the cost is infinite
+    reach = torch.where(cost > 0, eps / cost, math.inf)  # 0 where the cost is infinite
     low, high = (x - reach).clamp_min(0), (x + reach).clamp_max(1)
     return torch.where(rules.where(lambda c: c.rises, x), x, low), high
 

@@ -78,7 +78,7 @@ def swap_by_trying_all(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, 
     """Of all that each text can become by at most `changes` words, the one that the model minds most.
 
     Guarantee: that of `swap_by_gradient`; and if the model is right about the result, it is right about every text
-    that `choices` and `changes` allow: a proof for this threat, and for these substitutes alone.
+    that `choices` and `changes` allow: a proof for this threat, and for these substitutes alone. One text at least.
     """
     worst = []
     for text, label in zip(x, y, strict=True):
@@ -88,7 +88,7 @@ def swap_by_trying_all(model: nn.Module, x: Tensor, y: Tensor, choices: Tensor, 
 
 
 def keep_some(x: Tensor, keep: int) -> Tensor:
-    """Each text with `keep` of its words, drawn anew at each call; the others are absent (0)."""
+    """Each text with `keep` of its words, drawn anew at each call; the others are absent (0). At most x.shape[1]."""
     draw = torch.rand(x.shape, device=x.device) * (x != 0)
     last = draw.topk(keep, dim=1).values[:, -1:]
     return torch.where((draw >= last) & (x != 0), x, 0)

@@ -147,9 +147,10 @@ def lira(target: Tensor, shadows: Tensor, inside: Tensor, *, pooled: bool = Fals
     inside   which examples each shadow was trained on, (K, N) bool
     pooled   one variance for all examples on a side: steadier than one for each if there are fewer than 64 shadows
 
-    Raises ValueError if an example is in, or out of, fewer than two shadows.
+    Raises ValueError if an example is in, or out of, fewer than two shadows, or a confidence is not finite.
     """
     check_shadows(target, shadows, inside)
+    check_finite(target=target, shadows=shadows)
     target, shadows = target.double(), shadows.double()
 
     def log_density(side):
@@ -170,7 +171,7 @@ def rmia(target: Tensor, shadows: Tensor, target_z: Tensor | None = None, shadow
     target, shadows      confidences of the target, (N,), and of K networks that do not include it, (K, N)
     target_z, shadows_z  the same of M examples in nobody's training set, (M,) and (K, M); None: the examples themselves
 
-    Raises ValueError if shapes do not fit, or one of the last two is missing.
+    Raises ValueError if shapes do not fit, one of the last two is missing, or a confidence is not finite.
     """
 
     if (target_z is None) != (shadows_z is None):
@@ -181,11 +182,20 @@ def rmia(target: Tensor, shadows: Tensor, target_z: Tensor | None = None, shadow
             raise ValueError(
                 f"shadows must be (K, N) where target is (N,): got {tuple(shadows.shape)}, {tuple(target.shape)}"
             )
-        return target.double().sigmoid() / shadows.double().sigmoid().mean(0)
+        check_finite(target=target, shadows=shadows)
+        times = F.logsigmoid(shadows.double()) - F.logsigmoid(target.double())  # p itself may be 0 in float64
+        most = times.amax(0)
+        return -(most + (times - most).exp().mean(0).log())  # the logarithm of the ratio
 
     ours = ratio(target, shadows)
     theirs = ours if target_z is None else ratio(target_z, shadows_z)
     return torch.searchsorted(theirs.sort().values, ours, right=True) / len(theirs)
+
+
+def check_finite(**confidences: Tensor) -> None:
+    for name, values in confidences.items():
+        if not values.isfinite().all():
+            raise ValueError(f"{name} must hold finite confidences: `confidence` makes them of logits")
 
 
 def check_shadows(target: Tensor, shadows: Tensor, inside: Tensor) -> None:
@@ -278,4 +288,4 @@ def check_members(scores: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("members must name at least one example inside and one outside")
     if scores.isnan().any():
         raise ValueError("scores must not be NaN")
-    return scores, members
+    return scores.to(torch.uint8) if scores.dtype == torch.bool else scores, members

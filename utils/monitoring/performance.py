@@ -16,7 +16,7 @@ from utils.rate import Rate, Z
 
 def finite_logits(logits: Tensor) -> Tensor:
     """The logits in float64. Raises ValueError if there are none, some are not finite, or they are probabilities."""
-    logits = floats("logits", logits).detach()
+    logits = floats("logits", logits)
     if logits.dim() != 2 or not len(logits) or logits.shape[1] < 2 or not logits.isfinite().all():
         odd = f"{int((~logits.isfinite()).sum())} values that are not finite"
         raise ValueError(
@@ -31,16 +31,24 @@ def finite_logits(logits: Tensor) -> Tensor:
 def calibrate(logits: Tensor, y: Tensor) -> float:
     """The temperature by which to divide logits (N, classes) so that confidences fit held-out labels y (N,).
 
-    Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy.
+    Built in lesson 12. Guo et al. 2017 (arXiv:1706.04599): the lowest cross-entropy. Where no temperature has it, for
+    lower ones are ever better (all labels are right) or higher ones (the logits say nothing of them), one with which
+    all confidences are 1, or 1 / classes, or nearly so.
     """
     values = finite_logits(logits).cpu()
     labels = torch.as_tensor(y).cpu()
     check_one_label_each(values, labels)
     check_labels(values, labels)
     labels = labels.long()
-    found = optimize.minimize_scalar(
-        lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(), bounds=(-4, 4), method="bounded"
-    )
+    spread = float(values.std(1, correction=0).mean()) or 1.0
+    for middle in (0.0, math.log(spread)):  # as networks answer; and as far apart as these logits lie
+        found = optimize.minimize_scalar(
+            lambda log_t: F.cross_entropy(values / math.exp(log_t), labels).item(),
+            bounds=(middle - 4, middle + 4),
+            method="bounded",
+        )
+        if abs(found.x - middle) < 3.9:
+            break
     return math.exp(found.x)
 
 

@@ -150,11 +150,14 @@ def chi_square(reference: Sample, now: Sample) -> Test:
 
     Built in lesson 12. Equal to scipy's `chi2_contingency(..., correction=False)`. Only categories that occur count,
     new ones too: one that the reference lacks is expected there as often as in both together. In an array of objects
-    None is a category like others. p is near enough where most categories have five examples or more.
+    None is a category like others, and 1.0 is the number 1. p is near enough where most categories have five examples
+    or more, and far too small of rare ones, which `columns` counts.
     """
     values = [categories_of("reference", reference), categories_of("now", now)]
-    if len({v.dtype.kind for v in values}) > 1:
+    if {kind_of(v) for v in values} >= {"texts", "numbers"}:
         raise ValueError(f"reference holds {values[0].dtype}, and now holds {values[1].dtype}: not the same categories")
+    if values[0].dtype.kind != values[1].dtype.kind or values[0].dtype.kind == "O":  # both sides get the same names
+        values = [np.array([one_name(one) for one in v.tolist()]) for v in values]
     names, which = np.unique(np.concatenate(values), return_inverse=True)
     parts = np.split(which, [len(values[0])])
     table = torch.from_numpy(np.stack([np.bincount(part, minlength=len(names)) for part in parts])).double()
@@ -165,19 +168,39 @@ def chi_square(reference: Sample, now: Sample) -> Test:
 
 
 def categories_of(name: str, sample: Sample) -> np.ndarray:
-    """A sample of categories as an array (n,) of whole numbers, or of texts."""
+    """A sample of categories as an array (n,) of whole numbers, of texts, or of objects if it holds others too."""
     values = sample.detach().cpu().numpy() if isinstance(sample, Tensor) else np.asarray(sample)
-    if values.dtype.kind == "O" and all(isinstance(value, numbers.Integral) for value in values):
-        values = np.array(values.tolist())
-    if values.dtype.kind in "OT":
+    if values.dtype.kind == "O" and all(map(is_whole, values.flat)):
+        values = np.array([int(value) for value in values.flat]).reshape(values.shape)
+    if values.dtype.kind == "T":
         values = np.array([str(value) for value in values])
-    if values.ndim != 1 or values.dtype.kind not in "iubU" or not len(values):
+    if values.ndim != 1 or values.dtype.kind not in "iubUO" or not len(values):
         raise ValueError(
             f"chi_square takes whole numbers or texts, (n,) and (m,), one category for each example and an example at "
             f"least: {name} is {values.dtype} {values.shape}"
         )
     fits = values.dtype.kind in "ib" or (values.dtype.kind == "u" and values.max() < 2**63)
     return values.astype(np.int64) if fits else values
+
+
+def is_whole(value) -> bool:
+    if isinstance(value, numbers.Integral | np.bool_):
+        return True
+    return isinstance(value, numbers.Real) and float(value).is_integer()
+
+
+def one_name(category) -> str:
+    """A category as a text; 1, 1.0 and True are one."""
+    return str(int(category) if is_whole(category) else category)
+
+
+def kind_of(categories: np.ndarray) -> str:
+    """Whether these are texts or numbers; nothing, if all are missing or of other kinds."""
+    if categories.dtype.kind != "O":
+        return "texts" if categories.dtype.kind == "U" else "numbers"
+    if any(isinstance(one, str) for one in categories):
+        return "texts"
+    return "numbers" if any(isinstance(one, numbers.Real) and one == one for one in categories) else ""
 
 
 def squared_distances(x: Tensor) -> Tensor:
@@ -293,6 +316,6 @@ def sample_size(shift: float, *, level: float = 0.05, power: float = 0.8) -> int
     shift = number_in("shift", shift)
     level = number_in("level", level, "(0, 1)")
     power = number_in("power", power, f"({level}, 1)", hint="so often the test finds it, and without a shift by level")
-    if not shift:
-        raise ValueError("shift must not be 0: no number of examples shows that")
+    if abs(shift) < 1e-150:  # its square is 0 in float64
+        raise ValueError(f"shift must not be 0, or as near as {shift:g}: no number of examples shows that")
     return math.ceil(2 * ((stats.norm.isf(level / 2) + stats.norm.ppf(power)) / shift) ** 2)

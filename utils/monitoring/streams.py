@@ -97,24 +97,28 @@ def threshold_for(height: Tensor, run_length: float) -> float:
     Streams that reach no alarm count with all their T steps and no alarm: total steps / alarms, so T may be shorter
     than the run length. The threshold is one of the heights reached, by bisection.
 
-    Raises ValueError where a height is NaN, and where the streams together are shorter than the run length.
+    Raises ValueError where a height is NaN, and where no height that is reached gives so long a run.
     """
     run_length = number_in("run_length", run_length, "(0, inf)")
     height = torch.atleast_2d(floats("height", height))
     if height.isnan().any():
         raise ValueError("height must not be NaN, or the threshold is one that nothing reaches: take such streams out")
-    if height.numel() < run_length:
-        raise ValueError(
-            f"run_length {run_length:g} is more than the {height.numel():,} steps of all streams: use more"
-        )
     tops = height.amax(-1).sort().values
+
+    def run_until_alarm(threshold: float) -> float:
+        alarms = first_alarm(height, threshold)
+        false = (alarms < height.shape[-1]).sum()
+        return float((alarms + 1).clamp_max(height.shape[-1]).sum() / false)
+
+    if (longest := run_until_alarm(float(tops[-1]))) < run_length:
+        raise ValueError(
+            f"run_length {run_length:g} is more than these {height.numel():,} steps show, {longest:,.4g} at the "
+            "highest threshold: use more streams"
+        )
     low, high = 0, len(tops) - 1
     while low < high:
         middle = (low + high) // 2
-        threshold = float(tops[middle])
-        alarms = first_alarm(height, threshold)
-        false = (alarms < height.shape[-1]).sum()
-        if float((alarms + 1).clamp_max(height.shape[-1]).sum() / false) >= run_length:
+        if run_until_alarm(float(tops[middle])) >= run_length:
             high = middle
         else:
             low = middle + 1

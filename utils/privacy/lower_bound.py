@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 from scipy import optimize, stats
 
-from utils.arguments import number_in, whole
+from utils.arguments import floats, number_in, whole
 from utils.smoothing import clopper_pearson_below
 
 
@@ -40,8 +40,9 @@ def audited_eps(scores_in: ndarray, scores_out: ndarray, privacy_delta: float, f
     the answer exceeds the true epsilon with probability at most failure_prob. The runs are independent, in any order
     that does not depend on their scores.
     """
-    scores = np.asarray(scores_in, float), np.asarray(scores_out, float)
-    for name, side in zip(("scores_in", "scores_out"), scores, strict=True):
+    given = {"scores_in": scores_in, "scores_out": scores_out}
+    scores = [floats(name, side).cpu().numpy() for name, side in given.items()]
+    for name, side in zip(given, scores, strict=True):
         if side.ndim != 1 or len(side) < 2 or np.isnan(side).any():
             raise ValueError(f"{name} must hold the scores of two runs at least, (n,), none of them NaN")
     (in_choose, in_count), (out_choose, out_count) = (np.array_split(s, 2) for s in scores)
