@@ -207,7 +207,6 @@ def test_a_training_needs_no_gradients_of_its_caller():
         ({"updates": 2.5}, "updates must be a whole number >= 1, got 2.5"),
         ({"watch": lambda model: 0.5}, r"watch must return a Rate, as accuracy\(model, kept_aside\) does, got float"),
     ],
-    ids=str,
 )
 def test_arguments_of_a_training_that_are_none_are_named(how, says):
     x, y = torch.rand(8, 4), torch.arange(8) % 2
