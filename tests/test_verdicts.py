@@ -208,10 +208,11 @@ def dearer(*accuracies):
     return names | {"fresh_accuracy": lambda one, *_: one}
 
 
-def planted(*finds, left=0.9):
-    """Lesson 05b: how many planted examples PGD finds, on models of which it leaves so much."""
-    rows = {f"mask {i}": {"left by PGD": of(left), "PGD finds": of(share, 50)} for i, share in enumerate(finds)}
-    headline = {"undefended": {"left by PGD": of(0.12), "PGD finds": of(1.0, 50)}} | rows
+def planted(*finds, left=0.9, fits=0.1, n=50):
+    """Lesson 05b: how many planted examples of n PGD finds, on models of which it leaves so much, and others less."""
+    others = {"left on the stand-in": of(fits), "left by Square": of(0.9)}
+    rows = {f"mask {i}": {"left by PGD": of(left), "PGD finds": of(share, n)} | others for i, share in enumerate(finds)}
+    headline = {"undefended": {"left by PGD": of(0.12), "PGD finds": of(1.0, 50)} | others} | rows
     asked = {"model": "undefended", "x": None, "y": None, "accuracy": lambda model, images: LEARNED}
     return {"headline": headline, "models": headline} | asked
 
@@ -277,12 +278,16 @@ def at_equal_passes(kept, photograph):
     return made | {"best": "fast", "chance": 0.1, "photograph": photograph, "kept": utils.kept}
 
 
-def carried(verdicts, rates, photos):
-    """Lesson 15: of 20 verdicts, 100 rates and two findings so many that turn, lie apart and turn on photographs."""
+def carried(verdicts, rates, photos, there_too=0):
+    """Lesson 15: of 20 verdicts, 100 rates and two findings so many that turn, lie apart and turn on photographs.
+
+    And of 10 verdicts that are measured on photographs, `there_too` turn.
+    """
     small = {"masks fall": True, "training helps": True}
     there = photos if photos is None else [i >= photos for i in range(2)]
     asked = dict(zip(small, there or [None, None], strict=True))
     made = {"small": small, "photos": asked, "shared": [str(i) for i in range(20)]}
+    made |= {"there_too": [f"10 {i}" for i in range(10)], "turned_there": [f"10 {i}" for i in range(there_too)]}
     return made | {"turned": [str(i) for i in range(verdicts)], "pairs": [0] * 100, "apart": [0] * rates}
 
 
@@ -352,6 +357,8 @@ CASES = {
         ("it depends", planted(0, 1, 1, 1)),
         ("holds", planted(1, 1, 1, 1)),
         ("holds", planted(0, 0, 0, 0, left=0.12)),  # no attack failed on these
+        ("holds", planted(0, 0, 0, 0, fits=0.9)),  # nothing leaves less: unproved, and not refuted
+        ("holds", planted(0, 0, 0, 0, n=10)),  # too few were planted
     ],
     # 06
     "Distillation defends deep networks without a change of architecture": [
@@ -470,8 +477,9 @@ CASES = {
         ("it depends", carried(verdicts=0, rates=3, photos=None)),
         ("it depends", carried(verdicts=1, rates=3, photos=0)),
         ("it depends", carried(verdicts=0, rates=3, photos=1)),
+        ("it depends", carried(verdicts=0, rates=3, photos=0, there_too=1)),
         ("refuted", carried(verdicts=0, rates=3, photos=0)),
-        ("holds", carried(verdicts=15, rates=47, photos=2)),
+        ("holds", carried(verdicts=15, rates=47, photos=2, there_too=5)),
     ],
 }
 
