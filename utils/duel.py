@@ -154,27 +154,9 @@ def measure(
             times.append(1000 * (time.perf_counter() - begin) / len(x))
         for norm in norms:
             for kind, attacks in kinds(defense, norm, surrogate, queries, draws > 1).items():
-                worst, lowest, judged = x.clone(), clean.clone(), clean > 0.5
-                share, rows = [lowest.clone()], [judged.clone()]
-                for budget in grid[norm][1:]:
-                    moved = torch.zeros_like(judged)
-                    for attack in attacks:
-                        index = (lowest > SURELY_FALLEN).nonzero()[:, 0]
-                        if len(index):
-                            try:
-                                x_adv = attack(defense.model, x[index], y[index], eps=budget)
-                            except NoGradient as problem:
-                                without = problem
-                                continue
-                            now = share_right(defense.model, x_adv, y[index], draws)
-                            lower = now < lowest[index]
-                            index = index[lower]
-                            worst[index], lowest[index], moved[index] = x_adv[lower], now[lower], True
-                    again = share_right(defense.model, worst[moved], y[moved], draws) if draws > 1 else lowest[moved]
-                    judged[moved] = again > 0.5
-                    share.append(lowest.clone())
-                    rows.append(judged.clone())
-                shares[norm, kind], stood[norm, kind] = torch.stack(share).cpu(), torch.stack(rows).cpu()
+                found = withstood(defense.model, x, y, attacks, grid[norm], clean, draws)
+                shares[norm, kind], stood[norm, kind], problem = found
+                without = without or problem
     if without is not None:
         warnings.warn(f"{defense.name} was attacked without gradients: it has none, {without.why}", stacklevel=2)
     radius = torch.zeros(len(x)) if defense.certified is None else defense.certified(x, y).cpu()
@@ -184,6 +166,45 @@ def measure(
         for n in norms
     }
     return Side(defense, stood, shares, proved, min(times))
+
+
+def withstood(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    attacks: Sequence[Callable],
+    grid: Sequence[float],
+    clean: Tensor,
+    draws: int,
+) -> tuple[Tensor, Tensor, NoGradient | None]:
+    """How the images stand the worst of some attacks, at each budget and those below it.
+
+    clean  the share of right answers to each image as it is, (N,): what the first budget, 0, leaves
+
+    Returns `share` and `stood` as `Side` has them, (budgets, N), and why an attack had no gradient, if one had none.
+    """
+    worst, lowest, judged, without = x.clone(), clean.clone(), clean > 0.5, None
+    share, stood = [lowest.clone()], [judged.clone()]
+    for budget in grid[1:]:
+        moved = torch.zeros_like(judged)
+        for attack in attacks:
+            index = (lowest > SURELY_FALLEN).nonzero()[:, 0]
+            if not len(index):
+                break
+            try:
+                x_adv = attack(model, x[index], y[index], eps=budget)
+            except NoGradient as problem:
+                without = problem
+                continue
+            now = share_right(model, x_adv, y[index], draws)
+            lower = now < lowest[index]
+            index = index[lower]
+            worst[index], lowest[index], moved[index] = x_adv[lower], now[lower], True
+        again = share_right(model, worst[moved], y[moved], draws) if draws > 1 else lowest[moved]
+        judged[moved] = again > 0.5
+        share.append(lowest.clone())
+        stood.append(judged.clone())
+    return torch.stack(share).cpu(), torch.stack(stood).cpu(), without
 
 
 def ahead(a: Rate, b: Rate) -> float:

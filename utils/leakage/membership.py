@@ -183,9 +183,8 @@ def rmia(target: Tensor, shadows: Tensor, target_z: Tensor | None = None, shadow
                 f"shadows must be (K, N) where target is (N,): got {tuple(shadows.shape)}, {tuple(target.shape)}"
             )
         check_finite(target=target, shadows=shadows)
-        times = F.logsigmoid(shadows.double()) - F.logsigmoid(target.double())  # p itself may be 0 in float64
-        most = times.amax(0)
-        return -(most + (times - most).exp().mean(0).log())  # the logarithm of the ratio
+        usual = F.logsigmoid(shadows.double()).logsumexp(0) - math.log(len(shadows))  # p itself may be 0 in float64
+        return F.logsigmoid(target.double()) - usual  # the logarithm of the ratio
 
     ours = ratio(target, shadows)
     theirs = ours if target_z is None else ratio(target_z, shadows_z)
