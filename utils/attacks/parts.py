@@ -32,7 +32,7 @@ def check_meaning(logits: Tensor, y: Tensor, name: str = "y") -> None:
 
 def check_labels(logits: Tensor, y: Tensor, name: str = "y") -> None:
     """Raise ValueError if a label is none of the model's classes: its image would count as fallen."""
-    least, most = map(int, y.long().aminmax()) if len(y) else (0, 0)
+    least, most = (int(y.long().min()), int(y.long().max())) if len(y) else (0, 0)
     if least < 0 or most >= logits.shape[1]:
         raise ValueError(
             f"{name} must lie in 0..{logits.shape[1] - 1}, one of the model's classes, counted from 0: got {least} to "
