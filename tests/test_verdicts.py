@@ -210,7 +210,7 @@ def dearer(*accuracies):
 
 def planted(*finds, left=0.9, fits=0.1, n=50):
     """Lesson 05b: how many planted examples of n PGD finds, on models of which it leaves so much, and others less."""
-    others = {"left on the stand-in": of(fits), "left by Square": of(0.9)}
+    others = {"stand-in leaves": of(fits), "left by Square": of(0.9)}
     rows = {f"mask {i}": {"left by PGD": of(left), "PGD finds": of(share, n)} | others for i, share in enumerate(finds)}
     headline = {"undefended": {"left by PGD": of(0.12), "PGD finds": of(1.0, 50)} | others} | rows
     asked = {"model": "undefended", "x": None, "y": None, "accuracy": lambda model, images: LEARNED}

@@ -176,8 +176,8 @@ for name, one in models.items():
     headline[name] = {
         "left by PGD": accuracy(one, (pgd(one, x, y, eps=data.eps), y)),
         "PGD finds": finds_in(pgd, one),
-        "left on the stand-in": accuracy(one, (pgd(stand_in, x, y, eps=data.eps), y)),
-        "finds there": finds_in(pgd, stand_in),
+        "stand-in leaves": accuracy(one, (pgd(stand_in, x, y, eps=data.eps), y)),
+        "stand-in finds": finds_in(pgd, stand_in),
         "left by Square": accuracy(one, (search(one, x, y, eps=data.eps), y)),
         "Square finds": finds_in(search, one),
     }
@@ -228,7 +228,7 @@ stood = [name for name in models if headline[name]["left by PGD"].clearly_above(
 failed = []
 for row in (headline[name] for name in stood):
     believed = row["PGD finds"].n < 20 or row["PGD finds"].interval[1] >= 0.95
-    others = row["left on the stand-in"], row["left by Square"]
+    others = row["stand-in leaves"], row["left by Square"]
     if not believed and any(other.clearly_below(row["left by PGD"]) for other in others):
         failed.append(row)
 claim(
