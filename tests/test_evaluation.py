@@ -89,14 +89,27 @@ def test_several_trainings_print_each_and_the_interval_of_their_mean():
     assert fgsm.interval == pytest.approx((low, high))
 
 
+def test_equal_trainings_are_taken_as_if_one_had_had_one_image_more():
+    """An interval of no width said that no training ever differs."""
+    low, high = of(60, 35, 35, 35).interval
+    assert high - low == pytest.approx(2 * stats.t.isf(0.025, 2) * stats.sem([35, 35, 36]) / 60)
+    assert low + high == pytest.approx(2 * 35 / 60)
+    assert of(60, 0, 0, 0).interval[0] == 0 and of(60, 60, 60, 60).interval[1] == 1
+    assert of(60, 0, 0, 0).interval[1] > 0.01
+    assert not of(60, 35, 35).clearly_above(of(60, 34, 34)) and of(60, 35, 35).clearly_above(of(60, 29, 29))
+
+
 @given(*[st.lists(st.integers(0, 200), min_size=2, max_size=6)] * 2)
 def test_trainings_are_compared_as_welch_does(a, b):
     first, second = of(200, *a), of(200, *b)
-    shares = [[k / 200 for k in ks] for ks in (a, b)]
-    if len(set(a)) == len(set(b)) == 1:
-        assert first.clearly_above(second) == (a[0] > b[0])
-    else:
-        low = stats.ttest_ind(*shares, equal_var=False).confidence_interval(0.95).low
+    about = []
+    for ks in (a, b):
+        spread = stats.tstd(ks) if len(set(ks)) > 1 else stats.tstd([*ks[1:], ks[0] + 1])
+        about += [sum(ks) / len(ks) / 200, spread / 200, len(ks)]
+    t, p = stats.ttest_ind_from_stats(*about, equal_var=False)
+    assert (first.lead(second) > 0) == (t > 0 and p < 0.05) or p == pytest.approx(0.05)
+    if len(set(a)) > 1 and len(set(b)) > 1:
+        low = stats.ttest_ind([k / 200 for k in a], [k / 200 for k in b], equal_var=False).confidence_interval().low
         assert first.lead(second) == pytest.approx(low, abs=1e-9)
     assert second.clearly_below(first) == first.clearly_above(second)
 

@@ -103,7 +103,8 @@ class Trainings(Rate):
 
     It stands wherever a Rate may: its number is the mean over the trainings, and k and n are added up. Its interval
     (Student's t, 95 %) and its comparisons (Welch 1947) cover other trainings, judged on images like these; what other
-    images would change, they don't cover.
+    images would change, they don't cover. Counts are whole, so equal ones don't say that trainings never differ: they
+    are taken as if one training had had one image more.
 
     rates  a Rate for each training, at least two, all of the same n
     """
@@ -119,8 +120,9 @@ class Trainings(Rate):
 
     @property
     def variance(self) -> float:
-        """Of the mean: how far other trainings may move it."""
-        return statistics.variance(map(float, self.rates)) / len(self.rates)
+        """Of the mean, above 0: how far other trainings may move it."""
+        trainings, n = len(self.rates), self.rates[0].n
+        return (statistics.variance(map(float, self.rates)) or 1 / (trainings * n**2)) / trainings
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -135,8 +137,6 @@ class Trainings(Rate):
         if not isinstance(other, Trainings):
             raise TypeError(ONE_TRAINING)
         gap, a, b = float(self) - float(other), self.variance, other.variance
-        if a + b == 0:
-            return gap
         freedom = (a + b) ** 2 / (a**2 / (len(self.rates) - 1) + b**2 / (len(other.rates) - 1))
         return gap - student(freedom) * math.sqrt(a + b)
 
