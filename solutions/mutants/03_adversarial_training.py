@@ -1578,7 +1578,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), [p.grad.clone() for p in model.parameters()]
 
 
-# WRONG trades: squared differences -> as in the formula
+# WRONG trades: squared differences -> another term is added
 def trades(model, x, y, x_adv, *, beta):
     a, b = model(x), model(x_adv)
     loss = F.cross_entropy(a, y) + beta * (a.softmax(1) - b.softmax(1)).pow(2).sum(1).mean()
