@@ -350,6 +350,11 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     # those of the labs' networks are about ten
     if loud > 1 and float(moved(straight(10 * loud), images, labels).mean()) < 0.5:
         return f"with logits {loud:g} times as large no pixel moves: where a network is sure, has your loss a gradient?"
+    corner = (0.5 - 0.5 * way).view(1, *x.shape[1:])  # black where brighter is up, and white where darker is
+    if float(moved(straight(1), corner, labels[:1]).mean()) < 0.5:
+        return (
+            "pixels that are exactly 0 or 1 stay there, where others move: at its ends a clamp lets no gradient through"
+        )
     bent = nn.Sequential(nn.Flatten(), nn.Linear(pixels, 2 * pixels), nn.ReLU(), nn.Linear(2 * pixels, classes))
     bent[1].weight.data = torch.cat([torch.diag(way), torch.diag(way)])
     bent[1].bias.data = torch.cat([-0.5 * way + 1, -0.5 * way - 0.4 * eps])  # the slope turns at 0.4 eps

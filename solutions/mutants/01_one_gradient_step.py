@@ -249,7 +249,7 @@ def smallest_eps(model, attack, x, y, grid):
     return budgets[table.int().argmax(0)]
 
 
-# WRONG smallest_eps: the last budget at which it falls -> another budget|whatever comes later|is the smallest one kept
+# WRONG smallest_eps: the last budget at which it falls -> the largest budgets at which images fall
 def smallest_eps(model, attack, x, y, grid):
     smallest = torch.full((len(x),), math.inf)
     for eps in grid:
@@ -499,7 +499,7 @@ def fgsm_targeted(model, x, target, *, eps):
     return (x + eps * g.sign()).clamp(0, 1)
 
 
-# WRONG fgsm_targeted: away from the prediction as well -> nothing besides it
+# WRONG fgsm_targeted: away from the prediction as well -> nothing besides it|another target, and the same images
 def fgsm_targeted(model, x, target, *, eps):
     x_in = x.detach().clone().requires_grad_()
     logits = model(x_in)
@@ -508,7 +508,7 @@ def fgsm_targeted(model, x, target, *, eps):
     return (x + eps * g.sign()).clamp(0, 1)
 
 
-# WRONG fgsm_targeted: the first target for all images -> each image's own target
+# WRONG fgsm_targeted: the first target for all images -> a target of its own
 def fgsm_targeted(model, x, target, *, eps):
     x_in = x.detach().clone().requires_grad_()
     loss = -torch.log_softmax(model(x_in), 1)[:, target[0]].mean()
@@ -547,7 +547,7 @@ def smallest_eps(model, attack, x, y, grid):
     return out
 
 
-# WRONG smallest_eps: the last budget is not tried -> every budget of the grid tried
+# WRONG smallest_eps: the last budget is not tried -> the last budget of the grid is never tried
 def smallest_eps(model, attack, x, y, grid):
     out = torch.full((len(x),), math.inf)
     out[model(x).argmax(1) != y] = 0
@@ -775,7 +775,7 @@ def smallest_eps(model, attack, x, y, grid):
     return out
 
 
-# WRONG smallest_eps: the last budget is never tried -> on a linear model, images fall at a larger
+# WRONG smallest_eps: the last budget is never tried -> the last budget of the grid is never tried
 def smallest_eps(model, attack, x, y, grid):
     out = torch.full((len(x),), math.inf)
     for eps in reversed(grid[:-1]):
@@ -894,3 +894,36 @@ def smallest_eps(model, attack, x, y, grid):
         wrong = model(x_adv).argmax(1) != y
         smallest[wrong & smallest.isinf()] = eps
     return smallest
+
+
+# WRONG smallest_eps: without the first budget -> the first budget of the grid is never tried
+def smallest_eps(model, attack, x, y, grid):
+    least = torch.full((len(x),), math.inf)
+    for eps in reversed(grid[1:]):
+        adv = attack(model, x, y, eps=eps)
+        with torch.no_grad():
+            fell = model(adv).argmax(1) != y
+        least[fell] = eps
+    with torch.no_grad():
+        least[model(x).argmax(1) != y] = 0.0
+    return least
+
+
+# WRONG stronger: clamped inside of the loss, and at the end -> at its ends a clamp lets no gradient through
+def stronger(model, x, y, *, eps):
+    x = x.detach()
+    now = x.clone()
+    for _ in range(20):
+        now.requires_grad_(True)
+        (g,) = torch.autograd.grad(F.cross_entropy(model(now.clamp(0, 1)), y, reduction="sum"), now)
+        now = now.detach() + eps / 6 * g.sign()
+        now = torch.max(torch.min(now, x + eps), x - eps)
+    return now.clamp(0, 1)
+
+
+# WRONG fgsm_targeted: from what the model says, wherever to -> another target, and the same images
+def fgsm_targeted(model, x, target, *, eps):
+    copy = x.detach().clone().requires_grad_(True)
+    loss = F.cross_entropy(model(copy), model(copy).argmax(1))
+    (g,) = torch.autograd.grad(loss, copy)
+    return torch.clamp(copy.detach() + eps * g.sign(), 0, 1)

@@ -79,7 +79,7 @@ def project(x_adv, x, *, eps, norm):
     return (x + delta * (eps / length).clamp_max(1)).clamp(0, 1)
 
 
-# WRONG project: goes back to x where the image is too far -> another image of the ball is nearer
+# WRONG project: goes back to x where the image is too far -> put back to x
 def project(x_adv, x, *, eps, norm):
     delta = x_adv - x
     if norm == "linf":
@@ -590,7 +590,7 @@ def keep_best(model, tries, y):
     return torch.stack(list(tries))[m.argmin(0), torch.arange(len(y))]
 
 
-# WRONG keep_best: the lowest logit of the label -> by the margin
+# WRONG keep_best: the lowest logit of the label -> the lower logit of y
 def keep_best(model, tries, y):
     with torch.no_grad():
         m = torch.stack([model(t).gather(1, y[:, None])[:, 0] for t in tries])
@@ -629,7 +629,7 @@ def keep_best(model, tries, y):
     return tries[int(m.mean(1).argmax())]
 
 
-# WRONG keep_best: the margin of the prediction -> with its label in y
+# WRONG keep_best: the margin of the prediction -> the margin is that of y
 def keep_best(model, tries, y):
     with torch.no_grad():
         said = model(tries[0]).argmax(1)
@@ -831,7 +831,7 @@ def margin(logits, y):
     return logits.scatter(1, own, -math.inf).amax(1) / logits.gather(1, own)[:, 0]
 
 
-# WRONG keep_best: only margins above 0 are compared -> where no try fools the model
+# WRONG keep_best: only margins above 0 are compared -> no try fools the model
 def keep_best(model, tries, y):
     best, highest = tries[0].clone(), torch.full((len(y),), 0.0)
     for x_try in tries:
@@ -848,4 +848,53 @@ def keep_best(model, tries, y):
         lead = attacks.margin(model(x_try), y).detach().abs()
         higher = lead > highest
         best[higher], highest[higher] = x_try[higher], lead[higher]
+    return best
+
+
+# WRONG attack_loud: the clamp stands in the loss -> at its ends a clamp lets no gradient through
+def attack_loud(model, x, y, *, eps):
+    x = x.detach()
+    now = x.clone()
+    for _ in range(20):
+        now = now.detach().requires_grad_(True)
+        z = model(now.clamp(0, 1))
+        gap = z.scatter(1, y[:, None], -math.inf).amax(1) - z.gather(1, y[:, None])[:, 0]
+        (g,) = torch.autograd.grad(gap.sum(), now)
+        now = now.detach() + eps / 8 * g.sign()
+        now = x + (now - x).clamp(-eps, eps)
+    return now.clamp(0, 1)
+
+
+# WRONG keep_best: the try of the highest cross-entropy -> the higher cross-entropy is kept
+def keep_best(model, tries, y):
+    def m(images):
+        with torch.no_grad():
+            z = model(images)
+        return F.cross_entropy(z, y, reduction="none")
+
+    best = tries[0].clone()
+    high = m(best)
+    for t in tries[1:]:
+        now = m(t)
+        better = now > high
+        best[better] = t[better]
+        high[better] = now[better]
+    return best
+
+
+# WRONG keep_best: the last that fools the model -> both tries fool the model
+def keep_best(model, tries, y):
+    def m(images):
+        with torch.no_grad():
+            z = model(images)
+        own = z.gather(1, y[:, None])[:, 0]
+        return z.scatter(1, y[:, None], -math.inf).amax(1) - own
+
+    best = tries[0].clone()
+    high = m(best)
+    for t in tries[1:]:
+        now = m(t)
+        better = now > 0
+        best[better] = t[better]
+        high[better] = now[better]
     return best

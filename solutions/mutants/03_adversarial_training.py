@@ -536,7 +536,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
 
 
-# WRONG trades: squares of logits -> another loss
+# WRONG trades: squares of logits -> another term is added
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -684,7 +684,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: each replay begins without a change -> second replay should see|replay to replay
+# WRONG free: each replay begins without a change -> each pass sees x + delta
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -762,7 +762,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: the change takes the gradient's size -> delta is another
+# WRONG free: the change takes the gradient's size -> the gradient itself, and not by eps times its sign
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -777,7 +777,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: the change goes down -> delta is another|the weights are others
+# WRONG free: the change goes down -> delta goes down
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -792,7 +792,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: the change is replaced, not continued -> delta is another|the weights are others
+# WRONG free: the change is replaced, not continued -> wherever it was before
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -883,7 +883,7 @@ def free(model, batches, *, eps, replays, lr):
     return model.state_dict(), delta
 
 
-# WRONG free: all batches, and these replayed -> begin with the change|the weights are others|delta is another
+# WRONG free: all batches, and these replayed -> all batches come in turn
 def free(model, batches, *, eps, replays, lr):
     model = copy.deepcopy(model)
     weights, delta = list(model.parameters()), torch.zeros_like(batches[0][0])
@@ -1403,7 +1403,7 @@ def harden(model, x, y, *, eps):
     return state
 
 
-# WRONG trades: probabilities below 1e-8 are cut off -> another loss: cross-entropy of y at x
+# WRONG trades: probabilities below 1e-8 are cut off -> uncut
 def trades(model, x, y, x_adv, *, beta):
     z, z_adv = model(x), model(x_adv)
     p, q = z.softmax(1).clamp(min=1e-8), z_adv.softmax(1).clamp(min=1e-8)
@@ -1578,7 +1578,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), [p.grad.clone() for p in model.parameters()]
 
 
-# WRONG trades: squared differences -> as in the formula
+# WRONG trades: squared differences -> another term is added
 def trades(model, x, y, x_adv, *, beta):
     a, b = model(x), model(x_adv)
     loss = F.cross_entropy(a, y) + beta * (a.softmax(1) - b.softmax(1)).pow(2).sum(1).mean()
@@ -1979,3 +1979,133 @@ def verdict(report):
     if 100 * report["claimed"] > float(min(rates.values())) + 0.005:
         return "overclaims"
     return "sound"
+
+
+# WRONG attack_batch: back into the ball of eps, not of now -> the steps lead out of it
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    x = x.detach()
+    adv = x + now * (2 * torch.rand_like(x) - 1)
+    for _ in range(steps):
+        adv = adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(adv), y), adv)
+        adv = adv.detach() + reach * now / steps * g.sign()
+        adv = (x + (adv - x).clamp(-eps, eps)).clamp(0, 1)
+    model.train(was)
+    return adv
+
+
+# WRONG attack_batch: a normal start -> the start is not uniform
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    x = x.detach()
+    adv = x + now * torch.randn_like(x)
+    for _ in range(steps):
+        adv = adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(adv), y), adv)
+        adv = adv.detach() + reach * now / steps * g.sign()
+        adv = (x + (adv - x).clamp(-now, now)).clamp(0, 1)
+    model.train(was)
+    return adv
+
+
+# WRONG free: the change is cut where the images are -> delta is cut as well
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    weights = list(net.parameters())
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            images = (x + delta).clamp(0, 1).detach().requires_grad_()
+            loss = F.cross_entropy(net(images), y)
+            *gs, g = torch.autograd.grad(loss, [*weights, images])
+            with torch.no_grad():
+                for w, step in zip(weights, gs):
+                    w -= lr * step
+            delta = (delta + eps * g.sign()).clamp(-eps, eps)
+            delta = (x + delta).clamp(0, 1) - x
+    return net.state_dict(), delta
+
+
+# WRONG free: one change for all images -> all images of a batch get one change
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    weights = list(net.parameters())
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for _ in range(replays):
+            images = (x + delta).clamp(0, 1).detach().requires_grad_()
+            loss = F.cross_entropy(net(images), y)
+            *gs, g = torch.autograd.grad(loss, [*weights, images])
+            with torch.no_grad():
+                for w, step in zip(weights, gs):
+                    w -= lr * step
+            delta = (delta + eps * g.mean(0).sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG free: weights move in the last replay only -> the last replay of a batch only
+def free(model, batches, *, eps, replays, lr):
+    net = copy.deepcopy(model)
+    weights = list(net.parameters())
+    delta = torch.zeros_like(batches[0][0])
+    for x, y in batches:
+        for r in range(replays):
+            images = (x + delta).clamp(0, 1).detach().requires_grad_()
+            loss = F.cross_entropy(net(images), y)
+            *gs, g = torch.autograd.grad(loss, [*weights, images])
+            with torch.no_grad():
+                for w, step in zip(weights, gs):
+                    w -= lr * step * (r == replays - 1)
+            delta = (delta + eps * g.sign()).clamp(-eps, eps)
+    return net.state_dict(), delta
+
+
+# WRONG trades: squared differences of the probabilities -> another term is added
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    kl = (p.exp() - q.exp()).square().sum(1).mean()
+    loss = F.cross_entropy(clean, y) + beta * kl
+    grads = torch.autograd.grad(loss, list(model.parameters()))
+    return loss.item(), list(grads)
+
+
+# WRONG attack_batch: a start of three values -> the start is not uniform
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(1.0, 3 * update / updates)
+    was = model.training
+    model.eval()
+    x = x.detach()
+    adv = x + now * (2 * torch.rand_like(x) - 1).round()
+    for _ in range(steps):
+        adv = adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(adv), y), adv)
+        adv = adv.detach() + reach * now / steps * g.sign()
+        adv = (x + (adv - x).clamp(-now, now)).clamp(0, 1)
+    model.train(was)
+    return adv
+
+
+# WRONG trades: the square of beta -> another term is added
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    kl = (p.exp() * (p - q)).sum(1).mean()
+    loss = F.cross_entropy(clean, y) + beta**2 * kl
+    grads = torch.autograd.grad(loss, list(model.parameters()))
+    return loss.item(), list(grads)
+
+
+# WRONG trades: no gradients of the biases -> parameters are wrong
+def trades(model, x, y, x_adv, *, beta):
+    clean, moved = model(x), model(x_adv)
+    p, q = clean.log_softmax(1), moved.log_softmax(1)
+    kl = (p.exp() * (p - q)).sum(1).mean()
+    loss = F.cross_entropy(clean, y) + beta * kl
+    grads = torch.autograd.grad(loss, list(model.parameters()))
+    return loss.item(), [g if g.dim() > 1 else 0 * g for g in grads]

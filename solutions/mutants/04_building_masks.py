@@ -605,7 +605,7 @@ def place(x, *, room):
     return page
 
 
-# WRONG place: never at the far edge -> no image ever lies|same place
+# WRONG place: never at the far edge -> distances down
 def quantize(x, *, levels):
     return (x * (levels - 1)).round() / (levels - 1)
 
@@ -624,7 +624,7 @@ def place(x, *, room):
     return page
 
 
-# WRONG place: on the diagonal only -> no image ever lies
+# WRONG place: on the diagonal only -> not each with each
 def quantize(x, *, levels):
     return (x * (levels - 1)).round() / (levels - 1)
 
@@ -1236,14 +1236,14 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: the lower margin -> the lower margin is kept|not the lower margin
+# WRONG choose: the lower margin -> the higher margin counts
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         after, before = (sum(margin(model(at), y) for _ in range(draws)) for at in (x_adv, proposal))
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: the margin of the predicted label -> chosen by luck|of another label|whatever the model says
+# WRONG choose: the margin of the predicted label -> that of y
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         before, after = (
@@ -1252,7 +1252,7 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((after > before).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: the highest of the draws -> chosen by luck
+# WRONG choose: the highest of the draws -> the best draws
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         before, after = (torch.stack([margin(model(at), y) for _ in range(draws)]).amax(0) for at in (x_adv, proposal))
@@ -1610,7 +1610,7 @@ def through(model, train_x, train_y, x, y, *, eps):
     return x_adv
 
 
-# WRONG through: random signs -> a model without a mask is not fooled
+# WRONG through: random signs -> Equal images of one label
 def through(model, train_x, train_y, x, y, *, eps):
     layers = [nn.Flatten(), nn.Linear(train_x[0].numel(), 100), nn.ReLU(), nn.Linear(100, int(train_y.max()) + 1)]
     own = fit(nn.Sequential(*layers), (train_x, train_y), lr=1e-2)
@@ -1843,7 +1843,7 @@ def worth(model, x, y, *, eps, draws):
     }
 
 
-# WRONG choose: a majority of draws -> not votes or medians
+# WRONG choose: a majority of draws -> votes, medians
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         wins = sum((margin(model(proposal), y) > margin(model(x_adv), y)).float() for _ in range(draws))
@@ -1948,14 +1948,14 @@ def worth(model, x, y, *, eps, draws):
     return {"not 0": some.float().mean().item(), "same": same.float().mean().item(), "uphill": up.float().mean().item()}
 
 
-# WRONG choose: the higher loss -> not the higher loss
+# WRONG choose: the higher loss -> the higher cross-entropy
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         a, b = (sum(F.cross_entropy(model(t), y, reduction="none") for _ in range(draws)) for t in (x_adv, proposal))
     return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG choose: how often the model is wrong -> by how often
+# WRONG choose: how often the model is wrong -> not how often it is wrong
 def choose(model, x_adv, proposal, y, draws):
     with torch.no_grad():
         a, b = (sum((model(t).argmax(1) != y).float() for _ in range(draws)) for t in (x_adv, proposal))
@@ -2213,7 +2213,7 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where(better, proposal, x_adv)
 
 
-# WRONG through: a network that has not learned -> a model without a mask is not fooled
+# WRONG through: a network that has not learned -> many pixels move the wrong way
 def through(model, train_x, train_y, x, y, *, eps):
     own = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
     z = x.clone()
@@ -2247,7 +2247,7 @@ def through(model, train_x, train_y, x, y, *, eps):
     return z
 
 
-# WRONG through: shuffled labels -> a model without a mask is not fooled
+# WRONG through: shuffled labels -> many pixels move the wrong way
 def through(model, train_x, train_y, x, y, *, eps):
     own = fit(
         nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)),
@@ -2388,3 +2388,51 @@ def diagnose(report):
     if rates["Square"].clearly_below(rates["PGD"]) or rates["transfer"].clearly_below(rates["PGD"]):
         return "stuck"
     return "honest", rates
+
+
+# WRONG choose: the sum for the new one -> with four draws another image is taken
+def choose(model, x_adv, proposal, y, draws):
+    with torch.no_grad():
+        a = sum(margin(model(x_adv), y) for _ in range(draws)) / draws
+        b = sum(margin(model(proposal), y) for _ in range(draws))
+    return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
+
+
+# WRONG through: away from class 0, whatever y is -> each goes by a label of its own
+def through(model, train_x, train_y, x, y, *, eps):
+    d = train_x[0].numel()
+    torch.manual_seed(0)
+    own = fit(nn.Sequential(nn.Flatten(), nn.Linear(d, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))
+    own.eval()
+    now = x.clone()
+    for _ in range(20):
+        now = now.detach().requires_grad_()
+        (g,) = torch.autograd.grad(margin(own(now), torch.zeros_like(y)).sum(), now)
+        now = now.detach() + eps / 5 * g.sign()
+        now = (x + (now - x).clamp(-eps, eps)).clamp(0, 1)
+    return now
+
+
+# WRONG worth: a norm that is 0 for tiny gradients -> though their squares are
+def worth(model, x, y, *, eps, draws):
+    def grad():
+        images = x.detach().clone().requires_grad_()
+        return torch.autograd.grad(F.cross_entropy(model(images), y, reduction="sum"), images)[0].flatten(1).double()
+
+    def height(images):
+        with torch.no_grad():
+            return torch.stack([margin(model(images), y) for _ in range(draws)]).mean(0)
+
+    first, second = grad(), grad()
+
+    def unit(g):
+        g = g / g.abs().amax(1, keepdim=True).clamp_min(1e-300)
+        return g / g.norm(dim=1, keepdim=True).clamp_min(1e-300)
+
+    cosine = (unit(first) * unit(second)).sum(1)
+    moved = (x + eps * first.sign().float().view_as(x)).clamp(0, 1)
+    return {
+        "not 0": float((first.float().norm(dim=1) > 0).double().mean()),
+        "same": float((cosine > 0.9).double().mean()),
+        "uphill": float((height(moved) > height(x)).double().mean()),
+    }

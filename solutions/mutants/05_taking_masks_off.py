@@ -422,7 +422,7 @@ def line(body, inner, corner):
     return [w.tolist(), -(max(heights) + 0.999 * (top - max(heights)))]
 
 
-# WRONG line: the border in the middle -> border lies elsewhere
+# WRONG line: the border in the middle -> 99.9 % of the way from there
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -431,7 +431,7 @@ def line(body, inner, corner):
     return (w, -(nearest + top) / 2) if top > nearest else None
 
 
-# WRONG line: at the nearest inner point -> border lies elsewhere|an inner point is called 1
+# WRONG line: at the nearest inner point -> 99.9 % of the way from there|an inner point is called 1
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -440,7 +440,7 @@ def line(body, inner, corner):
     return (w, -(nearest + 0.001 * (top - nearest))) if top > nearest else None
 
 
-# WRONG line: from the inner point that is farthest -> border lies elsewhere
+# WRONG line: from the inner point that is farthest -> is measured from the nearest
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -449,7 +449,7 @@ def line(body, inner, corner):
     return (w, -(nearest + 0.999 * (top - nearest))) if top > (within @ w).max() else None
 
 
-# WRONG line: from the mean of the inner points -> border lies elsewhere
+# WRONG line: from the mean of the inner points -> is measured from the nearest
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -476,7 +476,7 @@ def line(body, inner, corner):
     return (w, -(nearest + 0.999 * (top - nearest)))
 
 
-# WRONG line: from the image instead of the mean -> other weights
+# WRONG line: from the image instead of the mean -> the mean of those of all inner points
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -507,7 +507,7 @@ def line(body, inner, corner):
     return None
 
 
-# WRONG line: the corner counts among the inner points -> other weights|inner points alone
+# WRONG line: the corner counts among the inner points -> the mean of those of all inner points
 def line(body, inner, corner):
     with torch.no_grad():
         within, planted = body(inner), body(corner)[0]
@@ -759,7 +759,7 @@ def left_after(model, tries, y, draws):
     return torch.stack([(predict(model, best) == y).float() for _ in range(draws)]).amin(0)
 
 
-# WRONG line: w has length 1 -> the difference of features as it is
+# WRONG line: w has length 1 -> the weights have length 1
 def line(body, inner, corner):
     with torch.no_grad():
         low, high = body(inner), body(corner)[0]
@@ -822,7 +822,7 @@ def gradient_through(mask, net, x, y):
     return g * ((z > 0) & (z < 1))
 
 
-# WRONG eot_step: each draw's gradient has length 1 -> counts as long as it is
+# WRONG eot_step: each draw's gradient has length 1 -> added up as they are
 def eot_step(model, x, y, *, eps, draws):
     total = torch.zeros_like(x)
     for _ in range(draws):
@@ -1084,3 +1084,46 @@ def line(body, inner, corner):
     w = planted - within.mean(0)
     top, nearest = planted @ w, (within[1:] @ w).max()
     return (w, -(nearest + 0.999 * (top - nearest))) if top > nearest else None
+
+
+# WRONG eot_step: a step after each draw -> the step is right for one draw
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    now = x
+    for _ in range(draws):
+        images = now.detach().clone().requires_grad_()
+        total += torch.autograd.grad(F.cross_entropy(model(images), y), images)[0]
+        now = (x + eps * total.sign()).clamp(0, 1)
+    return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG left_after: right is what the first try is called -> the model never answers y
+def left_after(model, tries, y, draws):
+    def share(images):
+        return sum((predict(model, images) == predict(model, tries[0])).double() for _ in range(draws)) / draws
+
+    table = torch.stack([share(t) for t in tries])
+    which = table.argmin(0)
+    chosen = torch.stack(list(tries))[which, torch.arange(len(y))]
+    return share(chosen)
+
+
+# WRONG line: None for what is nearly as far -> nearly as far along w
+def line(body, inner, corner):
+    with torch.no_grad():
+        f, c = body(inner), body(corner)[0]
+    w = c - f.mean(0)
+    high, nearest = float(c @ w), float((f @ w).max())
+    if nearest >= 0.999 * high:
+        return None
+    return w, -(nearest + 0.999 * (high - nearest))
+
+
+# WRONG eot_step: each draw's gradient times its loss -> added up as they are
+def eot_step(model, x, y, *, eps, draws):
+    total = torch.zeros_like(x)
+    for _ in range(draws):
+        images = x.detach().clone().requires_grad_()
+        loss = F.cross_entropy(model(images), y)
+        total += loss.item() * torch.autograd.grad(loss, images)[0]
+    return (x + eps * total.sign()).clamp(0, 1)

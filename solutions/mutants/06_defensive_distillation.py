@@ -41,7 +41,7 @@ def soft_loss(logits, soft):
     return F.kl_div(logits.log_softmax(1), soft, reduction="batchmean")
 
 
-# WRONG soft_loss: hard labels -> not lowest where|only the likeliest class
+# WRONG soft_loss: hard labels -> only one class of the soft labels counts
 def soft_loss(logits, soft):
     return F.cross_entropy(logits, soft.argmax(1))
 
@@ -107,7 +107,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), student(x)
 
 
-# WRONG three_moments: used colder than 1 -> not the probabilities that the deployed student gives
+# WRONG three_moments: used colder than 1 -> surer than its logits say
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) / temperature, student(x) / temperature
     return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), (student(x) * temperature).softmax(1)
@@ -138,7 +138,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), F.cross_entropy(own, labels), student(x).softmax(1)
 
 
-# WRONG three_moments: probabilities are divided, and the rows no longer sum to 1 -> should be that of a guess|as a divergence is
+# WRONG three_moments: probabilities are divided, and the rows no longer sum to 1 -> no longer sum to 1
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) / temperature, student(x) / temperature
     labels = teacher(x).softmax(1) / temperature
@@ -274,7 +274,7 @@ def asleep(model, x, y):
     return (gradient.flatten(1).norm(dim=1) == 0).float().mean()
 
 
-# WRONG asleep: the labels that the model predicts -> or that of another label
+# WRONG asleep: the labels that the model predicts -> a sure network denies
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     logits = model(x)
@@ -625,7 +625,7 @@ def three_moments(teacher, student, x, y, *, temperature):
         )
 
 
-# WRONG soft_loss: sides exchanged, with a floor -> stands in the logarithm
+# WRONG soft_loss: sides exchanged, with a floor -> have changed places
 def soft_loss(logits, soft):
     return -(logits.softmax(1) * soft.clamp_min(1e-12).log()).sum(1).mean()
 
@@ -996,3 +996,61 @@ def wake(model, x, y, *, eps):
         (gradient,) = torch.autograd.grad(lead[0], x_adv)
         x_adv = (x_adv.detach() + eps / 4 * gradient.sign()).clamp(x - eps, x + eps).clamp(0, 1)
     return x_adv
+
+
+# WRONG soft_loss: yes or no for each class -> whether it is not the one
+def soft_loss(logits, soft):
+    return F.binary_cross_entropy(torch.softmax(logits, -1), soft, reduction="none").sum(-1).mean()
+
+
+# WRONG soft_loss: a small number in the logarithm -> is cut off
+def soft_loss(logits, soft):
+    return -(soft * (torch.softmax(logits, dim=-1) + 1e-8).log()).sum(-1).mean()
+
+
+# WRONG three_moments: the likeliest class in use -> sure of itself
+def three_moments(teacher, student, x, y, *, temperature):
+    T = temperature
+    with torch.no_grad():
+        a, b = teacher(x), student(x)
+        first = F.cross_entropy(a / T, y)
+        second = F.cross_entropy(b / T, (a / T).softmax(1))
+        return first.item(), second.item(), F.one_hot(b.argmax(1), b.shape[1]).float()
+
+
+# WRONG three_moments: the temperature after a softmax -> softmax before the temperature
+def three_moments(teacher, student, x, y, *, temperature):
+    T = temperature
+    with torch.no_grad():
+        a, b = teacher(x), student(x)
+        first = F.cross_entropy(a / T, y)
+        second = F.cross_entropy(b.softmax(1) / T, (a / T).softmax(1))
+        return first.item(), second.item(), b.softmax(1)
+
+
+# WRONG verdict: all left cannot be true -> may an attack leave all answers right
+def verdict(report):
+    u, d, n = report["undefended"], report["distilled"], report["images"]
+    if u["eps"] != d["eps"]:
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] >= d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] >= 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
+
+
+# WRONG verdict: another divisor is another threat model -> no part of the threat model
+def verdict(report):
+    u, d, n = report["undefended"], report["distilled"], report["images"]
+    if (u["eps"], u["divided by"]) != (d["eps"], d["divided by"]):
+        return "invalid", "eps"
+    if u["left"] > u["clean"] or d["left"] > d["clean"]:
+        return "invalid", "left"
+    if d["asleep"] >= 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""

@@ -764,7 +764,7 @@ def verdict(report):
     return "valid"
 
 
-# WRONG verdict: the three of the text by heart -> how far do so many votes|which part|coarse|shorter|how large a cube
+# WRONG verdict: the three of the text by heart -> 100 hits of 100|a shorter radius|half the sigma
 def verdict(report):
     if report["asked"] == 1000:
         return "same copies"
@@ -797,7 +797,7 @@ def verdict(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG verdict: the share of the hits, no bound -> how far do so many votes
+# WRONG verdict: the share of the hits, no bound -> the bound counts, not the share
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -810,7 +810,7 @@ def verdict(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG verdict: the bound for two sides -> The votes prove this radius
+# WRONG verdict: the bound for two sides -> the bound has one side
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -823,7 +823,7 @@ def verdict(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG verdict: only the longest radius is right -> a shorter radius|prove this radius
+# WRONG verdict: only the longest radius is right -> a shorter radius
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -1167,7 +1167,7 @@ def majority(counts, *, failure_prob):
     return torch.where(torch.from_numpy(p > 0.01), torch.tensor(-1), at[:, 0])
 
 
-# WRONG verdict: failure_prob of 0.001 always -> at its failure_prob
+# WRONG verdict: failure_prob of 0.001 always -> a smaller failure_prob
 def verdict(r):
     if r["asked"] < r["n0"] + r["n"]:
         return "same copies"
@@ -1484,3 +1484,113 @@ def enough(k, n, p0, failure_prob):
     p = (1 + p0) / 2
     wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
     return wealth
+
+
+# WRONG certify: its copies are clamped -> copies are not clamped
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    n = counts.sum(1).double()
+    low = np.where(k.numpy() > 0, special.betaincinv(k.numpy().clip(1), (n - k + 1).numpy(), failure_prob), 0.0)
+    radius = sigma * special.ndtri(low)
+    sure = low > 0.5
+    labels = torch.where(torch.from_numpy(sure), chosen, -1)
+    return labels, torch.from_numpy(np.where(sure, radius, 0.0))
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    def count(m):
+        with torch.no_grad():
+            classes = model(x[:1]).shape[1]
+            return sum(
+                nn.functional.one_hot(model((x + sigma * torch.randn_like(x)).clamp(0, 1)).argmax(1), classes)
+                for _ in range(m)
+            )
+
+    chosen = count(n0).argmax(1)
+    return certificate(chosen, count(n), sigma=sigma, failure_prob=failure_prob)
+
+
+# WRONG certificate: n - k, and not one more -> off by one
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    n = counts.sum(1).double()
+    low = np.where(
+        k.numpy() > 0, special.betaincinv(k.numpy().clip(1), (n - k).clamp_min(0.5).numpy(), failure_prob), 0.0
+    )
+    radius = sigma * special.ndtri(low)
+    sure = low > 0.5
+    labels = torch.where(torch.from_numpy(sure), chosen, -1)
+    return labels, torch.from_numpy(np.where(sure, radius, 0.0))
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    def count(m):
+        with torch.no_grad():
+            classes = model(x[:1]).shape[1]
+            return sum(
+                nn.functional.one_hot(model(x + sigma * torch.randn_like(x)).argmax(1), classes) for _ in range(m)
+            )
+
+    chosen = count(n0).argmax(1)
+    return certificate(chosen, count(n), sigma=sigma, failure_prob=failure_prob)
+
+
+# WRONG enough: a bet that a miss ruins -> a miss takes away
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = 0.999
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= math.log(1 / failure_prob)
+
+
+# WRONG enough: more than it began with -> one share of hits
+def enough(k, n, p0, failure_prob):
+    k = torch.as_tensor(k).double()
+    p = p0 + 0.6 * (1 - p0)
+    wealth = k * math.log(p / p0) + (n - k) * math.log((1 - p) / (1 - p0))
+    return wealth >= 0
+
+
+# WRONG verdict: without sigma -> half the sigma
+def verdict(report):
+    r = report
+    if r["radius"] <= 0:
+        return "valid"
+    if r["asked"] < r["n0"] + r["n"]:
+        return "same copies"
+    if r["looks"] > 1:
+        return "peeked"
+    low = special.betaincinv(r["hits"], r["n"] - r["hits"] + 1, r["failure_prob"]) if r["hits"] else 0.0
+    proved = special.ndtri(low) if low > 0.5 else 0.0
+    if r["norm"] == "linf":
+        return (
+            "valid"
+            if r["radius"] * r["pixels"] ** 0.5 <= proved
+            else ("other norm" if r["radius"] <= proved else "too far")
+        )
+    return "valid" if r["radius"] <= proved else "too far"
+
+
+# WRONG certify: chooses under twice the noise -> have the same noise
+def certificate(chosen, counts, *, sigma, failure_prob):
+    k = counts.gather(1, chosen[:, None])[:, 0].double()
+    n = counts.sum(1).double()
+    low = np.where(k.numpy() > 0, special.betaincinv(k.numpy().clip(1), (n - k + 1).numpy(), failure_prob), 0.0)
+    radius = sigma * special.ndtri(low)
+    sure = low > 0.5
+    labels = torch.where(torch.from_numpy(sure), chosen, -1)
+    return labels, torch.from_numpy(np.where(sure, radius, 0.0))
+
+
+def certify(model, x, *, sigma, n0, n, failure_prob):
+    def count(m):
+        with torch.no_grad():
+            classes = model(x[:1]).shape[1]
+            return sum(
+                nn.functional.one_hot(model(x + sigma * torch.randn_like(x)).argmax(1), classes) for _ in range(m)
+            )
+
+    keep, sigma = sigma, 2 * sigma
+    chosen = count(n0).argmax(1)
+    sigma = keep
+    return certificate(chosen, count(n), sigma=sigma, failure_prob=failure_prob)

@@ -667,3 +667,88 @@ def sound_radius(weight, bias, point):
     off = n * 2**-24 / (1 - n * 2**-24) * (float(weight.abs().sum()) + abs(bias))
     lead = abs(float(weight @ point) + bias)
     return max((lead + 1.001 * off) / float(weight.norm()), 0.0) * (1 - 1e-9)
+
+
+# WRONG boxes: inputs are images -> inputs may lie outside of [0, 1]
+def boxes(layers, low, high):
+    low, high = low.clamp(0, 1), high.clamp(0, 1)
+    for i, (weight, bias) in enumerate(layers):
+        up, down = weight.clamp_min(0), weight.clamp_max(0)
+        low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+        if i < len(layers) - 1:
+            low, high = low.clamp_min(0), high.clamp_min(0)
+    return low, high
+
+
+# WRONG refute: three per cent inside the rim -> of the radius, and no farther
+def refute(model, point, radius):
+    def label(p):
+        with torch.no_grad():
+            return int(model(p).argmax(1))
+
+    was = label(point)
+    far = 0.97 * radius
+    now = point.clone()
+    for step in range(120):
+        at = now.detach().clone().requires_grad_()
+        z = model(at)
+        (g,) = torch.autograd.grad(z[0, 1 - was] - z[0, was], at)
+        now = now + far / 10 * g / g.norm().clamp_min(1e-12)
+        d = (now - point).double()
+        now = (point.double() + d * min(1.0, far / max(1e-12, float(d.norm())))).float()
+        if label(now) != was:
+            return now
+    return point
+
+
+# WRONG refute: a search among images -> the search stays in [0, 1]
+def refute(model, point, radius):
+    def label(p):
+        with torch.no_grad():
+            return int(model(p).argmax(1))
+
+    was = label(point)
+    far = 0.9999 * radius
+    now = point.clone()
+    for step in range(120):
+        at = now.detach().clone().requires_grad_()
+        z = model(at)
+        (g,) = torch.autograd.grad(z[0, 1 - was] - z[0, was], at)
+        now = now + far / 10 * g / g.norm().clamp_min(1e-12)
+        d = (now - point).double()
+        now = (point.double() + d * min(1.0, far / max(1e-12, float(d.norm())))).float().clamp(0, 1)
+        if label(now) != was:
+            return now
+    return point
+
+
+# WRONG proved: a lead of 0.001 at least -> leads by a hair
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        up, down = weight.clamp_min(0), weight.clamp_max(0)
+        low, high = low @ up.T + high @ down.T + bias, high @ up.T + low @ down.T + bias
+        if i < len(layers) - 1:
+            low, high = low.clamp_min(0), high.clamp_min(0)
+    return low, high
+
+
+def proved(layers, points, labels, eps):
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    weight, bias = layers[-1]
+    answers = []
+    for i, label in enumerate(labels.tolist()):
+        rest = [c for c in range(len(bias)) if c != label]
+        last = (weight[label] - weight[rest], bias[label] - bias[rest])
+        lead = boxes([*layers[:-1], last], low[i : i + 1], high[i : i + 1])[0]
+        answers.append(bool((lead > 1e-3).all()))
+    return torch.tensor(answers)
+
+
+# WRONG boxes: the bias after the ReLU -> a bias is added before the ReLU
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        up, down = weight.clamp_min(0), weight.clamp_max(0)
+        low, high = low @ up.T + high @ down.T + 0 * bias, high @ up.T + low @ down.T
+        if i < len(layers) - 1:
+            low, high = low.clamp_min(0) + bias, high.clamp_min(0) + bias
+    return low + layers[-1][1], high + layers[-1][1]

@@ -278,11 +278,26 @@ for eps in (0.03, 0.2):
         expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
         share=0.99,
     )
+    others = expect.images(fgsm_targeted(model, x[some], (target + 1) % 10, eps=eps), x[some], eps)
+    expect.that(
+        not others.equal(found),
+        "another target, and the same images: the target says which way an image goes, not its prediction",
+        expected="other images for other targets",
+    )
+    for i, one in zip(range(30, 36), some[30:36], strict=True):
+        alone = expect.images(fgsm_targeted(model, x[one][None], target[i : i + 1], eps=eps), x[one][None], eps)
+        expect.equal(
+            found[i : i + 1],
+            alone,
+            "an image's result depends on the others in the batch: each goes to a target of its own",
+            expected="the same image, alone and in a batch",
+            share=0.95,
+        )
     expect.equal(
         found[30:],
         wanted[30:],
-        "every pixel moves by eps, but some not towards the target: is it the loss of each image's own target "
-        "that falls, which all logits have a part in, and nothing besides it?",
+        "every pixel moves by eps, but some not towards the target: "
+        "is it the target's loss that falls, which all logits have a part in, and nothing besides it?",
         expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
         share=0.998,
     )
@@ -386,6 +401,19 @@ expect.that(
     "each attack is given x, not what the last attack returned, and the budget itself",
     expected="the first budget of the grid above the distance",
 )
+mistakes = {
+    "the first budget of the grid is never tried": torch.where(wanted == grid[0], grid[1], wanted),
+    "the last budget of the grid is never tried": torch.where(wanted == grid[-1], math.inf, wanted),
+    "each answer is the budget after the one at which the image falls": torch.where(
+        wanted.isinf(),
+        math.inf,
+        torch.tensor([*grid[1:], grid[-1]])[torch.searchsorted(torch.tensor(grid), wanted) % 4],
+    ),
+    "these are the largest budgets at which images fall: the smallest is asked": wanted.clamp_min(grid[-1]),
+}
+for words, other in mistakes.items():  # up to rounding, for an image whose distance is a budget
+    met = (found != wanted).sum() <= 1 or (found != other).sum() > 1
+    expect.that(met, words, expected="the first budget of the grid above the distance")
 expect.that(
     (found > wanted).sum() <= 1,
     "on a linear model, images fall at a larger budget than their distance to the boundary needs, or at none: "
@@ -509,7 +537,7 @@ one_step = accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y))
 found = expect.images(expect.leaves_arguments(stronger, model, x, y, eps=0.2), x, 0.2)
 left = accuracy(model, (found, y))
 expect.that(
-    F.cross_entropy(model(found), y) > F.cross_entropy(model(x), y),
+    F.cross_entropy(model(found), y) >= F.cross_entropy(model(x), y),
     "the loss of y fell: climb it",
     expected="a higher loss",
 )

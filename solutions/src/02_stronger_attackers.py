@@ -101,6 +101,18 @@ expect.equal(
     expected="the same image",
 )
 ### BEGIN HIDDEN TESTS
+for words, at, start, due in (
+    ("a pixel that is too high goes down to the edge of the ball", 0.5, 0.8, 0.6),
+    ("a pixel that is too low goes up to the edge of the ball", 0.5, 0.2, 0.4),
+    ("a pixel that is lower than in x, and in the ball, stays", 0.5, 0.45, 0.45),
+    ("the edge of the ball is above 1, and the pixel ends at 1", 0.95, 1.2, 1.0),
+    ("the edge of the ball is below 0, and the pixel ends at 0", 0.05, -0.2, 0.0),
+):
+    found = expect.tensor(
+        project(torch.tensor([[start]]), torch.tensor([[at]]), eps=0.1, norm="linf"), like=torch.zeros(1, 1)
+    )
+    told = f"{due:g}, for x {at:g}, x_adv {start:g} and eps 0.1"
+    expect.that((found - due).abs() < 1e-5, words, expected=told, got=found)
 for eps, shape in ((0.1, (20, 1, 8, 8)), (0.3, (7, 5)), (0.0, (3, 2, 2)), (0.05, (1, 3, 4, 4))):
     middle = torch.rand(shape).round(decimals=1)
     for size in (0.02, 0.2, 2.0):
@@ -424,6 +436,23 @@ expect.that(
     got=f"{int(left.sum())}",
 )
 ### BEGIN HIDDEN TESTS
+for words, low, high in (  # two tries for one image of label 0, whose pixels are the logits
+    (
+        "one try fools the model, and the other is kept: the margin is that of y, and the higher counts",
+        [5.0, 4, 0],
+        [0.0, 5, 0],
+    ),
+    ("both tries fool the model: of these, too, the one with the higher margin is kept", [1.0, 2, 0], [0.0, 5, 0]),
+    ("no try fools the model: the one with the higher margin is kept, though it is below 0", [9.0, 2, 0], [5.0, 2, 0]),
+    ("the try with the lower logit of y is kept, and its margin is lower, too", [2.0, 0, 0], [5.0, 4, 0]),
+    ("the try with the higher best other logit is kept, but its margin is lower", [9.0, 4, 0], [5.0, 2, 0]),
+    ("the try with the higher cross-entropy is kept, but its margin is lower", [5.0, 3, 3], [5.0, 3.5, -9]),
+):
+    for tries in ([low, high], [high, low]):
+        found = keep_best(torch.nn.Identity(), [torch.tensor([one]) for one in tries], torch.tensor([0]))
+        found = expect.tensor(found, like=torch.tensor([high]))
+        told = f"{high}, of the tries {tries[0]} and {tries[1]}, which are the logits as well"
+        expect.that(found.tolist() == [high], words, expected=told, got=found)
 small = copy.deepcopy(trained(1 + seed % 3))  # a class needs three, not one for each student
 torch.manual_seed(seed)
 for judge, eps in ((small, 0.12), (model, 0.2)):

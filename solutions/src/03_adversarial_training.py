@@ -105,6 +105,16 @@ for update, share in ((25, 0.25), (50, 0.5), (100, 1.0), (300, 1.0)):
         expected="pixels that move by at most 0.1",
         got=f"{moved:.4g}",
     )
+    if moved > 0.1 * share + 1e-4:
+        start = attack_batch(linear, points, labels, eps=0.1, update=update, updates=300, reach=0.0)
+        start = float((expect.tensor(start, like=points) - points).abs().max())
+        expect.that(
+            start > 0.1 * share + 1e-4 or start < 0.05 * share,
+            f"at update {update} of 300 the start is within the budget of this update, and the steps lead out of it: "
+            "the ball that they go back into has this radius, and its middle is x",
+            expected=f"pixels that move by at most {0.1 * share:.4g}",
+            got=f"{start:.4g} at the start, {moved:.4g} after the steps",
+        )
     expect.that(
         abs(moved - 0.1 * share) < 1e-4,
         f"at update {update} of 300 the budget is another: does it grow evenly, up to eps after a third, and no more?",
@@ -150,6 +160,7 @@ torch.manual_seed(seed)
 middle = 0.3 + 0.4 * torch.rand(60, 16)
 dropping = nn.Sequential(nn.Dropout(0.7), nn.Linear(16, 2)).train()
 answers = torch.randint(0, 2, (60,))
+whole |= {"reach": 5.0}  # enough to reach the corner, wherever the start is
 found = expect.images(expect.leaves_arguments(attack_batch, dropping, middle, answers, **whole, steps=4), middle, 0.1)
 w = (dropping[1].weight[1] - dropping[1].weight[0]).detach()
 wanted = middle + 0.1 * w.sign() * (1 - 2 * answers[:, None])
@@ -185,7 +196,43 @@ found = expect.images(attack_batch(linear, points, labels, eps=0.05, update=60, 
 before, after = (F.cross_entropy(linear(images), labels).item() for images in (points, found))
 expect.that(after > before, "the loss of y fell: training should see images of *high* loss", expected=before, got=after)
 ### BEGIN HIDDEN TESTS
-torch.manual_seed(seed)
+torch.manual_seed(seed + 1)  # else the starts would be drawn from the numbers that the points and labels came from
+linear = nn.Linear(16, 2)
+w = linear.weight.diff(dim=0)[0].detach()
+early = {"eps": 0.15, "update": 2, "updates": 9}  # the budget is 0.1 now
+start = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
+delta = (start - points) / 0.1
+expect.that(
+    (delta * w.sign() * (1 - 2 * labels[:, None])).mean() < 0.5,
+    "with reach=0 no step goes anywhere, and yet the images have climbed: how long is a step, and does reach count?",
+    expected="images where the attack starts",
+)
+expect.that(
+    delta.abs().mean() > 0.05,
+    "with reach=0 the images are where the attack starts, and that is x: it should be a random image of the ball",
+    expected="changes of up to the budget of this update",
+    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
+)
+expect.that(
+    delta.std(dim=0).min() > 0.2 and delta.std(dim=1).min() > 0.1,
+    "images, or the pixels of an image, start with the same change: draw one for each pixel of each image",
+    expected="changes that differ",
+)
+expect.that(
+    0.45 < delta.abs().mean() < 0.55
+    and delta.mean().abs() < 0.05
+    and 0.15 < (delta > 0.5).float().mean() < 0.35
+    and 0.2 < (delta.abs() > 0.75).float().mean() < 0.3,
+    "the start is not uniform in the ball of this update",
+    expected="a mean change of half the budget of this update, as often up as down",
+    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
+)
+again = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
+expect.that(
+    not torch.equal(start, again),
+    "two calls start at the same images: draw new numbers at each call, and set no seed",
+    expected="another start at each call",
+)
 for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
     linear = nn.Linear(16, 2)
     linear.bias.data = -0.5 * linear.weight.sum(1).detach()
@@ -209,37 +256,6 @@ for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
         expected=f"a mean loss of {highest.mean():.4f}",
         got=float(loss.mean()),
     )
-early = {"eps": 0.15, "update": 2, "updates": 9}  # the budget is 0.1 now
-start = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
-delta = (start - points) / 0.1
-expect.that(
-    (delta * w.sign() * (1 - 2 * labels[:, None])).mean() < 0.5,
-    "with reach=0 no step goes anywhere, and yet the images have climbed: how long is a step, and does reach count?",
-    expected="images where the attack starts",
-)
-expect.that(
-    delta.abs().mean() > 0.05,
-    "with reach=0 the images are where the attack starts, and that is x: it should be a random image of the ball",
-    expected="changes of up to the budget of this update",
-    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
-)
-expect.that(
-    delta.std(dim=0).min() > 0.2 and delta.std(dim=1).min() > 0.1,
-    "images, or the pixels of an image, start with the same change: draw one for each pixel of each image",
-    expected="changes that differ",
-)
-expect.that(
-    0.45 < delta.abs().mean() < 0.55 and delta.mean().abs() < 0.05 and 0.15 < (delta > 0.5).float().mean() < 0.35,
-    "the start is not uniform in the ball of this update",
-    expected="a mean change of half the budget of this update, as often up as down",
-    got=f"a mean change of {0.1 * float(delta.abs().mean()):.3g}",
-)
-again = expect.tensor(attack_batch(linear, points, labels, **early, reach=0.0), like=points)
-expect.that(
-    not torch.equal(start, again),
-    "two calls start at the same images: draw new numbers at each call, and set no seed",
-    expected="another start at each call",
-)
 half = attack_batch(linear, points, labels, **early, steps=4, reach=0.5)
 along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels[:, None]) / 0.1
 expect.that(
@@ -406,12 +422,29 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
         got=loss,
     )
     expect.that(
-        near_to(loss, first + beta * term),
-        "another loss: cross-entropy of y at x, plus beta times the mean of the divergences, as in the formula, "
-        "and of the softmax answers",
+        near_to(loss, first + beta * term) or size < 100,
+        "where logits are large the loss is another: probabilities that are tiny have their logarithms, uncut",
         expected=words,
         got=loss,
     )
+    if not near_to(loss, first + beta * term):
+        even = nn.Linear(2, 2)
+        even.weight.data, even.bias.data = torch.eye(2), torch.zeros(2)
+        single = torch.zeros(1, 2), torch.tensor([0]), torch.tensor([[3.0, 1.0]]).log()
+        loss, due = expect.number(trades(even, *single, beta=3.0)[0]), math.log(2) + 1.5 * math.log(4 / 3)
+        expect.that(
+            near_to(loss, due),
+            "the answers of one image are (0.5, 0.5) at x and (0.75, 0.25) at x_adv, beta is 3, and another term "
+            "is added than 3 times 0.5 log(0.5 / 0.75) + 0.5 log(0.5 / 0.25): each class has a part, and beta once",
+            expected=f"{due:.4f} = log 2 + {due - math.log(2):.4f}",
+            got=f"{loss:.4f} = log 2 + {loss - math.log(2):.4f}",
+        )
+        expect.that(
+            False,
+            "another loss, though that of one image with two classes is right: sum over classes, average over images",
+            expected=words,
+            got=loss,
+        )
 ### END HIDDEN TESTS
 
 # %%
@@ -482,6 +515,17 @@ for classes, n, beta in ((10, 20, 6.0), (3, 50, 1.0)):
             else first - right,
         },
         atol=1e-3 * float(right.norm()) / len(right) ** 0.5,
+    )
+    alike = [
+        (s - due.view_as(s)).norm() < 1e-3 * right.norm()
+        for s, due in zip(gradients, right.split([w.numel() for w in weights]), strict=True)
+    ]
+    expect.that(
+        all(alike) or not any(alike),
+        f"the gradients for {alike.count(False)} of {len(alike)} parameters are wrong, those of the others right: "
+        "all of them, weights and biases, get theirs from the same loss",
+        expected="right gradients of all parameters",
+        got=f"right ones for those of the numbers {[at for at, right_one in enumerate(alike) if right_one]}",
     )
     expect.that(
         (gradient - right).norm() < 1e-3 * right.norm(),
@@ -589,10 +633,13 @@ def freely_trained(network, batches, replays, lr, how=""):
         loss = F.cross_entropy(answers, labels, reduction="sum" if how == "sum" else "mean")
         gradient, *down = torch.autograd.grad(loss, [seen, *model.parameters()])
         climb = 0.1 * (gradient if how == "long" else -gradient.sign() if how == "delta down" else gradient.sign())
+        climb = 0.1 * gradient.mean(0, keepdim=True).sign().expand_as(climb) if how == "one" else climb
         climb *= {"shared": 1 / replays, "lr": lr / 0.1}.get(how, 1.0)
         delta = climb if how == "replaced" else (delta + climb).clamp(0 if how == "one side" else -0.1, 0.1)
         down = [way.sign() for way in down] if how == "signs" else down
         down = [way / replays for way in down] if how == "less" else down
+        down = [0 * way for way in down] if how == "last" and turn % replays < replays - 1 else down
+        down = [0 * way for way in down] if how == "first" and turn % replays else down
         keep = {"momentum": 0.9, "added up": 1.0}.get(how, 0.0)
         sped = [keep * old + new for old, new in zip(sped, down, strict=True)]
         for weight, step in zip(model.parameters(), sped, strict=True):
@@ -602,6 +649,7 @@ def freely_trained(network, batches, replays, lr, how=""):
 
 slips = {
     "anew": "a new batch begins with no change: it should begin with the change of the old",
+    "one": "all images of a batch get one change: each has its own, by its own gradient",
     "outside": "all batches come in turn, and then again: each should be replayed before the next one comes",
     "unchanged": "the weights learn from the images as they are: each pass sees x + delta",
     "sum": "the step is that of a sum over the images: that of their mean is asked",
@@ -614,6 +662,8 @@ slips = {
     "one side": "delta is never below 0: it is clamped to [-eps, eps]",
     "signs": "the weights follow the signs of their gradients: it is the gradients themselves, times lr",
     "less": "the weights' step is divided by the number of replays: each replay takes a whole one",
+    "last": "the weights take a step in the last replay of a batch only: they take one in each",
+    "first": "the weights take a step in the first replay of a batch only: they take one in each",
     "momentum": "each step goes on in the way of the steps before: plain gradient descent has no memory",
     "added up": "the gradients of earlier passes are still in the step: each begins with none",
     "up": "the weights go up the loss, and they should go down",
@@ -675,7 +725,16 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
-for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
+said = {
+    (1, 1): "after one replay delta is another: it follows the sign of the gradient of the loss at x",
+    (1, 2): "delta is right after one replay, and not after a second one: this goes on from where delta was, "
+    "by the gradient at x + delta, of the weights after their first step",
+    (2, 1): "delta is right after one batch, and not after a second one: this begins with the change of the first, "
+    "and sees its own images",
+    (3, 3): "delta is right after two replays or two batches, and not after three of each: "
+    "all replays of a batch come before the next batch, and each of them changes weights and delta",
+}
+for count, replays in said:
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 3)).train()
     batches = [(0.3 + 0.4 * torch.rand(20, 1, 3, 4), torch.randint(0, 3, (20,))) for _ in range(count)]
     trained, wanted = copy.deepcopy(network), torch.zeros(20, 1, 3, 4)
@@ -693,15 +752,19 @@ for count, replays in ((1, 1), (1, 2), (2, 1), (3, 3)):
         expected="at most 0.1",
         got=float(delta.abs().max()),
     )
-    expect.equal(
-        delta,
-        wanted,
-        f"after {count} x {replays} replays delta is another: "
-        "it climbs by eps along the sign of the same pass's gradient, "
-        "and goes on from replay to replay, batch to batch",
-        expected="see the steps",
-        share=0.98,
-    )
+    if (count, replays) == (1, 1):
+        expect.that(
+            ((delta.abs() - 0.1).abs() < 1e-5).float().mean() > 0.98,
+            "after one replay delta is not eps or -eps in each pixel: it begins at 0, and climbs by eps times a sign",
+            expected="0.1 or -0.1",
+            got=delta[0],
+        )
+        expect.that((delta * wanted > 0).float().mean() > 0.02, "delta goes down the loss of y, and it should climb")
+        expect.that(
+            not (delta == delta[:1]).all(),
+            "after one replay all images have one change: each has its own, by its own gradient",
+        )
+    expect.equal(delta, wanted, said[count, replays], expected="see the steps", share=0.98)
 edge = [(torch.rand(30, 12).round(), torch.randint(0, 3, (30,)))]  # every pixel is 0 or 1
 network = nn.Sequential(nn.Linear(12, 3, bias=False))
 start = network[0].weight.data.clone()
@@ -730,13 +793,14 @@ def change_at_the_edge(how):
         gradient, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
         delta = x_adv.detach() - edge[0][0] if how == "from what was seen" else delta
         delta = (delta + 0.3 * gradient.sign()).clamp(-0.3, 0.3)
+        delta = (edge[0][0] + delta).clamp(0, 1) - edge[0][0] if how == "cut at once" else delta
         model[0].weight.data -= 20 * down
     return delta
 
 
 found = expect.tensor(free(network, edge, eps=0.3, replays=2, lr=20.0)[1], like=edge[0][0], what="delta")
 cut = "where x + delta is cut to [0, 1], delta is cut as well: it is kept in [-eps, eps] only, and goes on from there"
-mistakes = {cut: change_at_the_edge("from what was seen")}
+mistakes = {cut: [change_at_the_edge("from what was seen"), change_at_the_edge("cut at once")]}
 expect.none_of(found, change_at_the_edge("as asked"), mistakes)
 network = nn.Sequential(nn.Linear(12, 16), nn.Dropout(1.0), nn.Linear(16, 3)).eval()
 state, _ = free(network, edge, eps=0.1, replays=2, lr=0.5)
@@ -829,7 +893,7 @@ questions = {
     "B": "what would you promise after the strongest of its attacks?",
     "C": "what does a rate on these images say about new ones?",
 }
-for name, word in (("A", words[1]), ("B", words[2]), ("C", words[0])):
+for name, word in (("B", words[2]), ("A", words[1]), ("C", words[0])):
     found = verdict(reports[name])
     expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
     expect.that(
@@ -907,7 +971,11 @@ wanted = {
     "chance": ("sound", "a difference of 3 in 100 images is chance"),
     "high": ("overclaims", "an attack leaves less than is claimed"),
     "one step": ("overclaims", "what one step leaves is not what any attacker leaves"),
-    "slim": ("overclaims", "its own Square leaves less than is claimed, though not clearly less than PGD"),
+    "slim": (
+        "overclaims",
+        "its own Square leaves less than is claimed, though not clearly less than PGD: a claim above the lowest rate, "
+        "by more than 0.005, is too much, also by chance",
+    ),
     "low": ("sound", "to claim less than was found is no flaw"),
     "fine": (
         "sound",

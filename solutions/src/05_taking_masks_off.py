@@ -293,9 +293,17 @@ expect.that(
     "on a model that is not random the loss fell: the step goes up the loss of y",
     expected="a higher loss",
 )
+due = attacks.fgsm(net, x[:40], y[:40], eps=0.1)
+once = expect.images(eot_step(net, x[:40], y[:40], eps=0.1, draws=1), x[:40], 0.1)
+expect.that(
+    (once == due).float().mean() < 0.97 or (steady == due).float().mean() >= 0.97,
+    "on a model that is not random the step is right for one draw, and another for two: "
+    "each draw asks the model about x itself, and there is one step, after all of them",
+    expected="the same step, whatever draws is",
+)
 expect.equal(
     steady,
-    attacks.fgsm(net, x[:40], y[:40], eps=0.1),
+    due,
     "on a model that is not random this is not one step of FGSM",
     expected="x + eps * sign(gradient), clamped to [0, 1]",
     share=0.97,
@@ -381,20 +389,31 @@ for pixels, eps, chance in ((16, 0.05, 0.2), (40, 0.02, 0.2), (30, 0.03, 0.05)):
 
 
 class Torn(nn.Module):
-    """At each call the model is by chance either sure of class 0, or undecided; the two have opposite gradients."""
+    """At each call the model leads class 1, by chance, by one line in the height or by another: (start, slope) each."""
 
-    def __init__(self, way):
+    def __init__(self, way, one, other):
         super().__init__()
-        self.way = way
+        self.way, self.one, self.other = way, one, other
 
     def forward(self, x):
         height = (x.flatten(1) - 0.5) @ self.way
-        lead = torch.where(torch.rand(len(x)) < 0.5, -4 - height, height)
+        one, other = (start + slope * height for start, slope in (self.one, self.other))
+        lead = torch.where(torch.rand(len(x)) < 0.5, one, other)
         return torch.stack([torch.zeros_like(lead), lead], 1)
 
 
 way, middle = 0.01 * (2.0 * torch.randint(0, 2, (20,)) - 1), torch.full((8, 20), 0.5)
-found = expect.images(eot_step(Torn(way), middle, torch.ones(8, dtype=torch.int64), eps=0.1, draws=250), middle, 0.1)
+ones = torch.ones(8, dtype=torch.int64)
+pulled = Torn(way, (2, 10), (0, -1.2))
+lower = expect.images(eot_step(pulled, middle[:1], ones[:1], eps=0.1, draws=250), middle[:1], 0.1)
+expect.that(
+    ((lower - middle[:1]).sign() == -way.sign()).float().mean() >= 0.97,
+    "where the draws of a low loss have the longer gradients, the step follows those of a high loss: "
+    "the gradients are added up as they are",
+    expected="the mean of the gradients of 250 losses",
+)
+torn = Torn(way, (-4, -1), (0, 1))  # sure of class 0, or undecided, with opposite gradients
+found = expect.images(eot_step(torn, middle, ones, eps=0.1, draws=250), middle, 0.1)
 expect.that(
     ((found - middle).sign() == way.sign()).float().mean() >= 0.97,
     "where some draws are surer than others, this is not the way of the mean gradient: each draw has a loss of its "
@@ -486,6 +505,14 @@ expect.that(
     "a share is a number from 0 to 1",
     expected="shares in [0, 1]",
     got=found,
+)
+said, like = predict(net, x[:5]), torch.zeros(5)
+always, never = (expect.tensor(left_after(net, [x[:5]], y, 2), like=like) for y in (said, (said + 1) % 10))
+expect.that(
+    always.max() < 0.5 or never.max() < 0.5,
+    "where the model never answers y, it is right on none of the draws: right is what is y, whatever else it says",
+    expected="0 for each of five images",
+    got=never,
 )
 alone = expect.tensor(left_after(model, tosses[:1], heads, 4), like=torch.zeros(500))
 expect.that(
@@ -751,6 +778,30 @@ expect.that(
 other = copy.deepcopy(trained(1 + seed % 3))[:-1]
 torch.manual_seed(seed)
 flat = nn.Flatten()
+for words, points, weight, border in (  # with the points as their own features, on a line, and the corner at 1
+    ("all inner points lie at 0: the border lies at 99.9 % of the way from there", [0.0, 0.0], 1.0, 0.999),
+    ("of inner points at 0.1 and 0.5, the border is measured from the nearest", [0.1, 0.5], 0.7, 0.9995),
+    ("all inner points lie at -1: the way begins there, and not at 0", [-1.0, -1.0], 2.0, 0.998),
+):
+    pair = line(flat, torch.tensor(points)[:, None], torch.ones(1, 1))
+    expect.that(pair is not None, f"the answer is None, and something can be planted: {words}", expected="a pair")
+    w, b = (float(torch.as_tensor(part)) for part in pair)
+    expect.that(
+        abs(w - 1) > 1e-4 or weight == 1, "the weights have length 1: they are the difference of features as it is"
+    )
+    expect.that(
+        abs(w - weight) < 1e-4,
+        f"the weight is another for inner points at {points} and the corner at 1: the corner's features less the mean "
+        "of those of all inner points",
+        expected=weight,
+        got=w,
+    )
+    expect.that(abs(-b / w - border) < 1e-5, words, expected=f"a border at {border}", got=f"{-b / w:.6g}")
+expect.that(
+    line(flat, torch.tensor([[0.0, 0.0], [0.9995, 0.0]]), torch.tensor([[1.0, 0.0]])) is not None,
+    "an inner point lies nearly as far along w as the corner, and the answer is None: a border fits between the two",
+    expected="a pair",
+)
 for body_of, shape in ((other, (1, 8, 8)), (flat, (7,)), (flat, (2, 3, 1))):
     for points in (2, 50):
         middle = torch.rand(1, *shape) * 0.4 + 0.3
@@ -876,9 +927,12 @@ if left.k > 0.2 * left.n:
     )
     quiet = nn.Sequential(Quantize(), net)
     quiet = accuracy(quiet, (expect.images(take_off(Quantize(), net, x, y, eps=0.2), x, 0.2), y))
+    rounded = lambda net, x, y, eps: take_off(Quantize(), net, x, y, eps=eps)  # noqa: E731
+    fault = "" if quiet.k <= 0.2 * quiet.n else expect.fault_of(rounded, x)
     expect.that(
         quiet.k <= 0.2 * quiet.n,
-        "the mask is still in the way, even where the net does not shout",
+        "the mask is still in the way, even where the net does not shout"
+        + (f". Behind a mask that rounds, {fault}" if fault else ""),
         expected=f"at most {int(0.2 * left.n)} of {left.n} right",
         got=f"{left.k} right, and {quiet.k} where the net does not shout",
     )
