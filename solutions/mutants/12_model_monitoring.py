@@ -921,3 +921,37 @@ def alarms(p, level):
     a = torch.zeros(len(p), dtype=torch.bool)
     a[order] = ok
     return a
+
+
+# WRONG permutation_p: one group is drawn, the other stays -> only one of the two groups drawn
+def permutation_p(a, b, permutations):
+    pile = torch.cat([a, b]).double()
+    observed = abs(a.double().mean() - b.double().mean())
+    count = 0
+    for _ in range(permutations):
+        mixed = pile[torch.randperm(len(pile))]
+        distance = abs(mixed[: len(a)].mean() - b.double().mean())
+        count += int(distance >= observed - 1e-6)
+    return (1 + count) / (1 + permutations)
+
+
+# WRONG alarms: put back by the order itself -> where they stand
+def alarms(p, level):
+    k = len(p)
+    order = p.argsort()
+    below = p[order] <= level / (k - torch.arange(k))
+    answer = torch.zeros(k, dtype=torch.bool)
+    answer = below.int().cumprod(0).bool()[order]
+    return answer
+
+
+# WRONG permutation_p: a distance 0.1 shorter is as far -> splits that are nearer than a and b count
+def permutation_p(a, b, permutations):
+    pile = torch.cat([a, b]).double()
+    observed = abs(a.double().mean() - b.double().mean())
+    count = 0
+    for _ in range(permutations):
+        mixed = pile[torch.randperm(len(pile))]
+        distance = abs(mixed[: len(a)].mean() - mixed[len(a) :].mean())
+        count += int(distance >= observed - 0.1)
+    return (1 + count) / (1 + permutations)

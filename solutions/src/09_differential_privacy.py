@@ -419,6 +419,15 @@ for words, orders, noise, rate, updates, delta, wanted in (
     ("order 3, rate 1: the divergence is (3 * 2 / 2) / (3 - 1)", [3], 1, 1.0, 1, 1 / 300, math.log(20 / 3) + 3 / 2),
     ("rate 1/2: the sum is (1 + 2 + e) / 4", [2], 1, 0.5, 1, 1 / 8, math.log((3 + math.e) / 2)),
     ("rate 1/4: the sum is (9 + 2 * 3 + e) / 16", [2], 1, 0.25, 1, 1 / 8, math.log((15 + math.e) / 8)),
+    (
+        "four updates at rate 1/2 add up to four divergences of log((1 + 2 + e) / 4)",
+        [2],
+        1,
+        0.5,
+        4,
+        1 / 8,
+        math.log(2) + 4 * math.log((3 + math.e) / 4),
+    ),
     ("order 3, rate 1/2: the sum is (1 + 3 + 3 e + e**3) / 8", [3], 1, 0.5, 1, 1 / 300, 2.594009),
     ("of two orders the smaller epsilon counts, here that of 2", [2, 3], 1, 1.0, 1, 1 / 2, 1 - math.log(2)),
     ("of two orders the smaller epsilon counts, here that of 3", [2, 3], 1, 1.0, 1, 1 / 300, math.log(20 / 3) + 3 / 2),
@@ -534,7 +543,14 @@ print("epsilon is at least, by the number of runs:", by_runs(lower_bound))
 # %%
 # CHECK lower_bound_value, 1 point
 all_and_none = expect.number(expect.leaves_arguments(lower_bound, 20, 20, 0, 20, 0.0, 0.5))
-known = {"this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342)}
+known = {
+    "this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342),
+    "each bound spends all of failure_prob: it is half for each": 3.3449,
+    "each bound spends a quarter of failure_prob: it is half for each": 2.2104,
+    "each bound is the end of an interval of Wilson's at 95 %: exact bounds are asked, at failure_prob": math.log(
+        Rate(20, 20).interval[0] / Rate(0, 20).interval[1]
+    ),
+}
 expect.none_of(all_and_none, 2.6342, known, expected="2.6342 for 20 hits of 20, 0 alarms of 20", atol=2e-3)
 for words, given, wanted, less in (
     (

@@ -422,7 +422,7 @@ def in_steps(model, x, y, start, eps, lr, how):
         x_adv = x + (start + step * uphill.sign()).clamp(-eps, eps)
     if how == "image cut":
         x_adv = (x + change).clamp(0, 1).clamp(-eps, eps)
-    x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(0, 1)
+    x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(-1 if how == "wide box" else 0, 1)
     answers, weights = learns(x_adv), list(learns.parameters())
     loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean", label_smoothing=smooth)
     if how == "kl":
@@ -440,7 +440,13 @@ def in_steps(model, x, y, start, eps, lr, how):
     decay = {"decay": 5e-4, "decay more": 1e-4, "decay most": 1e-2}.get(how, 0.0)
     if how == "signs":
         gradients = [g.sign() for g in gradients]
-    return [w.detach() - up * (g + decay * w.detach()) for w, g in zip(weights, gradients, strict=True)]
+    moved = [w.detach() - up * (g + decay * w.detach()) for w, g in zip(weights, gradients, strict=True)]
+    if how == "two updates":
+        for w, new in zip(weights, moved, strict=True):
+            w.data = new
+        again = torch.autograd.grad(F.cross_entropy(learns(x_adv), y), weights)
+        moved = [w.detach() - up * g for w, g in zip(weights, again, strict=True)]
+    return moved
 
 
 QUESTIONS = {
@@ -464,7 +470,7 @@ QUESTIONS = {
     "largest": "the attack follows the gradient divided by its largest number, and not its sign",
     "half start": "the start was cut before the step: all of it counts",
     "other start": "the start has the other sign in the change",
-    "twice as long": "the attack's step is 2.5 * eps long: 1.25 * eps is asked",
+    "twice as long": "each pixel changes by all of eps: is the step 1.25 * eps long, and does start come in?",
     "short": "the attack's step is half of eps long: 1.25 * eps is asked",
     "very short": "the attack's step is a quarter of eps long: 1.25 * eps is asked",
     "kl": "the loss compares with the answers on the clean images, and not with y",
@@ -490,6 +496,8 @@ QUESTIONS = {
     "signs": "the weights take the sign of their gradient: only images move by a sign",
     "no ball": "the attacked images leave the ball: keep the change within eps",
     "no box": "the attacked images leave [0, 1]",
+    "wide box": "the attacked images are kept in [-1, 1]: an image lies in [0, 1]",
+    "two updates": "the weights take two steps, where one update is asked",
     "sum": "the gradient is that of the sum over the batch: how would the step change with a larger batch?",
 }
 for trial, (many, eps, lr) in enumerate(((14, 0.15, 0.4), (33, 0.05, 1.0), (10, 0.3, 0.05), (1, 0.1, 0.3))):
@@ -620,8 +628,8 @@ def from_ranks(contribution, model, x, y, ranks):
         weights = list(model.parameters())
         none = n == 0 or any(part is None for part in gradients if not isinstance(part, torch.Tensor))
         expect.that(
-            not none or all(part is not None for part in gradients),
-            "None in place of a gradient: where a rank has no image its gradients are 0",
+            not none or (len(gradients) and all(part is not None for part in gradients)),
+            "no gradients, or None in their place: where a rank has no image they are 0, one for each parameter",
             got=words,
         )
         gradients = things(gradients, len(weights), "one for each of model.parameters()", "the list of gradients")
@@ -668,7 +676,7 @@ expect.that(
     "what does not divide is left out: each image belongs to one rank",
     got=counts,
 )
-expect.that(sum(counts) == 10, "four ranks share 10 images, and their numbers do not add up to 10", got=counts)
+expect.that(sum(counts) == 10, "ranks 0 to 3 share 10 images, and their numbers do not add up to 10", got=counts)
 expect.that(max(counts) - min(counts) <= 1, "shares differ by more than one image", got=counts)
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
@@ -720,7 +728,8 @@ counted = float(sum(right for _, right in each))
 expect.none_of(counted, 12.0, known, expected="as many as images, from each rank")
 expect.that(
     counted == 12,
-    "where all 12 answers are right another number is counted: does each image meet its own label, and is it a number?",
+    "where all 12 answers are right another number is counted: does each image meet its own label, and is the "
+    "answer the class of the largest logit?",
     expected="as many as images, from each rank",
     got=each,
 )
