@@ -100,7 +100,7 @@ def first_look(p, level):
     return looks[0, 0] if len(looks) else torch.tensor(-1)
 
 
-# WRONG first_look: no correction -> are signals and looks counted|nothing is unusual
+# WRONG first_look: no correction -> are signals and looks counted|all p-values are 0.5
 def first_look(p, level):
     there = (p <= level).any(0)
     return int(there.int().argmax()) if there.any() else -1

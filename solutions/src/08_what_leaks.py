@@ -284,6 +284,7 @@ known = {
     ],
     "the second density is fitted to all shadows: to those that did not see the example": log_normal(1, 2)
     - log_normal(3, 26 / 3),
+    "the target's own log-odds do not come in": [log_normal(1, 2, at) - log_normal(5, 8, at) for at in (0, 3)],
     "both sides get the same variance: each has its own": [
         log_normal(1, v) - log_normal(5, v) for v in (5, 10 / 3, 26 / 3, 26 / 4)
     ],
@@ -324,8 +325,8 @@ for told, target, own, others, wanted in (
     found = expect.tensor(found, like=torch.zeros(1, dtype=torch.float64))
     at = f"{wanted:.4f}: the target is {target}, shadows that saw the example {own}, others {others}"
     expect.equal(found, wanted, told, expected=at)
-shadows = torch.tensor([[1.0, 5.0], [3.0, 0.0], [-2.0, 2.0], [6.0, 7.0]])
-seen = torch.tensor([[1, 0], [1, 1], [0, 1], [0, 0]]).bool()
+shadows = torch.tensor([[1.0, 5.0], [3.0, 0.0], [-2.0, 2.0], [6.0, 7.0], [2.0, 3.0]])
+seen = torch.tensor([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]]).bool()  # three and two saw the examples
 found = expect.tensor(ratio(torch.tensor([4.0, 1.0]), shadows, seen), like=torch.zeros(2, dtype=torch.float64))
 told = "each of two examples alone would be right: each has shadows, sides, means and variances of its own"
 expect.equal(found, with_scipy(torch.tensor([4.0, 1.0]), shadows, seen), told)
@@ -409,6 +410,13 @@ expect.that(
 expect.that(
     not ((found == 0) | (found == 1)).all(), "yes or no: a score is asked, which says how much likelier", got=found[:5]
 )
+other = confidences.clone()
+other[5] += 1
+expect.that(
+    not torch.equal(expect.tensor(accuse(other, inside, 5), like=found), found),
+    "network 5's own log-odds do not come in, where number k is 5: which network is judged?",
+    expected="other scores where they are 1 larger",
+)
 lied = inside.clone()
 lied[5] = ~lied[5]
 told = expect.tensor(accuse(confidences, lied, 5), like=found)
@@ -461,6 +469,13 @@ for count in (60, 12):
             "the sides have changed places": -wanted,
         }
         expect.none_of(found, wanted, known, expected=f"the scores of network {k}, by {count - 1} others", atol=1e-6)
+        larger = expect.tensor(accuse(odds + 1, seen, k), like=found)
+        expect.that(
+            not wrong or (larger - found).abs().max() < 1e-6,
+            "where all log-odds are 1 larger the scores are others: how far they lie from the shadows' means counts",
+            expected="the same scores",
+            got=f"scores that differ by up to {float((larger - found).abs().max()):.3g}",
+        )
         expect.equal(
             found,
             wanted,

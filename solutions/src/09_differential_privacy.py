@@ -269,6 +269,7 @@ for words, batch, clip, noise, size in (
 ):
     found = private_mean(torch.zeros(batch, 50_000), clip=clip, noise_multiplier=noise, size=size)
     found = expect.tensor(found, like=torch.zeros(50_000))
+    expect.that(found.any(), "there is no noise: all entries are 0, as the gradients are", got=found[:5])
     expect.that(len(found.unique()) > 1, "every entry gets the same number: each needs one of its own", got=found[:5])
     expect.that(abs(float(found.mean() / found.std())) < 0.03, "the noise is not around 0", got=float(found.mean()))
     expect.that(
@@ -407,7 +408,10 @@ plots.curves(by_noise(epsilon), x="noise multiplier, rate 0.02", y="epsilon", lo
 # %%
 # CHECK epsilon_known, 1 point
 found, wanted = expect.number(epsilon(1, 0.25, 1, 1 / 8, np.array([2]))), math.log((15 + math.e) / 8)
-known = {"the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8)}
+known = {
+    "the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8),
+    "the noise and the rate have changed places": math.log(2) + 16,
+}
 expect.none_of(found, wanted, known, expected=f"{wanted:.4f} for order 2, noise 1, rate 1/4, 1 update, delta 1/8")
 for words, orders, noise, rate, updates, delta, wanted in (
     ("order 2 alone, a divergence of nearly 0: log(1/2) - log(2 / 8) / 1", [2], 1, 1e-9, 1, 1 / 8, math.log(2)),
@@ -577,6 +581,12 @@ for words, given, wanted, less in (
         "n_out is 9 and n_in 20: 0 of 9 alarms is at most 1 - p ** (1/9), 20 of 20 hits as before",
         (20, 20, 0, 9, 0.0, 0.5),
         1.8773,
+        False,
+    ),
+    (
+        "9 of 9 hits are a larger share than 12 of 200 alarms, of which there are more: shares count",
+        (9, 9, 12, 200, 0.0, 0.5),
+        2.4300,
         False,
     ),
     ("p is half of failure_prob, 0.01 here", (20, 20, 0, 20, 0.0, 0.02), 1.3512, False),

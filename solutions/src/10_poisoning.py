@@ -106,6 +106,13 @@ def three(found, x, y):
     images = expect.tensor(images, like=x, what="the images")
     labels = expect.tensor(labels, like=y, what="the labels")
     which = numbers(which)
+    changed = int(((images != x).flatten(1).any(1) | (labels != y)).sum())
+    expect.that(
+        which.tolist() != [changed] or changed < 2,
+        "this is how many images were poisoned: their places are asked",
+        expected=f"{changed} places",
+        got=which,
+    )
     expect.that(
         which.dtype != torch.bool,
         "the poisoned places are asked as numbers, (K,): these are yes or no for each image",
@@ -470,6 +477,15 @@ for told, outputs, due in (
     expect.that(
         found == due, told, expected=f"{due}: on two images the units give {outputs} before the ReLU", got=found
     )
+model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
+model[0].weight.data = torch.tensor([[1.0, 9.0], [2.0, 0.0], [3.0, 3.0]])
+found = numbers(dormant(model, 0, torch.tensor([[1.0, 0.0], [0.0, 0.0]]), count=1)).tolist()
+expect.that(
+    found == [0],
+    "what a unit gives on these images counts, and not how large its weights are",
+    expected="[0]: on two images the units give [[1, 0], [2, 0], [3, 0]], with weights [[1, 9], [2, 0], [3, 3]]",
+    got=found,
+)
 model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3, bias=False), nn.ReLU())
 model[0].weight.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # nothing is left of the first image
 model[2].weight.data = torch.tensor([[9.0, 3.0], [0.0, 2.0], [9.0, 1.0]])
@@ -751,7 +767,8 @@ for report, promise, wanted, question in (
         {"hits": 20, "images": 900, "hits before": 150},
         0.1,
         "works",
-        "the trigger works seldom without the defense, and clearly less often with it",
+        "the trigger works seldom without the defense, clearly less often with it, and on less than is promised of all "
+        "images",
     ),
     (
         {"hits": 12, "images": 360, "hits before": 340},

@@ -110,7 +110,7 @@ for reference, now, bins, wanted, words in (  # each asks for one thing more tha
         [0.0, 0.0],
         2,
         0.5365,
-        "of now 2 values lie in the first bin and 0 in the other: with half an example in each the shares are "
+        "of now 2 values lie in the first of two bins and 0 in the other: with half an example in both the shares are "
         "2.5 / 3 and 0.5 / 3",
     ),
     (
@@ -231,16 +231,22 @@ expect.that(
 for slip, words in (
     (0.02, "p is twice what it should be: a distance has no sign, and so both sides are in it already"),
     (0.99 if alike < 0.5 else 2.0, "this is 1 - p: count the splits that are at least as far apart as a and b"),
+    (1.0 if alike < 0.5 else 2.0, "this is 1 - p: count the splits that are at least as far apart as a and b"),
     (
         1.0,
         "every split counts here as at least as far apart as a and b: are the values of both pooled and shuffled anew "
-        "for each split, and what is each compared with?",
+        "for each split, and is it as far apart as a and b or *farther* that counts?",
     ),
     (0.0101, "the observed split counts above the line, and below it, too"),
 ):
     expect.that(abs(far - slip) > 5e-5, words, expected="0.01 where no split comes near", got=far)
 alike = expect.number(permutation_p(torch.ones(8), torch.ones(5), 99), "p")
-expect.that(abs(alike - 1) < 1e-6, "where all values are equal every split is as large", expected="1", got=alike)
+expect.that(
+    abs(alike - 1) < 1e-6,
+    "where all values are equal each split is as far apart: are as many drawn as asked, and do all count?",
+    expected="1",
+    got=alike,
+)
 ### BEGIN HIDDEN TESTS
 
 
@@ -742,10 +748,13 @@ alone = times_of(detect(calm, streams[3:5]), 2)
 expect.that(
     (alone == times[3:5]).all(), "the alarm of a stream depends on the other streams", expected=times[3:5], got=alone
 )
-for t in (130, 200, 300, 400):
+early = mistakes(30, 0.5, seed + 7, change=15)
+early_times = times_of(detect(calm, early), 30)
+for t in (60, 130, 200, 300, 400):
     for after in (torch.zeros(30, 499 - t), torch.ones(30, 499 - t)):
-        other = times_of(detect(calm, torch.cat([streams[:, : t + 1], after], 1)), 30)
-        known, known_other = (torch.where((a >= 0) & (a <= t), a, -1) for a in (times, other))
+        these, when = (early, early_times) if t == 60 else (streams, times)
+        other = times_of(detect(calm, torch.cat([these[:, : t + 1], after], 1)), 30)
+        known, known_other = (torch.where((a >= 0) & (a <= t), a, -1) for a in (when, other))
         moved = int((known != known_other).sum())
         expect.that(
             moved == 0,

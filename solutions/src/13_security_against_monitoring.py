@@ -77,6 +77,7 @@ for alarm, change, wanted, words in (  # each asks for one thing more than the o
 ### BEGIN HIDDEN TESTS
 cases = (
     ([100], [100], (0, 1, 0), "an alarm at the very time of the change is no false one, and has a delay of 0"),
+    ([190], [10], (0, 1, 180), "an alarm long after the change has caught it, too"),
     ([3], [0], (0, 1, 3), "a change at time 0 is one: only `length` means none"),
     ([0, 50], [100, 100], (2, 0, math.inf), "an alarm at time 0 is one: only `length` means none"),
     ([50, 200], [200, 200], (1, 0, math.inf), "where nothing changed every alarm is false, and no alarm is no success"),
@@ -158,11 +159,16 @@ expect.that(
     expected="-1",
     got=0,
 )
-expect.that(expect.number(first_look(p, 0.05)) == -1, "nothing is unusual, and there is an alarm", expected="-1")
+expect.that(
+    expect.number(first_look(p, 0.05)) == -1,
+    "all p-values are 0.5, and there is an alarm: each is compared by itself, as it is",
+    expected="-1",
+    got=none,
+)
 p[2, 7] = 0.0001
 found = expect.number(expect.leaves_arguments(first_look, p, 0.05))
 known = {
-    "0.0001 of one signal is enough: the others need not be unusual, as small p-values are": -1,
+    "0.0001 of one signal is enough, at look 7 as at any: the others need not be unusual, as small p-values are": -1,
     "this is the signal's number, and the look was asked": 2,
     "this is how many looks have an alarm: the first one's number is asked": 1,
     "looks are counted from 0: this one has the number after its own": 8,
@@ -437,6 +443,12 @@ lengths = {
     11: "more rows than needed, before the first query and after the last: as few as you can",
 }
 many = len(sent) if hasattr(sent, "__len__") else -1
+expect.that(
+    many != 6 or bool((torch.as_tensor(sent[-1]) - asked[-1]).abs().max() < 1e-6),
+    "the last query of the search is not sent",
+    expected="3 queries, and 2 honest rows in each gap: 7",
+    got=many,
+)
 expect.that(
     many not in lengths, lengths.get(many, ""), expected="3 queries, and 2 honest rows in each gap: 7", got=many
 )

@@ -104,6 +104,12 @@ for right, guesses, failure_prob, wanted, words in (  # each asks for one thing 
     found = expect.number(least_eps(right, guesses, failure_prob))
     told = f"{right} of {guesses} right, failure_prob {failure_prob:g}"
     expect.that(
+        guesses > 1 or abs(found - 0.7) > 0.011,
+        f"{told}: this is q, the probability of a right guess: its epsilon is asked",
+        expected=f"{wanted}",
+        got=found,
+    )
+    expect.that(
         guesses > 1 or found < 5 or abs(expect.number(least_eps(0, 1, 0.7)) - wanted) > 0.02,
         f"{told}: *more* than one of one is never right, and here any epsilon is refuted: is `right` itself counted?",
         expected=f"{wanted}",
@@ -410,7 +416,8 @@ expect.that(
 )
 expect.that(
     known,
-    "no offer is left, where one keeps the budgets: an offer that breaks a budget must not beat anybody",
+    "no offer is left, where one keeps the budgets: more accuracy and lower costs are no breach, and an offer that "
+    "breaks a budget must not beat anybody",
     expected="['on noise']",
     got=found,
 )
@@ -555,6 +562,9 @@ slips = {
             ),
             key=lambda name: cheapest(o[name]),
         )
+    ),
+    "all attackers are taken to know the scores and nothing else": lambda o, kept, at: leading(
+        o, kept, ORDER[1:2], cheapest
     ),
     "nothing is left out for being clearly worse": lambda o, kept, at: sorted(kept, key=lambda name: cheapest(o[name])),
 }
