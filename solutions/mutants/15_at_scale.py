@@ -1204,7 +1204,7 @@ def collapse(withstood, n):
     return ring, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
 
 
-# WRONG collapse: compares with the mean so far -> a rate that loses a little in each epoch is no collapse
+# WRONG collapse: compares with the mean so far -> the epoch just before counts
 def collapse(withstood, n):
     """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
     rings = -1
@@ -1218,7 +1218,7 @@ def collapse(withstood, n):
     return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-1)
 
 
-# WRONG collapse: compares with the epoch before the last -> a rate that loses a little in each epoch is no collapse
+# WRONG collapse: compares with the epoch before the last -> the epoch just before counts
 def collapse(withstood, n):
     """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
     rings = -1
