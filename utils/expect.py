@@ -215,6 +215,7 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
         f"{each} is 1 too small": wanted - 1,
         f"{each} is twice the one that is asked": 2 * wanted,
         f"{each} is half of the one that is asked": wanted / 2,
+        f"{each} is 100 times the one that is asked, as in percent": 100 * wanted,
         f"{each} comes from a logarithm to the base 2, where the natural one is asked": wanted / math.log(2),
         f"{each} comes from a logarithm to the base 10, where the natural one is asked": wanted / math.log(10),
     }
@@ -237,6 +238,8 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
         return f"each number is {scale:.4g} times the one that is asked, and then moved: is it normalised, or centered?"
     if bool((value.sort().values - wanted.sort().values).abs().max() <= close):
         return "the right numbers are there, in another order"
+    if len(value) > 8 and torch.equal(value.argsort(), wanted.argsort()):
+        return "each number is another, and their order of size is right: what was made of them in the end?"
     return ""
 
 

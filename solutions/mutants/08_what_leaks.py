@@ -24,25 +24,25 @@ def found_at(scores, members, fpr):
     return np.mean(s[m] > others[math.floor(round(fpr * (~m).sum(), 9))])
 
 
-# WRONG found_at: the curve from the wrong end -> three of four members score above every other
+# WRONG found_at: the curve from the wrong end -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     others = scores[~members].sort().values
     return float((scores[members] < others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]).double().mean())
 
 
-# WRONG found_at: the threshold set by all scores -> three of four members score above every other
+# WRONG found_at: the threshold set by all scores -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     ranked = scores.sort(descending=True).values
     return float((scores[members] > ranked[min(int(fpr * len(scores) + 1e-9), len(scores) - 1)]).double().mean())
 
 
-# WRONG found_at: the threshold set by the members -> three of four members score above every other
+# WRONG found_at: the threshold set by the members -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     ranked = scores[members].sort(descending=True).values
     return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
 
 
-# WRONG found_at: the share of the accused that are members -> three of four members score above every other
+# WRONG found_at: the share of the accused that are members -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     accused = scores > others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]
@@ -170,7 +170,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: zeros of the other side in the variance -> as far from both means, 2 and 6, and bot
+# WRONG ratio: zeros of the other side in the variance -> come into a variance as zeros
 def ratio(target, shadows, inside):
     def density(side):
         n = side.sum(0)
@@ -622,7 +622,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[a]).float().mean())
 
 
-# WRONG found_at: the share of members among the accused -> three of four members score above every other
+# WRONG found_at: the share of members among the accused -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = int(fpr * len(others) + 1e-9)
@@ -753,7 +753,7 @@ def accuse(confidences, inside, k):
     return ratio(confidences[k], confidences[keep], inside[keep])
 
 
-# WRONG found_at: one more non-member is accused than allowed -> one of ten non-members may be accused
+# WRONG found_at: one more non-member is accused than allowed -> no non-member may be accused
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = int(fpr * len(others) + 1e-9)
@@ -762,7 +762,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[min(a + 1, len(others) - 1)]).double().mean())
 
 
-# WRONG found_at: low scores are accused -> three of four members score above every other
+# WRONG found_at: low scores are accused -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=False).values
     a = int(fpr * len(others) + 1e-9)
@@ -784,7 +784,7 @@ def masks(secrets, field):
     return (upper.sum(1) - upper.sum(0)) % field
 
 
-# WRONG found_at: found members over all examples -> three of four members score above every other
+# WRONG found_at: found members over all examples -> these alone set the threshold: the share of the members is asked
 def found_at(scores, members, fpr):
     """The share of members found while at most a share fpr of the others is accused."""
     others = scores[~members].sort(descending=True).values
@@ -814,7 +814,7 @@ def found_at(scores, members, fpr):
     return (len(ins) - np.searchsorted(ins, t, side="right")) / len(ins)
 
 
-# WRONG ratio: medians in place of means -> as far from both means, 2 and 6, and bot
+# WRONG ratio: medians in place of means -> the middle one of a side's shadows is taken
 def accuse(confidences, inside, k):
     """The scores of network k's examples, judged by all other networks, (N,)."""
     keep = torch.arange(len(confidences)) != k
@@ -1084,3 +1084,129 @@ def ratio(target, shadows, inside):
         return -((target - mean) ** 2) / (2 * var) - var.log() / 2
 
     return ld(inside)
+
+
+# WRONG ratio: a variance is around the mean of all shadows -> around the mean of all shadows
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = (torch.where(side, shadows - shadows.mean(0), 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG ratio: the second density from all shadows -> the second density is fitted to all shadows
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = (torch.where(side, shadows - mean, 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(torch.ones_like(inside))
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG ratio: sums over a side divided by the number of all shadows -> divided by the number of all shadows
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).mean(0)
+        var = (torch.where(side, shadows - mean, 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+# WRONG accuse: the mean confidence is judged -> the mean of the networks is judged
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = (torch.where(side, shadows - mean, 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences.mean(0), confidences[keep], inside[keep])
+
+
+# WRONG accuse: probabilities in place of log-odds -> made other numbers before
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = (torch.where(side, shadows - mean, 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k].sigmoid(), confidences[keep].sigmoid(), inside[keep])
+
+
+# WRONG accuse: ranks of the scores -> their order of size is right
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def logp(side):
+        n = side.sum(0)
+        mean = torch.where(side, shadows, 0).sum(0) / n
+        var = (torch.where(side, shadows - mean, 0) ** 2).sum(0) / (n - 1)
+        return -((target - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return logp(inside) - logp(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep]).argsort().argsort().double()
+
+
+# WRONG read_back: compares the whole gradient -> where nothing was sent
+def read_back(model, observed, label, shape):
+    image = torch.rand(1, *shape)
+    first, second = torch.zeros_like(image), torch.zeros_like(image)
+    parts = list(model.parameters())
+    for t in range(200):
+        guess = image.clone().requires_grad_()
+        own = torch.autograd.grad(F.cross_entropy(model(guess), label), parts, create_graph=True)
+        own = torch.cat([g.flatten() for g, o in zip(own, observed)])
+        seen = torch.cat([o.flatten() for o in observed])
+        loss = 1 - F.cosine_similarity(own, seen, dim=0)
+        g = torch.autograd.grad(loss, guess)[0].sign()
+        first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g**2
+        step = (first / (1 - 0.9 ** (t + 1))) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
+        image = (image - 0.1 * (1 - t / 200) * step).clamp(0, 1)
+    return image

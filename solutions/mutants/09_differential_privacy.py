@@ -340,7 +340,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log(low / high)) if low > 0 else 0
 
 
-# WRONG lower_bound: the whole failure_prob on each bound -> 10 of 20 hits is at least 0.4018, 20 of
+# WRONG lower_bound: the whole failure_prob on each bound -> each bound spends all of failure_prob
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - 2 * failure_prob).low
     high = stats.binomtest(alarms, n_out).proportion_ci(1 - 2 * failure_prob).high
@@ -983,3 +983,18 @@ def verdict(report):
         return "unproved"
     eps = privacy_eps(report["noise"], report["batch"] / report["examples"], 1, report["delta"])
     return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG epsilon: the updates inside of the sum -> four updates at rate 1/2
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in orders:
+        a = int(a)
+        k = np.arange(a + 1)
+        logs = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        logs = logs + special.xlog1py(a - k, -rate) + special.xlogy(k, rate)
+        logs = logs + updates * k * (k - 1) / (2 * noise_multiplier**2)
+        d = special.logsumexp(logs) / (a - 1)
+        e = d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
+        best = min(best, e)
+    return max(best, 0.0)

@@ -267,7 +267,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: not squared -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: not squared -> three rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -277,7 +277,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: lengths, not squares -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: lengths, not squares -> three rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -344,7 +344,7 @@ def dormant(model, layer, x, *, count):
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the highest output, not the mean -> the mean counts, and not the highest output
+# WRONG dormant: the highest output, not the mean -> outputs of 0 included, and not the highest output
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x).transpose(0, 1).flatten(1)
     return outputs.amax(1).argsort()[:count]
@@ -385,12 +385,12 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     return p.clamp(max=1)
 
 
-# WRONG group_bound: without the factor k -> one is replaced: to how many changes doe
+# WRONG group_bound: without the factor k -> one replaced example counts as one change
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(privacy_eps) * p + privacy_delta) if replaced else p
 
 
-# WRONG group_bound: a replaced example counts once -> one is replaced: to how many changes doe
+# WRONG group_bound: a replaced example counts once -> one replaced example counts as one change
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     for _ in range(replaced):
         p = min(1.0, math.exp(privacy_eps) * p + privacy_delta)
@@ -413,7 +413,7 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p)
 
 
-# WRONG group_bound: grows in proportion, not by powers -> one is replaced: to how many changes doe
+# WRONG group_bound: grows in proportion, not by powers -> the factors of two changes are added up
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
     return min(1.0, (1 + k * (math.exp(privacy_eps) - 1)) * p + k * privacy_delta)
@@ -705,7 +705,7 @@ def spectral_scores(features, y):
     return out
 
 
-# WRONG spectral_scores: features are divided by their standard deviation first -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: features are divided by their standard deviation first -> three rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -715,7 +715,7 @@ def spectral_scores(features, y):
     return out
 
 
-# WRONG spectral_scores: centered by the median -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: centered by the median -> the mean of the class's rows, 5, is subtracted first
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -839,7 +839,7 @@ def verdict(report, promise):
     return "weaker only" if now.interval[1] >= promise - 0.003 else "works"
 
 
-# WRONG spectral_scores: scores are divided by the largest of the class -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: scores are divided by the largest of the class -> three rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     out = torch.zeros(len(y), dtype=torch.float64)
     for c in y.unique():
@@ -935,7 +935,7 @@ def success(model, x, y, *, target, trigger):
     return len(others), int((predict(model, trigger(others)) == target).sum())
 
 
-# WRONG spectral_scores: the squares of U's first column -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: the squares of U's first column -> three rows of mean 0: the square of how fa
 def spectral_scores(features, y):
     """How far each example lies along the main direction of its own class, squared, (N,)."""
     scores = torch.zeros(len(y), dtype=torch.float64)
@@ -946,7 +946,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: each row around its own mean -> two rows of mean 0: the square of how fa
+# WRONG spectral_scores: each row around its own mean -> is the class's mean taken off
 def spectral_scores(features, y):
     """How far each example lies along the main direction of its own class, squared, (N,)."""
     scores = torch.zeros(len(y), dtype=torch.float64)
@@ -1105,3 +1105,63 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     for _ in range(2 * replaced):
         p = max(0.0, math.exp(-privacy_eps) * (p - privacy_delta))
     return p
+
+
+# WRONG spectral_scores: the direction of rows that were not centered -> the rows less their mean (10, 0)
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in y.unique():
+        own = features[y == label].double()
+        direction = torch.linalg.svd(own, full_matrices=False).Vh[0]
+        own = own - own.mean(0)
+        scores[y == label] = (own @ direction) ** 2
+    return scores
+
+
+# WRONG dormant: the largest place of a convolution -> where it is most active
+def dormant(model, layer, x, *, count):
+    out = model[: layer + 2](x)
+    activity = (out.flatten(2).amax(2) if out.dim() == 4 else out).mean(0)
+    return activity.argsort()[:count]
+
+
+# WRONG group_bound: a factor of 1 + eps -> multiplies by 1 + eps
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = (1 + privacy_eps) * p + privacy_delta
+        if p >= 1:
+            return 1.0
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not now.clearly_below(before):
+        return "not shown"
+    return "weaker only" if now.interval[1] > promise else "works"
+
+
+# WRONG verdict: nothing is shown where the trigger seldom worked -> seldom without the defense
+def group_bound(p, replaced, privacy_eps, privacy_delta):
+    for _ in range(2 * replaced):
+        p = math.exp(privacy_eps) * p + privacy_delta
+        if p >= 1:
+            return 1.0
+    return p
+
+
+def verdict(report, promise):
+    if report["counted"] == "all classes":
+        return "counts its own"
+    if report["threshold"] == "all poisons caught":
+        return "knows the poison"
+    now, before = Rate(report["hits"], report["images"]), Rate(report["hits before"], report["images"])
+    if not now.clearly_below(before):
+        return "not shown"
+    if before.k / before.n < 0.5:
+        return "not shown"
+    return "weaker only" if now.interval[1] > promise else "works"

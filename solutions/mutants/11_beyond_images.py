@@ -257,7 +257,7 @@ def replace_one(model, x, y, choices):
     return best
 
 
-# WRONG replace_one: replaces even where it helps the model -> helps the model|equal margin
+# WRONG replace_one: replaces even where it helps the model -> every replacement lowers the margin
 def replace_one(model, x, y, choices):
     best, highest = x.clone(), torch.full((len(x),), -math.inf)
     for place in range(x.shape[1]):
@@ -845,7 +845,7 @@ def project(new, old, reach):
     return out
 
 
-# WRONG replace_one: begins without the text as it is -> a model to which all words are alike
+# WRONG replace_one: begins without the text as it is -> every replacement lowers the margin
 def replace_one(model, x, y, choices):
     """Each text with the replacement of one word that raises the margin most, (N, length)."""
 
@@ -988,7 +988,7 @@ def project(new, old, reach):
     return found
 
 
-# WRONG replace_one: the first replacement that helps is kept -> whose word at place
+# WRONG replace_one: the first replacement that helps is kept -> both choices of a word help
 def replace_one(model, x, y, choices):
     def margin(text):
         answer = model(text)
@@ -1147,3 +1147,51 @@ def my_sticker(model, texture, label):
     worn = texture.clone()
     worn[:3, place, place] = paint.detach()
     return worn
+
+
+# WRONG project: the largest change of a wish -> the largest *change* of a wish
+def project(new, old, reach):
+    low, high = (old - reach).clamp(min=0), old + reach
+    low[:, 3] = old[:, 3]
+    out = old.clone()
+    for c in (0, 3):
+        out[:, c] = new[:, c].round().clamp(low[:, c].ceil(), high[:, c].floor())
+    may = (reach[5:] == 1) | (old[:, 5:] == 1)
+    best = (new[:, 5:] - old[:, 5:]).masked_fill(~may, -torch.inf).argmax(1)
+    out[:, 5:] = F.one_hot(best, 3).to(old.dtype)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out
+
+
+# WRONG replace_one: the first choice of each word is left out -> by its first choice
+def replace_one(model, x, y, choices):
+    def margin(text):
+        out = model(text)
+        own = out.gather(1, y[:, None])[:, 0]
+        rest = out.scatter(1, y[:, None], -torch.inf).amax(1)
+        return rest - own
+
+    best, kept = margin(x), x.clone()
+    for place in range(x.shape[1]):
+        for k in range(1, choices.shape[1]):
+            one = x.clone()
+            one[:, place] = choices[x[:, place], k]
+            value = margin(one)
+            better = value > best
+            best = torch.where(better, value, best)
+            kept[better] = one[better]
+    return kept
+
+
+# WRONG project: a wish to fall becomes a rise of the same size -> is not as near to the wish as may be
+def project(new, old, reach):
+    low, high = (old - reach).clamp(min=0), old + reach
+    low[:, 3] = old[:, 3]
+    out = old.clone()
+    for c in (0, 3):
+        out[:, c] = (old[:, c] + (new[:, c] - old[:, c]).abs()).round().clamp(low[:, c].ceil(), high[:, c].floor())
+    may = (reach[5:] == 1) | (old[:, 5:] == 1)
+    best = new[:, 5:].masked_fill(~may, -torch.inf).argmax(1)
+    out[:, 5:] = F.one_hot(best, 3).to(old.dtype)
+    out[:, 2] = out[:, 0] + out[:, 1]
+    return out

@@ -46,14 +46,14 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: nothing added -> half an example in each
+# WRONG psi: nothing added -> half an example in both
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: a whole example added -> half an example in each
+# WRONG psi: a whole example added -> half an example in both
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) + 1 for s in (reference, now))
@@ -61,7 +61,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: empty bins only -> half an example in each
+# WRONG psi: empty bins only -> half an example in both
 def psi(reference, now, bins):
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1])
     p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=bins) / len(s) for s in (reference, now))
@@ -236,7 +236,7 @@ def permutation_p(a, b, permutations):
     return count / (1 + permutations)
 
 
-# WRONG permutation_p: strictly larger only -> every split is as large
+# WRONG permutation_p: strictly larger only -> each split is as far apart
 def permutation_p(a, b, permutations):
     pile, observed, count = torch.cat([a, b]), abs(float(a.mean() - b.mean())), 1
     for _ in range(permutations):
@@ -763,7 +763,7 @@ def psi(reference, now, bins):
     return ((q - p) * (q / p).log()).sum()
 
 
-# WRONG psi: a thousandth in place of a half -> half an example in each
+# WRONG psi: a thousandth in place of a half -> half an example in both
 def psi(reference, now, bins):
     """Population stability index of one feature, in bins of equal shares of the reference."""
     cuts = reference.quantile(torch.linspace(0, 1, bins + 1)[1:-1].to(reference))
@@ -921,3 +921,37 @@ def alarms(p, level):
     a = torch.zeros(len(p), dtype=torch.bool)
     a[order] = ok
     return a
+
+
+# WRONG permutation_p: one group is drawn, the other stays -> only one of the two groups drawn
+def permutation_p(a, b, permutations):
+    pile = torch.cat([a, b]).double()
+    observed = abs(a.double().mean() - b.double().mean())
+    count = 0
+    for _ in range(permutations):
+        mixed = pile[torch.randperm(len(pile))]
+        distance = abs(mixed[: len(a)].mean() - b.double().mean())
+        count += int(distance >= observed - 1e-6)
+    return (1 + count) / (1 + permutations)
+
+
+# WRONG alarms: put back by the order itself -> where they stand
+def alarms(p, level):
+    k = len(p)
+    order = p.argsort()
+    below = p[order] <= level / (k - torch.arange(k))
+    answer = torch.zeros(k, dtype=torch.bool)
+    answer = below.int().cumprod(0).bool()[order]
+    return answer
+
+
+# WRONG permutation_p: a distance 0.1 shorter is as far -> splits that are nearer than a and b count
+def permutation_p(a, b, permutations):
+    pile = torch.cat([a, b]).double()
+    observed = abs(a.double().mean() - b.double().mean())
+    count = 0
+    for _ in range(permutations):
+        mixed = pile[torch.randperm(len(pile))]
+        distance = abs(mixed[: len(a)].mean() - mixed[len(a) :].mean())
+        count += int(distance >= observed - 0.1)
+    return (1 + count) / (1 + permutations)

@@ -100,7 +100,7 @@ def first_look(p, level):
     return looks[0, 0] if len(looks) else torch.tensor(-1)
 
 
-# WRONG first_look: no correction -> are signals and looks counted|nothing is unusual
+# WRONG first_look: no correction -> are signals and looks counted|all p-values are 0.5
 def first_look(p, level):
     there = (p <= level).any(0)
     return int(there.int().argmax()) if there.any() else -1
@@ -275,7 +275,7 @@ def own_nearest(senders, queries, window):
     return torch.tensor(answer)
 
 
-# WRONG own_nearest: the last one only -> the window is smaller by one than it should be
+# WRONG own_nearest: the last one only -> the query just before
 def own_nearest(senders, queries, window):
     last, answer = {}, []
     for s, q in zip(senders.tolist(), queries):
@@ -1125,3 +1125,117 @@ def attack_or_drift(calm, examples, streams):
         "" if t < 0 else names[int((known @ d(s[:, t : t + 50])).argmax())] for s, t in zip(streams, times.tolist())
     ]
     return times, said
+
+
+# WRONG own_nearest: the distances sorted by sender -> in another order: each stands where its query stands
+def own_nearest(senders, queries, window):
+    memory, out = {}, []
+    for who, what in zip(senders.tolist(), queries):
+        past = memory.setdefault(who, [])
+        out.append(min((float((what - q).norm()) for q in past[-window:]), default=math.inf))
+        past.append(what)
+    return torch.tensor(out)[senders.argsort(stable=True)]
+
+
+def hidden_among(queries, honest, window):
+    sent, j = [], 0
+    for i, q in enumerate(queries):
+        sent.append(q)
+        if i + 1 < len(queries):
+            for _ in range(window):
+                sent.append(honest[j % len(honest)])
+                j += 1
+    return torch.stack(sent)
+
+
+# WRONG attack_or_drift: the name from what came before the alarm -> never look at what comes after the alarm
+def attack_or_drift(calm, examples, streams):
+    mean, slack = calm.mean((0, 2)), 0.05
+
+    def heights(s):
+        h, rows = torch.zeros(s.shape[:2]), []
+        for t in range(s.shape[2]):
+            h = (h + s[:, :, t] - mean - slack).clamp(min=0)
+            rows.append(h)
+        return torch.stack(rows, 2)
+
+    unit = heights(calm).amax(2).quantile(0.9, dim=0)
+
+    def score(s):
+        return (heights(s) / unit[:, None]).amax(1)
+
+    line = score(calm).amax(1).quantile(0.95)
+
+    def shape(s, t):
+        return s[:, t : t + 50].mean(1) - mean
+
+    kinds = {}
+    for name, part in examples.items():
+        kinds[name] = torch.stack([shape(s, 205) for s in part]).mean(0)
+    above = score(streams) > line
+    times = torch.where(above.any(1), above.int().argmax(1), -1)
+    names = []
+    for s, t in zip(streams, times.tolist()):
+        if t < 0:
+            names.append("")
+        else:
+            own = shape(s, max(t - 50, 0))
+            names.append(max(kinds, key=lambda n: float(torch.nn.functional.cosine_similarity(own, kinds[n], dim=0))))
+    return times, names
+
+
+# WRONG attack_or_drift: the examples' means from time 0 on -> before time 200, where their incident begins
+def attack_or_drift(calm, examples, streams):
+    mean, slack = calm.mean((0, 2)), 0.05
+
+    def heights(s):
+        h, rows = torch.zeros(s.shape[:2]), []
+        for t in range(s.shape[2]):
+            h = (h + s[:, :, t] - mean - slack).clamp(min=0)
+            rows.append(h)
+        return torch.stack(rows, 2)
+
+    unit = heights(calm).amax(2).quantile(0.9, dim=0)
+
+    def score(s):
+        return (heights(s) / unit[:, None]).amax(1)
+
+    line = score(calm).amax(1).quantile(0.95)
+
+    def shape(s, t):
+        return s[:, t : t + 50].mean(1) - mean
+
+    kinds = {}
+    for name, part in examples.items():
+        kinds[name] = torch.stack([shape(s, 0) for s in part]).mean(0)
+    above = score(streams) > line
+    times = torch.where(above.any(1), above.int().argmax(1), -1)
+    names = []
+    for s, t in zip(streams, times.tolist()):
+        if t < 0:
+            names.append("")
+        else:
+            own = shape(s, t)
+            names.append(max(kinds, key=lambda n: float(torch.nn.functional.cosine_similarity(own, kinds[n], dim=0))))
+    return times, names
+
+
+# WRONG own_nearest: the difference of lengths -> the lengths of two queries are compared
+def own_nearest(senders, queries, window):
+    memory, out = {}, []
+    for who, what in zip(senders.tolist(), queries):
+        past = memory.setdefault(who, [])
+        out.append(min((float(abs(what.norm() - q.norm())) for q in past[-window:]), default=math.inf))
+        past.append(what)
+    return torch.tensor(out)
+
+
+def hidden_among(queries, honest, window):
+    sent, j = [], 0
+    for i, q in enumerate(queries):
+        sent.append(q)
+        if i + 1 < len(queries):
+            for _ in range(window):
+                sent.append(honest[j % len(honest)])
+                j += 1
+    return torch.stack(sent)

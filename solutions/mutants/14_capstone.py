@@ -23,7 +23,7 @@ def least_eps(right, guesses, failure_prob):
     return max(0.0, math.log(share / (1 - share))) if share > 0.5 else 0.0
 
 
-# WRONG least_eps: more than, not at least -> *or more*|q itself
+# WRONG least_eps: more than, not at least -> is `right` itself counted
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while eps < 12 and stats.binom.sf(right, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -249,7 +249,7 @@ def choose(offers, attacker, accuracy, training, answer):
     return sorted(level, key=lambda n: (offers[n]["training"], offers[n]["answer"]))
 
 
-# WRONG choose: the best alone -> shares are compared without chance
+# WRONG choose: the best alone -> both stay where neither is clearly better
 def choose(offers, attacker, accuracy, training, answer):
     order = ["weights", "scores", "labels"]
     rates = {

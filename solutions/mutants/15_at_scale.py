@@ -1204,7 +1204,7 @@ def collapse(withstood, n):
     return ring, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
 
 
-# WRONG collapse: compares with the mean so far -> a rate that loses a little in each epoch is no collapse
+# WRONG collapse: compares with the mean so far -> the epoch just before counts
 def collapse(withstood, n):
     """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
     rings = -1
@@ -1218,7 +1218,7 @@ def collapse(withstood, n):
     return rings, max(known, key=lambda epoch: (withstood[epoch], epoch), default=-1)
 
 
-# WRONG collapse: compares with the epoch before the last -> a rate that loses a little in each epoch is no collapse
+# WRONG collapse: compares with the epoch before the last -> the epoch just before counts
 def collapse(withstood, n):
     """The epoch at which the alarm rings, or -1, and the epoch to go back to, or -1."""
     rings = -1
@@ -1378,3 +1378,39 @@ def contribution(model, x, y, rank, ranks):
     l = ((z.softmax(1) - F.one_hot(y, z.shape[1])) ** 2).sum()
     g = torch.autograd.grad(l, list(model.parameters()))
     return list(g), len(y), int((z.argmax(1) == y).sum())
+
+
+# WRONG adversarial_update: the start is not in the change -> does start come in
+def adversarial_update(model, x, y, start, *, eps, lr):
+    spy, own = copy.deepcopy(model), copy.deepcopy(model)
+    seen = (x + start).clamp(0, 1).detach().requires_grad_()
+    g = torch.autograd.grad(F.cross_entropy(spy(seen), y), seen)[0]
+    change = (1.25 * eps * g.sign()).clamp(-eps, eps)
+    attacked = (x + change).clamp(0, 1).detach()
+    grads = torch.autograd.grad(F.cross_entropy(own(attacked), y), list(own.parameters()))
+    with torch.no_grad():
+        for w, d in zip(own.parameters(), grads):
+            w -= lr * d
+    return own.state_dict()
+
+
+# WRONG contribution: ranks counted from 1 -> ranks 0 to 3 share 10 images
+def contribution(model, x, y, rank, ranks):
+    own_x, own_y = x[max(rank - 1, 0) :: ranks], y[max(rank - 1, 0) :: ranks]
+    weights = list(model.parameters())
+    if len(own_y) == 0:
+        return [torch.zeros_like(w) for w in weights], 0, 0
+    out = model(own_x)
+    grads = torch.autograd.grad(F.cross_entropy(out, own_y, reduction="sum"), weights)
+    return list(grads), len(own_y), int((out.argmax(1) == own_y).sum())
+
+
+# WRONG contribution: an empty list where there is no image -> no gradients, or None in their place
+def contribution(model, x, y, rank, ranks):
+    own_x, own_y = x[rank::ranks], y[rank::ranks]
+    weights = list(model.parameters())
+    if len(own_y) == 0:
+        return [], 0, 0
+    out = model(own_x)
+    grads = torch.autograd.grad(F.cross_entropy(out, own_y, reduction="sum"), weights)
+    return list(grads), len(own_y), int((out.argmax(1) == own_y).sum())

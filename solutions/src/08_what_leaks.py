@@ -101,13 +101,14 @@ def by_hand(found_at, cases):
 # CHECK found_clear, 1 point
 cases = (
     (
-        "three of four members score above every other: the share of the members is asked",
+        "three of four members score above every non-member, and these alone set the threshold: the share of the "
+        "members is asked",
         [0.5, 20, 21, 22],
         ten,
         0.0,
         3,
     ),
-    ("no non-member may be accused: the threshold is the highest of their scores", [0.5, 10.5, 3.5, 12], ten, 0.0, 2),
+    ("no non-member may be accused: the threshold is the highest of their scores", [0.5, 9.5, 10.5, 12], ten, 0.0, 2),
     (
         "one of ten non-members may be accused: the threshold is the second of their scores",
         [8.5, 9.5, 0.5],
@@ -272,6 +273,27 @@ known = {
         log_normal(1, 34) - log_normal(5, 40),
     ],
     "a side's variance is taken with the mean of the other one in the density": log_normal(5, 2) - log_normal(1, 8),
+    "a side's sum is divided by the number of all shadows: a mean is over the side's own": [
+        log_normal(0.5, 2.5) - log_normal(2.5, 20.5),
+        log_normal(0.5, 2) - log_normal(2.5, 8),
+        log_normal(0.5, 4 / 3) - log_normal(2.5, 13 / 3),
+    ],
+    "the other side's shadows come into a variance as zeros": [
+        log_normal(1, 4) - log_normal(5, 58),
+        log_normal(1, 4 / 3) - log_normal(5, 58 / 3),
+    ],
+    "the second density is fitted to all shadows: to those that did not see the example": log_normal(1, 2)
+    - log_normal(3, 26 / 3),
+    "the target's own log-odds do not come in": [log_normal(1, 2, at) - log_normal(5, 8, at) for at in (0, 3)],
+    "both sides get the same variance: each has its own": [
+        log_normal(1, v) - log_normal(5, v) for v in (5, 10 / 3, 26 / 3, 26 / 4)
+    ],
+    "a variance is around the mean of all shadows: each is around its own side's": log_normal(1, 10)
+    - log_normal(5, 16),
+    "the middle one of a side's shadows is taken, and its mean is asked": [
+        log_normal(0, 4) - log_normal(3, 16),
+        log_normal(0, 2) - log_normal(3, 8),
+    ],
 }
 found = ratio(
     torch.tensor([1.0]), torch.tensor([[0.0], [2.0], [3.0], [7.0]]), torch.tensor([[True], [True], [False], [False]])
@@ -303,8 +325,8 @@ for told, target, own, others, wanted in (
     found = expect.tensor(found, like=torch.zeros(1, dtype=torch.float64))
     at = f"{wanted:.4f}: the target is {target}, shadows that saw the example {own}, others {others}"
     expect.equal(found, wanted, told, expected=at)
-shadows = torch.tensor([[1.0, 5.0], [3.0, 0.0], [-2.0, 2.0], [6.0, 7.0]])
-seen = torch.tensor([[1, 0], [1, 1], [0, 1], [0, 0]]).bool()
+shadows = torch.tensor([[1.0, 5.0], [3.0, 0.0], [-2.0, 2.0], [6.0, 7.0], [2.0, 3.0]])
+seen = torch.tensor([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]]).bool()  # three and two saw the examples
 found = expect.tensor(ratio(torch.tensor([4.0, 1.0]), shadows, seen), like=torch.zeros(2, dtype=torch.float64))
 told = "each of two examples alone would be right: each has shadows, sides, means and variances of its own"
 expect.equal(found, with_scipy(torch.tensor([4.0, 1.0]), shadows, seen), told)
@@ -388,6 +410,13 @@ expect.that(
 expect.that(
     not ((found == 0) | (found == 1)).all(), "yes or no: a score is asked, which says how much likelier", got=found[:5]
 )
+other = confidences.clone()
+other[5] += 1
+expect.that(
+    not torch.equal(expect.tensor(accuse(other, inside, 5), like=found), found),
+    "network 5's own log-odds do not come in, where number k is 5: which network is judged?",
+    expected="other scores where they are 1 larger",
+)
 lied = inside.clone()
 lied[5] = ~lied[5]
 told = expect.tensor(accuse(confidences, lied, 5), like=found)
@@ -429,6 +458,23 @@ for count in (60, 12):
             f"the log-odds of {len(left)} of {count} networks do not come in, first of number {min(left, default=0)}: "
             f"all others are asked about network {k}",
             expected=f"the scores of network {k}, by {count - 1} others",
+        )
+        known = {
+            "the mean of the networks is judged: number k alone is the target": [
+                with_scipy(mean, odds[keep], seen[keep]) for mean in (odds.mean(0), odds[keep].mean(0))
+            ],
+            "the log-odds were made other numbers before they were judged: they are asked as they are": [
+                with_scipy(change(odds[k]), change(odds[keep]), seen[keep]) for change in (torch.sigmoid, torch.exp)
+            ],
+            "the sides have changed places": -wanted,
+        }
+        expect.none_of(found, wanted, known, expected=f"the scores of network {k}, by {count - 1} others", atol=1e-6)
+        larger = expect.tensor(accuse(odds + 1, seen, k), like=found)
+        expect.that(
+            not wrong or (larger - found).abs().max() < 1e-6,
+            "where all log-odds are 1 larger the scores are others: how far they lie from the shadows' means counts",
+            expected="the same scores",
+            got=f"scores that differ by up to {float((larger - found).abs().max()):.3g}",
         )
         expect.equal(
             found,
@@ -904,6 +950,14 @@ for i in chosen:
         break
     if len(reached) == 3 and sum(reached) >= 60:  # else three more: one right search in a hundred has bad luck here
         break
+if sum(reached) / len(reached) < 20:  # is it what the sender did, or the search?
+    whole = torch.autograd.grad(F.cross_entropy(fresh(image), label), list(fresh.parameters()))
+    found = expect.tensor(read_back(fresh, [*whole], label, tuple(image.shape[1:])), like=image)
+    if float(leakage.psnr(image, found)) >= 20:
+        words = (
+            "from a whole gradient the search reads an image, and from its largest 2 % it does not: where nothing was "
+            "sent, what does your own gradient bring in?"
+        )
 expect.that(
     sum(reached) / len(reached) >= 20,
     f"the images are not like the client's: {words}",

@@ -269,6 +269,7 @@ for words, batch, clip, noise, size in (
 ):
     found = private_mean(torch.zeros(batch, 50_000), clip=clip, noise_multiplier=noise, size=size)
     found = expect.tensor(found, like=torch.zeros(50_000))
+    expect.that(found.any(), "there is no noise: all entries are 0, as the gradients are", got=found[:5])
     expect.that(len(found.unique()) > 1, "every entry gets the same number: each needs one of its own", got=found[:5])
     expect.that(abs(float(found.mean() / found.std())) < 0.03, "the noise is not around 0", got=float(found.mean()))
     expect.that(
@@ -407,7 +408,10 @@ plots.curves(by_noise(epsilon), x="noise multiplier, rate 0.02", y="epsilon", lo
 # %%
 # CHECK epsilon_known, 1 point
 found, wanted = expect.number(epsilon(1, 0.25, 1, 1 / 8, np.array([2]))), math.log((15 + math.e) / 8)
-known = {"the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8)}
+known = {
+    "the rate and 1 less the rate have changed places": math.log((7 + 9 * math.e) / 8),
+    "the noise and the rate have changed places": math.log(2) + 16,
+}
 expect.none_of(found, wanted, known, expected=f"{wanted:.4f} for order 2, noise 1, rate 1/4, 1 update, delta 1/8")
 for words, orders, noise, rate, updates, delta, wanted in (
     ("order 2 alone, a divergence of nearly 0: log(1/2) - log(2 / 8) / 1", [2], 1, 1e-9, 1, 1 / 8, math.log(2)),
@@ -419,6 +423,15 @@ for words, orders, noise, rate, updates, delta, wanted in (
     ("order 3, rate 1: the divergence is (3 * 2 / 2) / (3 - 1)", [3], 1, 1.0, 1, 1 / 300, math.log(20 / 3) + 3 / 2),
     ("rate 1/2: the sum is (1 + 2 + e) / 4", [2], 1, 0.5, 1, 1 / 8, math.log((3 + math.e) / 2)),
     ("rate 1/4: the sum is (9 + 2 * 3 + e) / 16", [2], 1, 0.25, 1, 1 / 8, math.log((15 + math.e) / 8)),
+    (
+        "four updates at rate 1/2 add up to four divergences of log((1 + 2 + e) / 4)",
+        [2],
+        1,
+        0.5,
+        4,
+        1 / 8,
+        math.log(2) + 4 * math.log((3 + math.e) / 4),
+    ),
     ("order 3, rate 1/2: the sum is (1 + 3 + 3 e + e**3) / 8", [3], 1, 0.5, 1, 1 / 300, 2.594009),
     ("of two orders the smaller epsilon counts, here that of 2", [2, 3], 1, 1.0, 1, 1 / 2, 1 - math.log(2)),
     ("of two orders the smaller epsilon counts, here that of 3", [2, 3], 1, 1.0, 1, 1 / 300, math.log(20 / 3) + 3 / 2),
@@ -534,7 +547,14 @@ print("epsilon is at least, by the number of runs:", by_runs(lower_bound))
 # %%
 # CHECK lower_bound_value, 1 point
 all_and_none = expect.number(expect.leaves_arguments(lower_bound, 20, 20, 0, 20, 0.0, 0.5))
-known = {"this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342)}
+known = {
+    "this is how many times as likely a hit is: epsilon is the logarithm of that": math.exp(2.6342),
+    "each bound spends all of failure_prob: it is half for each": 3.3449,
+    "each bound spends a quarter of failure_prob: it is half for each": 2.2104,
+    "each bound is the end of an interval of Wilson's at 95 %: exact bounds are asked, at failure_prob": math.log(
+        Rate(20, 20).interval[0] / Rate(0, 20).interval[1]
+    ),
+}
 expect.none_of(all_and_none, 2.6342, known, expected="2.6342 for 20 hits of 20, 0 alarms of 20", atol=2e-3)
 for words, given, wanted, less in (
     (
@@ -561,6 +581,12 @@ for words, given, wanted, less in (
         "n_out is 9 and n_in 20: 0 of 9 alarms is at most 1 - p ** (1/9), 20 of 20 hits as before",
         (20, 20, 0, 9, 0.0, 0.5),
         1.8773,
+        False,
+    ),
+    (
+        "9 of 9 hits are a larger share than 12 of 200 alarms, of which there are more: shares count",
+        (9, 9, 12, 200, 0.0, 0.5),
+        2.4300,
         False,
     ),
     ("p is half of failure_prob, 0.01 here", (20, 20, 0, 20, 0.0, 0.02), 1.3512, False),

@@ -106,6 +106,13 @@ def three(found, x, y):
     images = expect.tensor(images, like=x, what="the images")
     labels = expect.tensor(labels, like=y, what="the labels")
     which = numbers(which)
+    changed = int(((images != x).flatten(1).any(1) | (labels != y)).sum())
+    expect.that(
+        which.tolist() != [changed] or changed < 2,
+        "this is how many images were poisoned: their places are asked",
+        expected=f"{changed} places",
+        got=which,
+    )
     expect.that(
         which.dtype != torch.bool,
         "the poisoned places are asked as numbers, (K,): these are yes or no for each image",
@@ -344,10 +351,10 @@ def two_classes(seed, n=90, d=6):
 # CHECK spectral, 2 points
 for told, given, names, due in (
     (
-        "two rows of mean 0: the square of how far each lies along the way that they vary, divided by nothing",
-        [[-2], [2]],
-        [0, 0],
-        [4, 4],
+        "three rows of mean 0: the square of how far each lies along the way that they vary, divided by nothing",
+        [[-2], [0], [2]],
+        [0, 0, 0],
+        [4, 0, 4],
     ),
     ("the mean of the class's rows, 5, is subtracted first", [[4], [6]], [0, 0], [1, 1]),
     ("the mean of 0, 0 and 6 is 2", [[0], [0], [6]], [0, 0, 0], [4, 4, 16]),
@@ -356,6 +363,12 @@ for told, given, names, due in (
         [[-3, 0], [3, 0], [0, 1], [0, -1]],
         [0] * 4,
         [9, 9, 0, 0],
+    ),
+    (
+        "the direction is that of the rows less their mean (10, 0), too: they vary along the second number",
+        [[10, -1], [10, 1]],
+        [0, 0],
+        [1, 1],
     ),
     ("the direction is (0.6, 0.8), of length 1", [[-3, -4], [3, 4]], [0, 0], [25, 25]),
     ("each class has a direction of its own", [[-1, 0], [1, 0], [0, -2], [0, 2]], [0, 0, 1, 1], [1, 1, 4, 4]),
@@ -367,6 +380,12 @@ for told, given, names, due in (
     found = expect.leaves_arguments(spectral_scores, features, labels)
     found = expect.tensor(found, like=torch.zeros(len(due)).double(), what="the scores")
     at = f"{due} for features {given} of labels {names}"
+    expect.that(
+        found.any() or len(given) != 3 or given[0] != [-2],
+        "all scores are 0: is the class's mean taken off, and is the direction that in which its own rows vary?",
+        expected=at,
+        got=found,
+    )
     expect.that((found - torch.tensor(due)).abs().max() < 1e-4, told, expected=at, got=found)
 ### BEGIN HIDDEN TESTS
 for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
@@ -437,7 +456,7 @@ expect.that(
 )
 expect.that(
     len(found) == len(found.unique()) == 4 and 0 <= found.min() and found.max() < 11,
-    "return the numbers of `count` different units, counted from 0: a layer has as many as it has outputs",
+    "return the numbers of `count` different units, counted from 0: those of model[layer], here 11",
     expected="4 different numbers from 0 to 10",
     got=found,
 )
@@ -448,7 +467,7 @@ for told, outputs, due in (
     ("the mean over all images is asked, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
     ("the mean counts, and not how often a unit is active, or its lowest output", [[1, 1], [0, 9], [8, 8]], [0]),
     ("the mean counts, and not how far outputs spread", [[0, 3], [4, 4], [5, 5]], [0]),
-    ("the mean counts, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
+    ("the mean counts, outputs of 0 included, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
     ("the ReLU makes 0 of what is below 0, so that unit 0 has the mean 2", [[-9, 4], [1, 1], [3, 3]], [1]),
     ("the ReLU makes 0 of what is below 0, and not its size", [[-2, 1], [1, 1], [3, 3]], [0]),
 ):
@@ -458,14 +477,35 @@ for told, outputs, due in (
     expect.that(
         found == due, told, expected=f"{due}: on two images the units give {outputs} before the ReLU", got=found
     )
+model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
+model[0].weight.data = torch.tensor([[1.0, 9.0], [2.0, 0.0], [3.0, 3.0]])
+found = numbers(dormant(model, 0, torch.tensor([[1.0, 0.0], [0.0, 0.0]]), count=1)).tolist()
+expect.that(
+    found == [0],
+    "what a unit gives on these images counts, and not how large its weights are",
+    expected="[0]: on two images the units give [[1, 0], [2, 0], [3, 0]], with weights [[1, 9], [2, 0], [3, 3]]",
+    got=found,
+)
+model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3, bias=False), nn.ReLU())
+model[0].weight.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # nothing is left of the first image
+model[2].weight.data = torch.tensor([[9.0, 3.0], [0.0, 2.0], [9.0, 1.0]])
+found = numbers(dormant(model.requires_grad_(False), 2, torch.eye(2), count=1)).tolist()
+expect.that(
+    found == [2],
+    "layer is 2: what comes out of all layers up to the ReLU behind it is asked, neither of those before nor by itself",
+    expected="[2]: on two images the units of model[2] give [[0, 3], [0, 2], [0, 1]]",
+    got=found,
+)
 model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()).requires_grad_(False)
 model[0].weight.data, model[0].bias.data = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1), torch.tensor([0.0, 1.0])
-for told, image in (
-    ("a convolution's mean is over all places: the first place alone says otherwise", [0.0, 4.0]),
-    ("a convolution's mean is over all places: the last place alone says otherwise", [4.0, 0.0]),
+for told, image, due in (
+    ("a convolution's mean is over all places: the first place alone says otherwise", [0.0, 4.0], 1),
+    ("a convolution's mean is over all places: the last place alone says otherwise", [4.0, 0.0], 1),
+    ("a convolution's mean is over all places: the place where it is most active says otherwise", [0.0, 1.5], 0),
 ):
     found = numbers(dormant(model, 0, torch.tensor(image).view(1, 1, 1, 2), count=1)).tolist()
-    expect.that(found == [1], told, expected=f"[1]: at two places the units give {image} and [1.0, 1.0]", got=found)
+    at = f"[{due}]: at two places the units give {image} and [1.0, 1.0]"
+    expect.that(found == [due], told, expected=at, got=found)
 
 
 ### BEGIN HIDDEN TESTS
@@ -593,6 +633,14 @@ expect.that(
 )
 ### BEGIN HIDDEN TESTS
 chance = random.Random(seed)
+known = {
+    "one replaced example counts as one change: how many examples are taken away, and how many added?": 0.02,
+    "a change multiplies by 1 + eps: its factor is e to the eps": [0.01 * (1 + math.log(2)) ** k for k in (1, 2)]
+    + [0.01 * (1 + 2 * math.log(2))],
+    "the factors of two changes are added up: each multiplies what the one before has left": [0.03, 0.05],
+}
+found = expect.number(group_bound(0.01, 1, math.log(2), 0.0), "the bound")
+expect.none_of(found, 0.04, known, expected="0.04 from p = 0.01, 1 replaced, e to the eps = 2 and delta 0", atol=1e-9)
 for told, p, replaced, delta, due in (
     ("one is replaced: to how many changes does that come, and is each factor e to the eps?", 0.01, 1, 0.0, 0.04),
     ("two are replaced: how many changes is that, and what does each make of p?", 0.01, 2, 0.0, 0.16),
@@ -633,7 +681,8 @@ words = ("counts its own", "knows the poison", "not shown", "weaker only", "work
 looks = {
     "A": "12 of 360 where 10 % are promised: does the interval keep the promise, and is it one of its own images?",
     "B": "on images of which classes was the trigger tried, and what do those prove?",
-    "C": "8 of 20 after 11 of 20: is the fall more than chance, that is, clearly below?",
+    "C": "8 of 20 after 11 of 20: is the fall more than chance, that is, clearly below? Of several words that are true "
+    "the first in the list counts",
     "D": "300 of 360 after 340: is that more than chance, and are 300 of 360 at most the 10 % that were promised?",
 }
 expect.apart({name: verdict(report, promise) for name, report in reports.items()}, looks, words)
@@ -713,6 +762,13 @@ for report, promise, wanted, question in (
         0.1,
         "not shown",
         "the trigger seldom works, without the defense too: the first in the list counts",
+    ),
+    (
+        {"hits": 20, "images": 900, "hits before": 150},
+        0.1,
+        "works",
+        "the trigger works seldom without the defense, clearly less often with it, and on less than is promised of all "
+        "images",
     ),
     (
         {"hits": 12, "images": 360, "hits before": 340},

@@ -104,6 +104,18 @@ for right, guesses, failure_prob, wanted, words in (  # each asks for one thing 
     found = expect.number(least_eps(right, guesses, failure_prob))
     told = f"{right} of {guesses} right, failure_prob {failure_prob:g}"
     expect.that(
+        guesses > 1 or abs(found - 0.7) > 0.011,
+        f"{told}: this is q, the probability of a right guess: its epsilon is asked",
+        expected=f"{wanted}",
+        got=found,
+    )
+    expect.that(
+        guesses > 1 or found < 5 or abs(expect.number(least_eps(0, 1, 0.7)) - wanted) > 0.02,
+        f"{told}: *more* than one of one is never right, and here any epsilon is refuted: is `right` itself counted?",
+        expected=f"{wanted}",
+        got=found,
+    )
+    expect.that(
         not 0.011 < abs(found - wanted) < 0.6 or abs(found - round(found, 1)) > 1e-6,
         f"{told}: to within 0.01, and the steps are too long",
         expected=f"{wanted}",
@@ -404,7 +416,8 @@ expect.that(
 )
 expect.that(
     known,
-    "no offer is left, where one keeps the budgets: an offer that breaks a budget must not beat anybody",
+    "no offer is left, where one keeps the budgets: more accuracy and lower costs are no breach, and an offer that "
+    "breaks a budget must not beat anybody",
     expected="['on noise']",
     got=found,
 )
@@ -550,9 +563,20 @@ slips = {
             key=lambda name: cheapest(o[name]),
         )
     ),
+    "all attackers are taken to know the scores and nothing else": lambda o, kept, at: leading(
+        o, kept, ORDER[1:2], cheapest
+    ),
     "nothing is left out for being clearly worse": lambda o, kept, at: sorted(kept, key=lambda name: cheapest(o[name])),
 }
 alike = {"accuracy": 0.97, "training": 1, "answer": 1}
+near = {name: {"left": dict.fromkeys(ORDER, k), "n": 100} | alike for name, k in {"a": 50, "b": 55}.items()}
+found = sorted(choose(near, "weights", **any_price))
+expect.that(
+    found == ["a", "b"],
+    "55 of 100 are more than 50 of 100, and by chance: both stay where neither is clearly better",
+    expected="['a', 'b']",
+    got=found,
+)
 few = {"a": (100, 200), "b": (45, 50)}
 few = {name: {"left": dict.fromkeys(ORDER, k), "n": n} | alike for name, (k, n) in few.items()}
 found = list(choose(few, "weights", **any_price))
