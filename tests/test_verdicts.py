@@ -57,9 +57,10 @@ def asked(scores, labels):
     return {"scores (Square)": {500: of(scores)}, "labels (RayS)": {500: of(labels)}}
 
 
-def leaks(found):
-    """Lesson 08: how many members are found at 1 % false accusations."""
-    exposed = dict.fromkeys(("as it is", "behind a mask"), trained(0.9 * found, found, 1.1 * found))
+def leaks(found, masked=None):
+    """Lesson 08: how many members are found at 1 % false accusations, and how many behind a mask."""
+    shares = {"as it is": found, "behind a mask": found if masked is None else masked}
+    exposed = {name: trained(0.9 * share, share, 1.1 * share) for name, share in shares.items()}
     others = {"a_member": of(0), "agrees": of(0.9), "read_as": of(0.9), "elsewhere": [0]}
     others |= {"unread": of(0.05), "not_a_member": of(0.02)}  # what likeness gives, with no gradient and no member
     return {
@@ -70,14 +71,15 @@ def leaks(found):
     } | others
 
 
-def gradients(read):
-    """Lesson 08: how many images are read from gradients."""
-    return {done: {"naive": of(0), "adapted": of(read)} for done in ("nothing done", "hidden gradient")}
+def gradients(read, masked=None):
+    """Lesson 08: how many images are read from gradients, and how many from those behind a mask."""
+    shares = {"nothing done": read, "hidden gradient": read if masked is None else masked}
+    return {done: {"naive": of(0), "adapted": of(share)} for done, share in shares.items()}
 
 
-def against_both(found, left):
-    """Lesson 09: the wrong labels found, and what is left in the worst case, of private training."""
-    rows = {"undefended": (0.6, 0.2), "masked": (0.6, 0.2), "private": (found, left)}
+def against_both(found, left, clipped=0.6):
+    """Lesson 09: wrong labels found, and what is left in the worst case, of private training; found without noise."""
+    rows = {"undefended": (0.6, 0.2), "masked": (0.6, 0.2), "clipped": (clipped, 0.2), "private": (found, left)}
     return {
         name: {"clean": LEARNED, "wrong labels found": of(a), "left, worst case": of(b)}
         for name, (a, b) in rows.items()
@@ -390,20 +392,24 @@ CASES = {
     # 08
     "Masked gradients keep training data from leaking": [
         ("refuted", {**leaks(0.15), "kept": gradients(0.9)}),
-        ("holds", {**leaks(0.01), "kept": gradients(0.01)}),
-        ("holds", {**leaks(0.01), "kept": gradients(0.9), "unread": of(0.9)}),  # the class's mean is as near
+        ("refuted", {**leaks(0.15, masked=0.01), "kept": gradients(0.9)}),
+        ("holds", {**leaks(0.15, masked=0.01), "kept": gradients(0.9, masked=0.01)}),
+        ("it depends", {**leaks(0.01), "kept": gradients(0.01)}),  # nothing leaks without a mask either
+        ("it depends", {**leaks(0.15, masked=0.01), "kept": gradients(0.9), "unread": of(0.9)}),  # the mean is as near
     ],
     "Machine-learning security includes data leakage and model inversion": [
         ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.0)}),
         ("holds", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.5)}),
         ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.5), "not_a_member": of(0.5)}),
-        ("refuted", {**leaks(0.01), "kept": gradients(0.9), "a_member": of(0.0)}),
+        ("it depends", {**leaks(0.01), "kept": gradients(0.9), "a_member": of(0.5)}),
+        ("refuted", {**leaks(0.01), "kept": gradients(0.01), "a_member": of(0.0)}),
     ],
     # 09
     "Differential privacy is an alternative to masking": [
         ("it depends", {"headline": against_both(0.02, 0.2)}),
         ("holds", {"headline": against_both(0.02, 0.6)}),
         ("refuted", {"headline": against_both(0.6, 0.2)}),
+        ("it depends", {"headline": against_both(0.02, 0.6, clipped=0.03)}),  # clipping hides already: what does noise?
     ],
     # 10
     "Machine-learning security covers the training set too": [
