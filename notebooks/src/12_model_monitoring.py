@@ -791,7 +791,7 @@ for kind in ("faded", "new meaning", "other unit"):
             old = torch.arange(after, device=wrong.device) < int(alarm) + to_repair
             right[name].append(1 - wrong.where(old, better))
     again[kind] = {name: Trainings(Rate(int(run.sum()), after) for run in runs) for name, runs in right.items()}
-plots.table(again)
+    measured(f"{kind}, right", again[kind])
 
 # %% [markdown]
 # Where the alarm comes, the repair brings much back. What went wrong until then stays wrong:
