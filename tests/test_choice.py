@@ -43,6 +43,19 @@ def test_of_those_that_are_level_the_cheapest():
     assert choose(offers, Needs()) == ["cheap", "slow to train", "dear"]
 
 
+def test_of_those_that_cost_the_same_the_one_that_reached_more():
+    offers = {"less": offer(50), "more": offer(60), "dearer": offer(61, training=2.0)}
+    assert choose(offers, Needs()) == ["more", "less", "dearer"]
+
+
+def test_who_asks_for_proof_pays_for_it():
+    offers = {"votes": offer(50, proved=50, answer=6.0, proof=1100.0), "one pass": offer(50, proved=45)}
+    assert choose(offers, Needs(answer=10)) == ["one pass", "votes"]
+    assert choose(offers, Needs(goal="proved")) == ["one pass", "votes"]
+    assert choose(offers, Needs(goal="proved", answer=10)) == ["one pass"]
+    assert over(offers["votes"], Needs(goal="proved", answer=10)) == "an answer costs 1100 times as much"
+
+
 def test_at_a_small_budget_another_row_counts():
     assert reached(offer(5), Needs(at=1)) == 1 and reached(offer(5), Needs(at=2)) == 0.05
     assert reached(offer(5, accuracy=0.7), Needs(goal="accuracy")) == 0.7

@@ -132,17 +132,24 @@ def words_and_signs(unchanged, fitted, lock=0.9):
     }
 
 
-def drifts(new_meaning, fainter, other_unit=0.6, decisions=("retrain", "keep", "label more"), alarms=0.98):
+def drifts(new_meaning, fainter, decisions=("retrain", "keep", "label more"), alarms=0.98):
     """Lesson 12: the accuracy after each drift, where inputs raise alarms for two of them, for faint images so many."""
-    alarms = {"none": 0.02, "new meaning": 0.02, "a little fainter": alarms, "other unit": 1.0}
-    left = {"none": 0.97, "new meaning": new_meaning, "a little fainter": fainter, "other unit": other_unit}
+    alarms = {"none": 0.02, "new meaning": 0.02, "a little fainter": alarms}
+    left = {"none": 0.97, "new meaning": new_meaning, "a little fainter": fainter}
     seen = {name: {"accuracy": of(left[name]), "pixels, KS": of(alarms[name])} for name in left}
-    names = {"silent": "new meaning", "loud": "a little fainter", "fault": "other unit"}
-    lost, broken = (
-        seen[name]["accuracy"].clearly_below(seen["none"]["accuracy"]) for name in ("new meaning", "other unit")
-    )
-    others = {"quiet": of(0.02), "lost": lost, "broken": broken, "decided": dict(enumerate(decisions))}
-    return {"seen": seen} | {short: seen[name] for short, name in names.items()} | others
+    return {"seen": seen, "decided": dict(enumerate(decisions))}
+
+
+def repairs(faded, new_meaning):
+    """Lesson 12: what is right after a change without a monitor, and with the one or the other."""
+
+    def runs(share):
+        return Trainings(of(share + more, 1000) for more in (-0.01, 0, 0.01))
+
+    names = "before", "no monitor", "confidence watched", "mistakes watched"
+    shares = {"faded": faded, "new meaning": new_meaning}
+    again = {kind: dict(zip(names, map(runs, (0.97, *of_each)), strict=True)) for kind, of_each in shares.items()}
+    return {"again": again, "seen": {"none": {"accuracy": LEARNED}}}
 
 
 def incidents(defense_wins, monitor_wins, blind_wins="nothing", seen=True):
@@ -442,8 +449,10 @@ CASES = {
     ],
     # 12
     "Monitoring prevents decay": [
-        ("refuted", drifts(new_meaning=0.8, fainter=0.97)),
-        ("it depends", drifts(new_meaning=0.97, fainter=0.97, other_unit=0.97)),
+        ("it depends", repairs(faded=(0.6, 0.9, 0.8), new_meaning=(0.8, 0.8, 0.9))),
+        ("holds", repairs(faded=(0.6, 0.9, 0.97), new_meaning=(0.8, 0.8, 0.97))),
+        ("refuted", repairs(faded=(0.6, 0.6, 0.6), new_meaning=(0.8, 0.8, 0.8))),
+        ("it depends", repairs(faded=(0.97, 0.97, 0.97), new_meaning=(0.97, 0.97, 0.97))),  # nothing decayed
     ],
     "Monitoring tells you when to retrain": [
         ("it depends", drifts(new_meaning=0.8, fainter=0.97)),
@@ -468,7 +477,12 @@ CASES = {
     # 14
     "There is one defense to pick": [
         ("refuted", {"offers": OFFERS, "picks": {"bank": ["trained on attacks"], "lock": ["smoothed"], "clinic": []}}),
-        ("holds", {"offers": OFFERS, "picks": {"bank": ["smoothed", "masked"], "lock": ["smoothed"]}}),
+        ("refuted", {"offers": OFFERS, "picks": {"bank": ["noise", "stiff"], "lock": ["smoothed", "masked"]}}),
+        ("holds", {"offers": OFFERS, "picks": {"bank": ["smoothed"], "lock": ["smoothed"], "clinic": []}}),
+        ("it depends", {"offers": OFFERS, "picks": {"bank": ["smoothed", "masked"], "lock": ["smoothed"]}}),
+        ("it depends", {"offers": OFFERS, "picks": {"bank": ["masked", "smoothed"], "lock": ["smoothed", "masked"]}}),
+        ("it depends", {"offers": OFFERS, "picks": {"bank": ["smoothed"], "lock": []}}),  # one client only
+        ("it depends", {"offers": OFFERS, "picks": {"bank": [], "lock": []}}),
     ],
     # 15
     "Adversarial training is too expensive in practice": [

@@ -19,6 +19,7 @@ class Offer(NamedTuple):
     training     inputs that passed through the network while it was trained, as a multiple of the undefended model's
     answer       the same for one answer
     privacy_eps  the epsilon that is proved for its training; infinite where nothing is
+    proof        inputs that pass for one answer with its proof; None: as many as for the answer
     """
 
     side: Side
@@ -26,6 +27,7 @@ class Offer(NamedTuple):
     training: float
     answer: float
     privacy_eps: float = math.inf
+    proof: float | None = None
 
 
 class Needs(NamedTuple):
@@ -35,7 +37,8 @@ class Needs(NamedTuple):
     goal         "left" (accuracy under attack), "proved" (certified accuracy) or "accuracy" (nobody attacks inputs)
     at           the budget of the attacker, an index of `duel.SHARES`; 2 is the customary one
     accuracy     the least accuracy without an attack
-    training, answer  the most that may be paid, as multiples of the undefended model's
+    training, answer  the most that may be paid, as multiples of the undefended model's; where the goal is "proved",
+                 an answer comes with its proof
     privacy_eps  the highest epsilon that protects those in the training data well enough
     """
 
@@ -55,14 +58,19 @@ def reached(offer: Offer, needs: Needs) -> Rate:
     return offer.side.left(needs.threat, certificate=needs.goal == "proved")[needs.at]
 
 
+def price(offer: Offer, needs: Needs) -> float:
+    """What an answer costs this client: who asks for proof pays for it with each one."""
+    return offer.answer if needs.goal != "proved" or offer.proof is None else offer.proof
+
+
 def over(offer: Offer, needs: Needs) -> str:
     """The first budget that an offer breaks, in words; empty if it breaks none."""
     if offer.accuracy < needs.accuracy:
         return f"accuracy {100 * float(offer.accuracy):.0f} %"
     if offer.training > needs.training:
         return f"training costs {offer.training:.3g} times as much"
-    if offer.answer > needs.answer:
-        return f"an answer costs {offer.answer:.3g} times as much"
+    if price(offer, needs) > needs.answer:
+        return f"an answer costs {float(f'{price(offer, needs):.3g}'):g} times as much"
     if offer.privacy_eps > needs.privacy_eps:
         proved = "no epsilon" if math.isinf(offer.privacy_eps) else f"epsilon {offer.privacy_eps:.2g}"
         return f"{proved} is proved"
@@ -70,8 +78,9 @@ def over(offer: Offer, needs: Needs) -> str:
 
 
 def choose(offers: Mapping[str, Offer], needs: Needs) -> list[str]:
-    """The offers within the budgets that no other is clearly better than, the cheapest first: that is the choice.
+    """The offers within the budgets that no other is clearly better than: the first of them is the choice.
 
+    It is the cheapest; of those that cost the same, the one that reached more.
     Empty if every offer breaks a budget, or if even the best does not clearly reach more than nothing.
     "Clearly": the 95 % interval of the difference leaves out 0.
     """
@@ -80,4 +89,9 @@ def choose(offers: Mapping[str, Offer], needs: Needs) -> list[str]:
     if best is None or not best.clearly_above(Rate(0, best.n)):
         return []
     level = [name for name, offer in within.items() if not best.clearly_above(reached(offer, needs))]
-    return sorted(level, key=lambda name: (within[name].answer, within[name].training))
+
+    def dearer(name):
+        offer = within[name]
+        return price(offer, needs), offer.training, -float(reached(offer, needs))
+
+    return sorted(level, key=dearer)

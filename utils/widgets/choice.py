@@ -15,7 +15,7 @@ from utils.widgets.panel import Panel, picture_widget
 
 GOALS = {"accuracy left": "left", "a proof": "proved", "nobody attacks": "accuracy"}
 ANY = ("any", math.inf)
-LONGEST = "an answer costs 99.9 times as much"  # of what stands beside a bar: the picture leaves room for it
+LONGEST = "an answer costs 1100 times as much"  # of what stands beside a bar: the picture leaves room for it
 
 
 class Board(Stage):
@@ -107,7 +107,7 @@ class ChoiceBoard(Panel):
             best = reached(self.offers[level[0]], self.needs)
             said = f"{level[0]}: {best}."
             if len(level) > 1:
-                said += f" Not clearly worse, and dearer: {', '.join(level[1:])}."
+                said += f" Not clearly worse, and no cheaper: {', '.join(level[1:])}."
         self.still.text = f"fits {ARROW} {said}"
         self.sentence.value = escape(said)
         self.draw(self.still.shot)
