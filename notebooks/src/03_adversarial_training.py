@@ -437,6 +437,7 @@ measured("undefended, half of the passes, right on test images", in_half)
 # %% [markdown]
 # Look at how often each image came up before you rank the recipes. A training that has seen its images
 # less than a few times is not finished, and what it leaves says little about the recipe.
+# The last line is for the verdict: what does the same accuracy cost without a defense?
 #
 # The price is paid once, in training: the defended model answers as fast as any.
 #
@@ -519,9 +520,9 @@ def worst_turn(model, x, y, *, degrees=range(-15, 20, 5), shifts=(-0.0625, 0.0, 
 plots.triptych(x, worst_turn(models["PGD"][0], x, y), models["PGD"][0], y=y)
 
 # %% [markdown]
-# At most a turn of 15 degrees and a shift of a sixteenth of the width: a person reads these as before.
-# But a digit of 8 x 8 pixels that is shifted by half a pixel is also *blurred*. So the last row is a control:
-# shifted there and back, with nothing left of the move but the blur.
+# At most a turn of 15 degrees and a shift of a sixteenth of the width: of a photograph one would say that the camera
+# has moved. But a digit of 8 x 8 pixels that is shifted by half a pixel is also *blurred*. So the last row is a
+# control: shifted there and back, with nothing left of the move but the blur, and that twice.
 
 # %%
 far, radius, half = min(2 * data.eps, 0.45), data.eps * math.sqrt(x[0].numel()) / 3, 0.0625
