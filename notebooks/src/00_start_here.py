@@ -137,6 +137,8 @@ measured("clearly less is left with the rounding than without", left.clearly_bel
 # - Neither knows of other *trainings*. The same recipe, trained again from another seed, gives another model.
 #   Where recipes are compared, each is trained several times: `80, 96, 109 of 397 = 24 % [15, 33]` are the counts of
 #   three trainings, their mean, and its 95 % interval (Student's t); two such means are compared by Welch's test.
+#   These, in turn, don't know of other *images*: a narrow interval of three trainings says that trainings agree on
+#   these images, not that as large a share of others would be left.
 # - Images have pixels between 0 and 1, and so `eps` means the same everywhere.
 # - Every random cell starts with its seed: you should see what we saw, up to an image or two.
 #   What we saw stands in `notebooks/results`, a record for each lesson.

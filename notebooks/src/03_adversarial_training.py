@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from utils import attacks, plots, widgets
 from utils.attacks import pgd
+from utils.bounds import interval_training
 from utils.claims import claim
 from utils.data import Split, chunks, load
 from utils.evaluation import Trainings, accuracy, robust_accuracy
@@ -391,23 +392,52 @@ models["free"], seconds["free"] = trained(recipes["free"], data, budget, lr)
 left["free"] = kept(models["free"], (x, y), worst, data.eps)
 
 # %% [markdown]
+# ## A rival without an attack
+#
+# All recipes so far need somebody who attacks. Lesson 07b builds one that does not: `interval_training` sends all
+# images of the ball through the network at once, as an interval for each number, and makes the loss small at the worst
+# end. We borrow it here, because a defense is judged beside its rivals. An interval has two ends, each as dear as an
+# image, and the images as they are come on top: six passes an update, of which `passes` would see two.
+# Its learning rate is the best of three that we tried on the digits' test images: that is in the rival's favour.
+
+
+# %%
+def by_intervals(updates):
+    """Training on intervals: no attack, and a loss of its own."""
+    return {"loss": interval_training(data.eps, updates)}
+
+
+models["intervals"], seconds["intervals"] = trained(by_intervals, data, budget / 3, 2.5 * lr)
+left["intervals"] = kept(models["intervals"], (x, y), worst, data.eps)
+measured("worst case, intervals", left["intervals"])
+measured("worst case, PGD", left["PGD"])
+
+# %% [markdown]
 # ## The bill
 #
 # Count the passes of an update, and the seconds of a training; below them, what that training bought.
-# A step of attack takes two passes, `pgd` looks at its result once more, and the update itself takes two.
+# A step of attack takes two passes, and the update itself takes two. `pgd` also looks at its result once more. No
+# recipe needs that look, but it is spent, and so it is counted: without it an update of PGD would take 6 passes,
+# of FGSM and fast 4, and these two would get a quarter more updates.
 
 # %%
-bill = {name: passes(recipe, data) for name, recipe in recipes.items()}
+bill = {name: passes(recipe, data) for name, recipe in recipes.items()} | {"intervals": 6}
 for name, number in bill.items():
     measured(name, {"passes an update": number, "updates": int(budget / number), "seconds": seconds[name]})
-epochs = {name: budget / bill[name] * 64 / len(data.train.y) for name in ("PGD", "fast", "TRADES", "free")}
+epochs = {name: budget / bill[name] * 64 / len(data.train.y) for name in ("PGD", "fast", "TRADES", "free", "intervals")}
 epochs["free"] /= 4  # it replays each batch
 measured("how often each training image came up", epochs)
-plots.rates({f"worst case, {name}": left[name] for name in ("undefended", "PGD", "fast", "TRADES", "free")})
+plots.rates({f"worst case, {name}": left[name] for name in ("undefended", *epochs)})
+
+# %%
+shorter, _ = trained(recipes["undefended"], data, budget / 2, lr)
+in_half = Trainings(accuracy(model, (x, y)) for model in shorter)
+measured("undefended, half of the passes, right on test images", in_half)
 
 # %% [markdown]
 # Look at how often each image came up before you rank the recipes. A training that has seen its images
 # less than a few times is not finished, and what it leaves says little about the recipe.
+# The last line is for the verdict: what does the same accuracy cost without a defense?
 #
 # The price is paid once, in training: the defended model answers as fast as any.
 #
@@ -459,7 +489,7 @@ measured("stopping was clearly better", stopped.clearly_above(at_end))
 #
 # ## What it does not buy
 #
-# It was trained for one ball. What about twice the budget, another norm,
+# It was trained for one ball. What about a larger one, another norm,
 # or an attacker who turns the image a little and shifts it?
 # That one tries a grid of both, and each image keeps what fools the model.
 
@@ -490,28 +520,41 @@ def worst_turn(model, x, y, *, degrees=range(-15, 20, 5), shifts=(-0.0625, 0.0, 
 plots.triptych(x, worst_turn(models["PGD"][0], x, y), models["PGD"][0], y=y)
 
 # %% [markdown]
-# At most a turn of 15 degrees and a shift of a sixteenth of the width: nobody would call that an attack.
-# The other norm is asked with all that the course has, `worst_case(norm="l2")`, of one network and 80 images,
-# because it is dear.
+# At most a turn of 15 degrees and a shift of a sixteenth of the width: of a photograph one would say that the camera
+# has moved. But a digit of 8 x 8 pixels that is shifted by half a pixel is also *blurred*. So the last row is a
+# control: shifted there and back, with nothing left of the move but the blur, and that twice.
 
 # %%
-shown, ball = ("undefended", "PGD"), f"in the ball, {data.eps:.2g}"
-outside = {
-    f"twice the budget, {2 * data.eps:.2g}": lambda m, x, y, eps: worst(m, x, y, eps=2 * eps),
-    "a turn and a shift": lambda m, x, y, eps: worst_turn(m, x, y),
+far, radius, half = min(2 * data.eps, 0.45), data.eps * math.sqrt(x[0].numel()) / 3, 0.0625
+strong_l2 = [
+    partial(attacks.pgd, norm="l2", steps=20, loss=attacks.margin),
+    partial(attacks.funnel, norm="l2", steps=20, rivals=2),  # from outside the ball: finds what gradients near x hide
+]
+ball, length, turn = f"in the ball, {data.eps:.2g}", f"in L2, {radius:.2g}", "a turn and a shift"
+threats = {
+    f"a larger ball, {far:.2g}": lambda m, x, y, eps: worst(m, x, y, eps=far),
+    length: lambda m, x, y, eps: attacks.worst_case(m, x, y, eps=radius, norm="l2", attacks=strong_l2),
+    turn: lambda m, x, y, eps: worst_turn(m, x, y),
+    "there and back, blur alone": lambda m, x, y, eps: turned(turned(x, 0, half, half), 0, -half, -half),
 }
-held = {name: {ball: left[name]} for name in shown}
-for name, (row, attack) in itertools.product(shown, outside.items()):
-    held[name][row] = kept(models[name], (x, y), attack, data.eps)
-radius, l2 = data.eps * math.sqrt(x[0].numel()) / 3, partial(attacks.worst_case, norm="l2")
-other = {f"L2 {radius:.2g}, one training: PGD": robust_accuracy(models["PGD"][0], data.test.take(80), l2, eps=radius)}
-rows = {f"{row}: {name}": held[name][row] for row in held["PGD"] for name in shown}
-plots.rates(rows | other)
+rivals = ("undefended", "noise", "intervals")
+held = {ball: {name: left[name] for name in (*rivals, "PGD")}}
+for row, attack in threats.items():
+    held[row] = {name: kept(models[name], (x, y), attack, data.eps) for name in held[ball]}
+plots.table(held)
+
+# %%
+for row in (length, turn):
+    over = [name for name in rivals if held[row]["PGD"].clearly_above(held[row][name])]
+    measured(f"{row}: PGD is clearly above", over)
 
 # %% [markdown]
-# Twice the budget, or a turn that no small $L_\infty$ ball contains: much less is left than in the ball.
-# What is left in an $L_2$ ball depends on its radius, and that is another choice.
-# Training promises its own ball, and no more.
+# A larger ball contains the first, so it can only keep less; here next to nothing is left to anyone.
+# In $L_2$, at this radius, more is left to PGD on average than to the undefended networks: what was learned in one
+# ball may help in another. It need not: training on intervals comes near PGD in the ball, and keeps less in $L_2$ than
+# no defense at all. Under turns and shifts far less is left to all of them than by the blur alone.
+# Over whom PGD is *clearly* ahead in these two, the lines say.
+# Training promises its own ball. What it gives elsewhere must be measured, beside networks that did without it.
 #
 # ## Why does it work, and why is it hard?
 #
@@ -533,17 +576,19 @@ plots.table(headline)
 
 # %% [markdown]
 # Which of these rows are *clearly* apart from PGD, over trainings, `clearly_below` says, and not the eye.
+# Four recipes are compared, at 95 % each: among so many, one may be clear by luck.
+# (Intervals come near PGD in the worst case, and pay with accuracy. Lesson 07b trains on them for longer.)
 # And what do the four attacks miss that the whole of `worst_case` finds? Asked of one network, because it is dear:
 
 # %%
-defended = [name for name in headline if name not in ("undefended", "noise")]
+defended = [name for name in recipes if name not in ("undefended", "noise")]
 behind = [name for name in defended if left[name].clearly_below(left["PGD"])]
 ahead = [name for name in defended if left[name].clearly_above(left["PGD"])]
 measured("against PGD in the worst case", {"clearly below": behind, "clearly above": ahead})
-one, some = models["FGSM"][0], data.test.take(80)
+one, some = models["FGSM"][0], data.test.take(40)
 judges = {"four attacks": worst, "all that utils has": attacks.worst_case}
 left_by = {who: robust_accuracy(one, some, attack, eps=data.eps) for who, attack in judges.items()}
-measured("FGSM, one network, 80 images", left_by)
+measured("FGSM, one network, 40 images", left_by)
 widgets.AttackExplorer(models["PGD"][0], data, attacks={"FGSM": attacks.fgsm, "PGD": attacks.pgd})
 
 # %% [markdown]
@@ -552,43 +597,51 @@ widgets.AttackExplorer(models["PGD"][0], data, attacks={"FGSM": attacks.fgsm, "P
 #
 # ## Verdict
 #
-# *Most valuable:* is what it keeps inside the ball also kept outside?
-# *Essential:* does nothing hold without it, and is it enough?
-# *Costs:* is each defended model less accurate, and each update dearer?
+# *Most valuable:* in its ball, in another norm and under turns, does it keep clearly more than each rival?
+# *Essential:* in its ball, is each rival clearly more than five points behind, or does one clearly keep as much, up to
+# five points?
+# *Costs:* does each recipe lose clearly more than two points, and would plain training with half of the passes have
+# been as accurate, up to two points? These margins are our choice. Each "clearly" may also come out the other way,
+# and where it comes out neither way, or not for all, the verdict is *it depends*.
 
 # %%
-inside, *others = held["PGD"].values()
-helps = inside.clearly_above(held["undefended"][ball])
-lost = [rate for rate in others if rate.clearly_below(inside)]
+asked = (ball, length, turn)  # a larger ball contains the first, so it can only keep less
+first = [row for row in asked if all(held[row]["PGD"].clearly_above(held[row][name]) for name in rivals)]
+beaten = [row for row in asked if any(held[row]["PGD"].clearly_below(held[row][name]) for name in rivals)]
 claim(
     "Adversarial training is the most valuable defense for vision",
-    holds=None if helps and lost else helps,
-    because=f"{ball}, it keeps {inside} where {held['undefended'][ball]} were left; "
-    + "; ".join(f"{row}, it keeps {rate}" for row, rate in held["PGD"].items() if row != ball),
+    holds=True if len(first) == len(asked) else False if len(beaten) == len(asked) else None,
+    because=f"it keeps clearly more than each of {len(rivals)} rivals in {len(first)} of {len(asked)} threats, clearly "
+    f"less than one of them in {len(beaten)}: "
+    + "; ".join(f"{row}, {', '.join(f'{name} {rate}' for name, rate in held[row].items())}" for row in asked),
     undefended=clean,
 )
 
 # %%
-final = headline["PGD"]
-needed = all(final["worst case"].clearly_above(left[name]) for name in ("undefended", "noise"))
-enough = not final["worst case"].clearly_below(final["no attack"])
+needed = all(left["PGD"].lead(left[name]) > 0.05 for name in rivals)
+as_much = [name for name in rivals if left[name].lead(left["PGD"]) > -0.05]
 claim(
     "Adversarial training is essential in security-critical use",
-    holds=needed and (enough or None),
-    because=f"without it {left['undefended']} withstand the attacks, after training on noise {left['noise']}, "
-    f"with it {final['worst case']}; without any attack {final['no attack']} are right",
+    holds=True if needed else False if as_much else None,
+    because=f"with it {left['PGD']} withstand the attacks, without it {left['undefended']}, after training on noise "
+    f"{left['noise']}, after training on intervals {left['intervals']}, all for the same passes",
     undefended=clean,
 )
 
 # %%
-dearer = {name for name in defended if headline[name]["no attack"].clearly_below(clean)}
-slower = {name for name in defended if bill[name] > bill["undefended"]}
+right, margin = {name: headline[name]["no attack"] for name in defended}, 0.02
+duller = [name for name in defended if clean.lead(right[name]) > margin]
+level = [name for name in defended if right[name].lead(clean) > -margin]
+slower = [name for name in defended if in_half.lead(right[name]) > -margin]
+faster = [name for name in defended if right[name].lead(in_half) > margin]
+# A verdict needs all recipes on one side: to look at several makes none of the two likelier by luck.
+costs, free = (len(a) == len(b) == len(defended) for a, b in ((duller, slower), (level, faster)))
 claim(
     "Adversarial training costs accuracy and time",
-    holds=True if len(dearer & slower) == len(defended) else None if dearer | slower else False,
-    because=f"at equal passes {len(dearer)} of {len(defended)} recipes are clearly less accurate than {clean} (PGD: "
-    f"{headline['PGD']['no attack']}); an update of {len(slower)} of them is dearer than a plain one "
-    f"(PGD: {bill['PGD'] / bill['undefended']:g} times the passes)",
+    holds=True if costs else False if free else None,
+    because=f"of {len(defended)} recipes {len(duller)} are clearly more than two points less accurate than {clean} "
+    f"and {len(level)} clearly are not (PGD: {right['PGD']}); plain training with half of the passes is right on "
+    f"{in_half}: up to two points as accurate as {len(slower)} of them, clearly worse than {len(faster)}",
     undefended=clean,
 )
 
