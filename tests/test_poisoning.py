@@ -232,6 +232,7 @@ def test_a_cluster_that_is_not_small_is_left_alone():
     assert small_clusters(features, y, share=0.45)[which].all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_whitened_directions_part_the_clusters_that_independent_ones_part():
     from sklearn.cluster import KMeans
     from sklearn.decomposition import FastICA
@@ -248,6 +249,7 @@ def test_whitened_directions_part_the_clusters_that_independent_ones_part():
         assert (found[y == label].numpy() == (small & (small.mean() <= 0.35))).all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_whitening_passes_over_what_never_varies():
     features, y, _ = planted(0.1)
     still = torch.cat([torch.zeros(len(y), 4), features[:, :5]], 1)
