@@ -72,6 +72,7 @@ measured("accuracy on test images", right(clean))
 # %% [markdown]
 # One training is one draw of weights and order. So we train five networks, here and below:
 # each number is their mean, its interval is for the mean of many more, and the counts of all five stand before it.
+# All five learn from the same images, poisons included: what another draw of poisons would change, no interval covers.
 
 # %% [markdown]
 # ## The threat model
@@ -608,7 +609,7 @@ before = {name: outcome(models, trigger)[0] for name, (_, trigger, models) in ow
 headline = {name: {"no filter": rate} for name, rate in before.items()}
 for name, rows in table.items():
     headline[name] |= {f: worked for f, (worked, _) in rows.items()}
-plots.dots(headline)
+plots.dots({name: row for name, row in headline.items() if name in retrain})
 
 # %% [markdown]
 # Two figures back to back: what is caught, then how often the trigger still works.
@@ -807,7 +808,7 @@ plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.
 
 # %%
 x, y = trusted
-repaired, costs = {}, {}
+repaired = {}
 for name in ("4 % trigger", "10 % trigger"):
     _, trigger, models = owners[name]
     found = [(mask[c], pattern[c]) for c, (mask, pattern) in zip(smallest[name], searched[name], strict=True)]
@@ -819,7 +820,7 @@ for name in ("4 % trigger", "10 % trigger"):
     results = {stage: outcome(group, trigger) for stage, group in stages.items()}
     results["trusted only"] = table[name]["trusted only"]
     repaired[name] = {stage: worked for stage, (worked, _) in results.items()}
-    repaired[f"{name}, accuracy"] = {stage: kept for stage, (_, kept) in results.items()}
+    measured(f"{name}, accuracy", {stage: kept for stage, (_, kept) in results.items()})
 plots.dots(repaired)
 
 # %% [markdown]
@@ -886,10 +887,10 @@ for noise in (0, 8):
             models.append(privacy.dp_sgd(linear(), found[:2], noise_multiplier=noise, **step))
         row[name] = outcome(models, trigger)[0]
         row.setdefault("accuracy, no poison", right(models))
-plots.table(private)
+    measured(f"noise {noise}", row)
 
 # %% [markdown]
-# The first row clips gradients and adds no noise: no privacy at all. Compare it with the second
+# "Noise 0" clips gradients and adds no noise: no privacy at all. Compare it with "noise 8"
 # before you thank epsilon for what a small network, a short training and the clipping have done.
 #
 # And the bound? Take an outcome that has a probability of 1 % without poison,
