@@ -798,8 +798,8 @@ plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.
 
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
-# All masks do what they should, so their sizes may be compared: in nearly every poisoned network
-# the attacker's class has the smallest, and now and then it is missed.
+# All masks do what they should, so their sizes may be compared: in most poisoned networks
+# the attacker's class has the smallest, in some it is missed.
 # The alarm proves nothing: poisoned networks stay below 2, and clean ones pass it.
 # The smallest mask says where to look.
 #
