@@ -232,6 +232,31 @@ def test_a_cluster_that_is_not_small_is_left_alone():
     assert small_clusters(features, y, share=0.45)[which].all()
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_whitened_directions_part_the_clusters_that_independent_ones_part():
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import FastICA
+
+    torch.manual_seed(0)
+    features, y, _ = planted(0.1)
+    features[:, 0] *= 30  # what PCA looks at first
+    found = small_clusters(features, y, whiten=True)
+    for label in range(2):
+        own = features[y == label].double().numpy()
+        turned = FastICA(10, random_state=0, tol=1e-3, max_iter=2000).fit_transform(own)
+        small = KMeans(2, n_init=5, random_state=0).fit_predict(turned) == 1
+        small = small if small.mean() <= 0.5 else ~small
+        assert (found[y == label].numpy() == (small & (small.mean() <= 0.35))).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_whitening_passes_over_what_never_varies():
+    features, y, _ = planted(0.1)
+    still = torch.cat([torch.zeros(len(y), 4), features[:, :5]], 1)
+    assert torch.equal(small_clusters(still, y, share=0.5, whiten=True), small_clusters(features[:, :5], y, 0.5, True))
+    assert not small_clusters(torch.zeros(40, 12), torch.arange(40) % 2, whiten=True)[0]
+
+
 def test_a_class_of_one_example_is_left_alone():
     features, y, which = planted(0.1)
     features, y = torch.cat([features[:1], features]), torch.cat([torch.tensor([7]), y])

@@ -86,24 +86,27 @@ def against_both(found, left, clipped=0.6):
     }
 
 
-def poisoned(works, accuracy):
-    """Lesson 10: a set with a trigger."""
-    rates = {"owned": of(accuracy), "clean": of(0.98)}
+def poisoned(works, accuracy, spread=0.002):
+    """Lesson 10: a set with a trigger, and how far the accuracies of trainings lie apart."""
+    rates = {"owned": trained(accuracy - spread, accuracy + spread), "clean": trained(0.978, 0.98, 0.982, n=1000)}
     names = {"owned": "owned", "clean": "clean"}
-    return names | {"before": {"4 % trigger": of(works)}, "right": rates.get}
+    return names | {"before": {"4 % trigger": trained(works - 0.01, works, works + 0.01)}, "right": rates.get}
 
 
-def filtered(trigger, greedy):
-    """Lesson 10: what the best filter leaves to two attackers."""
-    return {
-        name: {"no filter": of(0.95), "at random": of(0.9), "spectral": of(left), "clusters": of(0.8)}
+def filters(trigger, greedy, accuracy=0.96, alone=0.91, unsure=0.0):
+    """Lesson 10: what the trusted filter leaves to two attackers, its accuracy, and that of trusted images alone."""
+    high, low = (trained(share - 0.005, share, share + 0.005) for share in (0.95, 0.8))
+    table = {
+        name: {
+            "at random": (high, high),
+            "trusted only": (trained(0, 0, 0), trained(alone - 0.005, alone, alone + 0.005)),
+            "clusters": (low, high),
+            "trusted loss": (trained(left - unsure, left, left + unsure), trained(accuracy, accuracy - 0.005)),
+        }
         for name, left in (("a trigger", trigger), ("a greedy attacker", greedy))
     }
-
-
-def filters(trigger, greedy):
-    """Lesson 10: these, and networks without poison."""
-    return {"headline": filtered(trigger, greedy), "clean": "clean", "right": lambda models: LEARNED}
+    rates = {"clean": LEARNED, "judges": trained(alone - 0.005, alone, alone + 0.005)}
+    return {"table": table, "clean": "clean", "judges": "judges", "right": rates.get}
 
 
 def private(one, several):
@@ -435,11 +438,16 @@ CASES = {
         ("holds", poisoned(works=0.9, accuracy=0.98)),
         ("refuted", poisoned(works=0.1, accuracy=0.98)),
         ("refuted", poisoned(works=0.9, accuracy=0.5)),
+        ("it depends", poisoned(works=0.9, accuracy=0.97, spread=0.02)),  # a loss that too few trainings leave open
+        ("it depends", poisoned(works=0.5, accuracy=0.98)),
     ],
     "Filtering the training data is enough": [
         ("it depends", filters(0.01, 0.5)),
         ("holds", filters(0.01, 0.02)),
         ("refuted", filters(0.6, 0.5)),
+        ("refuted", filters(0.01, 0.02, accuracy=0.85)),  # the trusted images alone do better
+        ("it depends", filters(0.01, 0.02, accuracy=0.915)),  # or may
+        ("it depends", filters(0.1, 0.1, unsure=0.05)),
     ],
     "Differential privacy bounds what poisons can do": [
         ("it depends", private(one=0.04, several=1.0)),

@@ -72,6 +72,7 @@ measured("accuracy on test images", right(clean))
 # %% [markdown]
 # One training is one draw of weights and order. So we train five networks, here and below:
 # each number is their mean, its interval is for the mean of many more, and the counts of all five stand before it.
+# All five learn from the same images, poisons included: what another draw of poisons would change, no interval covers.
 
 # %% [markdown]
 # ## The threat model
@@ -255,15 +256,22 @@ def spectral_scores(features, y):
 
 # %% [markdown]
 # *Activation clustering* cuts each class in two. A cut in half is natural; a small second cluster is suspicious.
+# It looks at the ten directions in which the class varies most (PCA).
+# Its authors prefer ten that are as independent of each other as can be (ICA). For clusters these come to the same as
+# *whitened* ones, where each direction varies as much as the first: ICA turns them, and no distance minds a turn.
 
 
 # %%
-def small_clusters(features, y, share=0.35):
+def small_clusters(features, y, share=0.35, whiten=False):
     """Which examples lie in the smaller of two clusters of their class, if it is small. Chen et al. 2018."""
     marked = torch.zeros(len(y), dtype=torch.bool)
     for label in y.unique()[y.unique(return_counts=True)[1] > 1]:
         own = features[y == label].cpu().numpy()
         main = PCA(min(10, *own.shape), random_state=0).fit_transform(own)
+        if whiten:
+            spread = main.std(0)
+            spread[spread <= 1e-4 * spread.max()] = math.inf  # what does not vary says nothing
+            main = main / spread
         second = torch.from_numpy(KMeans(2, n_init=5, random_state=0).fit_predict(main)).bool()
         small = second if second.float().mean() <= 0.5 else ~second
         marked[(y == label).cpu()] = small & (small.float().mean() <= share)
@@ -291,6 +299,9 @@ measured("accuracy, trained on trusted images only", right(judges))
 
 
 # %% [markdown]
+# Keep this figure in mind: whoever has trusted images can train on these alone, and no poison gets in.
+# A filter that uses them has to do better than that.
+#
 # Five trainings, five verdicts: each network has its own young copy and its own judge.
 
 
@@ -304,15 +315,25 @@ def scored(models, x, y, judges):
     }
 
 
+def as_many(marked, y):
+    """Of each class as many examples as these marks, drawn at random."""
+    drawn = torch.zeros_like(marked)
+    for label in y.unique():
+        drawn[draw(y == label, int(marked[y == label].sum()))] = True
+    return drawn
+
+
 def filters(scores, models, x, y, budget):
     """What each filter throws away, {name: a mark (N,) bool for each training}."""
-    whole = torch.zeros_like(y)
+    whole, features = torch.zeros_like(y), [logits(model[:-1], x) for model in models]
+    trusting = [highest(one, whole, budget) for one in scores["trusted loss"]]
     return {
         "early loss": [highest(one, whole, budget) for one in scores["early loss"]],
         "spectral": [highest(one, y, budget) for one in scores["spectral"]],
-        "clusters": [small_clusters(logits(model[:-1], x), y) for model in models],
-        "trusted loss": [highest(one, whole, budget) for one in scores["trusted loss"]],
-        "at random": [highest(torch.rand(len(y)).to(y.device), whole, budget) for _ in models],
+        "clusters": [small_clusters(one, y) for one in features],
+        "clusters, ICA": [small_clusters(one, y, whiten=True) for one in features],
+        "trusted loss": trusting,
+        "at random": [as_many(one, y) for one in trusting],
     }
 
 
@@ -421,6 +442,8 @@ for name, found in {"4 % trigger": poison, "10 % trigger": greedy}.items():
             minds.setdefault(f"{name}, {who}", {})[moment] = middle
         gone = [highest(one, torch.zeros_like(found.y), budget) for one in each]
         early.setdefault(name, {})[moment] = share_of(gone, found.which)
+        gone = [highest(-one, torch.zeros_like(found.y), budget) for one in each]
+        early.setdefault(f"{name}, lowest", {})[moment] = share_of(gone, found.which)
 plots.curves(minds, x="updates", y="loss in the middle", log=(True, False))
 
 # %%
@@ -429,7 +452,13 @@ plots.lines(early, x="updates", y="poisons caught", log=True)
 # %% [markdown]
 # Here the small corner on few images is learned *after* the digits: there is a moment when the model minds it most.
 # It passes soon. The larger corner on more images is learned along with the digits, and no moment finds much of it.
-# A defender does not know the attack, so not the moment either, nor whether there is one (on MNIST there is none).
+# A defender does not know the attack, so not the moment either, nor whether there is one.
+# (On MNIST none of the three is: at the first of them the digits are learned, and so is the greedy trigger.)
+#
+# What is learned *first* can give poisons away, too: *anti-backdoor learning* isolates the images whose losses are
+# *lowest* early on. ("Lowest" throws away as many of these. Its authors also hold all losses up while they train,
+# so that the quick ones stand out; we do not.) Here it finds next to none of the few poisons,
+# and less than half of the many.
 #
 # Half a catch is worth little if the rest suffices. Train again on what is left, and try the trigger.
 
@@ -458,12 +487,14 @@ for name, (worked, kept) in table["4 % trigger"].items():
     false = share_of(marked["4 % trigger"][name], innocent.nonzero()[:, 0])
     for column, rate in zip(price, (worked, kept, false), strict=True):
         price[column][name] = rate
+price["trigger works"]["trusted only"], price["accuracy"]["trusted only"] = outcome(judges, add_trigger)
 plots.dots(price)
 
 # %% [markdown]
 # On the right is the price: clean images that were taken for poison.
-# The last row throws away as many images as the budget allows, at random: a trigger does not mind that.
-# It is what each filter has to be compared with.
+# Two rows are no filters. "At random" throws away as many images of each class as trusted loss does:
+# a trigger hardly minds that. "Trusted only" does without all that was collected (all networks here had as many
+# updates): no trigger is left, and less accuracy. Each filter has to be compared with both.
 #
 # ## An attacker who knows the filters
 #
@@ -566,25 +597,32 @@ for name, (found, _, models) in list(owners.items())[1:]:
 plots.dots({name: rates for name, rates in catch.items() if name in list(owners)[1:]}, beside=chance)
 
 # %%
-retrain = {"4 % clean label": ["clusters", "trusted loss", "at random"]}
-retrain |= {"9.5 % clean label": ["trusted loss"], "10 % trigger": ["trusted loss"]}
+retrain = {"4 % clean label": ["clusters, ICA", "trusted loss", "at random"]}
+retrain |= {"9.5 % clean label": ["trusted loss", "at random"]}
+retrain |= {"10 % trigger": ["clusters, ICA", "trusted loss", "at random"]}
 for name, kept in retrain.items():
     found, trigger, _ = owners[name]
     table[name] = after(found, {f: marked[name][f] for f in kept}, trigger)
+for name, (_, trigger, _) in owners.items():
+    table[name]["trusted only"] = outcome(judges, trigger)
 before = {name: outcome(models, trigger)[0] for name, (_, trigger, models) in owners.items()}
 headline = {name: {"no filter": rate} for name, rate in before.items()}
 for name, rows in table.items():
     headline[name] |= {f: worked for f, (worked, _) in rows.items()}
-plots.dots(headline)
+plots.dots({name: row for name, row in headline.items() if name in retrain})
 
 # %% [markdown]
 # Two figures back to back: what is caught, then how often the trigger still works.
-# The trusted model minds what is strange to it, the square included: in the corner nearly all would have gone.
+# The trusted model minds what is strange to it, the square included: in the corner most would have gone.
 # An attacker who tries places at home finds one that it minds less. What it still sees is the push.
-# Compare every filter with its ring, and with the networks that had images thrown away at random:
-# a difference that is smaller than the spread over trainings is none.
+# Compare every filter with its ring, with the networks that had as many images thrown away at random,
+# and with those of the trusted images alone: a difference that is smaller than the spread over trainings is none.
 #
+# What clusters find depends on the directions that they look at: of the digits that were pushed, and of the greedy
+# trigger, those of ICA find poisons that those of PCA miss.
 # The greedy attackers overrun the budget; for them we trained again only where a filter might have helped.
+# Much of the 10 % trigger is found, and the rest suffices. And of the 9.5 % with right labels
+# the filter leaves no clearly smaller part than the draw does.
 #
 # ## Throw away more?
 
@@ -594,20 +632,28 @@ for name in ("10 % trigger", "9.5 % clean label"):
     found, trigger, _ = owners[name]
     size = round(0.2 * len(found.y))
     gone = [highest(losses(judge, found.x, found.y), torch.zeros_like(found.y), size) for judge in judges]
-    rows = {0.06: table[name]["trusted loss"]} | after(found, {0.2: gone}, trigger)
+    both = [(torch.cat([found.x[~one], trusted.x]), torch.cat([found.y[~one], trusted.y])) for one in gone]
+    table[name] |= after(found, {"trusted loss, 20 %": gone}, trigger)
+    table[name]["trusted loss, 20 %, kept + trusted"] = outcome(learn(both, seeds), trigger)
     innocent = torch.ones_like(found.y, dtype=torch.bool)
     innocent[found.which] = False
-    for share, thrown in ((0.06, marked[name]["trusted loss"]), (0.2, gone)):
-        cells = *rows[share], share_of(thrown, innocent.nonzero()[:, 0])
-        for column, rate in zip(generous, cells, strict=True):
-            generous[column][f"{name}, budget {100 * share:.0f} %"] = rate
+    rows = {"budget 6 %": "trusted loss", "budget 20 %": "trusted loss, 20 %"}
+    rows |= {"20 % and trusted": "trusted loss, 20 %, kept + trusted", "trusted only": "trusted only"}
+    for row, filtered in rows.items():
+        for column, rate in zip(("trigger works", "accuracy"), table[name][filtered], strict=True):
+            generous[column][f"{name}, {row}"] = rate
+    for row, thrown in (("budget 6 %", marked[name]["trusted loss"]), ("budget 20 %", gone)):
+        generous["clean images thrown away"][f"{name}, {row}"] = share_of(thrown, innocent.nonzero()[:, 0])
+    headline[name] |= {f: worked for f, (worked, _) in table[name].items()}
 for name, rates in generous.items():
     measured(name, rates)
 
 # %% [markdown]
-# Against wrong labels a generous budget wins. Against right labels it throws away more clean images,
-# and how much of the trigger it leaves differs from one training to the next.
-# Neither comes free, and the defender must have guessed the rate before.
+# A generous budget stops the trigger with wrong labels. How much it leaves of the one with right labels
+# differs from one training to the next, and more clean images go.
+# But compare with "trusted only": these networks never met a trigger, and nobody had to guess a rate for them.
+# What was kept at 20 % makes a network no clearly more accurate than that, not even together with the trusted images.
+# (On MNIST, at as many updates, it is clearly less accurate.) So this filter pays only where few images have to go.
 #
 # ## Play
 #
@@ -682,7 +728,9 @@ plots.lines(curves, x="channels pruned, the sleepiest first", y="images")
 # $$\min_{m,\,p}\;\; \mathbb{E}\,\ell\big(f((1 - m)\,x + m\,p),\, c\big) \;+\; \lambda \sum m$$
 #
 # Every class has such a pair: cover enough of an image, and it is read as you like.
-# For the attacker's class little should be enough.
+# For the attacker's class little should be enough. Sizes compare only where the pairs work equally often.
+# So each class has a $\lambda$ of its own, which rises while nearly all images are sent to the class, and falls
+# while fewer are. The authors aim at 99 %.
 
 
 # %%
@@ -691,16 +739,24 @@ def stamp(x, mask, pattern):
     return (1 - mask) * x + mask * pattern
 
 
-def invert_trigger(model, x, classes, steps=60, price=0.1, lr=0.3):
+def invert_trigger(model, x, classes, steps=100, price=0.03, lr=0.3, flips=0.99):
     """For each class, a small mask and a pattern that send other images to it. Wang et al. 2019."""
     mask = torch.full((classes, 1, *x.shape[2:]), -2.0, device=x.device, requires_grad=True)  # before the sigmoid
     pattern = torch.zeros((classes, *x.shape[1:]), device=x.device, requires_grad=True)
-    wanted = torch.arange(classes, device=x.device).repeat_interleave(len(x))
+    prices, flipped = torch.full((classes,), price, device=x.device), torch.zeros(classes, device=x.device)
     optimizer = torch.optim.Adam([mask, pattern], lr=lr)
     with lent(model) as asked:
-        for _ in range(steps):
-            stamped = torch.cat([stamp(x, *parts) for parts in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
-            loss = F.cross_entropy(asked(stamped), wanted, reduction="sum") / len(x) + price * mask.sigmoid().sum()
+        for step in range(steps):
+            part = x[torch.arange(16 * step, 16 * (step + 1)) % len(x)]  # a few images at a time, all in turn
+            wanted = torch.arange(classes, device=x.device).repeat_interleave(len(part))
+            answers = asked(
+                torch.cat([stamp(part, *one) for one in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
+            )
+            flipped = 0.8 * flipped + 0.2 * (answers.argmax(1) == wanted).float().view(classes, -1).mean(1)
+            if step >= steps // 4:  # before, no pair works yet
+                prices = prices * torch.where(flipped >= flips, 1.05, 0.9)
+            loss = F.cross_entropy(answers, wanted, reduction="sum") / len(part)
+            loss = loss + (prices * mask.sigmoid().flatten(1).sum(1)).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -720,30 +776,39 @@ def anomaly(sizes):
 
 
 # %%
+def sent(model, c, mask, pattern):
+    """The share of the trusted images of other classes that a mask and its pattern send to class c."""
+    return float((predict(model, stamp(trusted.x[trusted.y != c], mask, pattern)) == c).float().mean())
+
+
 groups = {"no poison": clean, "4 % trigger": owned, "10 % trigger": owners["10 % trigger"][2]}
 searched, index, smallest = {}, {}, {}
 for name, models in groups.items():
-    searched[name] = [invert_trigger(model, trusted.x[:16], len(data.classes)) for model in models]
+    searched[name] = [invert_trigger(model, trusted.x, len(data.classes)) for model in models]
     sizes = [mask.flatten(1).sum(1) for mask, _ in searched[name]]
     smallest[name] = [int(size.argmin()) for size in sizes]
     index[name] = [anomaly(size) for size in sizes]
     measured(f"{name}, smallest mask", [f"class {label}" for label in smallest[name]])
     row = {f"network {i}": value for i, value in enumerate(index[name], 1)}
     measured(f"{name}, anomaly", row | {"alarms at 2": sum(value > 2 for value in index[name])})
+    pairs = [(model, zip(*masks, strict=True)) for model, masks in zip(models, searched[name], strict=True)]
+    flips = [sent(model, c, *pair) for model, each in pairs for c, pair in enumerate(each)]
+    measured(f"{name}, trusted images sent", {"of all masks": sum(flips) / len(flips), "the worst": min(flips)})
 plots.gallery({name: mask * pattern for name, ((mask, pattern), *_) in searched.items()})
 
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
-# Here the small corner is found, place and all; the larger one needs more ink, and can be missed.
-# (On MNIST it is the small one that can.) The alarm proves nothing: poisoned networks stay below 2,
-# and on MNIST a clean one passes it. The smallest mask says where to look.
+# All masks do what they should, so their sizes may be compared: in most poisoned networks
+# the attacker's class has the smallest, in some it is missed.
+# The alarm proves nothing: poisoned networks stay below 2, and clean ones pass it.
+# The smallest mask says where to look.
 #
 # What is found can be unlearned: put it on trusted images, leave their labels right, and train on.
 # Beside that, training on the trusted images alone, and fine-pruning.
 
 # %%
 x, y = trusted
-repaired, costs = {}, {}
+repaired = {}
 for name in ("4 % trigger", "10 % trigger"):
     _, trigger, models = owners[name]
     found = [(mask[c], pattern[c]) for c, (mask, pattern) in zip(smallest[name], searched[name], strict=True)]
@@ -753,18 +818,22 @@ for name in ("4 % trigger", "10 % trigger"):
     done = fit_together(begin, [trusted] * 10 + stamped, [*seeds] * 3, updates=50, lr=1e-2)
     stages = {"as it was": models, "trained on": done[:5], "fine-pruned": done[5:10], "trigger unlearned": done[10:]}
     results = {stage: outcome(group, trigger) for stage, group in stages.items()}
+    results["trusted only"] = table[name]["trusted only"]
     repaired[name] = {stage: worked for stage, (worked, _) in results.items()}
-    repaired[f"{name}, accuracy"] = {stage: kept for stage, (_, kept) in results.items()}
+    measured(f"{name}, accuracy", {stage: kept for stage, (_, kept) in results.items()})
 plots.dots(repaired)
 
 # %% [markdown]
 # What training on the trusted images leaves, with or without pruning, depends on the training.
 # Unlearning leaves least, if the search found the right class; if not, it is no more than training on.
+# The last row began anew, on the trusted images alone, and never met the trigger.
+# A repair pays if it is more accurate than that: here all three are, on MNIST none.
 # Nor does any of them say how far it got: what was searched for may not be all that the attacker planted.
 #
 # ## A bound for every attacker
 #
-# Every filter so far fights the attacks that we thought of. Lesson 09 has something else to offer.
+# Every filter so far fights the attacks that we thought of. Lesson 09 has something else to offer
+# (Ma, Zhu & Hsu 2019).
 # Train with $(\varepsilon, \delta)$-differential privacy: one example more or less
 # turns the probability $p$ of *any* outcome into at most $e^{\varepsilon} p + \delta$.
 # Then $k$ changes turn it into at most
@@ -818,10 +887,10 @@ for noise in (0, 8):
             models.append(privacy.dp_sgd(linear(), found[:2], noise_multiplier=noise, **step))
         row[name] = outcome(models, trigger)[0]
         row.setdefault("accuracy, no poison", right(models))
-plots.table(private)
+    measured(f"noise {noise}", row)
 
 # %% [markdown]
-# The first row clips gradients and adds no noise: no privacy at all. Compare it with the second
+# "Noise 0" clips gradients and adds no noise: no privacy at all. Compare it with "noise 8"
 # before you thank epsilon for what a small network, a short training and the clipping have done.
 #
 # And the bound? Take an outcome that has a probability of 1 % without poison,
@@ -914,24 +983,45 @@ measured("the vote, 4 % trigger: trigger works", Rate(int(works_on.sum()), len(w
 
 # %%
 worked, kept = before["4 % trigger"], right(owned)
+lost, surely_lost = -kept.lead(right(clean)), right(clean).lead(kept)  # accuracy, at most and at least, at 95 %
+hidden, failed = worked.interval[0] > 0.5 and lost < 0.02, worked.interval[1] < 0.5 or surely_lost > 0.02
 claim(
     "Machine-learning security covers the training set too",
-    holds=worked.interval[0] > 0.5 and not kept.clearly_below(right(clean)),
-    because=f"with 4 % of the training images poisoned, the trigger works on {worked}, "
-    f"and the accuracy on held-out images is {kept}, without poison {right(clean)}",
+    holds=True if hidden else False if failed else None,
+    because=f"with 4 % of the training images poisoned (one draw, five trainings), the trigger works on {worked}, "
+    f"and the accuracy on held-out images is {kept}, without poison {right(clean)}: lower by "
+    f"{100 * max(lost, 0):.1f} points at most",
     undefended=right(clean),
 )
 
 # %%
-best = {name: min(row[f] for f in row if f not in ("no filter", "at random")) for name, row in headline.items()}
-stopped = [rate.interval[1] < 0.1 for rate in best.values()]
+alone = right(judges)
+
+
+def enough(name, worked, kept):
+    """Whether a filter stops the trigger and, if it used the trusted images, beats these alone. None: unclear."""
+    asked = name.startswith("trusted")
+    if worked.interval[1] < 0.1 and (not asked or kept.clearly_above(alone)):
+        return True
+    return False if worked.interval[0] > 0.1 or (asked and kept.clearly_below(alone)) else None
+
+
+filtered = {
+    name: {f: cells for f, cells in rows.items() if f not in ("at random", "trusted only")}
+    for name, rows in table.items()
+}
+found = {name: {enough(f, *cells) for f, cells in rows.items()} for name, rows in filtered.items()}
+stopped = [True if True in each else None if None in each else False for each in found.values()]
+verdict = stopped[0] if len(set(stopped)) == 1 else None
+best = {name: min(rows.items(), key=lambda row: row[1][0]) for name, rows in filtered.items()}
 claim(
     "Filtering the training data is enough",
-    holds=all(stopped) if all(stopped) or not any(stopped) else None,
-    because="of the filters tried the best leaves "
-    + ", ".join(f"{rate} to the attacker with {name}" for name, rate in best.items())
-    + ", of five trainings each. It depends on whether labels are wrong, on trusted images, "
-    "and on guessing the attacker's rate",
+    holds=verdict,
+    because="of the filters that we trained after, the best leaves to the attacker: "
+    + "; ".join(f"with {name} {worked} ({f}; accuracy {kept})" for name, (f, (worked, kept)) in best.items())
+    + f". Five trainings each, on one draw of poisons. The trusted images alone give an accuracy of {alone}"
+    + ". It depends on whether labels are wrong, on trusted images, and on guessing the attacker's rate"
+    * (verdict is None),
     undefended=right(clean),
 )
 
@@ -948,8 +1038,8 @@ claim(
 # %% [markdown]
 # **To take to work.** Know where every training image comes from. Keep a few hundred that somebody has checked:
 # the best filter, both repairs and the search for the trigger lived on them. Report a filter with what it throws away,
-# with the rate that it was told to expect, and beside as many images thrown away at random;
-# train more than once. Try an attacker who knows it.
+# with the rate that it was told to expect, beside as many images thrown away at random,
+# and beside the trusted images alone; train more than once. Try an attacker who knows it.
 #
 # **What it costs.** Each filter trains a second model. Privacy costs accuracy.
 #
@@ -975,6 +1065,7 @@ print("same scores: ", torch.equal(*scores))
 # miss them in others, and early loss does not find them. Clean labels work less often there.
 # The greedy attacker overruns the budget of the trusted filter there, too, and a trigger is unlearned
 # where the search found the right class, and hardly where it did not.
+# The trusted images alone, 8572 of them, are enough for 97 % there: at as many updates no filter leaves clearly more.
 
 # %%
 larger("10_poisoning", headline)
@@ -988,9 +1079,13 @@ larger("10_poisoning", headline)
 # - Chen et al. 2018, [arXiv:1811.03728](https://arxiv.org/abs/1811.03728). Activation clustering.
 # - Liu et al. 2018, [arXiv:1805.12185](https://arxiv.org/abs/1805.12185). Fine-pruning:
 #   success down to 0 % in some cases, for 0.4 % of accuracy.
+# - Li et al. 2021, [arXiv:2110.11571](https://arxiv.org/abs/2110.11571). Anti-backdoor learning:
+#   what is learned first is isolated, and unlearned.
 # - Wang et al. 2019, [doi:10.1109/SP.2019.00031](https://doi.org/10.1109/SP.2019.00031). Neural Cleanse.
 # - Levine & Feizi 2021, [arXiv:2006.14768](https://arxiv.org/abs/2006.14768). Deep partition aggregation:
 #   on CIFAR-10 half of the test images are proved against nine inserted poisons, on MNIST against more than 500.
+# - Ma, Zhu & Hsu 2019, [arXiv:1903.09860](https://arxiv.org/abs/1903.09860). What private training promises
+#   against poisons, and attacks on it.
 # - Ganesh 2024, [arXiv:2401.10294](https://arxiv.org/abs/2401.10294). Group privacy of training by noisy batches.
 # - Turner et al. 2019, [arXiv:1912.02771](https://arxiv.org/abs/1912.02771). Poisons whose labels are right.
 #

@@ -42,16 +42,23 @@ def spectral_scores(features: Tensor, y: Tensor) -> Tensor:
     return scores.to(y.device)
 
 
-def small_clusters(features: Tensor, y: Tensor, share: float = 0.35) -> Tensor:
+def small_clusters(features: Tensor, y: Tensor, share: float = 0.35, whiten: bool = False) -> Tensor:
     """Which examples lie in the smaller of two clusters of their class, if it holds at most `share` of it, (N,) bool.
 
     Chen et al. 2018 (arXiv:1811.03728), activation clustering: the ten main directions of a class's features (N, d),
     then 2-means. A class of one example has no clusters, and is left alone.
+
+    whiten  let each direction vary as much as the first. This is what independent components (ICA), which the authors
+            prefer, come to here: ICA turns whitened directions, and no distance minds a turn
     """
     marked = torch.zeros(len(y), dtype=torch.bool)
     for label in y.unique()[y.unique(return_counts=True)[1] > 1]:
         own = features[y == label].cpu().numpy()
         main = PCA(min(10, *own.shape), random_state=0).fit_transform(own)
+        if whiten:
+            spread = main.std(0)
+            spread[spread <= 1e-4 * spread.max()] = math.inf  # what does not vary says nothing
+            main = main / spread
         second = torch.from_numpy(KMeans(2, n_init=5, random_state=0).fit_predict(main)).bool()
         small = second if second.float().mean() <= 0.5 else ~second
         marked[(y == label).cpu()] = small & (small.float().mean() <= share)
@@ -105,24 +112,40 @@ def prune_asleep(model: nn.Sequential, layer: int, trusted: tuple[Tensor, Tensor
 
 
 def invert_trigger(
-    model: nn.Module, x: Tensor, classes: int, steps: int = 60, price: float = 0.1, lr: float = 0.3
+    model: nn.Module,
+    x: Tensor,
+    classes: int,
+    steps: int = 100,
+    price: float = 0.03,
+    lr: float = 0.3,
+    flips: float = 0.99,
 ) -> tuple[Tensor, Tensor]:
     """For each class, a small mask and a pattern that send other images to it: (C, 1, H, W) and (C, channels, H, W).
 
     Wang et al. 2019 (Neural Cleanse, doi:10.1109/SP.2019.00031). Both lie in [0, 1]; `stamp` puts them on images. The
-    loss is the cross-entropy to the class, plus `price` times the sum of the mask. A small mask is a search's result,
-    no proof of a trigger: it may be missed, and the smallest mask of a clean model can be small, too.
+    loss is the cross-entropy to the class, plus a price times the sum of the mask. The price begins at `price`; each
+    class has its own, which rises while about `flips` of the images are read as the class, and falls while fewer are.
+    A small mask is a search's result, no proof of a trigger: it may be missed, and the smallest mask of a clean model
+    can be small, too. Ask how many images a mask sends to its class before comparing sizes.
 
-    x  clean images (N, channels, H, W), some dozens of all classes
+    x  clean images (N, channels, H, W), some hundreds of all classes, in no order: each step takes the next 16
     """
     mask = torch.full((classes, 1, *x.shape[2:]), -2.0, device=x.device, requires_grad=True)  # before the sigmoid
     pattern = torch.zeros((classes, *x.shape[1:]), device=x.device, requires_grad=True)
-    wanted = torch.arange(classes, device=x.device).repeat_interleave(len(x))
+    prices, flipped = torch.full((classes,), price, device=x.device), torch.zeros(classes, device=x.device)
     optimizer = Adam([mask, pattern], lr=lr)
     with lent(model) as asked:
-        for _ in range(steps):
-            stamped = torch.cat([stamp(x, *parts) for parts in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
-            loss = F.cross_entropy(asked(stamped), wanted, reduction="sum") / len(x) + price * mask.sigmoid().sum()
+        for step in range(steps):
+            part = x[torch.arange(16 * step, 16 * (step + 1)) % len(x)]  # a few images at a time, all in turn
+            wanted = torch.arange(classes, device=x.device).repeat_interleave(len(part))
+            answers = asked(
+                torch.cat([stamp(part, *one) for one in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
+            )
+            flipped = 0.8 * flipped + 0.2 * (answers.argmax(1) == wanted).float().view(classes, -1).mean(1)
+            if step >= steps // 4:  # before, no pair works yet
+                prices = prices * torch.where(flipped >= flips, 1.05, 0.9)
+            loss = F.cross_entropy(answers, wanted, reduction="sum") / len(part)
+            loss = loss + (prices * mask.sigmoid().flatten(1).sum(1)).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
