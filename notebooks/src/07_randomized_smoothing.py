@@ -233,8 +233,10 @@ for level, (_, found) in by_sigma.items():
 plots.lines(curves, x="radius in L2", y="certified accuracy", mark=goal, mark_label="the goal")
 
 # %% [markdown]
-# Every curve ends at a wall: more than all votes cannot agree, and that bounds the radius.
-# Little noise leaves the digits sharp, and its wall is near. Much noise reaches far and blurs them.
+# More than all votes cannot agree, and that bounds the radius: with 1,000 votes there is a wall at about 2.5 sigma.
+# Little noise leaves the digits sharp, but its wall is near: there the curves of the two smaller sigmas fall to 0.
+# The wall of the largest lies right of the picture, and these small images hardly get that far:
+# blurred so much, they are lost before.
 # The *average certified radius*, printed above, puts a whole curve into one number.
 
 # %%
@@ -300,6 +302,8 @@ plots.table({name: went(answer) for name, answer in answers.items()})
 # One thing changes from row to row. The first hit of $f$ often only unsettles the vote: the answer is withheld.
 # An abstention is not a wrong answer. Whether it is a success depends on the attacker:
 # a car without an answer can brake, a lock without one stays shut. So the two are counted apart.
+# For $g$ itself, a withheld answer says nothing but that 200 votes were too few: so what these attacks prove of $g$
+# is the last column. What is not wrong is at most right.
 #
 # Now all lengths, with the last attack, and the certificate beside it. A certificate may be wrong
 # with a probability of 1 in 1,000, and so may an answer: a changed answer inside is legal, if it is rare.
@@ -322,17 +326,25 @@ assert special.bdtrc(changed - 1, sure, 0.002) > 1e-6 or not changed, "more than
 plots.lines(kept, x="length of the change in L2", y="images")
 
 # %%
-worst = torch.stack([answer == y for answer in answers.values()]).all(0)  # right under each attack
-held_on = Rate(int(worst.sum()), len(y))
-measured(f"within {goal:g}: right under all four attacks", held_on)
+torch.manual_seed(0)
+fallen = torch.stack([(answer != y) & (answer != -1) for answer in answers.values()]).any(0)
+for name in reversed(answers):  # 10,000 votes for what 200 could not settle
+    unsure = (answers[name] == -1) & ~fallen
+    if unsure.any():
+        settled = majority(robust, tried[name][unsure], sigma=sigma, n=10_000)
+        fallen[unsure] = (settled != y[unsure]) & (settled != -1)
+held_on = Rate(int((~fallen).sum()), len(y))
+measured(f"within {goal:g}: not turned by any of the four attacks", held_on)
 measured("proved right", kept["proved right"][goal])
-few = x[:40], y[:40]  # the full search in L2 is dear
-bare = accuracy(plain, (attacks.worst_case(plain, *few, eps=goal, norm="l2"), few[1]))
-measured("undefended, worst case", bare)
+on_plain = [in_l2(plain, x, y, early_stop=False, loss=climb) for climb in (attacks.cross_entropy, attacks.margin)]
+bare = torch.stack([logits(plain, x_adv).argmax(1) == y for x_adv in on_plain]).all(0)
+bare = Rate(int(bare.sum()), len(y))
+measured("undefended, left by the same attacks on f", bare)
 
 # %% [markdown]
 # Smoothing hides no gradient: the attacks find their way, and further out they win.
-# The truth lies between what they left and the certificate, and the two need not meet:
+# What $g$ is right on lies between the certificate and what no attack turned. With other attacks
+# the upper end comes down, and the two need not meet:
 # the formula knows nothing of the model but $p$, and must allow for the worst model with this $p$.
 #
 # ## Attack in training
@@ -405,6 +417,8 @@ measured("the attack is clearly better than as many passes on noise alone", gain
 # A certificate takes nothing but answers, so *any* model can be smoothed, also one behind an API.
 # How far does it get on the model from the top, which has never met noise?
 # And with a small *denoiser* in front, trained in seconds while the classifier stays as it is?
+# An update of it takes five passes as well: the classifier reads the clean image, and denoiser and classifier
+# are passed forward and backward.
 # This one learns *through* the classifier, so it needs its weights; for an API its loss would be the first term alone.
 
 
@@ -436,13 +450,14 @@ for seed in (1, 2):
 
 def repaired(seed):
     front = denoiser(x.shape[1]).to(x.device)
-    front = train_small(front, loss=restore(classifiers[seed], sigma), updates=100)
+    front = train_small(front, loss=restore(classifiers[seed], sigma), updates=updates)
     return nn.Sequential(front, classifiers[seed])
 
 
 rows = {"undefended, smoothed": three(None, *classifiers), "denoiser in front": three(repaired)}
-rows |= {"trained on noise": at_goal["noise"], "noise and attack": at_goal["noise and attack"]}
-headline = rows | {"trained on noise, left by attacks": held_on, "undefended, worst case": bare}
+rows |= {"trained on noise": at_goal["noise"], "noise, as many passes": at_goal["noise, as many passes"]}
+rows["noise and attack"] = at_goal["noise and attack"]
+headline = rows | {"trained on noise, left by attacks": held_on, "undefended, left by attacks": bare}
 plots.rates(headline, x=f"certified, or left, within {goal:g} in L2")
 
 # %%
@@ -450,11 +465,16 @@ order = sorted(rows, key=lambda name: -float(rows[name]))
 measured("from most to least certified", order)
 cleaned = rows["denoiser in front"]
 measured("a denoiser proves clearly more than none", cleaned.clearly_above(rows["undefended, smoothed"]))
-measured("and clearly less than training on noise", cleaned.clearly_below(rows["trained on noise"]))
+measured("clearly less than noise, as many passes", cleaned.clearly_below(rows["noise, as many passes"]))
 
 # %% [markdown]
 # The loss never used a label: it asks for what the classifier itself reads in the clean image.
-# The first four rows are all *valid* certificates. They differ in how many images get one.
+# The first five rows are all *valid* certificates. They differ in how many images get one.
+# The denoiser, its classifier given, takes as many passes as "noise, as many passes" and as "noise and attack".
+# Three trainings of it lie far apart, and training on noise gained from more updates: another budget may give
+# another order.
+# The last two rows are no certificates: of the one model from "trained on noise" that we attacked,
+# and of the undefended one, what attacks of the same kind and length did not turn.
 #
 # With a large diffusion model as the denoiser, 71 % of ImageNet were certified within 0.5,
 # nothing trained (arXiv:2206.10550). Without votes the same cleaning, *purification*, is a random defense
@@ -552,11 +572,14 @@ torch.manual_seed(0)
 certain, samples = decide(robust, x, y, sigma=sigma, radius=sigma)
 decided = {n: Rate(int((samples <= n).sum()), len(y)) for n in (30, 100, 300, 1000, 3000)}
 measured("certified within sigma, by up to 10,000 votes", Rate(int(certain.sum()), len(y)))
-measured("copies for a decision", {"mean": samples.mean(), "median": np.median(samples)})
+nine_in_ten = float(np.quantile(samples, 0.9))
+found = {"median": np.median(samples), "nine in ten take at most": nine_in_ten, "mean": samples.mean()}
+measured("copies for a decision, of at most 10,000", found)
 plots.lines(decided, x="noisy copies", y="decided", log=True, mark=10_000, mark_label="fixed n")
 
 # %% [markdown]
-# Only the images near the border between yes and no need many votes.
+# Only the images near the border between yes and no need many votes. They make the mean, and so the mean depends
+# on where we stop asking, here at 10,000. The median doesn't.
 #
 # ## In the other norm
 #
@@ -569,15 +592,18 @@ x_inf = attacks.pgd(soft, x, y, eps=data.eps, steps=20, early_stop=False, loss=a
 counted = went(majority(robust, x_inf, sigma=sigma))
 in_linf = {
     "certified in L2, at the goal": kept["proved right"][goal],
-    "certified in Linf, at eps": certified(*held, data.eps * math.sqrt(d)),
     "right in Linf after attack, at eps": counted["right"],
     "withheld in Linf after attack, at eps": counted["abstains"],
 }
 print(f"R = {goal:g} in L2 is {goal / math.sqrt(d):.3f} in every pixel; the usual budget is {data.eps:g}")
+needed = data.eps * math.sqrt(d)
+alike = math.log(0.001) / float(special.log_ndtr(needed / sigma))
+print(f"a proof at {data.eps:g} needs R = {needed:.1f}: {alike:.1e} votes, and not one for another class")
 plots.rates(in_linf, x="images")
 
 # %% [markdown]
-# The proof says nothing about the budget of the earlier lessons: one has to know which ball one needs.
+# For the budget of the earlier lessons no measurement is needed: the certificate cannot reach it, even if each of
+# a thousand votes agrees (the wall above). One has to know which ball one needs.
 # In high dimension this is no accident: for $L_\infty$, Gaussian noise gets worse with every pixel.
 # Lesson 07b proves that budget by other means.
 #
@@ -599,7 +625,8 @@ def proved_radius(x, y):
 masked = nn.Sequential(Quantize(), plain)
 mask = Defense("masking", masked, nn.Sequential(StraightThrough(Quantize()), plain))
 votes_of_8 = Defense("smoothing", Smoothed(robust, sigma, n=8), Smoothed(robust, sigma, n=2), proved_radius)
-widgets.Duel(mask, votes_of_8, data, surrogate=plain, images=24, queries=20, norms=("l2", "linf"))
+own = classifiers[1]  # who sees labels only trains a model of his own: not the one in the mask
+widgets.Duel(mask, votes_of_8, data, surrogate=own, images=24, queries=20, norms=("l2", "linf"))
 
 # %% [markdown]
 # **Try.** Ask for a proof, and move the budget. Up to where is there one, in $L_2$ and in $L_\infty$?
@@ -616,9 +643,10 @@ measured("one answer with its proof", 100 * (perf_counter() - start), "ms")
 
 # %%
 bare_certified, best = rows["undefended, smoothed"], rows["trained on noise"]
+behind = -bare_certified.lead(best)  # at most: the upper end of the difference's 95 % interval
 claim(
     "Randomized smoothing certifies without retraining",
-    holds=None if bare_certified.clearly_below(best) else bare_certified.k > 0,
+    holds=False if bare_certified.interval[1] < 0.05 else True if behind < 0.1 else None,
     because=f"any model gets valid certificates, but how many depends on how it reads noise: "
     f"within {goal:g}, the undefended model {bare_certified}, "
     f"with a denoiser in front {rows['denoiser in front']}, trained on noise {best}",
@@ -627,22 +655,21 @@ claim(
 
 # %%
 half, proved = Rate(len(y) // 2, len(y)), kept["proved right"][sigma]
-useful, cheap = proved.clearly_above(half), samples.mean() <= 100
-everywhere = in_linf["certified in Linf, at eps"].clearly_above(half)
+useful, cheap = proved.clearly_above(half), nine_in_ten <= 100
 claim(
     "Randomized smoothing is practical",
-    holds=(True if cheap and everywhere else None) if useful else False,
-    because=f"it proves {proved} right within {sigma:g}, but a decision of the radius takes {samples.mean():.0f} "
-    f"passes on average, and within {data.eps:g} in Linf it proves {in_linf['certified in Linf, at eps']}. "
-    "It depends on the ball, and on what an answer may cost",
+    holds=False if proved.clearly_below(half) else True if useful and cheap else None,
+    because=f"it proves {proved} right within {sigma:g} in L2, and nine in ten decisions of that take up to "
+    f"{nine_in_ten:.0f} passes. It depends on what an answer may cost, and on the ball: "
+    f"with votes as few as these no proof reaches {data.eps:g} in Linf",
     undefended=clean,
 )
 
 # %% [markdown]
 # **To take to work.** Smooth where a mistake is dear and an answer may take a hundred passes.
 # State sigma, the radius, the norm, `n` and the failure probability: without them a certificate says nothing.
-# Train for the noise, or put a denoiser in front: which proves more depends on the data, and the second
-# leaves the model as it is.
+# Train for the noise; or put a denoiser in front, which leaves the model as it is, and compare the two
+# at the budget that you have.
 #
 # **What it costs.** Training: nothing extra for noise, a multiple for attacks.
 # Every answer: as many passes as votes. Decide a radius by a bet instead of a fixed `n`.
@@ -667,8 +694,7 @@ plots.rates({k: Rate(int(v.sum()), 50) for k, v in same.items()}, x="here and in
 # %% [markdown]
 # ## At a larger scale
 #
-# On MNIST, under noise of 0.5, attacked training proves no more than noise alone does for as many passes,
-# and a denoiser in front of a model that never met noise proves no less than training on noise.
+# On MNIST, under noise of 0.5, a denoiser in front of a model that never met noise proves far more than no denoiser.
 
 # %%
 larger("07_randomized_smoothing", headline)
