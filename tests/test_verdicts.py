@@ -115,15 +115,16 @@ def private(one, several):
     return {"many": 10, "bounds": {(8, 1): one, (8, 10): several}, "private": private}
 
 
-def domains(unchanged, fitted):
-    """Lesson 11: under attack, unchanged defenses and those fitted to the threat."""
+def domains(unchanged, fitted, commoner=0.1, n=400):
+    """Lesson 11: under attack, unchanged defenses and those fitted to the threat; and the same answer for all."""
     left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
     left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
-    return {name: dict.fromkeys(("fraud", "diagnosis"), of(share)) for name, share in left.items()}
+    board = {name: dict.fromkeys(("fraud", "diagnosis"), of(share, n)) for name, share in left.items()}
+    return {"board": board, "commoner": of(commoner)}
 
 
-def words_and_signs(unchanged, fitted, lock=0.9):
-    """Lesson 11b: the same of texts, of signs also over trainings, and of the lock."""
+def words_and_signs(unchanged, fitted, lock=0.9, owners=0.9):
+    """Lesson 11b: the same of texts, of signs also over trainings, and of the lock, with the owners that it lets in."""
     left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
     left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
     return {
@@ -131,7 +132,10 @@ def words_and_signs(unchanged, fitted, lock=0.9):
         "again": {
             name: trained(left[name] - 0.01, left[name] + 0.01) for name in ("undefended", "trained on this threat")
         },
-        "locks": {n: {"impersonation kept out": of(p)} for n, p in (("undefended", 0.5), ("trained as before", lock))},
+        "locks": {
+            "undefended": {"impersonation kept out": of(0.5), "owner let in": of(0.9)},
+            "trained as before": {"impersonation kept out": of(lock), "owner let in": of(owners)},
+        },
     }
 
 
@@ -455,15 +459,19 @@ CASES = {
     ],
     # 11
     "The same defenses protect fraud detection and diagnosis": [
-        ("it depends", {"board": domains(unchanged=0.2, fitted=0.7)}),
-        ("holds", {"board": domains(unchanged=0.7, fitted=0.7)}),
-        ("refuted", {"board": domains(unchanged=0.2, fitted=0.2)}),
+        ("it depends", domains(unchanged=0.2, fitted=0.7)),
+        ("holds", domains(unchanged=0.7, fitted=0.7)),
+        ("it depends", domains(unchanged=0.7, fitted=0.7, commoner=0.7)),  # no better than the same answer for all
+        ("refuted", domains(unchanged=0.2, fitted=0.2)),
+        ("it depends", domains(unchanged=0.25, fitted=0.2, n=60)),  # too few to say
     ],
     # 11b
     "The same defenses protect text, road signs and faces": [
         ("it depends", words_and_signs(unchanged=0.2, fitted=0.7)),
         ("holds", words_and_signs(unchanged=0.7, fitted=0.7)),
         ("it depends", words_and_signs(unchanged=0.7, fitted=0.7, lock=0.5)),
+        ("it depends", words_and_signs(unchanged=0.7, fitted=0.7, owners=0.7)),  # it keeps everybody out
+        ("refuted", words_and_signs(unchanged=0.7, fitted=0.2, lock=0.5)),
         ("refuted", words_and_signs(unchanged=0.2, fitted=0.2)),
     ],
     # 12

@@ -19,7 +19,7 @@ from scipy import special
 from torch import nn
 from torch.nn import functional as F
 
-from utils import attacks, plots, smoothing, widgets
+from utils import attacks, plots, widgets
 from utils.adversarial import attacked
 from utils.attacks import margin
 from utils.claims import claim
@@ -212,7 +212,7 @@ ways = {
     "by search": swap_by_search,
     "all tried": swap_by_trying_all,
 }
-left = {way: {name: [] for name in NAMES} for way in ways}
+left = {way: {name: [] for name in NAMES} for way in [*ways, "honest called spam"]}
 for seed in SEEDS:
     made = recipes(partial(texts.Reader, mail), learn, {"loss": in_vectors(3.0)}, fitted, seed)
     made = {name: filtered(one, ham) for name, one in made.items()}
@@ -220,6 +220,8 @@ for seed in SEEDS:
     for way, attack in ways.items():
         for name, model in made.items():
             left[way][name].append(accuracy(model, (attack(model, x, y, **words) if attack else x, y)))
+    for name, model in made.items():
+        left["honest called spam"][name].append(Rate(int(predict(model, judged).sum()), len(judged)))
 left = {way: {name: Trainings(rates) for name, rates in rows.items()} for way, rows in left.items()}
 for name in NAMES:
     board[name]["text"] = left["all tried"][name]
@@ -227,19 +229,23 @@ plots.dots(left)
 
 # %% [markdown]
 # The mask stops the gradient, and a search that never asked for one walks through, as for payments.
-# The last panel is attack and proof in one: no message that kept its label there can be turned by these substitutes.
+# *All tried* is attack and proof in one: no message that kept its label there can be turned by these substitutes.
 #
 # Look at the five dots of a row before you praise a defense. Another start moves the threshold of the same recipe,
 # and with it how many messages can be turned. Where the dots of two rows mix, nothing was shown.
+# And look at the last panel: who calls more honest messages spam keeps more spam for that alone.
+# All thresholds were set for one in twenty, on other messages; so few messages cannot set them more exactly.
 #
 # ## A certificate for words
 #
-# Noise on a word means nothing, but *hiding* words does. Keep $k$ of a message's $L$ words at random,
-# ask the model, repeat, and count votes. Who changes $r$ words is seen only if a changed word is kept:
+# Noise on a word means nothing, but *hiding* words does. Keep $k$ of a message's $L$ words, ask the model,
+# and let all ways to choose them vote. Who changes $r$ words is seen only by the votes that keep a changed word:
 #
-# $$P(\text{seen}) = 1 - \binom{L-r}{k} \Big/ \binom{L}{k}$$
+# $$\text{seen} = 1 - \binom{L-r}{k} \Big/ \binom{L}{k}$$
 #
-# A class whose share is surely above $\tfrac12 + P(\text{seen})$ wins, whatever the $r$ new words are.
+# A class whose share of the votes is above $\tfrac12 + \text{seen}$ wins, whatever the $r$ new words are.
+# We keep two: of 32 words at most, that makes 496 votes at most. So all are counted, and nothing is left to chance.
+# (Where there are too many, draw some, and bound the share as in lesson 07.)
 
 
 # %%
@@ -256,45 +262,52 @@ def seen(length, keep, changes):
     return 1 - hidden / math.comb(length, keep) if length > keep else float(changes > 0)
 
 
+shares = (f"{100 * seen(11, k, 2):.0f} % of the votes that keep {k}" for k in (1, 2, 3))
+print("2 of 11 words changed, seen by", ", ".join(shares))
+
+
 # %%
 class Hidden(nn.Module):
-    """The logarithm of a model's mean probabilities over (n of) all texts with `keep` of the words: a soft vote."""
+    """A vote of (n of) all texts with `keep` words: the log of mean probabilities; `hard`: how many say each class."""
 
-    def __init__(self, model, keep, n=500):
+    def __init__(self, model, keep, n=500, hard=False):
         super().__init__()
-        self.model, self.keep, self.n = model, keep, n
+        self.model, self.keep, self.n, self.hard = model, keep, n, hard
+
+    def vote(self, x):
+        answers = self.model(x)
+        return F.one_hot(answers.argmax(1), answers.shape[1]).float() if self.hard else answers.softmax(1)
 
     def forward(self, x):
-        shares, length = self.model(x[:, : self.keep]).softmax(1), (x != 0).sum(1).clamp_min(1)
+        votes, length = self.vote(x[:, : self.keep]), (x != 0).sum(1).clamp_min(1)
         for words in length.unique().tolist():
             which = torch.combinations(torch.arange(words), min(self.keep, words))  # words stand at the left
             which = which[torch.randperm(len(which), generator=torch.Generator().manual_seed(0))[: self.n]]
             copies = x[length == words][:, which.to(x.device)]  # (texts, copies, keep): for all texts the same places
-            answers = self.model(copies.flatten(0, 1)).softmax(1)
-            shares[length == words] = answers.unflatten(0, copies.shape[:2]).mean(1)
-        return shares.log()
-
-
-def votes_for(model, x, label, keep, n=500):
-    """How many of n texts with `keep` words are given the label, (N,)."""
-    return (predict(model, keep_some(x.repeat(n, 1), keep)) == label).view(n, -1).sum(0)
+            each = self.vote(copies.flatten(0, 1)).unflatten(0, copies.shape[:2])
+            votes[length == words] = each.sum(1) if self.hard else each.mean(1)
+        return votes if self.hard else votes.log()
 
 
 # %%
-keep, n = 3, 500
-lengths, voted = (x != 0).sum(1).tolist(), {"no attack": [], "attacked": []}
+keep, lengths = 2, (x != 0).sum(1).tolist()
+voted = {"no attack": [], "attacked": [], "honest called spam": []}
 proved_spam = {changes: [] for changes in range(many + 2)}
 for seed in SEEDS:
     torch.manual_seed(seed)
     voter = learn(texts.Reader(mail), transform=lambda model, x, y: keep_some(x, keep))
     voter = filtered(voter, ham, look=partial(keep_some, keep=keep), copies=50)
-    worst = swap_by_search(Hidden(voter, keep, 100), x, y, **words)
-    for what, given in (("no attack", x), ("attacked", worst)):
-        voted[what].append(Rate(int((votes_for(voter, given, 1, keep, 200) > 100).sum()), len(y)))
-    share = smoothing.clopper_pearson_below(votes_for(voter, x, 1, keep, n).cpu().numpy(), n, 0.001)
+    votes = Hidden(voter, keep, hard=True)
+    if max(count) < 1000:  # texts that one text can become
+        worst = swap_by_trying_all(votes, x, y, **words)
+    else:
+        worst = swap_by_search(Hidden(voter, keep, 100), x, y, **words)
+    for what, given in zip(voted, (x, worst, judged), strict=True):
+        voted[what].append(Rate(int(predict(votes, given).sum()), len(given)))
+    said = logits(votes, x).tolist()  # for each text, the votes for honest and for spam
     for changes, rates in proved_spam.items():
-        ahead = [p - seen(length, keep, changes) for p, length in zip(share, lengths, strict=True)]
-        rates.append(Rate(sum(left > 0.5 for left in ahead), len(y)))
+        lost = [round(sum(v) * seen(length, keep, changes)) for v, length in zip(said, lengths, strict=True)]
+        rates.append(Rate(sum(2 * (v[1] - gone) > sum(v) for v, gone in zip(said, lost, strict=True)), len(y)))
 proved_spam = {changes: Trainings(rates) for changes, rates in proved_spam.items()}
 board["smoothed, attacked"] = {"text": Trainings(voted["attacked"])}
 board["smoothed, proved"] = {"text": proved_spam[many]}
@@ -302,11 +315,13 @@ measured("spam by votes", {what: Trainings(rates) for what, rates in voted.items
 plots.lines(proved_spam, x="words that may change", y="stay spam, proved")
 
 # %% [markdown]
-# The search counts the *same* 100 of the texts that could be voted on, each time, so that chance does not guide it:
-# scores from a few random texts choose the word that was lucky, and make the defense look better than it is.
+# Our messages can become so few texts that all were tried here, too, each with all its votes.
+# Where there are thousands, as for real ones, we search with the *same* 100 votes each time, so that chance does not
+# guide us: scores from a few random votes choose the word that was lucky, and make the defense look better than it is.
 #
-# What can be *proved* by votes ends after a few words:
-# in a short message, even one changed word is often among those that are kept.
+# What can be *proved* by votes ends after a few words: in a short message, even one changed word is seen by many votes.
+# How many words to keep is a trade. Who keeps more shows the model more, and can prove less: a proof needs half of
+# the votes, and all that see the change. With three of 11 words kept and two changed, that is nearly all of them.
 # Compare it with the proof by trying all, at the same number of words: that one knows the substitutes, and gives more.
 # This one knows nothing of them. It holds for any words, also for those that nobody has thought of.
 #
@@ -367,13 +382,19 @@ def photos(worn, views):
 one_pose = sticker(driver, flat, which, spots=SPOTS[:1], poses=1, fixed=signs.scenes(len(flat), seed=5))
 
 
+def by_signs(right, y):
+    """How many images are right; its interval covers other signs, not other views of these (Student's t)."""
+    shares = torch.stack([right[y == sign].double().mean() for sign in range(len(flat))])
+    middle, half = float(shares.mean()), special.stdtrit(len(flat) - 1, 0.975) * float(shares.std() / len(flat) ** 0.5)
+    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
+    if not half:  # all signs alike: what so many signs can say, by Wilson
+        low, high = Rate(round(middle * len(flat)), len(flat)).interval
+    return RateWithin(int(right.sum()), len(right), low, high)
+
+
 def over_signs(model, images, y):
-    """How many images are read right; its interval covers other signs, not other views of these (Student's t)."""
-    right = (predict(model, images) == y).view(len(flat), -1)
-    shares = right.double().mean(1)  # of the cameras, for each sign
-    half = special.stdtrit(len(flat) - 1, 0.975) * float(shares.std()) / math.sqrt(len(flat))
-    middle = float(shares.mean())
-    return RateWithin(int(right.sum()), right.numel(), max(middle - half, 0.0), min(middle + half, 1.0))
+    """`by_signs` of the images that the model reads right."""
+    return by_signs(predict(model, images) == y, y)
 
 
 worn = {"no sticker": flat, "grey square": stick(flat, torch.full((3, 14, 14), 0.5), SPOTS[0])}
@@ -391,7 +412,8 @@ plots.gallery({"flat": white["sticker for many poses"], "a camera": cameras}, ph
 # %% [markdown]
 # A sticker that was made for one view loses much of its power a step farther on.
 # One that was made for *all* views keeps it.
-# (There are 200 photographs and only 8 signs. Views of one sign fall together, so the interval counts signs.)
+# (There are 200 photographs and only 8 signs. Views of one sign fall together, so the interval counts signs,
+# here and below.)
 #
 # Train against it: paint a square on each training image, in a random place,
 # as badly as two steps can (Wu et al. 2020).
@@ -419,13 +441,13 @@ drivers = recipes(partial(small_cnn, road), learn, before, {"transform": squares
 mask = Quantize(6)
 drivers["masked"], stand_in = (nn.Sequential(m, drivers["undefended"]) for m in (mask, StraightThrough(mask)))
 rows, worn = {}, {NAMES[0]: worn["sticker for many poses"]}  # `driver` is this network: the same seed
-x, y = road.test.take(100)
+x, y = road.test.x[:104], road.test.y[:104]  # 13 of each sign
 for name in NAMES:
     model, steep = drivers[name].requires_grad_(False), stand_in if name == "masked" else drivers[name]
     if name not in worn:
         worn[name] = sticker(steep, flat, which)
-    in_ball = attacks.pgd(steep, x, y, eps=road.eps, steps=10)
-    rows[name] = {"no attack": accuracy(model, road.test), "in the ball": accuracy(model, (in_ball, y))}
+    in_ball = attacks.pgd(steep, x, y, eps=road.eps, steps=20, loss=margin)
+    rows[name] = {"no attack": over_signs(model, *road.test), "in the ball": over_signs(model, in_ball, y)}
     rows[name]["under a sticker"] = board[name]["signs"] = over_signs(model, photos(worn[name], views), y_seen)
 plots.table(rows)
 
@@ -433,8 +455,10 @@ plots.table(rows)
 guess.reveal(board["trained as before"]["signs"])
 
 # %% [markdown]
-# Read the last two columns together. Training in the ball helps in the ball, and little or nothing against a sticker:
-# a sticker changes few pixels by far more than `eps`, and leaves the others alone.
+# Read the last two columns together. On these eight signs, training in the ball helps in the ball,
+# and little or nothing against a sticker: a sticker changes few pixels by far more than `eps`,
+# and leaves the others alone.
+# (In the ball the attack climbs the margin: distillation hides the gradient of cross-entropy, lesson 06.)
 # Training on squares helps against stickers, costs accuracy, and need not help in the ball.
 #
 # These are eight signs and one training of each. Is the last row luck? Two more trainings of the two that matter,
@@ -461,6 +485,7 @@ plots.dots({"cameras that read the sign, under a sticker": again})
 # $$\text{lead} > 2\,(m + b - 1) \quad\Rightarrow\quad \text{no sticker of } m \text{ columns changes the answer.}$$
 #
 # This is *derandomized smoothing*: no chance, no confidence, a proof (Levine & Feizi 2020).
+# How far it can reach is known before anything is trained, for the lead is $W$ at most.
 
 
 # %%
@@ -496,7 +521,8 @@ def widest_proved(votes, y, band):
 
 
 # %%
-band = 6
+band = 2
+print("columns of 24 proved at most:", ", ".join(f"{(24 - 1) // 2 - b + 1} with b = {b}" for b in (1, 2, 4, 6)))
 
 
 def one_band(model, x, y):
@@ -506,28 +532,34 @@ def one_band(model, x, y):
 
 torch.manual_seed(0)
 voter = Bands(fit(small_cnn(road), road.train, transform=one_band, updates=200).requires_grad_(False), band).eval()
-stuck = sticker(lambda x: voter.answers(x, every=4).softmax(-1).mean(0), flat, which)
+stuck = sticker(lambda x: voter.answers(x, every=2).softmax(-1).mean(0), flat, which)
 board["smoothed, attacked"]["signs"] = over_signs(voter, photos(stuck, views), y_seen)
 columns = (photos(stuck, views) != photos(flat, views)).any(1).any(1).sum(1)
 width = widest_proved(voter(photos(flat, views)), y_seen, band)
-proved_read = {m: Rate(int((width >= m).sum()), len(width)) for m in range(6)}
-board["smoothed, proved"]["signs"] = Rate(int((width >= columns).sum()), len(width))
+proved_read = {m: by_signs(width >= m, y_seen) for m in range(11)}
+board["smoothed, proved"]["signs"] = by_signs(width >= columns, y_seen)
 measured("signs read by the vote, no sticker", over_signs(voter, photos(flat, views), y_seen))
 measured("signs read by the vote, under a sticker", board["smoothed, attacked"]["signs"])
 measured("columns that a sticker covers, the median", columns.median())
+measured("signs proved, for so many columns as their sticker covers", board["smoothed, proved"]["signs"])
 plots.lines(proved_read, x="columns that a sticker may cover", y="read, proved")
 
 # %% [markdown]
-# A proof for stickers exists, and it reaches a few columns of 24. The passer-by's square covers more.
-# Patches that are small against the picture can be proved so; a square in the middle of a sign cannot.
+# A proof for stickers exists, and for most images it reaches a few columns of 24 at best. The passer-by's square covers
+# more, and few images are proved for so many. The width of the bands is a trade, like the words that are kept:
+# wide bands show the model more, and can prove less. Try `band = 6`.
 #
 # ## Faces
 #
 # A face lock does not classify, it **verifies**: is this the person that it claims to be?
 # A network turns an image into a direction; near the owner's, the lock opens.
+# How near? So near that nine owners in ten get in. A lock that keeps owners out keeps others out, too,
+# so locks are compared where equally many owners get in; images that are not judged set the threshold.
 # Two attackers: one wants to be taken for somebody (*impersonation*), one wants not to be found (*dodging*).
 # Both take 20 steps of PGD: what is kept out or found below is at most so much.
 # Offline, digits stand in for people. The table at the end has real faces.
+# (Our locks know the people that they were trained on, from other images. Most real ones enrol people
+# whom no training has seen, which is harder; that is not measured here.)
 
 
 # %%
@@ -552,7 +584,8 @@ def nearness(cosines, claimed):
 
 # %%
 data = load()  # the digits; with COURSE_DATASET=olivetti, faces
-(x, y), others = data.test.take(120), len(data.classes) - 1
+(x_set, y_set), (x, y) = ([part[half::2] for part in data.test] for half in (0, 1))  # for the threshold; judged
+x, y, others = x[:120], y[:120], len(data.classes) - 1
 claimed = (y + 1 + torch.randint(others, y.shape, generator=torch.Generator().manual_seed(0)).to(y.device)) % (
     others + 1
 )
@@ -565,36 +598,35 @@ for seed in SEEDS[:3]:
     for name, transform in zip(opened, (None, attacked(data.eps, steps=3, updates=100)), strict=True):
         torch.manual_seed(seed)
         lock = Verifier(learn(small_cnn(data), transform=transform), data.train).eval()
-        cosines = logits(lock, data.test.x)
-        stranger = F.one_hot(data.test.y, others + 1) == 0
-        threshold = cosines[stranger][:100_000].quantile(0.99)  # one stranger in a hundred gets in
+        threshold = nearness(logits(lock, x_set), y_set).quantile(0.1)
         mask_on = attacks.pgd(lock, x, claimed, loss=nearness, **how)
         hood = attacks.pgd(lock, x, y, loss=lambda cosines, own: -nearness(cosines, own), **how)
-        let_in = {
-            what: nearness(logits(lock, image), who) >= threshold
-            for what, (image, who) in {
-                "owner let in": (x, y),
-                "stranger kept out": (x, claimed),
-                "impersonation kept out": (mask_on, claimed),
-                "dodging found": (hood, y),
-            }.items()
+        cosines = logits(lock, x)
+        near = {
+            "owner let in": nearness(cosines, y),
+            "stranger kept out": cosines[F.one_hot(y, others + 1) == 0],  # each image, for all that it does not show
+            "impersonation kept out": nearness(logits(lock, mask_on), claimed),
+            "dodging found": nearness(logits(lock, hood), y),
         }
-        for what, yes in let_in.items():
-            right = int((~yes if what.endswith("kept out") else yes).sum())
-            opened[name].setdefault(what, []).append(Rate(right, len(y)))
+        for what, values in near.items():
+            right = values < threshold if what.endswith("kept out") else values >= threshold
+            opened[name].setdefault(what, []).append(Rate(int(right.sum()), len(right)))
 locks = {name: {what: Trainings(rates) for what, rates in looks.items()} for name, looks in opened.items()}
 plots.table(locks)
 
 # %% [markdown]
+# Where about as many owners get in, training in the ball keeps more impersonators out, and finds more dodgers.
+# It has a price: more strangers get in who attack nothing.
+#
 # To dodge, any direction away from oneself will do; to impersonate, one must arrive somewhere.
 # So state which of the two is feared: a lock fears the first attacker, a watch list the second.
 # The ball fits a photograph that is sent in. For glasses worn before a camera, think of stickers.
 #
 # ## The scoreboard
 #
-# Each cell is what the strongest attack leaves, adapted to the defense.
-# *Smoothed* means votes: over hidden words for texts (attacked by search, for all tries are too many there),
-# over bands for signs.
+# Each cell is what the strongest attack of this lesson leaves, adapted to the defense.
+# *Smoothed* means votes: over hidden words for texts, over bands for signs. *Proved* is what no change can turn,
+# of as many words as may change, or of as many columns as the sticker covers.
 
 # %%
 plots.table(board)
@@ -631,19 +663,26 @@ def lifted(name):
     return {kind for kind in cells if cells[kind].clearly_above(bare[kind])}
 
 
-lock_holds = locks["trained as before"]["impersonation kept out"].clearly_above(
-    locks["undefended"]["impersonation kept out"]
-)
-kinds = board["undefended"].keys()
-unchanged = lock_holds and any(lifted(name) == kinds for name in ("masked", "distilled", "trained as before"))
+def idle(name):
+    """Whether a defense was shown to add less than ten points somewhere."""
+    return any(board["undefended"][kind].lead(rate) > -0.1 for kind, rate in board[name].items())
+
+
+kept_out, owners = ([locks[name][what] for name in locks] for what in ("impersonation kept out", "owner let in"))
+as_open = owners[0].lead(owners[1]) < 0.05  # for its owners; the same share was asked for, of other images
+lock_holds = kept_out[1].clearly_above(kept_out[0]) and as_open
+lock_idle = kept_out[0].lead(kept_out[1]) > -0.1
+kinds, as_for_images = board["undefended"].keys(), ("masked", "distilled", "trained as before")
+unchanged = lock_holds and any(lifted(name) == kinds for name in as_for_images)
 fitted = lifted("trained on this threat") | lifted("smoothed, attacked")
+nothing = not fitted and (lock_idle or all(idle(name) for name in as_for_images))
 left = [f"{kind} {board['trained as before'][kind]} (undefended {board['undefended'][kind]})" for kind in kinds]
 claim(
     "The same defenses protect text, road signs and faces",
-    holds=True if unchanged else None if fitted else False,
+    holds=True if unchanged else False if nothing else None,
     because="trained as for images, under attack "
-    f"{', '.join(left)}, impersonations kept out {locks['trained as before']['impersonation kept out']} "
-    f"(undefended {locks['undefended']['impersonation kept out']}); trained on the threat, text "
+    f"{', '.join(left)}, impersonations kept out {kept_out[1]} (undefended {kept_out[0]}), of owners let in "
+    f"{owners[1]} (undefended {owners[0]}); trained on the threat, text "
     f"{board['trained on this threat']['text']}, signs {again['trained on this threat']}, "
     f"of three trainings (undefended {again['undefended']})",
 )
@@ -654,8 +693,8 @@ claim(
 # For things in the world, attack over many views, and count things, not photographs.
 # Say which attacker of a lock you fear.
 #
-# **What it costs.** Training on stickers costs accuracy on signs. Votes over words take hundreds of answers for one,
-# votes over bands one for each column.
+# **What it costs.** Training on stickers costs accuracy on signs. Votes over words take dozens of answers for one,
+# votes over bands one for each column. Training in the ball lets more strangers through a lock.
 #
 # ## The same in `utils`
 
@@ -679,11 +718,12 @@ print(same)
 # ## At a larger scale
 #
 # The same cells with MNIST for the lock; then with real messages (UCI's SMS collection) and real faces (Olivetti).
-# Real messages are longer, so that the sender may change four words, and all ways to do so are tried.
-# There the undefended reader keeps most of them: that is a proof. Training on the threat keeps no more,
-# and votes over hidden words keep fewer. Not every threat needs a defense: measure it before you build one.
-# Training in the ball keeps impersonators out of the lock on MNIST, at a price for the owner;
-# on faces they hardly got in before, and it is dodging that becomes harder.
+# Real messages are longer, so that the sender may change four words, and all ways to do so are tried
+# (against votes, a search). There the undefended reader keeps most of them: that is a proof. Training on the threat
+# keeps no more, and votes over hidden words keep fewer. Not every threat needs a defense: measure it before you build
+# one. On MNIST, training in the ball keeps about half of the impersonators out, of whom nearly all got in before,
+# and lets more strangers in. On faces most were kept out before, and 60 faces cannot tell for sure
+# which lock keeps out more.
 
 # %%
 headline = {f"text, {name}": cells["text"] for name, cells in board.items()}

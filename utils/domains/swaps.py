@@ -8,10 +8,11 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from utils.attacks import margin
 from utils.domains.texts import Reader
-from utils.models import logits, predict
+from utils.models import logits
 
 
 def swap_by_gradient(model: Reader, x: Tensor, y: Tensor, choices: Tensor, *, changes: int) -> Tensor:
@@ -105,23 +106,25 @@ def seen(length: int, keep: int, changes: int) -> float:
 
 
 class Hidden(nn.Module):
-    """The logarithm of a model's mean probabilities over (n of) all texts with `keep` of the words: a soft vote."""
+    """A vote of (n of) all texts with `keep` of the words: the logarithm of a model's mean probabilities, (N, classes).
 
-    def __init__(self, model, keep, n=500):
+    hard  instead, how many of these texts the model reads as each class
+    """
+
+    def __init__(self, model, keep, n=500, hard=False):
         super().__init__()
-        self.model, self.keep, self.n = model, keep, n
+        self.model, self.keep, self.n, self.hard = model, keep, n, hard
+
+    def vote(self, x):
+        answers = self.model(x)
+        return F.one_hot(answers.argmax(1), answers.shape[1]).float() if self.hard else answers.softmax(1)
 
     def forward(self, x):
-        shares, length = self.model(x[:, : self.keep]).softmax(1), (x != 0).sum(1).clamp_min(1)
+        votes, length = self.vote(x[:, : self.keep]), (x != 0).sum(1).clamp_min(1)
         for words in length.unique().tolist():
             which = torch.combinations(torch.arange(words), min(self.keep, words))  # words stand at the left
             which = which[torch.randperm(len(which), generator=torch.Generator().manual_seed(0))[: self.n]]
             copies = x[length == words][:, which.to(x.device)]  # (texts, copies, keep): for all texts the same places
-            answers = self.model(copies.flatten(0, 1)).softmax(1)
-            shares[length == words] = answers.unflatten(0, copies.shape[:2]).mean(1)
-        return shares.log()
-
-
-def votes_for(model: nn.Module, x: Tensor, label: int, keep: int, n: int = 500) -> Tensor:
-    """How many of n texts with `keep` words are given the label, (N,)."""
-    return (predict(model, keep_some(x.repeat(n, 1), keep)) == label).view(n, -1).sum(0)
+            each = self.vote(copies.flatten(0, 1)).unflatten(0, copies.shape[:2])
+            votes[length == words] = each.sum(1) if self.hard else each.mean(1)
+        return votes if self.hard else votes.log()

@@ -22,7 +22,10 @@ AMOUNT, RATIO, SPENT, COUNT, HOUR, DISTANCE, AGE = range(7)
 
 
 def follow(new: Tensor, old: Tensor) -> Tensor:
-    """What follows from a new amount: its ratio to the customer's usual one, and the sum of the last 24 hours."""
+    """What follows from a new amount: its ratio to the customer's usual one, and the sum of the last 24 hours.
+
+    Earlier payments are as they were, so that neither their number nor what is usual may change.
+    """
     amount, before = new[:, AMOUNT], old[:, AMOUNT]
     columns = list(new.unbind(1))
     columns[RATIO] = (amount * old[:, RATIO] / before).clamp(0.01, 100)
@@ -36,7 +39,7 @@ RULES = Rules(
         Column("amount", 1, 5000, log=True, cost=1.0, whole=True),  # euros
         Column("amount / usual", 0.01, 100, log=True, linked=True),  # usual: the mean of the customer's earlier ones
         Column("spent in 24 h", 1, 20_000, log=True, linked=True),  # euros, this payment included
-        Column("payments in 24 h", 0, 20, cost=0.5, whole=True, rises=True),  # before this one
+        Column("payments in 24 h", 0, 20, whole=True),  # before this one; each more would change sum and ratio, too
         Column("hour", 0, 23, cost=0.1, whole=True),
         Column("distance", 1, 10_000, log=True, cost=0.5),  # km from home
         Column("age of account", 1, 4000, log=True, whole=True),  # days
