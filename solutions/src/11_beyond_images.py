@@ -39,7 +39,7 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # | 0 | amount, euros | change it by up to `reach[0]` | whole |
 # | 1 | spent before, today | not change it (`reach[1]` is 0) | |
 # | 2 | spent today, this included | – it is column 0 plus column 1 | linked |
-# | 3 | payments before, today | only make it larger, by up to `reach[3]` | whole |
+# | 3 | visits to the shop before, without a payment, today | only make it larger, by up to `reach[3]` | whole |
 # | 4 | age of the account, days | not change it | |
 # | 5, 6, 7 | by chip, online, by phone | choose one, if `reach` of it is 1; else not switch to it | one of a group |
 #
