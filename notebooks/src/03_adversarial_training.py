@@ -613,7 +613,9 @@ claim(
     holds=True if len(first) == len(asked) else False if len(beaten) == len(asked) else None,
     because=f"it keeps clearly more than each of {len(rivals)} rivals in {len(first)} of {len(asked)} threats, clearly "
     f"less than one of them in {len(beaten)}: "
-    + "; ".join(f"{row}, {', '.join(f'{name} {rate}' for name, rate in held[row].items())}" for row in asked),
+    + "; ".join(
+        f"{row}, {held[row]['PGD']}, the best rival {max(held[row][name] for name in rivals)}" for row in asked
+    ),
     undefended=clean,
 )
 

@@ -1019,8 +1019,10 @@ claim(
     "Filtering the training data is enough",
     holds=verdict,
     because="of the filters that we trained after, the best leaves to the attacker: "
-    + "; ".join(f"with {name} {worked} ({f}; accuracy {kept})" for name, (f, (worked, kept)) in best.items())
-    + f". Five trainings each, on one draw of poisons. The trusted images alone give an accuracy of {alone}"
+    + "; ".join(
+        f"with {name} {worked} ({f}; {100 * float(kept):.0f} % accurate)" for name, (f, (worked, kept)) in best.items()
+    )
+    + f". The trusted images alone give an accuracy of {alone}"
     + ". It depends on whether labels are wrong, on trusted images, and on guessing the attacker's rate"
     * (verdict is None),
     undefended=right(clean),

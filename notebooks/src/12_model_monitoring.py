@@ -910,8 +910,7 @@ claim(
     because="a repair starts where an alarm comes, and what is lost until then stays lost. "
     f"Before a change {next(iter(again.values()))['before']} are right. Of the first answers after it: "
     + "; ".join(
-        f"{kind}, {right['no monitor']}, with the confidence watched {right[watched[0]]}, with late labels "
-        f"{right[watched[1]]}"
+        f"{kind}, {right['no monitor']}, with the better of two monitors {max(right[name] for name in watched)}"
         for kind, right in again.items()
     ),
     undefended=seen["none"]["accuracy"],
