@@ -89,6 +89,17 @@ def test_several_trainings_print_each_and_the_interval_of_their_mean():
     assert fgsm.interval == pytest.approx((low, high))
 
 
+@pytest.mark.parametrize("a, b", [(Rate(80, 100), Rate(60, 100)), (of(397, 100, 96, 109), of(397, 60, 61, 70))])
+def test_the_lead_at_most_is_the_other_end_of_the_same_interval(a, b):
+    gap = float(a) - float(b)
+    assert a.lead(b) < gap < a.lead_at_most(b) and b.lead_at_most(a) == -a.lead(b)
+    assert b.lead_at_most(a) < 0, "it is surely lower"
+    if isinstance(a, Trainings):
+        shares = [[rate.k / rate.n for rate in side.rates] for side in (a, b)]
+        high = stats.ttest_ind(*shares, equal_var=False).confidence_interval().high
+        assert a.lead_at_most(b) == pytest.approx(high, abs=1e-9)
+
+
 def test_equal_trainings_are_taken_as_if_one_had_had_one_image_more():
     """An interval of no width said that no training ever differs."""
     low, high = of(60, 35, 35, 35).interval

@@ -164,6 +164,20 @@ def test_lines_of_several_series_differ_by_more_than_colour():
     assert "a → 56 % at 1, 44 % at 20" in picture.text
 
 
+@pytest.mark.parametrize(("k", "top"), [(0, 0.1), (25, 0.1), (150, 0.25), (400, 0.5), (990, 1.0)])
+def test_zoomed_in_all_intervals_are_seen(k, top):
+    rate = Rate(k, 1000)
+    (bars,) = axes_of(plots.rates({"a": rate, "b": Rate(0, 1000)}, zoom=True))
+    (course,) = axes_of(plots.lines({1: rate, 2: Rate(0, 1000)}, x="n", mark=1, mark_label="here", zoom=True))
+    for axis in (bars.xaxis, course.yaxis):
+        ticks = [float(tick.get_text().rstrip(" %")) / 100 for tick in axis.get_ticklabels()]
+        assert ticks == pytest.approx(list(axis.get_ticklocs())) and ticks[-1] == top >= rate.interval[1]
+    beyond = [text.get_position()[0] for text in bars.texts]
+    assert all(bars.get_xlim()[1] < x < 1.1 * top for x in beyond), "the rates stand right of the axis"
+    (label,) = course.texts
+    assert label.xy[1] == pytest.approx(top)
+
+
 def test_lines_says_that_a_logarithm_has_no_zero():
     with pytest.raises(ValueError, match="steps = 0"):
         plots.lines({0: Rate(1, 2), 5: Rate(1, 2)}, x="steps", log=True)

@@ -117,24 +117,32 @@ def sample(rates: Iterable[Rate]) -> str:
     return f"n = {n:,}" + (f", {trainings} trainings" if trainings > 1 else "")
 
 
-def percent_axis(axis) -> None:
-    """Ticks 0 %, 20 % ... 100 %, for shares between 0 and 1."""
-    axis.set_ticks([i / 5 for i in range(6)], [f"{20 * i} %" for i in range(6)])
-    axis.axes.set(**{f"{axis.axis_name}lim": (-0.02, 1.02)})
+def percent_axis(axis, step: float = 0.2) -> None:
+    """Five steps from 0 % on, for shares between 0 and 5 `step`."""
+    ticks = [i * step for i in range(6)]
+    axis.set_ticks(ticks, [f"{100 * tick:.0f} %" for tick in ticks])
+    axis.axes.set(**{f"{axis.axis_name}lim": (-step / 10, 5.1 * step)})
+
+
+def zoom_step(rates: Iterable[Rate]) -> float:
+    """The least step of `percent_axis` with which all intervals are seen."""
+    highest = max(rate.interval[1] for rate in rates)
+    return next(step for step in (0.02, 0.05, 0.1, 0.2) if highest <= 5 * step)
 
 
 # Rates: accuracy left, with 95 % intervals.
 
 
-def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
+def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left", zoom: bool = False) -> Picture:
     """A bar, a 95 % interval and the printed rate for each name, in the order given: a table to be seen at a glance.
 
-    Where there were several trainings, a dot stands for each.
+    Where there were several trainings, a dot stands for each. With `zoom` the axis ends above the highest interval.
     """
     picture = Picture(
         7, min(0.75 + 0.27 * len(measured), 3), "\n".join(f"{name} {ARROW} {rate}" for name, rate in measured.items())
     )
     enter_table(measured)
+    step = zoom_step(measured.values()) if zoom else 0.2
     with house_style():
         axes = picture.figure.subplots()
         for row, rate in enumerate(measured.values()):
@@ -144,8 +152,8 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left") -> Picture:
             if isinstance(rate, Trainings):
                 each = [float(one) for one in rate.rates]
                 axes.plot(each, [row] * len(each), "o", color=INK, markersize=2.5)
-            axes.text(1.04, row, str(rate), va="center")
-        percent_axis(axes.xaxis)
+            axes.text(5.2 * step, row, str(rate), va="center")
+        percent_axis(axes.xaxis, step)
         axes.set_yticks(range(len(measured)), measured)
         axes.set(xlabel=x, ylim=(len(measured) - 0.4, -0.6))
         axes.tick_params(axis="y", length=0)
@@ -237,6 +245,7 @@ def lines(
     log: bool = False,
     mark: float | None = None,
     mark_label: str = "",
+    zoom: bool = False,
 ) -> Picture:
     """A rate against some number, with its 95 % interval as a band: one line for each name.
 
@@ -244,6 +253,7 @@ def lines(
     x, y    what the axes show
     log     spread the numbers (all > 0) by their logarithm
     mark    a number to point out by an upright line, with `mark_label` written beside it
+    zoom    let the axis of rates end above the highest interval
     """
     if not isinstance(next(iter(series.values())), Mapping):
         series = {"": series}
@@ -267,12 +277,14 @@ def lines(
         if len(numbers) <= 8:
             axes.set_xticks(numbers, [f"{number:g}" for number in numbers])
             axes.set_xticks([], minor=True)
-        percent_axis(axes.yaxis)
-        of_all = sample(rate for line in series.values() for rate in line.values())
+        shown = [rate for line in series.values() for rate in line.values()]
+        step = zoom_step(shown) if zoom else 0.2
+        percent_axis(axes.yaxis, step)
+        of_all = sample(shown)
         axes.set(xlabel=x, ylabel=", ".join(filter(None, (y, of_all))))
         if mark is not None:
             axes.axvline(mark, color=SOFT, linestyle=":", zorder=0)
-            axes.annotate(mark_label, (mark, 1), (4, -2), color=SOFT, textcoords="offset points", va="top")
+            axes.annotate(mark_label, (mark, 5 * step), (4, -2), color=SOFT, textcoords="offset points", va="top")
         if any(series):
             picture.figure.legend(loc="outside right upper")
     return picture

@@ -55,6 +55,13 @@ class Rate:
         gap = float(self) - float(other)
         return gap - math.hypot(float(self) - self.interval[0], other.interval[1] - float(other))
 
+    def lead_at_most(self, other: "Rate") -> float:
+        """By how much this rate is above the other at most, at 95 % confidence; below 0 if it is surely lower.
+
+        The upper end of the interval of which `lead` is the lower. Who says that there is no difference needs it small.
+        """
+        return -other.lead(self)
+
     def clearly_above(self, other: "Rate") -> bool:
         """True if this rate is higher and the 95 % interval of the difference leaves out 0."""
         return self.lead(other) > 0

@@ -299,13 +299,9 @@ plots.rates(left)
 
 
 # %%
-def most_gained(without, with_it):
-    """The most that an addition may gain: the upper end of the 95 % interval of the difference, or 0."""
-    return max(-without.lead(with_it), 0.0)
-
-
 measured("distilled is clearly above undefended", left["distilled"].clearly_above(left["undefended"]))
-measured("and may gain at most", 100 * most_gained(left["undefended"], left["distilled"]), "points")
+at_most = max(left["distilled"].lead_at_most(left["undefended"]), 0.0)  # the upper end of the difference's interval
+measured("and may gain at most", 100 * at_most, "points")
 guess.reveal(left["distilled"])
 
 # %% [markdown]
@@ -381,7 +377,8 @@ worst_alone, worst_with, worst_slow = (row["worst case"] for row in found.values
 looks_alone, looks_with, _ = (row["PGD, cross-entropy"] for row in found.values())
 measured("with distillation, PGD with cross-entropy leaves clearly more", looks_with.clearly_above(looks_alone))
 measured("the worst case, clearly more", worst_with.clearly_above(worst_alone))
-measured("and may gain at most", 100 * most_gained(worst_alone, worst_with), "points")
+at_most = max(worst_with.lead_at_most(worst_alone), 0.0)
+measured("and may gain at most", 100 * at_most, "points")
 measured("the one that learns slowly leaves clearly less", worst_slow.clearly_below(worst_alone))
 
 # %% [markdown]
@@ -486,7 +483,7 @@ widgets.Duel(student, mask, data, surrogate=own, images=60, queries=30)
 
 # %%
 alone, defended = left["undefended"], left["distilled"]
-at_most = max(-alone.lead(defended), 0.0)  # as `most_gained` says
+at_most = max(defended.lead_at_most(alone), 0.0)
 claim(
     "Distillation defends deep networks without a change of architecture",
     holds=False if at_most < 0.1 else True if defended.clearly_above(alone) else None,  # unclear is not refuted
@@ -496,7 +493,7 @@ claim(
 )
 
 # %%
-at_most = max(-worst_alone.lead(worst_with), 0.0)
+at_most = max(worst_with.lead_at_most(worst_alone), 0.0)
 claim(
     "Distillation should be combined with other techniques",
     holds=False if at_most < 0.05 else True if worst_with.clearly_above(worst_alone) else None,

@@ -643,7 +643,7 @@ measured("one answer with its proof", 100 * (perf_counter() - start), "ms")
 
 # %%
 bare_certified, best = rows["undefended, smoothed"], rows["trained on noise"]
-behind = -bare_certified.lead(best)  # at most: the upper end of the difference's 95 % interval
+behind = best.lead_at_most(bare_certified)
 claim(
     "Randomized smoothing certifies without retraining",
     holds=False if bare_certified.interval[1] < 0.05 else True if behind < 0.1 else None,

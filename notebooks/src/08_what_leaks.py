@@ -209,17 +209,6 @@ def rmia(target, shadows, target_z, shadows_z):
     return torch.searchsorted(theirs, ratio(target, shadows), right=True) / len(theirs)
 
 
-def zoomed(picture, axis, rates):
-    """The picture with its percentages, on axis "x" or "y", only up to the highest of all intervals."""
-    step = next(step for step in (0.02, 0.05, 0.1, 0.2) if max(rate.interval[1] for rate in rates) <= 5 * step)
-    axes, ticks = picture.figure.axes[0], [i * step for i in range(6)]
-    getattr(axes, f"{axis}axis").set_ticks(ticks, [f"{100 * tick:.0f} %" for tick in ticks])
-    axes.set(**{f"{axis}lim": (-0.1 * step, 5.1 * step)})
-    for text in axes.texts:
-        text.set_x(5.2 * step)
-    return picture
-
-
 half = torch.rand(32, len(x), generator=chance).argsort(1) < len(x) // 2
 saw = torch.stack([half, ~half], 1).flatten(0, 1).to(x.device)  # (64, N): a half, its other half, and so on
 shadows = fit_many(x, y, saw, seed=1000)  # the attacker's own: other networks than the targets
@@ -234,8 +223,7 @@ for count in (4, 8, 16, 32, 64):
         outdone.append(rmia(confidences[k], of_theirs[:count], confidences_z[k], of_theirs_z[:count]))
     for curve, score in zip(by_count.values(), (own, shared, outdone), strict=True):
         curve[count] = drawn_again(torch.stack(score), members)
-found = [rate for curve in by_count.values() for rate in curve.values()]
-zoomed(plots.lines(by_count, x="networks that the attacker trains", y="members found", log=True), "y", found)
+plots.lines(by_count, x="networks that the attacker trains", y="members found", log=True, zoom=True)
 
 # %% [markdown]
 # Again at 1 % false accusations. (n counts the 300 members of each of the 16 targets; the bands come from drawing
@@ -297,7 +285,7 @@ def in_one_pool(seed, count=24, targets=8):
 
 pools, right = zip(*(in_one_pool(seed) for seed in range(1, 6)), strict=True)
 exposed = {name: Trainings(pool[name][0] for pool in pools) for name in pools[0]}
-zoomed(plots.rates(exposed, x="members found at 1 % false accusations"), "x", exposed.values())
+plots.rates(exposed, x="members found at 1 % false accusations", zoom=True)
 
 # %%
 about = {name: Trainings(rates[name] for rates in right) for name in right[0]}

@@ -420,7 +420,7 @@ def protected(name):
 
 def idle(name):
     """Whether a defense was shown to add less than ten points somewhere."""
-    return any(bare[kind].lead(rate) > -0.1 for kind, rate in board[name].items())
+    return any(rate.lead_at_most(bare[kind]) < 0.1 for kind, rate in board[name].items())
 
 
 as_for_images = ("masked", "distilled", "trained as before")

@@ -665,13 +665,13 @@ def lifted(name):
 
 def idle(name):
     """Whether a defense was shown to add less than ten points somewhere."""
-    return any(board["undefended"][kind].lead(rate) > -0.1 for kind, rate in board[name].items())
+    return any(rate.lead_at_most(board["undefended"][kind]) < 0.1 for kind, rate in board[name].items())
 
 
 kept_out, owners = ([locks[name][what] for name in locks] for what in ("impersonation kept out", "owner let in"))
 as_open = owners[0].lead(owners[1]) < 0.05  # for its owners; the same share was asked for, of other images
 lock_holds = kept_out[1].clearly_above(kept_out[0]) and as_open
-lock_idle = kept_out[0].lead(kept_out[1]) > -0.1
+lock_idle = kept_out[1].lead_at_most(kept_out[0]) < 0.1
 kinds, as_for_images = board["undefended"].keys(), ("masked", "distilled", "trained as before")
 unchanged = lock_holds and any(lifted(name) == kinds for name in as_for_images)
 fitted = lifted("trained on this threat") | lifted("smoothed, attacked")

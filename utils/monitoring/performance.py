@@ -79,5 +79,5 @@ def cost_of_waiting(before: Rate, now: Rate, *, events: int, error_cost: float) 
     for name, rate in ("before", before), ("now", now):
         if not isinstance(rate, Rate):
             raise TypeError(f"{name} must be a Rate, which knows how many were counted: Rate(90, 100), got {rate!r}")
-    worst, best = before.lead(now), -now.lead(before)
+    worst, best = before.lead(now), before.lead_at_most(now)
     return worst * events * error_cost, best * events * error_cost

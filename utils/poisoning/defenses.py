@@ -133,11 +133,11 @@ def invert_trigger(
     mask = torch.full((classes, 1, *x.shape[2:]), -2.0, device=x.device, requires_grad=True)  # before the sigmoid
     pattern = torch.zeros((classes, *x.shape[1:]), device=x.device, requires_grad=True)
     prices, flipped = torch.full((classes,), price, device=x.device), torch.zeros(classes, device=x.device)
+    wanted = torch.arange(classes, device=x.device).repeat_interleave(16)
     optimizer = Adam([mask, pattern], lr=lr)
     with lent(model) as asked:
         for step in range(steps):
             part = x[torch.arange(16 * step, 16 * (step + 1)) % len(x)]  # a few images at a time, all in turn
-            wanted = torch.arange(classes, device=x.device).repeat_interleave(len(part))
             answers = asked(
                 torch.cat([stamp(part, *one) for one in zip(mask.sigmoid(), pattern.sigmoid(), strict=True)])
             )
