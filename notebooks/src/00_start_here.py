@@ -152,7 +152,7 @@ measured("clearly less is left with the rounding than without", left.clearly_bel
 # ## The lessons
 #
 # You need the basics of PyTorch: tensors, a network, a training loop. *After* says what each builds on;
-# the times are of a laptop without a GPU.
+# the times are of a server's processor, without a GPU.
 #
 # <!-- lessons -->
 

@@ -579,8 +579,8 @@ table = {name: Rate(int(stand.sum()), len(y)) for name, stand in stands.items()}
 plots.rates({"no attack": clean} | table)
 
 # %% [markdown]
-# The last row is the honest one. No row above it can be lower, and where the attacks miss different images
-# it is lower than all of them. It is still an *upper* bound. An attack that nobody has tried may do better;
+# The last row is the honest one: no row above it can be lower. It is still an *upper* bound.
+# An attack that nobody has tried may do better;
 # only a certificate bounds robustness from below (lesson 07).
 #
 # ## Play

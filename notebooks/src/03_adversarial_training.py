@@ -394,9 +394,9 @@ left["free"] = kept(models["free"], (x, y), worst, data.eps)
 # %% [markdown]
 # ## A rival without an attack
 #
-# All recipes so far need somebody who attacks. Lesson 07b builds one that does not: `interval_training` sends all
-# images of the ball through the network at once, as an interval for each number, and makes the loss small at the worst
-# end. We borrow it here, because a defense is judged beside its rivals. An interval has two ends, each as dear as an
+# All defenses so far but noise need somebody who attacks. Lesson 07b builds one that does not: `interval_training`
+# sends all images of the ball through the network at once, as an interval for each number, and makes the loss small
+# at the worst end. We borrow it here, because a defense is judged beside its rivals. An interval has two ends, each as dear as an
 # image, and the images as they are come on top: six passes an update, of which `passes` would see two.
 # Its learning rate is the best of three that we tried on the digits' test images: that is in the rival's favour.
 
@@ -549,7 +549,7 @@ for row in (length, turn):
     measured(f"{row}: PGD is clearly above", over)
 
 # %% [markdown]
-# A larger ball contains the first, so it can only keep less; here next to nothing is left to anyone.
+# A larger ball contains the first, so it can only keep less; here nothing is left but a few images to intervals.
 # In $L_2$, at this radius, more is left to PGD on average than to the undefended networks: what was learned in one
 # ball may help in another. It need not: training on intervals comes near PGD in the ball, and keeps less in $L_2$ than
 # no defense at all. Under turns and shifts far less is left to all of them than by the blur alone.
@@ -575,7 +575,7 @@ for name, networks in models.items():
 plots.table(headline)
 
 # %% [markdown]
-# Which of these rows are *clearly* apart from PGD, over trainings, `clearly_below` says, and not the eye.
+# Which of the four other trainings on attacks are *clearly* apart from PGD, `clearly_below` says, and not the eye.
 # Four recipes are compared, at 95 % each: among so many, one may be clear by luck.
 # (Intervals come near PGD in the worst case, and pay with accuracy. Lesson 07b trains on them for longer.)
 # And what do the four attacks miss that the whole of `worst_case` finds? Asked of one network, because it is dear:
@@ -672,8 +672,9 @@ print("the same weights:", torch.equal(*weights))
 # %% [markdown]
 # ## At a larger scale
 #
-# On MNIST the budget of passes lets each training image come up once or twice: these are short trainings, and what
-# longer ones keep this table does not say. At 0.3 training on single steps without a random start keeps nothing.
+# On MNIST the budget of passes lets each training image come up once or twice in the defended trainings: these are
+# short, and what longer ones keep this table does not say.
+# At 0.3 training on single steps without a random start keeps nothing.
 
 # %%
 from utils.larger import larger

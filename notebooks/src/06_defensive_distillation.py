@@ -461,7 +461,7 @@ plots.rates({name: values["worst case"] for name, values in headline.items()})
 # Distillation or masking, which should I pick? Beside the student stands the cheapest mask of lesson 04, rounding.
 # Say who is ahead, under a threat model of your choice, before you see it.
 # (Attackers who see scores or labels only ask 30 times about each image, which is few:
-# with 500 calls they find more, as lesson 14 shows.)
+# with 500 calls they find more, as lesson 02 shows.)
 
 # %%
 masked = nn.Sequential(Quantize(), undefended)
@@ -474,9 +474,9 @@ widgets.Duel(student, mask, data, surrogate=own, images=60, queries=30)
 
 # %% [markdown]
 # **Try.** Let the attacker *not* adapt, then adapt.
-# A lead of a few points after the adapted attack holds for other images, but not for other trainings (lesson 00):
-# these are one network of each kind. Look up at the five of each, how far apart trainings of one recipe lie,
-# before you call either of them safer.
+# A lead of a few points is less than 60 images can show, and even a clear one would not speak of other trainings
+# (lesson 00): these are one network of each kind. Look up at the five distilled and the five undefended networks,
+# how far apart trainings of one recipe lie, before you call either of the two safer.
 
 # %% [markdown]
 # ## Verdict
@@ -531,7 +531,7 @@ print(torch.equal(mine, shared))
 # ## At a larger scale
 #
 # On MNIST, too, what looked like harm was slow learning: at the lower learning rate one student of three withstands
-# next to nothing, at the higher one all three stay near adversarial training alone.
+# few of the attacks, and the others less than adversarial training alone; at the higher one all three stay near it.
 
 # %%
 from utils.larger import larger

@@ -612,7 +612,7 @@ plots.rates(in_linf, x="images")
 # Masking or smoothing, which should I pick? The one hides the gradient, the other proves a radius.
 # Say who is ahead, under a threat model of your choice, before you see it.
 # (Attackers who see scores or labels only ask 20 times about each image, which is few:
-# with 500 calls they find more, as lesson 14 shows.)
+# with 500 calls they find more, as lesson 02 shows.)
 
 
 # %%
@@ -642,14 +642,14 @@ measured("one answer with its proof", 100 * (perf_counter() - start), "ms")
 # ## Verdict
 
 # %%
-bare_certified, best = rows["undefended, smoothed"], rows["trained on noise"]
-behind = best.lead_at_most(bare_certified)
+bare_certified, on_noise = rows["undefended, smoothed"], rows["trained on noise"]
+behind = on_noise.lead_at_most(bare_certified)
 claim(
     "Randomized smoothing certifies without retraining",
     holds=False if bare_certified.interval[1] < 0.05 else True if behind < 0.1 else None,
     because=f"any model gets valid certificates, but how many depends on how it reads noise: "
     f"within {goal:g}, the undefended model {bare_certified}, "
-    f"with a denoiser in front {rows['denoiser in front']}, trained on noise {best}",
+    f"with a denoiser in front {rows['denoiser in front']}, trained on noise {on_noise}",
     undefended=clean,
 )
 
@@ -666,7 +666,7 @@ claim(
 )
 
 # %% [markdown]
-# **To take to work.** Smooth where a mistake is dear and an answer may take a hundred passes.
+# **To take to work.** Smooth where a mistake is dear, and an answer with its proof may take a thousand passes.
 # State sigma, the radius, the norm, `n` and the failure probability: without them a certificate says nothing.
 # Train for the noise; or put a denoiser in front, which leaves the model as it is, and compare the two
 # at the budget that you have.

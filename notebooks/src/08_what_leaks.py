@@ -684,7 +684,8 @@ plots.rates(left, x="accuracy of the victim")
 # Whether the copy also knows the victim's weak places better than the stranger does, read from the bars above: where
 # their intervals overlap much, this run found no difference. One victim and one copy of each kind stand there.
 # Labels for noise teach little. That is no law about noise: with 600 updates, and over five draws of it, a thief gets
-# more out of the same queries where the answers are probabilities. How much turns with the noise that is drawn.
+# more out of the same queries where the answers are probabilities. How much turns with the draw, of the noise
+# and of the copy's first weights.
 #
 # ## Verdict
 #

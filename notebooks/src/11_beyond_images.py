@@ -105,7 +105,7 @@ for name, yes in possible.items():
 
 # %% [markdown]
 # The attack wins with payments that nobody can make: parts of a cent, a tenth by phone,
-# from an account that is younger than it is.
+# from an account of another age than it has.
 #
 # What a person can change is a property of each column: a **price** (infinite: never),
 # whole numbers only, rising only (an account grows older and never younger, for those who can wait),
@@ -344,7 +344,7 @@ measured("noise that could prove it, where a whole column is 1 wide", farthest /
 # A certificate for a ball is worth nothing against a step out of it:
 # to pay online instead of by phone is a step of length 1.41, and within the thief's budget.
 # With noise that reaches so far, no payment looks like itself.
-# (Votes stop fewer honest payments than the others do: where no answer wins clearly, the payment passes.)
+# (Votes stop fewer honest payments than the first detector does: where no answer wins clearly, the payment passes.)
 #
 # ## Diagnoses
 #

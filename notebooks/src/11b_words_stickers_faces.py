@@ -312,7 +312,7 @@ proved_spam = {changes: Trainings(rates) for changes, rates in proved_spam.items
 board["smoothed, attacked"] = {"text": Trainings(voted["attacked"])}
 board["smoothed, proved"] = {"text": proved_spam[many]}
 measured("spam by votes", {what: Trainings(rates) for what, rates in voted.items()})
-plots.lines(proved_spam, x="words that may change", y="stay spam, proved")
+plots.lines(proved_spam, x="words that may change", y="proved")
 
 # %% [markdown]
 # Our messages can become so few texts that all were tried here, too, each with all its votes.
@@ -406,12 +406,11 @@ plots.rates(
 # %%
 white = {name: x[:, :3] * x[:, 3:] + 1 - x[:, 3:] for name, x in worn.items()}
 cameras = photos(worn["sticker for many poses"], views)[::25]
-said = [road.classes[label] for label in predict(driver, cameras)]
 plots.gallery({"flat": white["sticker for many poses"], "a camera": cameras}, photos=True)
 
 # %% [markdown]
-# A sticker that was made for one view loses much of its power a step farther on.
-# One that was made for *all* views keeps it.
+# A sticker that was made for one view, where it was stuck, leaves most cameras reading.
+# One that was made for *all* views does not.
 # (There are 200 photographs and only 8 signs. Views of one sign fall together, so the interval counts signs,
 # here and below.)
 #
@@ -616,7 +615,7 @@ plots.table(locks)
 
 # %% [markdown]
 # Where about as many owners get in, training in the ball keeps more impersonators out, and finds more dodgers.
-# It has a price: more strangers get in who attack nothing.
+# It has a price here: more strangers get in who attack nothing.
 #
 # To dodge, any direction away from oneself will do; to impersonate, one must arrive somewhere.
 # So state which of the two is feared: a lock fears the first attacker, a watch list the second.
@@ -694,7 +693,8 @@ claim(
 # Say which attacker of a lock you fear.
 #
 # **What it costs.** Training on stickers costs accuracy on signs. Votes over words take dozens of answers for one,
-# votes over bands one for each column. Training in the ball lets more strangers through a lock.
+# up to 496 for 32 words; votes over bands one for each column.
+# Training in the ball lets more strangers of digits through a lock.
 #
 # ## The same in `utils`
 

@@ -703,8 +703,9 @@ for kind in DRIFTS:
     measured(kind, {"promised": words, "by ATC": counted, "true": accuracy(model, (x_now, y_now))})
 
 # %% [markdown]
-# Compare each estimate with the last column. Where images fade or blur they may follow the truth, and may miss it
-# by far: calibrated on the old images, the model need not know how much it does not know of the new ones.
+# Compare each estimate with *true*, at the end of its line. Where images fade or blur they may follow the truth,
+# and may miss it by far: calibrated on the old images, the model need not know how much it does not know
+# of the new ones.
 # The intervals cover the chance in the sample, not this. And of the new meaning both know nothing at all.
 #
 # With labels, one number for all may hide the worst. Look at **slices**: by what the model answered, say.
@@ -796,13 +797,14 @@ for kind in ("faded", "new meaning", "other unit"):
 # %% [markdown]
 # Where the alarm comes, the repair brings much back. What went wrong until then stays wrong:
 # how much that is depends on the 200 arrivals, which are ours. Who watches the confidence gains next to nothing
-# where the meaning changed, since alarms are false ones there. Who watches the mistakes gains in all three,
-# and is later where the confidence shows the change: labels take their time.
+# where the meaning changed, since alarms are false ones there. Who watches the mistakes gains in all three
+# on the digits, and is later where the confidence shows the change: labels take their time.
+# (On MNIST fading costs nothing, and so a repair brings nothing.)
 #
 # ## Two other streams
 #
 # A **forecast** of hourly demand has days and weeks in it. A detector that takes the mean for the usual
-# raises alarms nearly every day. What should be watched is what the forecast
+# raises alarms every day. What should be watched is what the forecast
 # does *not* explain. Twelve weeks: the forecast is the mean of the same hour in the first four,
 # and in the last four demand is higher by 0.1.
 

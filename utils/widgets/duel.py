@@ -20,14 +20,16 @@ ROWS = ("unattacked", f"left {AT_EPS}", f"proved {AT_EPS}", "training", "one ans
 class Ring(Stage):
     """The duel's picture in one norm: accuracy against the budget for both sides, and a table of what each costs."""
 
-    def __init__(self, names: tuple[str, str], norm: str, eps: list[float]):
+    def __init__(self, names: tuple[str, str], norm: str, eps: list[float], images: int):
         super().__init__(7, 2.9)
         self.names, self.eps, places, empty = names, eps, range(len(eps)), [0.0] * len(eps)
         with house_style():
             curve, table = self.figure.subplots(1, 2, width_ratios=(1, 1))
             percent_axis(curve.yaxis)
-            curve.set(xlim=(-0.15, len(eps) - 0.85), ylabel="accuracy", xlabel=f"budget eps ({NORMS[norm]})")
-            curve.set_xticks(places, [f"{e:.2g}" for e in eps])
+            curve.set(
+                xlim=(-0.15, len(eps) - 0.85), ylabel=f"accuracy, n = {images}", xlabel=f"budget eps ({NORMS[norm]})"
+            )
+            curve.set_xticks(places, [f"{e:.3g}" for e in eps])
             self.title = curve.set_title("-", loc="left", color=SOFT)
             self.bands = [curve.fill([0, 1, 2], [0, 0, 0], color=c, alpha=0.18, linewidth=0)[0] for c in (BLUE, RED)]
             marks = zip((BLUE, RED), "os", names, strict=True)
@@ -127,7 +129,7 @@ class Duel(Panel):
         how = {"eps": data.eps, "norms": norms, "surrogate": surrogate, "queries": queries}
         self.sides = tuple(measure(defense, sample, **how) for defense in (a, b))
         self.eps = budgets(data.eps, sample[0][0].numel())
-        self.rings = {norm: Ring(self.names, norm, self.eps[norm]) for norm in norms}
+        self.rings = {norm: Ring(self.names, norm, self.eps[norm], len(sample[1])) for norm in norms}
         self.guess: str | None = None
 
         self.norm = choice("Norm", [(NORMS[norm], norm) for norm in norms])
