@@ -178,6 +178,20 @@ def test_zoomed_in_all_intervals_are_seen(k, top):
     assert label.xy[1] == pytest.approx(top)
 
 
+def test_a_label_that_would_be_cut_takes_two_lines():
+    several = Trainings([Rate(5, 66), Rate(4, 66)])
+    for y, due in (
+        ("left", "left, n = 66, 2 trainings"),
+        ("stay spam, proved", "stay spam, proved,\nn = 66, 2 trainings"),
+    ):
+        picture = plots.lines({0: several, 1: several}, x="words", y=y)
+        (axes,) = axes_of(picture)
+        assert axes.get_ylabel() == due
+        picture.figure.draw_without_rendering()
+        extent, whole = axes.yaxis.label.get_window_extent(), picture.figure.bbox
+        assert whole.y0 <= extent.y0 and extent.y1 <= whole.y1
+
+
 def test_lines_says_that_a_logarithm_has_no_zero():
     with pytest.raises(ValueError, match="steps = 0"):
         plots.lines({0: Rate(1, 2), 5: Rate(1, 2)}, x="steps", log=True)

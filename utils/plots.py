@@ -281,7 +281,8 @@ def lines(
         step = zoom_step(shown) if zoom else 0.2
         percent_axis(axes.yaxis, step)
         of_all = sample(shown)
-        axes.set(xlabel=x, ylabel=", ".join(filter(None, (y, of_all))))
+        apart = ",\n" if len(y) + len(of_all) > 30 else ", "  # a longer label would be cut
+        axes.set(xlabel=x, ylabel=apart.join(filter(None, (y, of_all))))
         if mark is not None:
             axes.axvline(mark, color=SOFT, linestyle=":", zorder=0)
             axes.annotate(mark_label, (mark, 5 * step), (4, -2), color=SOFT, textcoords="offset points", va="top")

@@ -396,8 +396,8 @@ left["free"] = kept(models["free"], (x, y), worst, data.eps)
 #
 # All defenses so far but noise need somebody who attacks. Lesson 07b builds one that does not: `interval_training`
 # sends all images of the ball through the network at once, as an interval for each number, and makes the loss small
-# at the worst end. We borrow it here, because a defense is judged beside its rivals. An interval has two ends, each as dear as an
-# image, and the images as they are come on top: six passes an update, of which `passes` would see two.
+# at the worst end. We borrow it here, because a defense is judged beside its rivals. An interval has two ends, each as
+# dear as an image, and the images as they are come on top: six passes an update, of which `passes` would see two.
 # Its learning rate is the best of three that we tried on the digits' test images: that is in the rival's favour.
 
 

@@ -312,7 +312,7 @@ proved_spam = {changes: Trainings(rates) for changes, rates in proved_spam.items
 board["smoothed, attacked"] = {"text": Trainings(voted["attacked"])}
 board["smoothed, proved"] = {"text": proved_spam[many]}
 measured("spam by votes", {what: Trainings(rates) for what, rates in voted.items()})
-plots.lines(proved_spam, x="words that may change", y="proved")
+plots.lines(proved_spam, x="words that may change", y="stay spam, proved")
 
 # %% [markdown]
 # Our messages can become so few texts that all were tried here, too, each with all its votes.
