@@ -800,7 +800,7 @@ for name, models in groups.items():
     ]
     measured(f"{name}, trusted images sent", {"of all masks": sum(shares) / len(shares), "the worst": min(shares)})
 pictures = {name: mask * pattern for name, ((mask, pattern), *_) in searched.items()}
-plots.gallery(pictures, {name: [f"class {c}" for c in range(len(data.classes))] for name in pictures})
+plots.gallery(pictures, {"no poison": [f"class {c}" for c in range(len(data.classes))]}, largest=0.5)
 
 # %% [markdown]
 # One network of each kind, a picture for each class: mask times pattern.
