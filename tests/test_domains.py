@@ -7,16 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from torch import nn
 
-from same_code import definitions
+from same_code import built, definitions
 from utils.attacks import margin
 from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.domains.recipes import recipes
 from utils.domains.rules import Column, Rules, feasible, follow_links, scale, units
-from utils.domains.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
+from utils.domains.tables import AGE, AMOUNT, COUNT, RATIO, RULES, SPENT
 from utils.models import logits
+from utils.rate import Rate, RateWithin
 from utils.widgets.stickers import StickerExplorer
 
 STREAM = tables.transactions(2000, days=30, customers=60, merchants=20)
@@ -101,6 +102,12 @@ def test_units_and_scale_are_inverse(seed):
     assert all(
         c.low * 0.99 <= raw[:, i].min() and raw[:, i].max() <= c.high * 1.01 for i, c in enumerate(RULES.columns)
     )
+
+
+def test_no_budget_buys_what_has_no_price():
+    """One more payment on the day would change its sum, too, and what is usual."""
+    x, wish = start(5)
+    assert torch.equal(feasible(wish, x, RULES, eps=3.0)[:, [COUNT, AGE]], x[:, [COUNT, AGE]])
 
 
 def test_what_costs_nothing_moves_without_a_budget():
@@ -346,6 +353,7 @@ def test_a_soft_vote_counts_all_texts_or_the_same_places_of_each():
     for row, votes in zip(x.tolist()[:3], counted, strict=False):
         kept = torch.tensor(list(itertools.combinations([word for word in row if word], min(3, sum(map(bool, row))))))
         assert votes.tolist() == torch.stack([model(kept).argmax(1) == label for label in (0, 1)]).sum(1).tolist()
+        assert torch.equal(swaps.Hidden(model, 3, hard=True)(torch.tensor([row])), votes[None]), "alone, too"
     few = swaps.Hidden(model, 3, n=5)
     assert torch.equal(few(x), few(x)) and torch.equal(few(x)[2], few(x[2:3])[0]) and not torch.equal(few(x), got.log())
 
@@ -445,6 +453,18 @@ def test_the_vote_of_bands_proves_no_more_than_the_worst_sticker_leaves(band):
             gave_way += columns == wide + 1 and not right.all()
     assert gave_way, "the proof is tight for some image"
     assert (stickers.widest_proved(torch.tensor([[3.0, 3.0]] * 2), torch.tensor([0, 1]), band) == -1).all(), "a tie"
+
+
+def test_lesson_11b_takes_an_interval_over_signs_and_not_over_views():
+    names = {"flat": [None] * 4, "special": special, "Rate": Rate, "RateWithin": RateWithin}
+    by_signs, y = built("11b_words_stickers_faces", "by_signs", torch=torch, **names), torch.arange(4).repeat(100)
+    shares = [0.3, 0.5, 0.6, 0.8]
+    rate = by_signs(torch.arange(400) // 4 < torch.tensor([30, 50, 60, 80])[y], y)
+    assert (rate.k, rate.n) == (220, 400)
+    assert rate.interval == pytest.approx(stats.t.interval(0.95, 3, 0.55, stats.sem(shares)))
+    for k in (0, 4):
+        assert by_signs(torch.full((400,), k == 4), y).interval == Rate(k, 4).interval, "four signs, not 400"
+    assert by_signs((y == 0) | (y == 1), y).interval == (0, 1)
 
 
 def test_painted_squares_change_one_square_of_each_image():
