@@ -186,6 +186,29 @@ def test_a_search_of_one_round_finds_the_best_single_change():
     assert (margin(logits(model, new), y) >= best - 1e-3).all()
 
 
+class Minds(nn.Module):
+    """Minds the sum of some columns: the higher, the more it is class 1."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, x):
+        return torch.stack([0 * x.sum(1), x[:, self.columns].sum(1)], 1)
+
+
+def test_a_climb_moves_a_column_for_what_follows_from_it():
+    x, y = ROWS[:20], torch.zeros(20, dtype=torch.int64)
+    assert (moves.climb(Minds([SPENT]), x, y, RULES, eps=0.1)[:, AMOUNT] > x[:, AMOUNT]).all()
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2, 3])
+def test_a_search_changes_a_column_in_each_round(rounds):
+    x, y, columns = ROWS[:20], torch.zeros(20, dtype=torch.int64), [AMOUNT, tables.HOUR, tables.DISTANCE]
+    new = moves.search(Minds(columns), x, y, RULES, eps=0.1, rounds=rounds)
+    assert int(((new - x)[:, columns] > 0.01).sum(1).max()) == rounds
+
+
 # Payments.
 
 
