@@ -315,12 +315,10 @@ def test_lesson_08_takes_an_interval_over_networks_and_images():
     leaky = torch.arange(16)[:, None] < 8  # half of the networks tell of all members, and the others of none
     rate = drawn_again(torch.where(leaky & members, 1.0, 0.0), members)
     assert rate == tpr_at(torch.where(leaky & members, 1.0, 0.0), members) == 0.5
-    low, high = rate.interval
-    chance = stats.binom.interval(0.95, 16, 0.5)[0] / 16
-    assert abs(low - chance) < 0.08 and abs(high - (1 - chance)) < 0.08, "of 16 networks, not of 1,600 answers"
+    networks, images = (np.array(stats.binom.interval(0.95, n, 0.5)) / n for n in (16, 100))
+    assert rate.interval == pytest.approx(networks, abs=1 / 16), "of 16 networks, not of 1,600 answers"
     told = torch.arange(200) < 100  # each network tells of the same half of the members
-    low, high = drawn_again((told & members).double(), members).interval
-    assert 0.03 < 0.5 - low < 0.17 and 0.03 < high - 0.5 < 0.17, "of 100 images, not of 1,600 answers"
+    assert drawn_again((told & members).double(), members).interval == pytest.approx(images, abs=0.01)
 
 
 def test_rmia_compares_chances_too_small_for_a_float64():
