@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from same_code import definitions
+from same_code import built, definitions
 from utils.choice import Needs, Offer, choose, over, reached
 from utils.duel import Defense, Side, Threat
 from utils.evaluation import Rate
@@ -114,6 +114,12 @@ def test_a_choice_keeps_the_budgets_and_nothing_within_them_is_clearly_better(ro
 @pytest.mark.parametrize("name", ["reached", "choose"])
 def test_the_lesson_builds_what_utils_holds(name):
     assert definitions("notebooks/src/14_capstone.py")[name] == definitions("utils/choice.py")[name]
+
+
+def test_lesson_14_names_what_is_level_for_each_client_for_whom_anything_is():
+    common = built("14_capstone", "on_every_list")
+    assert common([["a", "b", "c"], ["c", "b"], []]) == ["b", "c"]
+    assert common([["a"], ["b"]]) == common([[], []]) == []
 
 
 # The board.

@@ -7,16 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from torch import nn
 
-from same_code import definitions
+from same_code import built, definitions
 from utils.attacks import margin
 from utils.domains import faces, moves, rules, signs, stickers, swaps, tables, texts
 from utils.domains.recipes import recipes
 from utils.domains.rules import Column, Rules, feasible, follow_links, scale, units
-from utils.domains.tables import AMOUNT, COUNT, RATIO, RULES, SPENT
+from utils.domains.tables import AGE, AMOUNT, COUNT, RATIO, RULES, SPENT
 from utils.models import logits
+from utils.rate import Rate, RateWithin
 from utils.widgets.stickers import StickerExplorer
 
 STREAM = tables.transactions(2000, days=30, customers=60, merchants=20)
@@ -103,6 +104,12 @@ def test_units_and_scale_are_inverse(seed):
     )
 
 
+def test_no_budget_buys_what_has_no_price():
+    """One more payment on the day would change its sum, too, and what is usual."""
+    x, wish = start(5)
+    assert torch.equal(feasible(wish, x, RULES, eps=3.0)[:, [COUNT, AGE]], x[:, [COUNT, AGE]])
+
+
 def test_what_costs_nothing_moves_without_a_budget():
     free = Rules([Column("free", cost=0.0), Column("dear", cost=1.0)])
     for eps in (0.0, 0.1):
@@ -177,6 +184,29 @@ def test_a_search_of_one_round_finds_the_best_single_change():
             other[:, place] = 2
             best = torch.maximum(best, margin(logits(model, feasible(other, x, RULES, eps=0.1)), y))
     assert (margin(logits(model, new), y) >= best - 1e-3).all()
+
+
+class Minds(nn.Module):
+    """Minds the sum of some columns: the higher, the more it is class 1."""
+
+    def __init__(self, columns):
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, x):
+        return torch.stack([0 * x.sum(1), x[:, self.columns].sum(1)], 1)
+
+
+def test_a_climb_moves_a_column_for_what_follows_from_it():
+    x, y = ROWS[:20], torch.zeros(20, dtype=torch.int64)
+    assert (moves.climb(Minds([SPENT]), x, y, RULES, eps=0.1)[:, AMOUNT] > x[:, AMOUNT]).all()
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2, 3])
+def test_a_search_changes_a_column_in_each_round(rounds):
+    x, y, columns = ROWS[:20], torch.zeros(20, dtype=torch.int64), [AMOUNT, tables.HOUR, tables.DISTANCE]
+    new = moves.search(Minds(columns), x, y, RULES, eps=0.1, rounds=rounds)
+    assert int(((new - x)[:, columns] > 0.01).sum(1).max()) == rounds
 
 
 # Payments.
@@ -346,6 +376,7 @@ def test_a_soft_vote_counts_all_texts_or_the_same_places_of_each():
     for row, votes in zip(x.tolist()[:3], counted, strict=False):
         kept = torch.tensor(list(itertools.combinations([word for word in row if word], min(3, sum(map(bool, row))))))
         assert votes.tolist() == torch.stack([model(kept).argmax(1) == label for label in (0, 1)]).sum(1).tolist()
+        assert torch.equal(swaps.Hidden(model, 3, hard=True)(torch.tensor([row])), votes[None]), "alone, too"
     few = swaps.Hidden(model, 3, n=5)
     assert torch.equal(few(x), few(x)) and torch.equal(few(x)[2], few(x[2:3])[0]) and not torch.equal(few(x), got.log())
 
@@ -445,6 +476,18 @@ def test_the_vote_of_bands_proves_no_more_than_the_worst_sticker_leaves(band):
             gave_way += columns == wide + 1 and not right.all()
     assert gave_way, "the proof is tight for some image"
     assert (stickers.widest_proved(torch.tensor([[3.0, 3.0]] * 2), torch.tensor([0, 1]), band) == -1).all(), "a tie"
+
+
+def test_lesson_11b_takes_an_interval_over_signs_and_not_over_views():
+    names = {"flat": [None] * 4, "special": special, "Rate": Rate, "RateWithin": RateWithin}
+    by_signs, y = built("11b_words_stickers_faces", "by_signs", torch=torch, **names), torch.arange(4).repeat(100)
+    shares = [0.3, 0.5, 0.6, 0.8]
+    rate = by_signs(torch.arange(400) // 4 < torch.tensor([30, 50, 60, 80])[y], y)
+    assert (rate.k, rate.n) == (220, 400)
+    assert rate.interval == pytest.approx(stats.t.interval(0.95, 3, 0.55, stats.sem(shares)))
+    for k in (0, 4):
+        assert by_signs(torch.full((400,), k == 4), y).interval == Rate(k, 4).interval, "four signs, not 400"
+    assert by_signs((y == 0) | (y == 1), y).interval == (0, 1)
 
 
 def test_painted_squares_change_one_square_of_each_image():

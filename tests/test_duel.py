@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from utils.duel import Defense, Side, Threat, budgets, measure, share_right, used, who_is_ahead
+from utils.duel import Defense, Side, Threat, budgets, kinds, measure, share_right, used, who_is_ahead, withstood
 from utils.evaluation import Rate
 
 NAMES = ("A", "B")
@@ -74,6 +74,50 @@ def test_a_stronger_attacker_and_a_larger_budget_leave_no_more(linear):
         assert all(s <= min(n, q) and q <= k for s, n, q, k in zip(strong, naive, scores, labels, strict=True))
         assert strong[0] == 1 and strong[-1] < 0.5
     assert used(Threat(knows="scores")) == ["scores", "labels"]
+
+
+def test_what_fell_at_a_smaller_budget_has_fallen_and_is_not_attacked_again():
+    model, x, y, asked = nn.Linear(1, 2), torch.full((6, 1), 0.3), torch.zeros(6, dtype=torch.int64), []
+    model.weight.data, model.bias.data = torch.tensor([[0.0], [1.0]]), torch.tensor([0.5, 0.0])
+
+    def works_at_a_small_budget(model, x, y, eps):
+        asked.append(len(x))
+        return x + 0.4 * (eps < 0.15)
+
+    share, stood, _ = withstood(model, x, y, [works_at_a_small_budget], [0, 0.1, 0.2], torch.ones(6), draws=1)
+    assert stood.tolist() == [[True] * 6, [False] * 6, [False] * 6] and torch.equal(share, stood.float())
+    assert asked == [6]
+
+
+class Plateau(nn.Module):
+    """Its second class never moves, and the third one does."""
+
+    def forward(self, x):
+        return torch.stack([0 * x.sum(1), 0 * x.sum(1) - 0.1, 10 * (x.mean(1) - 0.6)], 1)
+
+
+def test_on_a_stand_in_other_classes_than_the_likeliest_are_tried():
+    x, y = torch.full((5, 64), 0.5), torch.zeros(5, dtype=torch.int64)
+    side = measure(Defense("plateau", Plateau()), (x, y), eps=0.15, queries=0, norms=("linf",))
+    assert side.stood["linf", "stand-in"].any(1).tolist() == [True, True, False, False]
+
+
+class Bright(nn.Module):
+    """Reads class 1 where the mean is above `edge`."""
+
+    def __init__(self, edge):
+        super().__init__()
+        self.edge = edge
+
+    def forward(self, x):
+        return torch.stack([self.edge + 0 * x.sum(1), x.mean(1)], 1)
+
+
+def test_a_search_on_a_stand_in_goes_on_where_that_has_fallen():
+    x, y = torch.full((5, 64), 0.5), torch.zeros(5, dtype=torch.int64)
+    defense = Defense("bright", Bright(0.57), stand_in=Bright(0.51))
+    for attack in kinds(defense, "linf", None, 0, random=False)["stand-in"]:
+        assert not share_right(defense.model, attack(defense.model, x, y, eps=0.1), y, 1).any()
 
 
 class Rounded(nn.Module):

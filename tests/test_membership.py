@@ -11,12 +11,14 @@ from scipy import stats
 from sklearn import metrics
 from torch.nn import functional as F
 
+from same_code import built
 from utils import records
 from utils.data import load
 from utils.evaluation import Rate
 from utils.leakage import Networks, auc, confidence, fit_many, lira, rmia, roc_curve, tpr_at
 from utils.leakage.membership import plan
 from utils.models import logits
+from utils.rate import RateWithin
 from utils.widgets.membership import ShadowExplorer
 
 
@@ -305,6 +307,18 @@ def test_a_figure_shows_the_interval_that_it_was_given():
     rate = tpr_at(scores, members, 0.05)
     assert records.shown(records.value_of(rate)) == repr(rate) and "[" in repr(rate)
     assert repr(rate) != repr(Rate(rate.k, rate.n)) and rate == Rate(rate.k, rate.n)
+
+
+def test_lesson_08_takes_an_interval_over_networks_and_images():
+    drawn_again = built("08_what_leaks", "drawn_again", torch=torch, tpr_at=tpr_at, RateWithin=RateWithin)
+    members = torch.arange(200).repeat(16, 1) % 2 == 0
+    leaky = torch.arange(16)[:, None] < 8  # half of the networks tell of all members, and the others of none
+    rate = drawn_again(torch.where(leaky & members, 1.0, 0.0), members)
+    assert rate == tpr_at(torch.where(leaky & members, 1.0, 0.0), members) == 0.5
+    networks, images = (np.array(stats.binom.interval(0.95, n, 0.5)) / n for n in (16, 100))
+    assert rate.interval == pytest.approx(networks, abs=1 / 16), "of 16 networks, not of 1,600 answers"
+    told = torch.arange(200) < 100  # each network tells of the same half of the members
+    assert drawn_again((told & members).double(), members).interval == pytest.approx(images, abs=0.01)
 
 
 def test_rmia_compares_chances_too_small_for_a_float64():

@@ -177,7 +177,7 @@ def test_lines_of_several_series_differ_by_more_than_colour():
     assert "a → 56 % at 1, 44 % at 20" in picture.text
 
 
-@pytest.mark.parametrize(("k", "top"), [(0, 0.1), (25, 0.1), (150, 0.25), (400, 0.5), (990, 1.0)])
+@pytest.mark.parametrize(("k", "top"), [(0, 0.1), (25, 0.1), (95, 0.25), (150, 0.25), (400, 0.5), (990, 1.0)])
 def test_zoomed_in_all_intervals_are_seen(k, top):
     rate = Rate(k, 1000)
     (bars,) = axes_of(plots.rates({"a": rate, "b": Rate(0, 1000)}, zoom=True))
@@ -185,10 +185,17 @@ def test_zoomed_in_all_intervals_are_seen(k, top):
     for axis in (bars.xaxis, course.yaxis):
         ticks = [float(tick.get_text().rstrip(" %")) / 100 for tick in axis.get_ticklabels()]
         assert ticks == pytest.approx(list(axis.get_ticklocs())) and ticks[-1] == top >= rate.interval[1]
+        assert axis.get_view_interval()[1] > top, "what ends there is seen whole"
     beyond = [text.get_position()[0] for text in bars.texts]
     assert all(bars.get_xlim()[1] < x < 1.1 * top for x in beyond), "the rates stand right of the axis"
     (label,) = course.texts
     assert label.xy[1] == pytest.approx(top)
+
+
+def test_an_axis_of_shares_ends_at_100_percent_if_nobody_asks_for_less():
+    low = Rate(1, 1000)
+    (bars,), (course,) = axes_of(plots.rates({"a": low})), axes_of(plots.lines({1: low, 2: low}, x="n"))
+    assert bars.get_xticks()[-1] == course.get_yticks()[-1] == pytest.approx(1)
 
 
 def test_a_label_that_would_be_cut_takes_two_lines():
@@ -359,6 +366,14 @@ def test_a_table_of_unequal_samples_says_n_behind_each_row_or_in_each_cell():
     axes = axes_of(plots.table(rows | {"b": {"left": Rate(1, 20), "kept": Rate(2, 30)}}))[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert axes.texts[2].get_text() == "1/20 = 5 % [1, 24]"
+
+
+def test_a_table_says_n_behind_a_row_of_those_columns_that_do_not_share_one():
+    rows = {"a": {"left": Rate(1, 10), "kept": Rate(2, 50)}, "b": {"left": Rate(1, 20), "kept": Rate(4, 50)}}
+    axes = axes_of(plots.table(rows))[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["left\nn of the row", "kept\nn = 50"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a, n = 10", "b, n = 20"]
+    assert axes.texts[0].get_text() == "10 % [2, 40]"
 
 
 def test_a_dot_stands_for_each_training():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from same_code import definitions
+from same_code import built, definitions
 from utils import poisoning
 from utils.data import load
 from utils.evaluation import Rate, accuracy
@@ -238,12 +238,14 @@ def test_whitened_directions_part_the_clusters_that_independent_ones_part():
     from sklearn.decomposition import FastICA
 
     torch.manual_seed(0)
-    features, y, _ = planted(0.1)
+    features, y, which = planted(0.1)
+    features = features[:, 2:5]
     features[:, 0] *= 30  # what PCA looks at first
     found = small_clusters(features, y, whiten=True)
+    assert found[which].all() and not small_clusters(features, y).any()
     for label in range(2):
         own = features[y == label].double().numpy()
-        turned = FastICA(10, random_state=0, tol=1e-3, max_iter=2000).fit_transform(own)
+        turned = FastICA(3, random_state=0, tol=1e-3, max_iter=2000).fit_transform(own)
         small = KMeans(2, n_init=5, random_state=0).fit_predict(turned) == 1
         small = small if small.mean() <= 0.5 else ~small
         assert (found[y == label].numpy() == (small & (small.mean() <= 0.35))).all()
@@ -275,6 +277,15 @@ def test_the_highest_of_each_group(seed, n, count):
         own, marked = scores[groups == group], found[groups == group]
         assert int(marked.sum()) == min(count, len(own) // 2)
         assert not marked.any() or own[marked].min() >= own[~marked].max()
+
+
+def test_lesson_10_throws_away_as_many_at_random_of_each_class():
+    as_many, y = built("10_poisoning", "as_many", torch=torch, draw=draw), torch.arange(90) % 3
+    marked = (y == 0) | (torch.arange(90) < 6)
+    torch.manual_seed(0)
+    first, second = (as_many(marked, y) for _ in range(2))
+    assert y[first].bincount().tolist() == y[second].bincount().tolist() == [30, 2, 2]
+    assert not torch.equal(first, second) and not torch.equal(first, marked)
 
 
 # Repairs.
@@ -373,6 +384,22 @@ def test_the_smallest_mask_is_that_of_the_planted_trigger():
     assert mask[2, 0, -2:, -2:].sum() > 0.8 * mask[2].sum() and (pattern[2, 0, -2:, -2:] > 0.9).all()
     for label in range(3):
         assert (predict(model, stamp(x, mask[label], pattern[label])) == label).float().mean() > 0.9
+
+
+def test_a_mask_is_as_small_as_its_price_and_the_share_to_be_turned_allow():
+    torch.manual_seed(0)
+    bright = torch.linspace(0.2, 1, 64)[torch.randperm(64)].view(-1, 1, 1, 1)
+    x = bright * torch.rand(64, 1, 8, 8)
+
+    def found(**how):
+        mask, pattern = (parts[1] for parts in invert_trigger(Squares(), x, 3, **how))
+        return float(mask.sum()), float((predict(Squares(), stamp(x, mask, pattern)) == 1).float().mean())
+
+    (most, nearly_all), (less, some) = found(), found(flips=0.5)
+    assert 12 < most < 22 and nearly_all > 0.95, "14 pixels turn the darkest"
+    assert less < 0.6 * most and some < 0.8
+    assert found(steps=240, flips=0.5)[1] > 0.2, "its price does not rise because other classes are reached"
+    assert found(steps=4, price=3.0)[0] < found(steps=4, price=0.0)[0] / 2
 
 
 def test_the_anomaly_of_one_small_size():

@@ -77,9 +77,10 @@ def gradients(read, masked=None):
     return {done: {"naive": of(0), "adapted": of(share)} for done, share in shares.items()}
 
 
-def against_both(found, left, clipped=0.6):
-    """Lesson 09: wrong labels found, and what is left in the worst case, of private training; found without noise."""
-    rows = {"undefended": (0.6, 0.2), "masked": (0.6, 0.2), "clipped": (clipped, 0.2), "private": (found, left)}
+def against_both(found, left, clipped=0.6, masked=0.2):
+    """Lesson 09: wrong labels found, and what is left in the worst case, of private training; found without noise, and
+    left behind a mask."""
+    rows = {"undefended": (0.6, 0.2), "masked": (0.6, masked), "clipped": (clipped, 0.2), "private": (found, left)}
     return {
         name: {"clean": LEARNED, "wrong labels found": of(a), "left, worst case": of(b)}
         for name, (a, b) in rows.items()
@@ -93,9 +94,10 @@ def poisoned(works, accuracy, spread=0.002):
     return names | {"before": {"4 % trigger": trained(works - 0.01, works, works + 0.01)}, "right": rates.get}
 
 
-def filters(trigger, greedy, accuracy=0.96, alone=0.91, unsure=0.0):
-    """Lesson 10: what the trusted filter leaves to two attackers, its accuracy, and that of trusted images alone."""
-    high, low = (trained(share - 0.005, share, share + 0.005) for share in (0.95, 0.8))
+def filters(trigger, greedy, accuracy=0.96, alone=0.91, unsure=0.0, clusters=0.8):
+    """Lesson 10: what the trusted filter leaves to two attackers, its accuracy, and that of trusted images alone; and
+    what clusters leave, which ask none."""
+    high, low = (trained(share - 0.005, share, share + 0.005) for share in (0.95, clusters))
     table = {
         name: {
             "at random": (high, high),
@@ -123,12 +125,12 @@ def domains(unchanged, fitted, commoner=0.1, n=400):
     return {"board": board, "commoner": of(commoner)}
 
 
-def words_and_signs(unchanged, fitted, lock=0.9, owners=0.9):
+def words_and_signs(unchanged, fitted, lock=0.9, owners=0.9, n=400):
     """Lesson 11b: the same of texts, of signs also over trainings, and of the lock, with the owners that it lets in."""
     left = {"undefended": 0.2, "masked": 0.2, "distilled": 0.2, "trained as before": unchanged}
     left |= {"trained on this threat": fitted, "smoothed, attacked": fitted}
     return {
-        "board": {name: {"text": of(share), "signs": of(share)} for name, share in left.items()},
+        "board": {name: {"text": of(share, n), "signs": of(share, n)} for name, share in left.items()},
         "again": {
             name: trained(left[name] - 0.01, left[name] + 0.01) for name in ("undefended", "trained on this threat")
         },
@@ -345,6 +347,7 @@ CASES = {
         ("it depends", hardened(inside=0.55)),  # time, and no accuracy
         ("it depends", hardened(inside=0.55, accurate=0.9, half=0.7)),  # accuracy, and no time
         ("it depends", hardened(inside=0.55, accurate=0.95, half=0.93)),  # neither is clear: two points each
+        ("it depends", hardened(inside=0.55, accurate=0.95, half=0.8)),  # time, and perhaps accuracy
         ("holds", hardened(inside=0.55, accurate=0.9)),
         ("refuted", hardened(inside=0.55, half=0.8)),
     ],
@@ -421,6 +424,8 @@ CASES = {
         ("holds", {**leaks(0.15, masked=0.01), "kept": gradients(0.9, masked=0.01)}),
         ("it depends", {**leaks(0.01), "kept": gradients(0.01)}),  # nothing leaks without a mask either
         ("it depends", {**leaks(0.15, masked=0.01), "kept": gradients(0.9), "unread": of(0.9)}),  # the mean is as near
+        ("it depends", {**leaks(0.15, masked=0.01), "kept": gradients(0.9, masked=0.01), "unread": of(0.9)}),
+        ("it depends", {**leaks(0.15, masked=0.01), "kept": gradients(0.12, masked=0.08)}),  # less, or as much
     ],
     "Machine-learning security includes data leakage and model inversion": [
         ("it depends", {**leaks(0.15), "kept": gradients(0.9), "a_member": of(0.0)}),
@@ -435,6 +440,7 @@ CASES = {
         ("holds", {"headline": against_both(0.02, 0.6)}),
         ("refuted", {"headline": against_both(0.6, 0.2)}),
         ("it depends", {"headline": against_both(0.02, 0.6, clipped=0.03)}),  # clipping hides already: what does noise?
+        ("it depends", {"headline": against_both(0.02, 0.2, masked=0.6)}),  # one hides, the other stands
     ],
     # 10
     "Machine-learning security covers the training set too": [
@@ -451,6 +457,7 @@ CASES = {
         ("refuted", filters(0.01, 0.02, accuracy=0.85)),  # the trusted images alone do better
         ("it depends", filters(0.01, 0.02, accuracy=0.915)),  # or may
         ("it depends", filters(0.1, 0.1, unsure=0.05)),
+        ("holds", filters(0.6, 0.6, clusters=0.01, alone=0.98)),  # who asked for no trusted images need not beat them
     ],
     "Differential privacy bounds what poisons can do": [
         ("it depends", private(one=0.04, several=1.0)),
@@ -472,11 +479,14 @@ CASES = {
         ("it depends", words_and_signs(unchanged=0.7, fitted=0.7, lock=0.5)),
         ("it depends", words_and_signs(unchanged=0.7, fitted=0.7, owners=0.7)),  # it keeps everybody out
         ("refuted", words_and_signs(unchanged=0.7, fitted=0.2, lock=0.5)),
+        ("it depends", words_and_signs(unchanged=0.7, fitted=0.2, lock=0.55)),  # the lock may keep ten points more out
         ("refuted", words_and_signs(unchanged=0.2, fitted=0.2)),
+        ("it depends", words_and_signs(unchanged=0.25, fitted=0.2, n=60)),  # too few to say
     ],
     # 12
     "Monitoring prevents decay": [
         ("it depends", repairs(faded=(0.6, 0.9, 0.8), new_meaning=(0.8, 0.8, 0.9))),
+        ("it depends", repairs(faded=(0.6, 0.6, 0.8), new_meaning=(0.8, 0.8, 0.9))),  # one monitor helps, one doesn't
         ("holds", repairs(faded=(0.6, 0.9, 0.97), new_meaning=(0.8, 0.8, 0.97))),
         ("refuted", repairs(faded=(0.6, 0.6, 0.6), new_meaning=(0.8, 0.8, 0.8))),
         ("it depends", repairs(faded=(0.97, 0.97, 0.97), new_meaning=(0.97, 0.97, 0.97))),  # nothing decayed
@@ -518,6 +528,7 @@ CASES = {
         ("holds", at_equal_passes(kept=(0.05, 0.06, 0.07), photograph=of(0.36, 1000))),  # no better than one answer
         ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=None)),
         ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=of(0.1, 1000))),
+        ("it depends", at_equal_passes(kept=(0.4, 0.42, 0.44), photograph=of(0.11, 1000))),  # or by luck
     ],
     "Results on small images do not carry over": [
         ("it depends", carried(verdicts=0, rates=47, photos=0)),

@@ -323,6 +323,16 @@ def test_a_duel_shows_nothing_before_a_guess_is_locked(duel):
     assert "You said “the mask”" in duel.sentence.value and duel.picture.value
 
 
+def test_a_duel_says_how_many_images_there_were_and_which_budgets():
+    model, data = tiny(40)
+    shown = Duel(Defense("a", model), Defense("b", model), data, images=100, queries=0)
+    for norm, ring in shown.rings.items():
+        curve = ring.figure.axes[0]
+        assert curve.get_ylabel() == "accuracy, n = 40"
+        told = [float(label.get_text()) for label in curve.get_xticklabels()]
+        assert told == pytest.approx(shown.eps[norm], rel=5e-3)
+
+
 @pytest.mark.slow
 def test_every_control_of_a_duel_moves_its_picture(duel):
     duel.lock()

@@ -501,7 +501,7 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG read_back: away from the observed gradient -> not like the client's
+# WRONG read_back: away from the observed gradient -> agrees less than a gray image's
 def read_back(model, observed, label, shape):
     x = torch.rand(1, *shape, requires_grad=True)
     for _ in range(100):
