@@ -13,10 +13,11 @@
 # - A stream is judged right if it is calm and has no alarm, or if its alarm comes within 60 arrivals of the beginning,
 #   not before it, and has the right name. The share of streams judged right is the score.
 # - An alarm may depend on nothing that comes after it, and its name on nothing more than 50 arrivals after it.
-#   The judge changes the future and asks again: who knew it gets 0.
+#   The judge changes the future and asks again: who knew it **does not count**.
 # - 10 seconds for your function. How unusual each incident is differs from class to class, so learn it from `examples`.
-# - The same seed gives the same answer. No clock, no files but your own, no network:
-#   an entry that reaches for these gets 0.
+# - Your function runs twice with the same seed, and **must return the same answer** both times.
+#   torch, NumPy and `random` are seeded for you.
+# - No clock, no files but your own, no network: an entry that reaches for these **does not count**.
 
 # %%
 import torch

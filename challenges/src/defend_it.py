@@ -5,7 +5,8 @@
 #
 # The rules:
 #
-# - The network is `small_cnn` or `mlp` of `utils.models`, for the digits. The wrapper is one of those listed below.
+# - The network is what `small_cnn(data)` or `mlp(data)` of `utils.models` makes, in float32: no other width.
+#   The wrapper is one of those listed below.
 # - 200 images that nobody has seen: digits, a little turned and moved. The attacker may change each pixel by 0.15.
 # - Three figures are taken: the clean accuracy, what the **worst case** over all attacks of the course leaves,
 #   and what the **check-up's adaptive attack** leaves.

@@ -6,7 +6,7 @@
 #
 # The rules:
 #
-# - `accuse(model, x, y)` returns a score for each image of the pool, (N,):
+# - `accuse(model, x, y)` returns a tensor (N,), a score for each image of the pool:
 #   the higher, the surer that it was trained on.
 # - The threshold is then set so that 1 % of those who were *not* trained on are accused.
 #   What counts is the share of the others who are found there: to be right often is not enough, be right when sure.
@@ -14,8 +14,9 @@
 #   15 % of the pool's labels were drawn anew, so some are wrong. The model was given these, and so are you.
 # - `model(x)` asks for logits, and autograd for gradients: 20 queries for each image.
 #   20 seconds for your part: enough to train shadows.
-# - The same seed gives the same scores. No clock, no files but your own, no network:
-#   an entry that reaches for these gets 0.
+# - Your function runs twice with the same seed, and **must return the same scores** both times.
+#   torch, NumPy and `random` are seeded for you.
+# - No clock, no files but your own, no network: an entry that reaches for these **does not count**.
 
 # %%
 import torch

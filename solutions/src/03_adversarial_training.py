@@ -7,8 +7,9 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Finished attacks and finished training on attacks
-# (`utils.attacks`, `utils.adversarial`, other libraries) are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks and finished training on attacks (`utils.attacks`, `utils.adversarial`, other libraries)
+# are not an answer.
 
 # %%
 import copy
@@ -1016,7 +1017,8 @@ for _ in range(3):
 # On other images it must answer at least **90 %** right as they are, and keep at least **50 %** of all answers
 # when two attacks with `eps` try each image, and one success counts (the function `left` above).
 # It has 20 seconds for 1,400 images; the lesson's ways take one or two.
-# The architecture stays, so a mask has no place to stand; the grader attacks margins and scores besides.
+# The architecture stays, so no layer can be added that masks. Large logits would not help either:
+# the two attacks use margins and scores.
 #
 # `fit(model, (x, y), updates=…, lr=…, transform=…)` is the lesson's training loop:
 # `transform(model, x, y)` returns what replaces the images of a batch.

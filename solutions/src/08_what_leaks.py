@@ -833,8 +833,8 @@ for i in range(12):
 # only the largest 2 % of the entries (by size, at least one); all others are 0.
 # Return an image, (1, *shape), in [0, 1], that is like the client's. The label (1,) is known.
 #
-# **The target**: 20 dB on average over three images, in at most a minute. A search that ignores what the sender did
-# stays at about 15; one that does not ignore it gets beyond 25.
+# **The target**: 20 dB on average over three images, with 10 seconds for each. A search that ignores what the sender
+# did stays at about 15; one that does not ignore it gets beyond 25.
 #
 # <details><summary>Hint 1</summary>The search of lesson 08: from a random image, make the angle between your gradient
 # and the observed one small.</details>

@@ -568,9 +568,10 @@ promise = 0.1  # each report says: with the defense the trigger works on at most
 #
 # - `"counts its own"` if images of the target class were counted;
 # - `"knows the poison"` if the cut was found with the poisons' true places, which no defender has;
-# - `"not shown"` if, up to chance, the defense has not made the trigger work less often;
+# - `"not shown"` if the trigger does not work *clearly* less often with the defense
+#   (`Rate(k, n).clearly_below(…)`, the course's comparison);
 # - `"weaker only"` if it works less often, and yet, up to chance, on more images than promised:
-#   the 95 % interval does not end at `promise` or below;
+#   Wilson's 95 % interval (`Rate(k, n).interval`) does not end at `promise` or below;
 # - `"works"` otherwise.
 #
 # If several are true, the first in this list counts.

@@ -719,7 +719,7 @@ for k, n, length, keep, a, due in cases:
 #
 # What is to be said of each? Answer with one word:
 # `"sound"`, `"impossible"` (attacked with what nobody can do), `"other ball"` (a proof or defense for another threat),
-# `"not adapted"` (the attack did not know the defense), `"one view"` (made and judged in one pose only).
+# `"not adapted"` (the attack did not know the defense), `"one view"` (the attack was made for one pose only).
 #
 # - **A** "PGD with eps 0.1 brings our credit model to 4 %. In half of its rows the applicant has become younger."
 # - **B** "Every answer of our sign reader is certified within 0.3 in L2. So no sticker of 3 cm can change it."
