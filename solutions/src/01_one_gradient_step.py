@@ -112,14 +112,14 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
         others = expect.images(fgsm(linear, middle, 1 - labels, eps=0.1), middle, 0.1)
         expect.that(
             (others == middle).all(),
-            "of one label the images move, of the other they stay: every image takes the step, "
+            "images of one label move, those of the other stay: every image takes the step, "
             "whether the model gets it right or wrong",
             expected="pixels that move by eps",
         )
         spread = torch.tensor([[0.2], [0.4], [0.6], [0.8]]).expand(4, 8).contiguous()
         expect.that(
             (expect.images(fgsm(linear, spread, labels, eps=0.1), spread, 0.1) == spread).all(),
-            "where all pixels have one grey, nothing moves: the range is [0, 1], whatever values a batch holds",
+            "where all pixels have the same grey, nothing moves: clamp to [0, 1], and not to the range of the batch",
             expected="pixels that move by eps",
         )
     expect.that(

@@ -326,7 +326,7 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
     )
     expect.that(
         off.sum() < 5 or found[off].max() >= 0 or found[off].max() - found[off].min() > 1e-3 * size,
-        "where logits are large, the label's own is still in the race, though made smaller by a number: put it out",
+        "a fixed number taken off the label's logit is not enough where logits are large: it must never be the largest",
         expected="the margin, however large the logits",
         got=found[off][:5],
     )
@@ -552,7 +552,8 @@ plots.rates(
 # It has 20 seconds for 400 images.
 #
 # <details><summary>Hint 1</summary>How large is the gradient of the cross-entropy on this model?</details>
-# <details><summary>Hint 2</summary>You have written a loss that does not mind, and a projection.</details>
+# <details><summary>Hint 2</summary>You have written a loss whose gradient does not vanish when logits are large,
+# and a projection.</details>
 # <details><summary>Hint 3</summary>Put the two together as in PGD. How long must ten steps be
 # to cross the ball, and what brings them back into it?</details>
 

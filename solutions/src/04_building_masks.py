@@ -245,8 +245,7 @@ for channels, height, width, room in ((1, 4, 6, 2), (3, 5, 3, 1), (1, 3, 3, 3)):
         expect.that(lines.min() > 0, told, expected=f"each of 0 to {room}", got=lines)
     expect.that(
         counts.min() > 0,
-        "each row and each column comes up, but not each with each: an image's way down says nothing of that to the "
-        "right",
+        "each row and each column comes up, but not each with each: draw an image's row and its column independently",
         expected=f"{(room + 1) ** 2} places",
         got=f"{int((counts > 0).sum())} places",
     )
@@ -267,7 +266,7 @@ found = expect.tensor(place(alike, room=2), like=torch.zeros(400, 1, 4, 4)).flat
 where = (found * torch.arange(16.0)).sum(1)  # a number for each of the nine places
 expect.that(
     all(8 < int((where[gap:] == where[:-gap]).sum()) < 100 for gap in range(1, 30)),
-    "one image's place tells that of another: each is drawn on its own, also where that one is taken",
+    "one image's place tells that of another: draw each on its own; two images may have the same place",
     expected="two images in the same place about once in 9",
 )
 same = expect.tensor(place(x[:5], room=0), like=x[:5])

@@ -123,7 +123,7 @@ slips = {
         -math.log(0.75),
         math.log(4),
     ],
-    "each class is asked as well whether it is not the one: for each only -p log q is added up": 2 * due,
+    "this is a binary cross-entropy for each class: add up -p log q alone, without (1 - p) log(1 - q)": 2 * due,
 }
 expect.none_of(hand, due, slips, atol=1e-4)
 expect.that(
@@ -583,7 +583,7 @@ for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
 # %% [markdown]
 # ## 4 · Three reports (1 point)
 #
-# Each report compares a distilled network with an undefended one, on as many `images`.
+# Each report compares a distilled network with an undefended one, each on `images` images.
 # `"left"` is how many of them each still has right after the attack, `"clean"` how many before.
 # `"asleep"` is the share of images, in percent, on which the cross-entropy of the model *as it is used*
 # has a gradient of 0.
@@ -617,13 +617,14 @@ papers = {
 #
 # - `"invalid"`: the two are not measured under the same threat model (`"eps"`),
 #   or a number cannot be true (`"left"`);
-# - `"masked"`: the attack on the distilled network had nothing to follow (`"asleep"`);
+# - `"masked"`: on more than half of the images the attack on the distilled network had no gradient to follow
+#   (`"asleep"`);
 # - `"overclaims"`: the claim `"more robust"` says more than the numbers, up to chance (`"claim"`);
 # - `"sound"`: nothing of this. The entry is `""`.
 #
 # If several are true, the first in this list counts.
 #
-# <details><summary>Hint 1</summary>A network may be asleep and the attack awake. Which attacks do not mind?</details>
+# <details><summary>Hint 1</summary>Which attacks work even where a network's cross-entropy has no gradient?</details>
 # <details><summary>Hint 2</summary>An attack can only make right answers wrong.</details>
 # <details><summary>Hint 3</summary><code>Rate(k, n).clearly_above(Rate(j, n))</code>, from lesson 01,
 # knows about chance.</details>

@@ -51,7 +51,7 @@ def answers(layers, points):
 # Return a pair, the lowest and the highest value that interval bounds leave for each logit, (N, classes) each.
 #
 # <details><summary>Hint 1</summary>Which end of an input makes an output largest, if its weight is negative?</details>
-# <details><summary>Hint 2</summary>Middle and half width travel apart: one with the weights and the bias,
+# <details><summary>Hint 2</summary>Compute middle and half width separately: one with the weights and the bias,
 # the other without a bias and with weights that cannot be negative.</details>
 # <details><summary>Hint 3</summary>For one layer the bounds are exact: try all corners of a box of two inputs.
 # And where exactly does the ReLU act on the two ends?</details>
@@ -369,7 +369,7 @@ for trial, sizes in enumerate([(3, 8, 3), (2, 6, 6, 4), (4, 10, 2), (5, 4), (3, 
 # <details><summary>Hint 2</summary>Many small steps, each followed by a return into the ball,
 # and look at every point on the way.</details>
 # <details><summary>Hint 3</summary>Where the boundary is straight, the shortest way is the best one.
-# Where it bends, walk along the rim of the ball. Stay a hair inside: float32 rounds.</details>
+# Where it bends, walk along the rim of the ball. Stay a little inside: float32 rounds.</details>
 
 
 # %%
