@@ -18,7 +18,7 @@
 #   torch, NumPy and `random` are seeded for you.
 # - No clock, no files but your own, no network. An entry that leaves the ball or reaches for these **does not count**.
 #
-# Cells that you leave in the notebook run before each judging: keep what you only tried out short.
+# Cells that you leave in the notebook run before each judging: each has 10 seconds, and cells and calls together 90.
 
 # %%
 import torch
@@ -39,7 +39,8 @@ def attack(model, x, y, *, eps):
 # %% [markdown]
 # ## Rehearse
 #
-# The judge, on models and images of another seed than your class's. The first call trains them, which takes seconds.
+# The judge, on models and images of another seed than your course is judged with.
+# The first call trains them, which takes seconds.
 
 # %%
 from grader.challenges.rehearse import rehearse

@@ -637,7 +637,7 @@ expect.right_words(reports, wanted)
 # The targets, for streams of 500: of those in which nothing changes at most **8 %** have an alarm;
 # and after a rise of the rate from 5 % to 20 %, for this target at a time from 100 to 400 that is drawn for each
 # stream, the median delay is at most **50**. (Where no alarm follows, the delay lasts to the end of the stream.)
-# An alarm at time t may depend on nothing that comes after t. It has 20 seconds for 200 streams.
+# An alarm at time t may depend on nothing that comes after t. It has 5 seconds for 200 streams.
 #
 # <details><summary>Hint 1</summary>Add up how far the values lie above the usual rate, less some slack.
 # Never let the sum fall below 0.</details>
