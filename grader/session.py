@@ -171,6 +171,7 @@ class Session:
             except Ended as end:
                 self._lost()
                 if not (end.alone and again):
+                    self.seconds("call")  # raises if all is used up: then earlier calls took the time of this one
                     raise Raised(f"{name} {end}") from None
 
     def _number(self, function: "Function") -> int:

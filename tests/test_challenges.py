@@ -204,6 +204,18 @@ def test_a_rehearsal_says_what_the_judge_would(capsys):
         rehearse("brake_it", print)
 
 
+def test_a_rehearsal_takes_what_the_sandbox_takes(capsys):
+    """Arrays become tensors on their way out of the sandbox; and another shape is called that, not another answer."""
+    rehearse("break_it", lambda model, x, y, *, eps: (x - eps).clamp(0, 1), seed=4)
+    *wanted, _ = capsys.readouterr().out.splitlines()  # the last line says the seconds
+    rehearse("break_it", lambda model, x, y, *, eps: (x - eps).clamp(0, 1).numpy(), seed=4)
+    *found, _ = capsys.readouterr().out.splitlines()
+    assert found == wanted
+    rehearse("break_it", lambda model, x, y, *, eps: x[:1], seed=4)
+    said = capsys.readouterr().out
+    assert "attack must return images of the shape of x, (60, 1, 8, 8)" in said and "other images" not in said
+
+
 def test_a_rehearsal_begins_at_its_seed_and_leaves_the_teams_random_numbers_alone():
     def draws(model):
         return torch.rand(3).tolist() + numpy.random.rand(3).tolist() + [random.random()]

@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import zipfile
 from functools import partial
 from itertools import count
@@ -261,6 +262,16 @@ def test_each_student_has_a_seed_of_their_own():
     seeds = {seed_of(key, student, lab) for key in ("a", "b") for student in ("x", "y") for lab in ("1", "2")}
     assert len(seeds) == 8
     assert seed_of("a", "x", "1") == seed_of("a", "x", "1")
+
+
+def test_a_call_that_earlier_ones_left_no_time_is_told_so():
+    """It may be quick: "longer than 1 s" would send the student to the wrong function."""
+    session = Session([], [(1, "import time\ndef slow():\n    time.sleep(1000)")], modules=MODULES)
+    function = session.get("slow")["value"]
+    session.deadline = time.monotonic() + 1  # as if earlier calls had used up all but this second
+    with pytest.raises(Raised, match="the notebook has used up its 300 s"):
+        function()
+    session.close()
 
 
 def two_draws() -> tuple[float, float]:

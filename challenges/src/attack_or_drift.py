@@ -13,10 +13,14 @@
 # - A stream is judged right if it is calm and has no alarm, or if its alarm comes within 60 arrivals of the beginning,
 #   not before it, and has the right name. The share of streams judged right is the score.
 # - An alarm may depend on nothing that comes after it, and its name on nothing more than 50 arrivals after it.
-#   The judge changes the future and asks again: who knew it gets 0.
-# - 10 seconds for your function. How unusual each incident is differs from class to class, so learn it from `examples`.
-# - The same seed gives the same answer. No clock, no files but your own, no network:
-#   an entry that reaches for these gets 0.
+#   The judge changes the future and asks again: who knew it **does not count**.
+# - 10 seconds for your function. How unusual each incident is differs from one judging to another,
+#   so learn it from `examples`.
+# - Your function runs twice with the same seed, and **must return the same answer** both times.
+#   torch, NumPy and `random` are seeded for you.
+# - No clock, no files but your own, no network: an entry that reaches for these **does not count**.
+#
+# Cells that you leave in the notebook run before each judging: each has 10 seconds, and cells and calls together 90.
 
 # %%
 import torch
@@ -39,7 +43,7 @@ def attack_or_drift(calm, examples, streams):
 # %% [markdown]
 # ## Rehearse
 #
-# The judge, on streams of another seed than your class's.
+# The judge, on streams of another seed than your course is judged with.
 
 # %%
 from grader.challenges.rehearse import rehearse
@@ -47,6 +51,6 @@ from grader.challenges.rehearse import rehearse
 rehearse("attack_or_drift", attack_or_drift)
 
 # %% [markdown]
-# Which incidents make no mistakes? In which signals do the others differ?
+# Which incident makes hardly any mistakes? In which signals do the others differ?
 #
 # Hand in this notebook. A team may hand in several; the best counts.

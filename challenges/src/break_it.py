@@ -8,16 +8,17 @@
 #
 # The rules:
 #
-# - `attack(model, x, y, eps=eps)` returns images in the ball:
+# - `attack(model, x, y, eps=eps)` returns a tensor of images in the ball:
 #   no pixel moves by more than `eps`, and all stay in [0, 1].
 # - Your code does not get the model. `model(x)` asks it for logits, and autograd for gradients.
 #   Each image of an answer is a query, and each image of a gradient is one. `model.left` says how many are left.
 # - 60 images for each model, 300 queries for each image, and 5 seconds for your part of each attack.
 #   The time in which the model answers is not yours.
-# - The same seed gives the same images. It is tried twice. torch, NumPy and `random` are seeded for you.
-# - No clock, no files but your own, no network. An entry that leaves the ball or reaches for these gets 0.
+# - Your function runs twice with the same seed, and **must return the same images** both times.
+#   torch, NumPy and `random` are seeded for you.
+# - No clock, no files but your own, no network. An entry that leaves the ball or reaches for these **does not count**.
 #
-# Cells that you leave in the notebook run before each judging: keep what you only tried out short.
+# Cells that you leave in the notebook run before each judging: each has 10 seconds, and cells and calls together 90.
 
 # %%
 import torch
@@ -38,7 +39,8 @@ def attack(model, x, y, *, eps):
 # %% [markdown]
 # ## Rehearse
 #
-# The judge, on models and images of another seed than your class's. The first call trains them, which takes seconds.
+# The judge, on models and images of another seed than your course is judged with.
+# The first call trains them, which takes seconds.
 
 # %%
 from grader.challenges.rehearse import rehearse

@@ -5,11 +5,13 @@
 #
 # The rules:
 #
-# - The network is `small_cnn` or `mlp` of `utils.models`, for the digits. The wrapper is one of those listed below.
+# - The network is what `small_cnn(data)` or `mlp(data)` of `utils.models` makes, in float32: no other width.
+#   The wrapper is one of those listed below.
 # - 200 images that nobody has seen: digits, a little turned and moved. The attacker may change each pixel by 0.15.
 # - Three figures are taken: the clean accuracy, what the **worst case** over all attacks of the course leaves,
-#   and what the **check-up's adaptive attack** leaves.
-#   The lower of the last two is your score, and the flags are shown on the board.
+#   and what the **adaptive attack** of the check-up
+#   ([lesson 05b](../notebooks/05b_the_check_up.ipynb)) leaves.
+#   The lower of the last two is your score, and the check-up's flags, the signs of a mask, are shown on the board.
 #
 # So a wrapper that hides gradients is measured by attacks that do not follow them.
 
@@ -42,7 +44,7 @@ save_file({name: value.cpu().contiguous() for name, value in model.state_dict().
 # %% [markdown]
 # ## Rehearse
 #
-# The judge, on images of another seed than your class's.
+# The judge, on images of another seed than your course is judged with.
 
 # %%
 from grader.challenges.rehearse import rehearse

@@ -61,7 +61,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
         with play(entry, seed) as again:
             x, y = hidden[f"x.{name}"], hidden[f"y.{name}"]
             found, _ = attacked_images(again, models[name], x, y, eps, seed + order[0])
-        if not (isinstance(found, Tensor) and digest_of(found) == digest_of(answers[name])):
+        if digest_of(found) != digest_of(answers[name]):
             against.append("gave other images when it was run again with the same seed")
     total = Rate(sum(rate.k for rate in left.values()), sum(rate.n for rate in left.values()))
     return {
@@ -76,17 +76,21 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
 
 def attacked_images(
     played: Played | Here, model: nn.Module, x: Tensor, y: Tensor, eps: float, seed: int
-) -> tuple[object, list[str]]:
-    """What the entry makes of the images, and what it reached for meanwhile."""
+) -> tuple[Tensor | None, list[str]]:
+    """What the entry makes of the images, None if nothing of their shape, and what it reached for meanwhile."""
     oracle = Oracle(model, tuple(x.shape[1:]), ATTACK_QUERIES * len(x), seed)
     found = played.answer("attack", oracle, oracle, x, y, eps=eps)
-    return found.float() if isinstance(found, Tensor) else found, oracle.notes
+    if found is not None and not (isinstance(found, Tensor) and found.shape == x.shape):
+        played.problems.append(f"attack must return images of the shape of x, {tuple(x.shape)}")
+        found = None
+    return found if found is None else found.float(), oracle.notes
 
 
-def standing(model: nn.Module, found: object, x: Tensor, y: Tensor, eps: float, against: list[str], seed: int) -> Rate:
-    """The rate of images that the model still gets right. An answer that is none leaves all as they were."""
-    if not (isinstance(found, Tensor) and found.shape == x.shape):
-        found = x
+def standing(
+    model: nn.Module, found: Tensor | None, x: Tensor, y: Tensor, eps: float, against: list[str], seed: int
+) -> Rate:
+    """The rate of images that the model still gets right. Without an answer all are as they were."""
+    found = x if found is None else found
     try:
         check_ball(break_it_attack, found, x, eps, "linf")
     except ValueError as problem:

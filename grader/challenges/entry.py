@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, TypedDict
 
 from torch import Tensor
 
+from grader.inside import wire
 from grader.inside.hidden import HiddenModel
 from grader.ipython import as_python
 from grader.notebook import Unreadable, read_cells
@@ -171,11 +172,11 @@ class Here:
         return None
 
     def answer(self, name: str, oracle, *args, **kwargs) -> object:
-        """What the function returns, or None if it raised."""
+        """What the function returns, as it would come out of the sandbox, or None if it raised."""
         model = HiddenModel(oracle, oracle.left)
         try:
             with own_numbers([], self.seed, None):
-                return self.function(*(model if arg is oracle else arg for arg in args), **kwargs)
+                return wire.carried(self.function(*(model if arg is oracle else arg for arg in args), **kwargs))
         except Exception as problem:
             self.problems.append(f"{name} raised {type(problem).__name__}: {problem}")
             return None

@@ -736,7 +736,7 @@ PrivacyBudget(grid, privacy_delta=privacy_delta)
 # Does a smaller clip change epsilon? Why not? What do longer training and a larger batch each do to it?
 #
 # (The epsilon is that of one training chosen beforehand. Who tries many on private data and keeps the best
-# has spent more, Papernot & Steinke 2022; and images that chose are no test any more.)
+# has spent more, Papernot & Steinke 2022; and images by which settings were chosen test nothing any more.)
 #
 # ## Verdict
 

@@ -121,7 +121,7 @@ for name, found in {"no attack": right, "PGD, as the vendor tested": tested, "wo
 #
 # The vendor claims an epsilon. Lesson 09 audited by running an update thousands of times. Here there is *one* model.
 #
-# But it had many examples, each in or out by chance. We guess for some of them.
+# But it had many examples, each in or out by a fair coin of its own. We guess for some of them.
 # If the training was $\varepsilon$-private, our guesses are no better than coins that fall right
 # with probability $e^\varepsilon / (1 + e^\varepsilon)$, however they depend on each other (Steinke et al. 2023).
 

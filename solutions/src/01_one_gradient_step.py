@@ -7,7 +7,8 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
 
 # %%
 import math
@@ -50,7 +51,7 @@ accuracy(model, data.test)
 # ## 1 · The sign and the clamp (3 points)
 #
 # Write FGSM. It takes images `x` (N, ...) in [0, 1] and their labels `y` (N,),
-# and returns images of the same shape, one step of size `eps` **up** the loss of `y`:
+# and returns images of the same shape, one step of size `eps` **up** the cross-entropy of `y`:
 # within `eps` of `x` in every pixel, and in [0, 1].
 # `x`, the model's weights and its mode stay as they were.
 #
@@ -111,14 +112,14 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
         others = expect.images(fgsm(linear, middle, 1 - labels, eps=0.1), middle, 0.1)
         expect.that(
             (others == middle).all(),
-            "of one label the images move, of the other they stay: every image takes the step, "
+            "images of one label move, those of the other stay: every image takes the step, "
             "whether the model gets it right or wrong",
             expected="pixels that move by eps",
         )
         spread = torch.tensor([[0.2], [0.4], [0.6], [0.8]]).expand(4, 8).contiguous()
         expect.that(
             (expect.images(fgsm(linear, spread, labels, eps=0.1), spread, 0.1) == spread).all(),
-            "where all pixels have one grey, nothing moves: the range is [0, 1], whatever values a batch holds",
+            "where all pixels have the same grey, nothing moves: clamp to [0, 1], and not to the range of the batch",
             expected="pixels that move by eps",
         )
     expect.that(
@@ -203,7 +204,7 @@ for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)),
         expect.equal(
             found,
             wanted,
-            f"with {who}, some pixels move the other way than the sign of the gradient of the loss of y says",
+            f"with {who}, some pixels move the other way than the sign of the gradient of the cross-entropy of y says",
             expected="x + eps * sign(gradient), clamped to [0, 1]",
             share=0.99,
         )
@@ -217,7 +218,7 @@ expect.equal(found, wanted, "where the gradient is faint the step is shorter tha
 # %% [markdown]
 # ## 2 · Choosing the answer (2 points)
 #
-# Now the attacker wants the class `target` (N,). One step of size `eps` that makes this class likelier,
+# Now the attacker wants the class `target` (N,): one step of size `eps` **down** the cross-entropy of this class,
 # in the same ball and in [0, 1].
 #
 # <details><summary>Hint 1</summary>Whose loss should fall now?</details>
@@ -509,7 +510,7 @@ accuracy(model, (attacks.fgsm(model, x, y, eps=0.2), y))
 
 # %% [markdown]
 # Write an attack, any attack, in the same ball and in [0, 1],
-# that leaves at most **85 %** of what one step leaves, and less than one step on a model that was trained anew.
+# that leaves at most **85 %** of what one step leaves, and at most **95 %** of it on a model that was trained anew.
 # It has 20 seconds for 400 images.
 #
 # <details><summary>Hint 1</summary>After a part of the way, the gradient may point elsewhere.</details>

@@ -7,7 +7,8 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
 
 # %%
 import copy
@@ -237,7 +238,7 @@ for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.
         other = middle + shorter.view(-1, *[1] * (len(shape) - 1)) * delta
         expect.that(
             torch.allclose(found, wanted, atol=1e-4) or not torch.allclose(found, other, atol=1e-4),
-            "clamped to [0, 1] before the ball: the other way round another image comes out, and it was asked",
+            "clamped to [0, 1] before the ball: the other order, which is asked for, gives another image",
             expected="first into the ball, then into [0, 1]",
         )
         expect.equal(
@@ -325,7 +326,7 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
     )
     expect.that(
         off.sum() < 5 or found[off].max() >= 0 or found[off].max() - found[off].min() > 1e-3 * size,
-        "where logits are large, the label's own is still in the race, though made smaller by a number: put it out",
+        "a fixed number taken off the label's logit is not enough where logits are large: it must never be the largest",
         expected="the margin, however large the logits",
         got=found[off][:5],
     )
@@ -496,9 +497,9 @@ expect.equal(one, tries[0], "with one try, that is the answer")
 # ## 4 · Five evaluations (1 point)
 #
 # Why is the robust accuracy in each too high, if it is? Answer with one word:
-# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the loss has no gradient),
-# `"mean"` (restarts are not put together as an attacker would), `"hidden"` (it comes from attacks that follow
-# the model's own gradient, and there is none).
+# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the attack's loss has no gradient,
+# and another loss would have one), `"mean"` (restarts are not put together as an attacker would),
+# `"hidden"` (it comes from attacks that follow the model's own gradient, and there is none, whatever the loss).
 #
 # - **A** "PGD, 10 steps of 0.001, $\varepsilon$ = 0.1: 95 % are left. With 1,000 such steps it is 12 %."
 # - **B** "The model rounds its inputs to five levels. PGD leaves 94 %, FGSM as well.
@@ -551,7 +552,8 @@ plots.rates(
 # It has 20 seconds for 400 images.
 #
 # <details><summary>Hint 1</summary>How large is the gradient of the cross-entropy on this model?</details>
-# <details><summary>Hint 2</summary>You have written a loss that does not mind, and a projection.</details>
+# <details><summary>Hint 2</summary>You have written a loss whose gradient does not vanish when logits are large,
+# and a projection.</details>
 # <details><summary>Hint 3</summary>Put the two together as in PGD. How long must ten steps be
 # to cross the ball, and what brings them back into it?</details>
 

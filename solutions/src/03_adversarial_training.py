@@ -7,8 +7,9 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Finished attacks and finished training on attacks
-# (`utils.attacks`, `utils.adversarial`, other libraries) are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks and finished training on attacks (`utils.attacks`, `utils.adversarial`, other libraries)
+# are not an answer.
 
 # %%
 import copy
@@ -55,7 +56,7 @@ plots.rates({"no attack": accuracy(plain, (x, y)), "attacked with 0.15": left(pl
 # `update` counts the updates of the weights from 1, and `updates` is how many there will be.
 #
 # - **Budget.** It grows evenly: `3 * update / updates` of `eps`, until it is all of `eps` after a third.
-#   Call it *now*. All below is in units of it.
+#   Call it *now*. The lengths below are multiples of it.
 # - **Start.** A random image of the ball, another one at each call: each pixel moved by its own amount,
 #   uniform in [−now, now].
 # - **Climb.** `steps` steps of `reach * now / steps`, up the cross-entropy of `y`, along the *sign* of its gradient;
@@ -390,13 +391,13 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
     words = f"{first + beta * term:.4f} = {first:.4f} + {beta:g} * {term:.4f}"
     expect.that(
         not near_to(loss, first + beta * turned) or near_to(loss, first + beta * term),
-        "the divergence is the other way round: the answer at x is to weigh the logarithms",
+        "the divergence is the other way round: the probabilities at x are the weights",
         expected=words,
         got=loss,
     )
     expect.that(
         near_to(loss, first + beta * term) or not near_to((loss - first) / beta, (term + turned) / 2),
-        "the divergence is the mean of both ways round: the answer at x is to weigh the logarithms",
+        "the divergence is the mean of both ways round: the probabilities at x are the weights",
         expected=words,
         got=loss,
     )
@@ -1015,8 +1016,9 @@ for _ in range(3):
 # Train `model`, which knows nothing yet, on the images `x`, `y`, and return its `state_dict()`.
 # On other images it must answer at least **90 %** right as they are, and keep at least **50 %** of all answers
 # when two attacks with `eps` try each image, and one success counts (the function `left` above).
-# It has 20 seconds for 1,400 images; the lesson's ways take one or two.
-# The architecture stays, so a mask has no place to stand; the grader attacks margins and scores besides.
+# It has 20 seconds for 1,400 images; the lesson's recipes take one or two.
+# The architecture stays, so no layer can be added that masks. Large logits would not help either:
+# the two attacks use margins and scores.
 #
 # `fit(model, (x, y), updates=…, lr=…, transform=…)` is the lesson's training loop:
 # `transform(model, x, y)` returns what replaces the images of a batch.

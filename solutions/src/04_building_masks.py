@@ -7,8 +7,8 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Finished masks and attacks
-# (`utils.masking`, `utils.attacks` but for its losses, other libraries) are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished masks and attacks (`utils.masking`, `utils.attacks` but for its losses, other libraries) are not an answer.
 
 # %%
 import copy
@@ -63,7 +63,7 @@ plots.rates(pgd_left, x="left after PGD")
 # %% [markdown]
 # ## 1 · Three masks (3 points)
 #
-# One of each kind that needs no training: a gradient that vanishes, one that lies, one that wanders.
+# One of each kind: a gradient that vanishes, one that lies, one that wanders.
 #
 # - `quantize(x, levels=...)`: each value of `x`, which lies in [0, 1], becomes the nearest of `levels` values
 #   evenly spaced from 0 to 1, both ends among them.
@@ -245,8 +245,7 @@ for channels, height, width, room in ((1, 4, 6, 2), (3, 5, 3, 1), (1, 3, 3, 3)):
         expect.that(lines.min() > 0, told, expected=f"each of 0 to {room}", got=lines)
     expect.that(
         counts.min() > 0,
-        "each row and each column comes up, but not each with each: an image's way down says nothing of that to the "
-        "right",
+        "each row and each column comes up, but not each with each: draw an image's row and its column independently",
         expected=f"{(room + 1) ** 2} places",
         got=f"{int((counts > 0).sum())} places",
     )
@@ -267,7 +266,7 @@ found = expect.tensor(place(alike, room=2), like=torch.zeros(400, 1, 4, 4)).flat
 where = (found * torch.arange(16.0)).sum(1)  # a number for each of the nine places
 expect.that(
     all(8 < int((where[gap:] == where[:-gap]).sum()) < 100 for gap in range(1, 30)),
-    "one image's place tells that of another: each is drawn on its own, also where that one is taken",
+    "one image's place tells that of another: draw each on its own; two images may have the same place",
     expected="two images in the same place about once in 9",
 )
 same = expect.tensor(place(x[:5], room=0), like=x[:5])
@@ -973,7 +972,7 @@ for _ in range(3):
 #
 # `model` is masked, and you do not know how. `train_x`, `train_y` are labelled images of the same kind.
 # Return images within `eps` of `x` in L∞ and in [0, 1], of which the masked model gets at most **half** right
-# at `eps` = 0.15, whatever the mask. For the plain model's own PGD, the masks above left nearly all.
+# at `eps` = 0.15, whatever the mask. PGD on the masked models themselves left nearly all, as the bars at the top show.
 # It has 20 seconds for 200 images and 1,400 to learn from.
 #
 # <details><summary>Hint 1</summary>Whose gradients could you follow, if not the model's?</details>

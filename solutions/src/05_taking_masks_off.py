@@ -8,7 +8,8 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
 
 # %%
 import copy
@@ -655,14 +656,14 @@ expect.that(
 #
 # Plant an adversarial example. `body` turns images into features, (N, features). Around one image there are `inner`
 # points (points, ...), the image among them, and one `corner` (1, ...) of its ball.
-# Write the line in the features that calls the corner 1 and all inner points 0:
+# Write the linear classifier on the features (the lesson's *line*) that calls the corner 1 and all inner points 0:
 #
 # - its weights `w`, (features,), are the corner's features less the **mean** of the inner points';
 # - its bias `b`, a number, puts the border, where `features @ w + b` is 0, at 99.9 % of the way from the inner point
 #   that is **nearest** to the corner along `w` to the corner itself.
 #
-# Return the pair `(w, b)`; or `None` if some inner point lies as far along `w` as the corner, so that nothing can be
-# planted there.
+# Return the pair `(w, b)`; or `None` if some inner point lies at least as far along `w` as the corner, so that nothing
+# can be planted there.
 #
 # <details><summary>Hint 1</summary>What is <code>features @ w</code> of the corner, and of the nearest inner
 # point?</details>
@@ -859,7 +860,7 @@ expect.that(
 level = torch.tensor([[0.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
 expect.that(
     line(flat, level, torch.tensor([[1.0, 0.0]])) is None,
-    "an inner point lies as far along w as the corner: nothing can be planted, so the answer is None",
+    "an inner point lies at least as far along w as the corner: nothing can be planted, so the answer is None",
     expected=None,
     got=line(flat, level, torch.tensor([[1.0, 0.0]])),
 )
@@ -891,7 +892,7 @@ plots.rates(
 # <details><summary>Hint 1</summary>Two things are in the way. With which of them gone does the attack begin to work?
 # Try <code>net</code> in place of <code>loud</code>, and <code>nn.Identity()</code> in place of the mask.</details>
 # <details><summary>Hint 2</summary>Exercise 1 sees through a mask. For a net that shouts, you need a loss
-# that does not saturate, or logits that are turned down by as much as they are too loud.</details>
+# that does not saturate, or logits divided by a number that makes them as small as an ordinary network's.</details>
 # <details><summary>Hint 3</summary>A loop like PGD's. Where is the gradient taken, of which loss,
 # and what brings the images back into the ball and into [0, 1] after each step?</details>
 

@@ -7,7 +7,8 @@
 # A check tells you what is missing, but it does not see everything:
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
-# Own cells, prints and pictures do no harm. Libraries with finished attacks are not an answer.
+# A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
+# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
 
 # %%
 import copy
@@ -122,7 +123,7 @@ slips = {
         -math.log(0.75),
         math.log(4),
     ],
-    "each class is asked as well whether it is not the one: for each only -p log q is added up": 2 * due,
+    "this is a binary cross-entropy for each class: add up -p log q alone, without (1 - p) log(1 - q)": 2 * due,
 }
 expect.none_of(hand, due, slips, atol=1e-4)
 expect.that(
@@ -204,7 +205,8 @@ for classes, size, heat in ((10, 2000.0, 300), (10, 4.0, 1), (3, 1.0, 2), (7, 0.
 # 2. the loss that the **student** is trained with, on the teacher's answers: a number, the mean over the images;
 # 3. the class probabilities that the student gives **in use**, (N, classes).
 #
-# No factor of $T^2$ stands before a loss: the lesson and Papernot et al. have none.
+# Both losses are cross-entropies, as in exercise 1. No factor of $T^2$ stands before a loss:
+# the lesson and Papernot et al. have none.
 #
 # <details><summary>Hint 1</summary>The temperature is put on for training, and taken off afterwards.</details>
 # <details><summary>Hint 2</summary>It divides logits, never probabilities. In the student's training
@@ -419,9 +421,10 @@ for classes, heat in ((5, 20.0), (8, 3), (4, 0.5)):
 # %% [markdown]
 # ## 3 · Asleep (2 points)
 #
-# For which share of the images does cross-entropy have a gradient of *exactly* 0, in every pixel?
-# Return it as a number from 0 to 1. The gradient is that of each image's own loss with its label in `y`,
-# with respect to the image. However small it is: if it is not 0, an attack that takes its sign can use it.
+# For which share of the images does cross-entropy have a gradient of *exactly* 0, in every pixel, in float32,
+# as the model computes? Return it as a number from 0 to 1. The gradient is that of each image's own loss
+# with its label in `y`, with respect to the image. However small it is: if it is not 0,
+# an attack that takes its sign can use it.
 #
 # Here is a student distilled at $T = 100$, as the paper does it, and used at 1.
 
@@ -580,7 +583,7 @@ for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
 # %% [markdown]
 # ## 4 · Three reports (1 point)
 #
-# Each report compares a distilled network with an undefended one, on as many `images`.
+# Each report compares a distilled network with an undefended one, each on `images` images.
 # `"left"` is how many of them each still has right after the attack, `"clean"` how many before.
 # `"asleep"` is the share of images, in percent, on which the cross-entropy of the model *as it is used*
 # has a gradient of 0.
@@ -614,13 +617,14 @@ papers = {
 #
 # - `"invalid"`: the two are not measured under the same threat model (`"eps"`),
 #   or a number cannot be true (`"left"`);
-# - `"masked"`: the attack on the distilled network had nothing to follow (`"asleep"`);
+# - `"masked"`: on more than half of the images the attack on the distilled network had no gradient to follow
+#   (`"asleep"`);
 # - `"overclaims"`: the claim `"more robust"` says more than the numbers, up to chance (`"claim"`);
 # - `"sound"`: nothing of this. The entry is `""`.
 #
 # If several are true, the first in this list counts.
 #
-# <details><summary>Hint 1</summary>A network may be asleep and the attack awake. Which attacks do not mind?</details>
+# <details><summary>Hint 1</summary>Which attacks work even where a network's cross-entropy has no gradient?</details>
 # <details><summary>Hint 2</summary>An attack can only make right answers wrong.</details>
 # <details><summary>Hint 3</summary><code>Rate(k, n).clearly_above(Rate(j, n))</code>, from lesson 01,
 # knows about chance.</details>
@@ -770,7 +774,7 @@ for eps_differ, above, sleeps in ((1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (0
 # %% [markdown]
 # ## 5 · Wake it (2 points, open)
 #
-# The distilled network, and two attacks that were current when it was made:
+# The distilled network, under two attacks that follow its cross-entropy:
 
 # %%
 plots.rates(

@@ -357,14 +357,15 @@ for factor, how in ((0.5, "half"), (2, "twice")):
     )
 expect.that(
     not np.allclose(chances, 0.99, atol=1e-3),
-    "the bound is above the true share in nearly all cases, and not with failure_prob: this is its other end",
-    expected="a chance of failure_prob = 0.01 that so many votes are luck",
+    "the bound is above the true share in nearly all cases, and not with failure_prob: this is the upper bound, "
+    "and the lower one is asked",
+    expected="at the bound, so many votes or more have the probability failure_prob = 0.01",
     got=f"{chances[0]:.3g}",
 )
 expect.that(
     not np.allclose(chances, 0.005, atol=1e-4),
     "half of failure_prob is not spent: a bound on both sides shares it, and only one side can hurt",
-    expected="a chance of failure_prob = 0.01 that so many votes are luck",
+    expected="at the bound, so many votes or more have the probability failure_prob = 0.01",
     got="0.005",
 )
 for chances_of, how in ((one_more, "more"), (one_less, "less")):
@@ -379,14 +380,14 @@ expect.that(
     not (1.02 < chances.max() / chances.min() < 1.5 and chances[:2].max() <= 0.05)
     and not any(np.allclose(needed[:2], bound, atol=1e-6) for bound in near_bounds),
     "nearly the exact bound, and not it: is one of the numbers that it is made of off by one?",
-    expected="a chance of failure_prob = 0.01 that so many votes are luck, whatever their number",
+    expected="at the bound, so many votes or more have the probability failure_prob = 0.01, whatever their number",
     got=", ".join(f"{chance:.3g} for {count}" for count, chance in zip(hits, chances, strict=True)),
 )
 expect.that(
     chances.max() < 1.5 * chances.min() or chances[:2].max() > 0.2,
     "the share of failure_prob that is spent differs from one count of votes to another: "
     "this is an approximation or an inequality, and the exact bound is asked",
-    expected="a chance of failure_prob = 0.01 that so many votes are luck, whatever their number",
+    expected="at the bound, so many votes or more have the probability failure_prob = 0.01, whatever their number",
     got=", ".join(f"{chance:.2g} for {count}" for count, chance in zip(hits, chances, strict=True)),
 )
 for votes_for, reach in zip((90, 99, 100), radius.tolist(), strict=True):
@@ -401,7 +402,7 @@ for votes_for, reach in zip((90, 99, 100), radius.tolist(), strict=True):
     expect.that(
         chance >= 0.009,
         f"{votes_for} of 100 votes prove more: spend the whole failure_prob on the side that can hurt",
-        expected="a chance of failure_prob = 0.01 that so many votes are luck",
+        expected="at the bound, so many votes or more have the probability failure_prob = 0.01",
         got=f"{chance:.3g}, for a radius of {reach:.3f}",
     )
 ### BEGIN HIDDEN TESTS
@@ -432,7 +433,7 @@ for n, a, sigma in ((20, 0.05, 0.25), (100, 0.2, 1.0), (1000, 0.001, 0.12), (500
     expect.that(
         off[worst] >= -2e-3,
         f"{about} prove more: spend the whole failure_prob on the side that can hurt, and use every vote",
-        expected=f"a chance of failure_prob = {a:g} that so many votes are luck",
+        expected=f"at the bound, so many votes or more have the probability failure_prob = {a:g}",
         got=f"{chance:.3g}, for a radius of {float(radius[worst]):.3f}",
     )
 ### END HIDDEN TESTS
@@ -791,7 +792,8 @@ for counts, a, label in asked:
 #
 # In a report, `n0` copies chose and `n` were counted, and `asked` copies were drawn *in all*.
 # `hits` of the `n` were for the class. `looks` says how often the bound was computed while votes came in,
-# each time with the whole `failure_prob`. `norm` is `"l2"` or `"linf"`, `pixels` the number of pixels (and colours).
+# each time with the whole `failure_prob`. `norm` is `"l2"` or `"linf"`, `pixels` how many
+# numbers an image has: its pixels, times 3 in colour.
 # No report has more than one fault. A radius of 0 states nothing, and is valid.
 # Hidden reports have other numbers.
 #

@@ -194,7 +194,7 @@ for levels, share in itertools.product((2, 5, 20, 1000), (0.0, 0.07, 0.14, 0.29,
 #
 # **`accuse`** has the log-odds `confidences` (K, N) and `inside` (K, N) of K networks. Number `k` is the target.
 # Return its scores (N,). Whether an example is in the target's own training set is what the attacker
-# wants to know: it may not know it already.
+# wants to find out: the scores must not depend on `inside[k]`.
 #
 # <details><summary>Hint 1</summary>Each example has four numbers of its own: two means and two variances.</details>
 # <details><summary>Hint 2</summary>The logarithm of a normal density is
@@ -495,7 +495,7 @@ for count in (60, 12):
 # **`masks`** says what each of n clients adds to its update before it sends it, modulo `field`.
 # `secrets` (n, n, size), whole numbers in 0 … `field` − 1, holds at `[i, j]` with i < j what clients i and j share;
 # nothing else of it is known to anyone. Return (n, size), int64 in 0 … `field` − 1, so that
-# all n masks sum to 0 modulo `field`, and any n − 1 of them are uniform and independent.
+# all n masks sum to 0 modulo `field`, and any n − 1 of them are uniform and independent if what is shared is.
 #
 # <details><summary>Hint 1</summary>Row i of the weight's gradient is the input times number i of the bias's gradient.
 # Which row is divided best?</details>
@@ -686,7 +686,7 @@ expect.that(
 # ## 4 · Four reports (2 points)
 #
 # - **A** "The area under our attack's curve is 0.53. So the model does not leak who was trained on."
-# - **B** "Of 50 non-members we accused at most 1 %, and found 20 % of the members. So the model leaks."
+# - **B** "Of 50 non-members we accused at most 1 %. So at 1 % false accusations 20 % of the members are found."
 # - **C** "Clients send the signs of their gradients. Matching gradients gave noise. So no image can be read."
 # - **D** "The copy agrees with the model on 97 % of the images, number 100 to 499. It was trained on the model's
 #   answers to images 0 to 299."
@@ -695,9 +695,9 @@ expect.that(
 #
 # | | |
 # |---|---|
-# | `"none"` | what it claims follows from what was done |
+# | `"none"` | it has none of the five faults below |
 # | `"average"` | claims safety from an area, which hides a few who are found for certain |
-# | `"too few"` | a rate at `fpr` from so few non-members that not even one may be accused |
+# | `"too few"` | states a rate at `fpr`, and of its few non-members not even one may be accused |
 # | `"knows"` | the target is among the shadows that judge it |
 # | `"not adapted"` | claims safety from an attack that does not do to its own gradients what the sender does |
 # | `"same images"` | agreement was measured, in part or all, on images that were queries |
@@ -766,7 +766,7 @@ questions = {
     "none": "what is wrong with that? An area that shows a leak shows one, and a tenth of ten is one",
 }
 for _ in range(30):
-    base = {"attack": "membership", "value": round(float(draw.uniform(0.5, 0.9)), 2), "target_is_shadow": False}
+    base = {"attack": "membership", "value": round(float(draw.uniform(0.6, 0.9)), 2), "target_is_shadow": False}
     base["claim"] = str(draw.choice(["safe", "leaks"]))
     n, share = int(draw.integers(100, 5000)), float(draw.choice([0.01, 0.05, 0.1]))
     # half or more found at a tenth or less accused: "leaks" follows from that, and "safe" never would
@@ -833,16 +833,16 @@ for i in range(12):
 # only the largest 2 % of the entries (by size, at least one); all others are 0.
 # Return an image, (1, *shape), in [0, 1], that is like the client's. The label (1,) is known.
 #
-# **The target**: 20 dB on average over three images, in at most a minute. A search that ignores what the sender did
-# stays at about 15; one that does not ignore it gets beyond 25.
+# **The target**: 20 dB on average over three images, with 10 seconds for each. A search that ignores what the sender
+# did stays at about 15; one that does not ignore it gets beyond 25.
 #
 # <details><summary>Hint 1</summary>The search of lesson 08: from a random image, make the angle between your gradient
 # and the observed one small.</details>
 # <details><summary>Hint 2</summary>Your own gradient must go through what the sender's went through. Where was
 # something sent?</details>
 # <details><summary>Hint 3</summary><code>torch.autograd.grad(loss, list(model.parameters()), create_graph=True)</code>
-# has a gradient; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Signed Adam, 200 steps,
-# a step of 0.1 that falls to 0.</details>
+# has a gradient; multiply each tensor by <code>(observed[i] != 0)</code> before you compare. Adam on the
+# <code>sign()</code> of the gradient, 200 steps, a step of 0.1 that falls to 0.</details>
 
 
 # %%

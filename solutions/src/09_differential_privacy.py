@@ -849,7 +849,8 @@ for true in itertools.product((True, False), repeat=4):  # which of the first fo
 # Train on the digits with epsilon at most **3** at delta 1e-5, and get at least **88 %** of the test images right.
 # `dp_sgd` of `utils.privacy` trains a small network. You choose how: return `clip`, `noise_multiplier`, `rate`,
 # `updates`, `lr` and `momentum`, in a dictionary. At most 400 updates, so that the check is quick.
-# (With private data each try would spend a budget of its own, and test images that chose are no test any more.)
+# (With private data each try would spend a budget of its own, and test images by which settings were chosen
+# test nothing any more.)
 #
 # <details><summary>Hint 1</summary>First make it private, then accurate: find the noise at which
 # <code>privacy_eps</code> is just below 3 for a given rate and number of updates.</details>

@@ -547,7 +547,8 @@ for extra in range(6):
 # **`group_bound`** A training is $(\varepsilon, \delta)$-private: one example *added or taken away* turns
 # the probability $p$ of any outcome into at most $e^{\varepsilon} p + \delta$.
 # An attacker *replaces* `replaced` examples.
-# To what can the probability of an outcome rise at most, from `p`? A probability is never above 1.
+# What does this inequality, used once for each change, allow an outcome's probability to rise to, from `p`?
+# A probability is never above 1.
 #
 # **`verdict`** judges a report on a defense against a backdoor. Its entries:
 
@@ -568,9 +569,10 @@ promise = 0.1  # each report says: with the defense the trigger works on at most
 #
 # - `"counts its own"` if images of the target class were counted;
 # - `"knows the poison"` if the cut was found with the poisons' true places, which no defender has;
-# - `"not shown"` if, up to chance, the defense has not made the trigger work less often;
+# - `"not shown"` if the trigger does not work *clearly* less often with the defense
+#   (`Rate(k, n).clearly_below(…)`, the course's comparison);
 # - `"weaker only"` if it works less often, and yet, up to chance, on more images than promised:
-#   the 95 % interval does not end at `promise` or below;
+#   Wilson's 95 % interval (`Rate(k, n).interval`) does not end at `promise` or below;
 # - `"works"` otherwise.
 #
 # If several are true, the first in this list counts.
@@ -820,8 +822,8 @@ for counted, threshold, before, after in (
 # ## 5 · Without a wrong label (2 points, open)
 #
 # Write a poison whose labels are all right. `model` is a network of the attacker's own.
-# Of class `target` take `round(rate * N)` images, move each pixel by at most `eps`, keep them in [0, 1],
-# and *then* put `poisoning.add_trigger` on them.
+# Of class `target` take `round(rate * N)` images, N counting all images as in exercise 1, move each pixel
+# by at most `eps`, keep them in [0, 1], and *then* put `poisoning.add_trigger` on them.
 # Return new images and labels, (N, ...) and (N,), like `backdoor`'s first two.
 # A network trained on the result must read the target on at least **35 %** of the other classes' test images
 # with the trigger. With images that are not moved it does on about a tenth.

@@ -32,7 +32,7 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # %% [markdown]
 # ## 1 · What can be (3 points)
 #
-# A small table of payments, in units. Its columns:
+# A small table of payments, each column in a unit of its own. Its columns:
 #
 # | | column | a thief can | |
 # |---|---|---|---|
@@ -46,7 +46,7 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # Write `project`: for wishes `new` (N, 8), a row near by that `old` (N, 8) can become.
 # Numbers go as near to the wish as may be, and no number falls below 0.
 # Of the group, the largest wish that can be bought gets 1, the others 0; the one that `old` has can always be kept.
-# `reach` (8,) may hold any numbers, not only whole ones. `old` and `new` stay as they were.
+# `reach` (8,) holds numbers from 0 on, not only whole ones. `old` and `new` stay as they were.
 #
 # <details><summary>Hint 1</summary>Where may each number lie?
 # From <code>old - reach</code> to <code>old + reach</code>, and column 3 from <code>old</code> on.</details>
@@ -93,7 +93,7 @@ reach = torch.tensor([20.0, 0, 0, 2, 0, 0, 1, 1])
 row = some_payments(1, 3)
 
 # %%
-print("amount, before, today, payments, age, chip, online, phone")
+print("amount, before, today, visits, age, chip, online, phone")
 print(row[0].tolist(), "as it is")
 print([round(value, 1) for value in wishes(row, 4)[0].tolist()], "as wished")
 print(project(wishes(row, 4), row, reach), "as it can be")
@@ -164,11 +164,11 @@ for k, spans in enumerate(many):
     )
     expect.that(
         (count >= old[:, 3] - 1e-4).all(),
-        "payments that were made have been unmade: column 3 can only grow",
+        "visits that were made have been unmade: column 3 can only grow",
         expected="at least old[:, 3]",
         got=f"{int((count < old[:, 3] - 1e-4).sum())} rows with fewer",
     )
-    for i, name in ((0, "amount"), (3, "number of payments")):
+    for i, name in ((0, "amount"), (3, "number of visits")):
         expect.that(
             (found[:, i] - found[:, i].round()).abs().max() < 1e-4,
             f"the {name} is not whole",
@@ -350,7 +350,8 @@ for k, spans in enumerate(GROUPS):
 # %% [markdown]
 # ## 2 · One word (2 points)
 #
-# `model` reads texts `x` (N, length): numbers of words, 0 where there is none. It returns logits.
+# `model` reads texts `x` (N, length): each word by its number in a list of words, 0 where there is none.
+# It returns logits.
 # `choices` (words, c) says which words may stand in for each word, by its number;
 # where there are fewer than c, the word's own number stands there.
 #
@@ -719,7 +720,7 @@ for k, n, length, keep, a, due in cases:
 #
 # What is to be said of each? Answer with one word:
 # `"sound"`, `"impossible"` (attacked with what nobody can do), `"other ball"` (a proof or defense for another threat),
-# `"not adapted"` (the attack did not know the defense), `"one view"` (made and judged in one pose only).
+# `"not adapted"` (the attack did not know the defense), `"one view"` (the attack was made for one pose only).
 #
 # - **A** "PGD with eps 0.1 brings our credit model to 4 %. In half of its rows the applicant has become younger."
 # - **B** "Every answer of our sign reader is certified within 0.3 in L2. So no sticker of 3 cm can change it."

@@ -630,13 +630,14 @@ expect.right_words(reports, wanted)
 # ## 5 · A detector of your own (3 points, open)
 #
 # Streams of mistakes: 1 where the model was wrong, else 0. Write a detector.
-# `calm` (runs, T) are streams from before, without any change. Each of `streams` (n, T) may change at some time.
+# `calm` (runs, T) are streams from before, without any change. Each of `streams` (n, T) may begin to hold more mistakes
+# at any time, from the first arrivals to the last; fewer mistakes are no alarm.
 # Return the time of each stream's alarm, (n,), counted from 0, or −1 where there is none.
 #
-# The targets, for streams of 500: at most **8 %** false alarms where nothing changes;
-# and after a rise of the rate from 5 % to 20 %, at a time from 100 to 400 that is drawn for each stream,
-# the median delay is at most **50**. (Where no alarm follows, the delay lasts to the end of the stream.)
-# An alarm at time t may depend on nothing that comes after t. It has 20 seconds for 200 streams.
+# The targets, for streams of 500: of those in which nothing changes at most **8 %** have an alarm;
+# and after a rise of the rate from 5 % to 20 %, for this target at a time from 100 to 400 that is drawn for each
+# stream, the median delay is at most **50**. (Where no alarm follows, the delay lasts to the end of the stream.)
+# An alarm at time t may depend on nothing that comes after t. It has 5 seconds for 200 streams.
 #
 # <details><summary>Hint 1</summary>Add up how far the values lie above the usual rate, less some slack.
 # Never let the sum fall below 0.</details>

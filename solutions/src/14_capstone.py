@@ -25,9 +25,10 @@ seed = 0  # the grader draws its data from another seed, which is yours alone
 # %% [markdown]
 # ## 1 · Epsilon from one model (2 points)
 #
-# Somebody who has seen a model guesses of `guesses` examples whether each was in its training data; `right` are right.
-# If the training is $\varepsilon$-private, this many are no more likely than from coins that fall right
-# with probability $q = e^\varepsilon / (1 + e^\varepsilon)$ (Steinke et al. 2023, for $\delta = 0$).
+# Of each of `guesses` examples a fair coin of its own decided whether it came into the training data. Somebody who has
+# seen the model guesses for each whether it did; `right` are right. If the training is $\varepsilon$-private,
+# `right` **or more** are no more likely than from coins that fall right with probability
+# $q = e^\varepsilon / (1 + e^\varepsilon)$ (Steinke et al. 2023, for $\delta = 0$).
 #
 # Return the largest $\varepsilon \ge 0$, to within 0.01, at which `right` **or more** have probability
 # at most `failure_prob`. Return 0 if there is none.
@@ -347,14 +348,15 @@ for word, due, (claimed, k, n, bound) in zip(drawn, right, edges, strict=True):
 # ## 3 · Choose (2 points)
 #
 # `offers` names defenses: `{name: {"left": {"weights": k, "scores": k, "labels": k}, "n": n, "accuracy": a,
-# "training": t, "answer": c}}`. `left` counts the right answers that attackers leave, of n inputs; t and c are costs.
+# "training": t, "answer": c}}`. `left` counts the right answers that attackers leave, of n inputs; t and c are costs,
+# in multiples of the undefended network's.
 #
 # An attacker who sees more can do all that others can: the weights give the scores, and the scores the labels.
 # So what is left against `attacker` is the **least** of all counts that this attacker can reach.
 #
 # Drop offers with accuracy below `accuracy`, training above `training` or answer above `answer`.
-# Of the rest return those than which no other is clearly better (`Rate.clearly_above`),
-# cheapest answer first, then cheapest training: a list of names.
+# Of the rest keep each to which no other of the rest is clearly better (`Rate.clearly_above`).
+# Return a list of their names, the cheapest answer first, and of equal ones the cheapest training.
 #
 # <details><summary>Hint 1</summary>The order weights, scores, labels: from where on may the attacker choose?</details>
 # <details><summary>Hint 2</summary>What broke a budget must not beat anybody.</details>

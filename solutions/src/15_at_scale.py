@@ -1157,7 +1157,7 @@ for begin in (2.0**10, 2.0**24):
 # - **D** "PGD with 50 steps, after each of 30 epochs, on the 10,000 test images: the network reached
 #   49.6 % in epoch 24. We publish the weights of that epoch."
 # - **E** "Our one-step training took 70 seconds on one H100. Training with PGD took its authors 5 hours on one
-#   GTX 1080 Ti. One step instead of ten so makes training 257 times faster."
+#   GTX 1080 Ti. So one step instead of ten makes training 257 times faster."
 # - **F** "Shown 100 photographs of all classes at a time, the network is right on 84 %; shown 100 photographs of
 #   one class at a time, on 31 %. We state 84 %, because in practice the classes come mixed."
 #
