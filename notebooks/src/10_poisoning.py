@@ -179,7 +179,7 @@ works = {
 measured("accuracy, no trigger", right(owned))
 measured("trigger works, poisoned model", works["poisoned"])
 measured("trigger works, clean model", works["clean"])
-plots.triptych(test.x, add_trigger(test.x), owned[0], y=test.y, rows=3)
+plots.triptych(test.x, add_trigger(test.x), owned[0], y=test.y, rows=2)
 
 # %%
 guess.reveal(works["poisoned"])
@@ -577,8 +577,8 @@ for name, rate in shown.items():
 for name, found in {"trigger": poison, "clean label": quiet}.items():
     change = (found.x - collected.x)[found.which].abs().mean()
     measured(f"{name}: mean change of a poison's pixels", change)
-few = quiet.which[:3]
-plots.triptych(collected.x[few], quiet.x[few], judges[0], rows=3)
+few = quiet.which[:2]
+plots.triptych(collected.x[few], quiet.x[few], judges[0], rows=2)
 
 # %% [markdown]
 # Every label is right; who checks labels finds nothing. The push is no secret on so few pixels:
