@@ -34,6 +34,12 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv.numpy()
 
 
+# WRONG attack_batch: returns its start -> stay where they start at random
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(3 * update / updates, 1)
+    return (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+
+
 # WRONG attack_batch: leaves images alone once they are wrong -> stop climbing
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training

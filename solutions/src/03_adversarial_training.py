@@ -116,6 +116,14 @@ for update, share in ((25, 0.25), (50, 0.5), (100, 1.0), (300, 1.0)):
             expected=f"pixels that move by at most {0.1 * share:.4g}",
             got=f"{start:.4g} at the start, {moved:.4g} after the steps",
         )
+    mean = float((found - points).abs().mean())
+    expect.that(
+        mean > 0.6 * moved or moved < 0.09 * share,
+        f"at update {update} of 300 the images stay where they start at random: the steps climb, and on a linear model "
+        "they end with each pixel at the edge of the ball",
+        expected=f"a mean change of {0.1 * share:.4g}",
+        got=f"{mean:.4g}",
+    )
     expect.that(
         abs(moved - 0.1 * share) < 1e-4,
         f"at update {update} of 300 the budget is another: does it grow evenly, up to eps after a third, and no more?",
