@@ -506,6 +506,11 @@ expect.that(
     expected="shares in [0, 1]",
     got=found,
 )
+expect.that(
+    not expect.tensor(left_after(model, tosses, heads, 4), like=found).equal(found),
+    "two calls give the same shares of a random model: each call of it has numbers of its own, so no seed is set",
+    expected="other shares from other draws",
+)
 said, like = predict(net, x[:5]), torch.zeros(5)
 always, never = (expect.tensor(left_after(net, [x[:5]], y, 2), like=like) for y in (said, (said + 1) % 10))
 expect.that(
@@ -626,6 +631,28 @@ expect.that(
     "with one try, that is the one to judge",
     expected=f"about {chances[0, 0]:.2f} for the first image",
     got=single[0],
+)
+
+
+class Skewed(nn.Module):
+    """Label 0 trails by a little in nine of ten draws where the first pixel is 1, and leads by far in the tenth.
+
+    Where the pixel is 0 it is the other way round.
+    """
+
+    def forward(self, x):
+        lead = torch.where(torch.rand(len(x)) < 0.1, 100.0, -0.1) * (2 * x[:, 0] - 1)
+        return torch.stack([lead, torch.zeros_like(lead)], 1)
+
+
+tries = [torch.full((40, 1), pixel) for pixel in (0.0, 1.0)]
+found = expect.tensor(left_after(Skewed(), tries, torch.zeros(40, dtype=torch.int64), 50), like=torch.zeros(40))
+expect.that(
+    found.mean() < 0.5,
+    "a try is chosen on which the model errs by more, but less often: it is not the margin or the loss that chooses, "
+    "but how often the model is right",
+    expected="0.1 on the average",
+    got=float(found.mean()),
 )
 
 
