@@ -559,7 +559,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: those that choose are counted as well -> beyond what n votes
+# WRONG certify: those that choose are counted as well -> n0 + n copies are counted
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first = votes(model, x, sigma=sigma, n=n0)
     counts = first + votes(model, x, sigma=sigma, n=n)
@@ -569,7 +569,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: n0 and n the other way round -> beyond what n votes
+# WRONG certify: n0 and n the other way round -> n0 copies are counted, and n choose
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first = votes(model, x, sigma=sigma, n=n)
     counts = votes(model, x, sigma=sigma, n=n0)
@@ -579,7 +579,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: n in all, of which n0 choose -> prove more than that
+# WRONG certify: n in all, of which n0 choose -> n - n0 copies are counted
 def certify(model, x, *, sigma, n0, n, failure_prob):
     n0 = min(n0, n // 2)
     first = votes(model, x, sigma=sigma, n=n0)
@@ -784,7 +784,7 @@ def verdict(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG verdict: divides by the pixels, not by their root -> a cube that fits
+# WRONG verdict: divides by the pixels, not by their root -> times the root of the number of pixels
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
