@@ -749,6 +749,13 @@ for counts, a, _ in asked:
 named = {how: torch.cat(labels) for how, labels in named.items()}
 labels = torch.cat([label for *_, label in asked])
 expect.none_of(labels, named["right"], {words: named[how] for how, words in mistaken.items()})
+even = expect.tensor(majority(torch.tensor([[2, 0]]), failure_prob=0.5), like=labels[:1])
+expect.that(
+    even[0] == 0,
+    "abstains where the chance of such a lead is failure_prob itself: it is luck only if the chance is above",
+    expected="class 0, for votes [2, 0] and failure_prob 0.5: a fair coin gives two of a kind in half of the cases",
+    got=even,
+)
 for counts, a, label in asked:
     two = counts.topk(2).values.numpy()
     luck = np.minimum(2 * special.bdtr(two[:, 1], two.sum(1), 0.5), 1)
