@@ -927,3 +927,31 @@ def fgsm_targeted(model, x, target, *, eps):
     loss = F.cross_entropy(model(copy), model(copy).argmax(1))
     (g,) = torch.autograd.grad(loss, copy)
     return torch.clamp(copy.detach() + eps * g.sign(), 0, 1)
+
+
+# WRONG smallest_eps: a 0 is put into the caller's grid -> changed its arguments
+def smallest_eps(model, attack, x, y, grid):
+    grid.insert(0, 0.0)
+    out = torch.full((len(x),), math.inf)
+    for eps in grid:
+        x_adv = x if eps == 0 else attack(model, x, y, eps=eps)
+        wrong = predict(model, x_adv) != y
+        out[wrong & out.isinf()] = eps
+    return out
+
+
+# WRONG smallest_eps: the budget's place in the grid -> not its place in the grid
+def smallest_eps(model, attack, x, y, grid):
+    out = torch.full((len(x),), math.inf)
+    out[predict(model, x) != y] = 0
+    for i, eps in enumerate(grid):
+        wrong = predict(model, attack(model, x, y, eps=eps)) != y
+        out[wrong & out.isinf()] = i
+    return out
+
+
+# WRONG fgsm_targeted: softmax twice -> without a softmax
+def fgsm_targeted(model, x, target, *, eps):
+    x = x.detach().clone().requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(model(x).softmax(1), target, reduction="sum"), x)
+    return (x - eps * g.sign()).clamp(0, 1).detach()

@@ -323,7 +323,7 @@ def attack_loud(model, x, y, *, eps):
     return x + delta
 
 
-# WRONG attack_loud: cross-entropy -> with logits 100 times as large no pixel moves
+# WRONG attack_loud: cross-entropy -> where it does not shout
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -333,7 +333,7 @@ def attack_loud(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG attack_loud: of probabilities -> with logits 100 times as large no pixel moves
+# WRONG attack_loud: of probabilities -> where it does not shout
 def attack_loud(model, x, y, *, eps):
     x_adv = x.clone()
     for _ in range(10):
@@ -897,4 +897,28 @@ def keep_best(model, tries, y):
         better = now > 0
         best[better] = t[better]
         high[better] = now[better]
+    return best
+
+
+# WRONG keep_best: the first try that fools the model, else the last -> no try fools the model: the highest counts there
+def keep_best(model, tries, y):
+    out = tries[-1].clone()
+    done = torch.zeros(len(y), dtype=torch.bool)
+    for t in tries:
+        wrong = (model(t).argmax(1) != y) & ~done
+        out[wrong] = t[wrong]
+        done |= wrong
+    return out
+
+
+# WRONG attack_loud: the cross-entropy of loud logits, and x where no step succeeds -> where it does not shout
+def attack_loud(model, x, y, *, eps):
+    best = x.clone()
+    x_adv = x.clone()
+    for _ in range(40):
+        x_adv = x_adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y, reduction="sum"), x_adv)
+        x_adv = (x_adv + eps / 8 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        now = predict(model, x_adv) != y
+        best[now] = x_adv[now].detach()
     return best

@@ -222,7 +222,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: starts only upwards -> not uniform
+# WRONG attack_batch: starts only upwards -> up only
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * update / updates, 1), model.training
     model.eval()
@@ -2115,3 +2115,17 @@ def trades(model, x, y, x_adv, *, beta):
     loss = F.cross_entropy(clean, y) + beta * kl
     grads = torch.autograd.grad(loss, list(model.parameters()))
     return loss.item(), [g if g.dim() > 1 else 0 * g for g in grads]
+
+
+# WRONG attack_batch: one step too few -> the four steps together should go half
+def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
+    now = eps * min(3 * update / updates, 1)
+    was = model.training
+    model.eval()
+    x_adv = (x + torch.empty_like(x).uniform_(-now, now)).clamp(0, 1)
+    for _ in range(steps - 1):
+        x_adv = x_adv.detach().requires_grad_()
+        (g,) = torch.autograd.grad(F.cross_entropy(model(x_adv), y), x_adv)
+        x_adv = (x_adv + reach * now / steps * g.sign()).clamp(x - now, x + now).clamp(0, 1)
+    model.train(was)
+    return x_adv.detach()

@@ -356,7 +356,7 @@ def place(x, *, room):
     return page
 
 
-# WRONG k_winners: winners of each channel or row -> number of winners|in each image
+# WRONG k_winners: winners of each channel or row -> all units of an image compete
 def quantize(x, *, levels):
     return (x * (levels - 1)).round() / (levels - 1)
 
@@ -2436,3 +2436,17 @@ def worth(model, x, y, *, eps, draws):
         "same": float((cosine > 0.9).double().mean()),
         "uphill": float((height(moved) > height(x)).double().mean()),
     }
+
+
+# WRONG through: an image stops where the own network is wrong -> some images stop on their way
+def through(model, train_x, train_y, x, y, *, eps):
+    net = fit(nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10)), (train_x, train_y))
+    x_adv = x.clone()
+    for _ in range(30):
+        z = x_adv.clone().requires_grad_()
+        out = net(z)
+        (g,) = torch.autograd.grad(F.cross_entropy(out, y, reduction="sum"), z)
+        right = (out.argmax(1) == y).view(-1, 1, 1, 1)
+        new = (x_adv + eps / 12 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+        x_adv = torch.where(right, new, x_adv)
+    return x_adv

@@ -351,7 +351,7 @@ def left_after(model, tries, y, draws):
     return torch.stack([predict(model, worst) == y for _ in range(draws)]).float().mean(0)
 
 
-# WRONG left_after: the same draws again -> lucky draws were counted
+# WRONG left_after: the same draws again -> a seed makes the draws that judge
 def left_after(model, tries, y, draws):
     def share(images):
         torch.manual_seed(0)
@@ -1127,3 +1127,21 @@ def eot_step(model, x, y, *, eps, draws):
         loss = F.cross_entropy(model(images), y)
         total += loss.item() * torch.autograd.grad(loss, images)[0]
     return (x + eps * total.sign()).clamp(0, 1)
+
+
+# WRONG left_after: chosen by the mean margin -> not the margin or the loss that chooses
+def left_after(model, tries, y, draws):
+    def share(t):
+        return torch.stack([predict(model, t) == y for _ in range(draws)]).float().mean(0)
+
+    leads = torch.stack([torch.stack([attacks.margin(model(t), y) for _ in range(draws)]).mean(0) for t in tries])
+    best = leads.argmax(0)
+    return share(torch.stack(tries)[best, torch.arange(len(y))])
+
+
+# RIGHT left_after: one seed at the start, so that the same shares come out again, and fresh draws all the same
+def left_after(model, tries, y, draws):
+    torch.manual_seed(3)
+    right = [sum((predict(model, images) == y).float() for _ in range(draws)) for images in tries]
+    chosen = torch.stack(tries)[torch.stack(right).argmin(0), torch.arange(len(y))]
+    return sum((predict(model, chosen) == y).float() for _ in range(draws)) / draws

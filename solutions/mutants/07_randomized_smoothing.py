@@ -559,7 +559,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: those that choose are counted as well -> beyond what n votes
+# WRONG certify: those that choose are counted as well -> n0 + n copies are counted
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first = votes(model, x, sigma=sigma, n=n0)
     counts = first + votes(model, x, sigma=sigma, n=n)
@@ -569,7 +569,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: n0 and n the other way round -> beyond what n votes
+# WRONG certify: n0 and n the other way round -> n0 copies are counted, and n choose
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first = votes(model, x, sigma=sigma, n=n)
     counts = votes(model, x, sigma=sigma, n=n0)
@@ -579,7 +579,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: n in all, of which n0 choose -> prove more than that
+# WRONG certify: n in all, of which n0 choose -> n - n0 copies are counted
 def certify(model, x, *, sigma, n0, n, failure_prob):
     n0 = min(n0, n // 2)
     first = votes(model, x, sigma=sigma, n=n0)
@@ -784,7 +784,7 @@ def verdict(report):
     return "too far" if report["radius"] > proved else "valid"
 
 
-# WRONG verdict: divides by the pixels, not by their root -> a cube that fits
+# WRONG verdict: divides by the pixels, not by their root -> times the root of the number of pixels
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -1594,3 +1594,10 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
     chosen = count(n0).argmax(1)
     sigma = keep
     return certificate(chosen, count(n), sigma=sigma, failure_prob=failure_prob)
+
+
+# WRONG majority: withheld at a chance of failure_prob itself -> only if the chance is above
+def majority(counts, *, failure_prob):
+    first, second = counts.topk(2, dim=1).values.numpy().T
+    sure = 2 * special.bdtr(second, first + second, 0.5) < failure_prob
+    return torch.where(torch.from_numpy(sure), counts.argmax(1), -1)

@@ -228,6 +228,12 @@ expect.that(
     expected="changes that differ",
 )
 expect.that(
+    delta.min() < -0.5 and delta.max() > 0.5,
+    "the start moves pixels up only, or down only, or not far: each goes up or down, by up to the budget now",
+    expected="changes of -0.1 to 0.1",
+    got=f"changes of {0.1 * float(delta.min()):.2g} to {0.1 * float(delta.max()):.2g}",
+)
+expect.that(
     0.45 < delta.abs().mean() < 0.55
     and delta.mean().abs() < 0.05
     and 0.15 < (delta > 0.5).float().mean() < 0.35
@@ -242,6 +248,8 @@ expect.that(
     "two calls start at the same images: draw new numbers at each call, and set no seed",
     expected="another start at each call",
 )
+half = attack_batch(linear, points, labels, **early, steps=4, reach=0.5)
+along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels[:, None]) / 0.1
 for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
     linear = nn.Linear(16, 2)
     linear.bias.data = -0.5 * linear.weight.sum(1).detach()
@@ -259,20 +267,25 @@ for eps, steps in ((0.05, 3), (0.1, 7), (0.08, 1)):
         got=float(loss.mean()),
     )
     expect.that(
+        along.mean(0).max() - along.mean(0).min() < 0.25,
+        "pixels with a small gradient move less than others: each step follows the sign",
+        expected="pixels that move alike, on the average over the images",
+        got=0.1 * along.mean(0),
+    )
+    expect.that(
+        (along.mean() - 0.4375).abs() < 0.03,
+        "with reach=0.5 and steps=4 the four steps together should go half of the budget of this update, "
+        "from the random start, each along the sign of the gradient",
+        expected="a mean change of 0.0437 up the gradient, for a budget of 0.1",
+        got=0.1 * float(along.mean()),
+    )
+    expect.that(
         not low.any(),
         f"on a linear model, where {steps} steps reach the corner of the ball, the loss could be higher: "
         "does each step follow the sign of the gradient, and do the steps together go reach * now?",
         expected=f"a mean loss of {highest.mean():.4f}",
         got=float(loss.mean()),
     )
-half = attack_batch(linear, points, labels, **early, steps=4, reach=0.5)
-along = (expect.images(half, points, 0.1) - points) * w.sign() * (1 - 2 * labels[:, None]) / 0.1
-expect.that(
-    (along.mean() - 0.4375).abs() < 0.03,
-    "with reach=0.5 and steps=4 the steps together should go half of the budget of this update, from the random start",
-    expected="a mean change of 0.0437 up the gradient, for a budget of 0.1",
-    got=0.1 * float(along.mean()),
-)
 
 
 class Turning(nn.Module):
@@ -1122,7 +1135,8 @@ if robust.k < 0.5 * robust.n:
     expect.that(
         robust.k > never.k + 0.2 * robust.n,
         "hardly more answers are left after the attack than of the network above, which never saw an attacked image: "
-        "do the images in training go up the loss of this network, by its own gradient?",
+        "are the images in training made anew at each update, and do they go up the loss that the network has then, "
+        "by its own gradient?",
         expected=enough,
         got=f"{robust}, and {never} of the network above",
     )

@@ -154,6 +154,14 @@ for levels, shape in ((2, (9, 4)), (3, (5, 3, 4, 4)), (5, (30, 1, 8, 8)), (16, (
 torch.manual_seed(seed)
 some = torch.randn(10, 4, 5, 5)
 found = expect.tensor(expect.leaves_arguments(k_winners, some, share=0.1), like=some)
+kept = found != 0
+alike = kept.sum(-1).unique().numel() == 1 or kept.sum((2, 3)).unique().numel() == 1
+expect.that(
+    not alike or not kept.any() or kept.all(),
+    "all rows, or all channels, have as many winners: all units of an image compete with one another",
+    expected="10 in each image",
+    got=kept.flatten(1).sum(1),
+)
 expect.that(
     (found.flatten(1).count_nonzero(1) == 10).all(),
     "of an image's 100 units a tenth should be left, in each image",
@@ -337,6 +345,7 @@ faint[-1].weight.data *= 1e-25
 blind[1].weight.data[:, 32:] = 0  # sees the upper half only, and its gradients add up to 0
 blind[1].weight.data[:, 1:32:2] = -blind[1].weight.data[:, 0:32:2]
 shaky, loud = nn.Sequential(masking.Noise(0.3), *fresh), nn.Sequential(*fresh, masking.Saturate(25.0))
+
 images = x.clone().requires_grad_()
 (gradient,) = torch.autograd.grad(F.cross_entropy(loud(images), y, reduction="sum"), images)
 some = float((gradient.flatten(1).abs().amax(1) > 0).float().mean())
@@ -1008,7 +1017,8 @@ for name, m in (
     left = accuracy(m, (expect.images(found, x, 0.15), y))
     few = f"at most {left.n // 2} of {left.n} right"
     if left.k > 0.5 * left.n:
-        reach = float((found - x).abs().flatten(1).amax(1).median())
+        reaches = (found - x).abs().flatten(1).amax(1)
+        reach = float(reaches.median())
         bare = expect.images(through(model, *data.train, x, y, eps=0.15), x, 0.15)
         expect.that(
             accuracy(model, (bare, y)).k > 0.5 * left.n,
@@ -1019,8 +1029,13 @@ for name, m in (
         )
         expect.that(
             reach >= 0.12,
-            "too many answers are still right, with and without a mask, and the images do not use the ball "
-            "that they may: how far do all steps go?",
+            "too many answers are still right, with and without a mask, and "
+            + (
+                "some images stop on their way to the edge of the ball: one that fools your own network may not fool "
+                "another, so go on"
+                if reaches.max() >= 0.12
+                else "the images do not use the ball that they may: how far do all steps go?"
+            ),
             expected="pixels that move by up to 0.15",
             got=f"{reach:.3g} in half of the images",
         )
@@ -1031,13 +1046,6 @@ for name, m in (
             "too many answers are still right, and for a model without a mask the loss of y fell: climb it",
             expected=f"above {before:.3g}",
             got=loss,
-        )
-        expect.that(
-            accuracy(model, (bare, y)).k > 0.85 * left.n,
-            "too many answers are still right, and a model without a mask is fooled only at times: "
-            "does each step climb the loss of y, on every image, and from where the last one ended?",
-            expected=few,
-            got=left,
         )
         side = torch.where(torch.arange(64) % 8 < 4, -1.0, 1.0).view(1, 1, 8, 8)  # label 1 is bright to the right
         halves, copies = torch.arange(400) % 2, torch.arange(40) // 20
@@ -1059,6 +1067,13 @@ for name, m in (
             (way[0] * way[1:20]).mean() > 0.5,
             "too many answers are still right. Equal images of one label move in different ways: "
             "is each step along the gradient of a loss, and its sign not drawn?",
+            expected=few,
+            got=left,
+        )
+        expect.that(
+            accuracy(model, (bare, y)).k > 0.85 * left.n,
+            "too many answers are still right, and a model without a mask is fooled only at times: "
+            "does each step climb the loss of y, on every image, and from where the last one ended?",
             expected=few,
             got=left,
         )

@@ -505,7 +505,7 @@ for n, a, classes in ((20, 0.05, 3), (100, 0.001, 10), (1000, 0.01, 2), (1000, 0
 torch.manual_seed(seed)
 sure, corner = nn.Linear(4, 2), torch.full((3, 4), 0.5)  # class 1, so far from the boundary that all votes agree
 sure.bias.data = torch.tensor([0.0, 1e4])
-found = pair(expect.leaves_arguments(certify, sure, corner, sigma=0.5, n0=300, n=100, failure_prob=0.01))
+found = pair(expect.leaves_arguments(certify, sure, corner, sigma=0.5, n0=30, n=100, failure_prob=0.01))
 radius = expect.tensor(found[1], like=torch.zeros(3, dtype=torch.float64), what="the radius")
 expect.that(
     (expect.tensor(found[0], like=torch.zeros(3, dtype=torch.int64), what="the label") == 1).all(),
@@ -513,7 +513,13 @@ expect.that(
     expected="label 1",
     got=found[0],
 )
-most = 0.5 * float(special.ndtri(0.01 ** (1 / 100)))
+most, few, many, whole = (0.5 * float(special.ndtri(0.01 ** (1 / n))) for n in (100, 30, 70, 130))
+slips = {
+    "n0 copies are counted, and n choose: it is the other way round": few,
+    "n - n0 copies are counted: it is n, and the n0 that choose are drawn besides": many,
+    "n0 + n copies are counted: the n0 that choose may not be among them": whole,
+}
+expect.none_of(radius[0], most, slips, expected="what n = 100 agreeing votes prove", atol=1e-3)
 expect.that(
     (radius - 2 * most).abs().max() > 1e-3,
     "the radius is that of sigma = 1: the copies have noise of sigma, and the radius grows with it",
@@ -744,6 +750,13 @@ for counts, a, _ in asked:
 named = {how: torch.cat(labels) for how, labels in named.items()}
 labels = torch.cat([label for *_, label in asked])
 expect.none_of(labels, named["right"], {words: named[how] for how, words in mistaken.items()})
+even = expect.tensor(majority(torch.tensor([[2, 0]]), failure_prob=0.5), like=labels[:1])
+expect.that(
+    even[0] == 0,
+    "abstains where the chance of such a lead is failure_prob itself: it is luck only if the chance is above",
+    expected="class 0, for votes [2, 0] and failure_prob 0.5: a fair coin gives two of a kind in half of the cases",
+    got=even,
+)
 for counts, a, label in asked:
     two = counts.topk(2).values.numpy()
     luck = np.minimum(2 * special.bdtr(two[:, 1], two.sum(1), 0.5), 1)
@@ -861,7 +874,12 @@ for told, other, word in (
     ("a larger failure_prob proves a longer radius", {"failure_prob": 0.05, "radius": 1.87}, "valid"),
     ("more votes that all agree prove more", {"n": 1000, "hits": 1000, "asked": 1010, "radius": 2.4}, "valid"),
     ("90 hits of 100 prove less than a share of 0.9: the bound counts", {"hits": 90, "radius": 0.9}, "too far"),
-    ("in L-infinity, a cube that fits in the ball is proved", {"norm": "linf", "pixels": 4, "radius": 0.74}, "valid"),
+    ("in L-infinity, a cube that fits in the ball is proved", {"norm": "linf", "pixels": 4, "radius": 0.3}, "valid"),
+    (
+        "a cube's corners lie at half its side times the root of the number of pixels",
+        {"norm": "linf", "pixels": 4, "radius": 0.74},
+        "valid",
+    ),
     ("in L-infinity, a cube that does not fit is not", {"norm": "linf", "pixels": 4, "radius": 0.76}, "other norm"),
     ("its corners leave the ball, and in L2 the radius is proved", {"norm": "linf", "pixels": 4}, "other norm"),
 ):
