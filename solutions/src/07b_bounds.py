@@ -102,7 +102,7 @@ def by_hand(boxes):
         ("a bias is added before the ReLU, which cuts", [([[1.0]], [-2.0]), same], [1], [3], [0], [1]),
         ("the last layer exchanges the ends that the ReLU has left", [same, minus], [-1], [2], [-2], [0]),
         ("a ReLU stands between the second and the third layer, too", [same, minus, same], [1], [2], [0], [0]),
-        ("to intervals x and -x are two inputs, each at its worst end", [two, ([[1, 1]], [0])], [-1], [1], [0], [2]),
+        ("to intervals, x and -x are two inputs, each at its worst end", [two, ([[1, 1]], [0])], [-1], [1], [0], [2]),
     ):
         pairs = [(torch.tensor(weight).float(), torch.tensor(bias).float()) for weight, bias in layers]
         found = boxes(pairs, torch.tensor([low]).float(), torch.tensor([high]).float())
