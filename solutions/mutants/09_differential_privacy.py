@@ -998,3 +998,35 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
         e = d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
         best = min(best, e)
     return max(best, 0.0)
+
+
+# WRONG verdict: delta is compared with 1e-5 -> below 1 / examples where they are few
+def verdict(report):
+    r = report
+    if r["audited"] > r["claimed"]:
+        return "refuted"
+    if r["scale"] != "constants":
+        return "leaks"
+    if r["sampling"] != "Poisson" or r["delta"] > 1e-5:
+        return "unproved"
+    if privacy_eps(r["noise"], r["batch"] / r["examples"], r["updates"], r["delta"]) > r["claimed"]:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG draws: an epoch is shuffled and cut into batches -> nobody is in two batches in a row
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+def draws(n, rate, updates):
+    per = round(1 / rate)
+    out = torch.zeros(updates, n, dtype=torch.bool)
+    for u in range(updates):
+        if u % per == 0:
+            which = torch.randint(per, (n,))
+        out[u] = which == u % per
+    return out
