@@ -59,7 +59,7 @@ def draws(n, rate, updates):
     return torch.arange(n) < sizes[:, None]
 
 
-# WRONG draws: a random size, and then rounds of the same shuffled order -> same number of batches|batch before
+# WRONG draws: a random size, and then rounds of the same shuffled order -> in a row|batch before
 def draws(n, rate, updates):
     sizes = np.random.default_rng().binomial(n, rate, updates)
     batches, order, start = torch.zeros(updates, n, dtype=torch.bool), torch.randperm(n), 0
