@@ -1030,3 +1030,15 @@ def draws(n, rate, updates):
             which = torch.randint(per, (n,))
         out[u] = which == u % per
     return out
+
+
+# WRONG private_mean: uniform noise of the same width -> the noise is not Gaussian
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    f = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    s = (gradients * f[:, None]).sum(0)
+    return (s + noise_multiplier * clip * (2 * torch.rand_like(s) - 1)) / size

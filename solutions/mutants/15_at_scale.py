@@ -1434,3 +1434,17 @@ def scaled_update(weights, gradients, scale, fine, *, lr, grow):
     fine += 1
     new = weights - (lr * gradients).float() / scale
     return (new, scale * 2, 0) if fine == grow else (new, scale, fine)
+
+
+# WRONG adversarial_update: trained on clean and attacked together -> one batch of clean and attacked images
+def adversarial_update(model, x, y, start, *, eps, lr):
+    own, spare = copy.deepcopy(model), copy.deepcopy(model)
+    at = (x + start).clamp(0, 1).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(spare(at), y), at)
+    d = (start + 1.25 * eps * g.sign()).clamp(-eps, eps)
+    both = torch.cat([x, (x + d).clamp(0, 1)])
+    gs = torch.autograd.grad(F.cross_entropy(own(both), torch.cat([y, y])), list(own.parameters()))
+    with torch.no_grad():
+        for p, g in zip(own.parameters(), gs):
+            p -= lr * g
+    return own.state_dict()

@@ -278,6 +278,8 @@ for words, batch, clip, noise, size in (
     expect.that(found.any(), "there is no noise: all entries are 0, as the gradients are", got=found[:5])
     expect.that(len(found.unique()) > 1, "every entry gets the same number: each needs one of its own", got=found[:5])
     expect.that(abs(float(found.mean() / found.std())) < 0.03, "the noise is not around 0", got=float(found.mean()))
+    fourth = float((found / found.std()).pow(4).mean())
+    expect.that(abs(fourth - 3) < 0.3, "the noise is not Gaussian", expected="a fourth moment of 3", got=fourth)
     expect.that(
         abs(float(found.std()) / (noise * clip / size) - 1) < 0.02,
         f"the noise has another size: {words}",

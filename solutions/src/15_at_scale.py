@@ -426,6 +426,8 @@ def in_steps(model, x, y, start, eps, lr, how):
     if how == "image cut":
         x_adv = (x + change).clamp(0, 1).clamp(-eps, eps)
     x_adv = x if how == "clean" else x_adv if how == "no box" else x_adv.clamp(-1 if how == "wide box" else 0, 1)
+    if how == "one batch":
+        x_adv, y = torch.cat([x, x_adv]), torch.cat([y, y])
     answers, weights = learns(x_adv), list(learns.parameters())
     loss = F.cross_entropy(answers, y, reduction="sum" if how == "sum" else "mean", label_smoothing=smooth)
     if how == "kl":
@@ -458,6 +460,7 @@ QUESTIONS = {
     "all in eval": "attack and update used the running statistics: in which mode does a network learn?",
     "clean": "the weights learned from the batch as it came: at which images is the update's loss taken?",
     "clean too": "the weights learned from the batch as it came as well: the attacked images alone are wanted",
+    "one batch": "the weights learned from one batch of clean and attacked images: the attacked alone are wanted",
     "no step": "the weights learned from the images where the attack begins: it has taken no step",
     "own labels": "the attack climbs the loss of the network's own answer, and not of y",
     "both": "the attack's own gradient has reached the weights: the update's alone should move them",
