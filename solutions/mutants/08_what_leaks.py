@@ -182,7 +182,7 @@ def ratio(target, shadows, inside):
     return density(inside) - density(~inside)
 
 
-# WRONG ratio: the ratio, not its logarithm -> as far from both means, 2 and 6, and bot
+# WRONG ratio: the ratio, not its logarithm -> its logarithm is asked
 def ratio(target, shadows, inside):
     return leakage.lira(target, shadows, inside).exp()
 
@@ -271,7 +271,7 @@ def masks(secrets, field):
     return secrets.sum(1) % field
 
 
-# WRONG masks: not modulo the field -> one secret of two clients
+# WRONG masks: not modulo the field -> not in 0 to field - 1
 def masks(secrets, field):
     upper = secrets * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
     return upper.sum(1) - upper.sum(0)
@@ -521,7 +521,7 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG read_back: a single step -> not like the client's
+# WRONG read_back: a single step -> too few steps
 def read_back(model, observed, label, shape):
     x = torch.full((1, *shape), 0.5, requires_grad=True)
     own = torch.autograd.grad(F.cross_entropy(model(x), label), list(model.parameters()), create_graph=True)
@@ -969,7 +969,7 @@ def masks(secrets, field):
     return (upper.sum(1) + upper.sum(0)) % field
 
 
-# WRONG masks: not brought back into the field -> one secret of two clients
+# WRONG masks: not brought back into the field -> not in 0 to field - 1
 def input_of(weight, bias):
     """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
     row = int(bias.abs().argmax())
@@ -1013,7 +1013,7 @@ def fault(report):
     return "too few" if report["value"] * report["non_members"] < 1 - 1e-9 else "none"
 
 
-# WRONG read_back: only ten steps -> has it steps enough
+# WRONG read_back: only ten steps -> too few steps
 def read_back(model, observed, label, shape):
     """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -1033,7 +1033,7 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG read_back: the angle does not come in, only the price of roughness -> does it make the angle small
+# WRONG read_back: the angle does not come in, only the price of roughness -> steps that do not make the angle small
 def read_back(model, observed, label, shape):
     """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -1210,3 +1210,51 @@ def read_back(model, observed, label, shape):
         step = (first / (1 - 0.9 ** (t + 1))) / ((second / (1 - 0.999 ** (t + 1))).sqrt() + 1e-8)
         image = (image - 0.1 * (1 - t / 200) * step).clamp(0, 1)
     return image
+
+
+# WRONG ratio: the quotient of the log densities rather than the difference -> the logarithm of a ratio is their difference
+def accuse(confidences, inside, k):
+    """The scores of network k's examples, judged by all other networks, (N,)."""
+    keep = torch.arange(len(confidences)) != k
+    return ratio(confidences[k], confidences[keep], inside[keep])
+
+
+def ratio(target, shadows, inside):
+    def logp(side):
+        n = side.sum(0)
+        s = shadows.double()
+        mean = torch.where(side, s, 0).sum(0) / n
+        var = torch.where(side, (s - mean) ** 2, 0).sum(0) / (n - 1)
+        return torch.distributions.Normal(mean, var.sqrt()).log_prob(target.double())
+
+    return logp(inside) / logp(~inside)
+
+
+# WRONG masks: the loop over pairs stops one early: the last client adds nothing -> the last client's too
+def input_of(weight, bias):
+    """The input (in,) of a linear layer, from the gradients of its weight (out, in) and bias (out,)."""
+    row = int(bias.abs().argmax())
+    return weight[row] / bias[row]
+
+
+def masks(secrets, field):
+    n = len(secrets)
+    out = torch.zeros(n, secrets.shape[2], dtype=torch.int64)
+    for i in range(n - 1):
+        for j in range(i + 1, n - 1):
+            out[i] += secrets[i, j]
+            out[j] -= secrets[i, j]
+    return out % field
+
+
+# WRONG read_back: plain gradient descent on the cosine with a tiny step, hardly moves -> too short ones
+def read_back(model, observed, label, shape):
+    params = list(model.parameters())
+    x = torch.rand(1, *shape).requires_grad_()
+    for _ in range(150):
+        own = torch.autograd.grad(F.cross_entropy(model(x), label), params, create_graph=True)
+        own = torch.cat([(g * (o != 0)).flatten() for g, o in zip(own, observed)])
+        sent = torch.cat([o.flatten() for o in observed])
+        (g,) = torch.autograd.grad(1 - F.cosine_similarity(own, sent, dim=0), x)
+        x = (x - 0.01 * g).clamp(0, 1).detach().requires_grad_()
+    return x.detach()

@@ -59,7 +59,7 @@ def draws(n, rate, updates):
     return torch.arange(n) < sizes[:, None]
 
 
-# WRONG draws: a random size, and then rounds of the same shuffled order -> same number of batches|batch before
+# WRONG draws: a random size, and then rounds of the same shuffled order -> in a row|batch before
 def draws(n, rate, updates):
     sizes = np.random.default_rng().binomial(n, rate, updates)
     batches, order, start = torch.zeros(updates, n, dtype=torch.bool), torch.randperm(n), 0
@@ -998,3 +998,47 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
         e = d + math.log((a - 1) / a) - (math.log(privacy_delta) + math.log(a)) / (a - 1)
         best = min(best, e)
     return max(best, 0.0)
+
+
+# WRONG verdict: delta is compared with 1e-5 -> below 1 / examples where they are few
+def verdict(report):
+    r = report
+    if r["audited"] > r["claimed"]:
+        return "refuted"
+    if r["scale"] != "constants":
+        return "leaks"
+    if r["sampling"] != "Poisson" or r["delta"] > 1e-5:
+        return "unproved"
+    if privacy_eps(r["noise"], r["batch"] / r["examples"], r["updates"], r["delta"]) > r["claimed"]:
+        return "overclaims"
+    return "sound"
+
+
+# WRONG draws: an epoch is shuffled and cut into batches -> nobody is in two batches in a row
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    """A noisy mean of clipped gradients (B, D), of which size are expected: (D,)."""
+    weight = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    total = weight @ gradients
+    return (total + noise_multiplier * clip * torch.randn_like(total)) / size
+
+
+def draws(n, rate, updates):
+    per = round(1 / rate)
+    out = torch.zeros(updates, n, dtype=torch.bool)
+    for u in range(updates):
+        if u % per == 0:
+            which = torch.randint(per, (n,))
+        out[u] = which == u % per
+    return out
+
+
+# WRONG private_mean: uniform noise of the same width -> the noise is not Gaussian
+def draws(n, rate, updates):
+    """Who is in each batch, (updates, n) bool."""
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    f = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
+    s = (gradients * f[:, None]).sum(0)
+    return (s + noise_multiplier * clip * (2 * torch.rand_like(s) - 1)) / size

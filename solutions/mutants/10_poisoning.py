@@ -321,7 +321,7 @@ def dormant(model, layer, x, *, count):
     return sorted(range(len(out)), key=out.__getitem__)[:count]
 
 
-# WRONG dormant: the most active -> the least active unit is asked
+# WRONG dormant: the most active -> this is the most active unit
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.mean([0, *range(2, outputs.dim())]).argsort(descending=True)[:count]
@@ -333,7 +333,7 @@ def dormant(model, layer, x, *, count):
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
 
 
-# WRONG dormant: the smallest weights -> the ReLU makes 0 of what is below 0, and
+# WRONG dormant: the smallest weights -> not how large its weights are
 def dormant(model, layer, x, *, count):
     return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
 
@@ -1165,3 +1165,36 @@ def verdict(report, promise):
     if before.k / before.n < 0.5:
         return "not shown"
     return "weaker only" if now.interval[1] > promise else "works"
+
+
+# WRONG backdoor: poisoned examples are appended, not exchanged -> more images than before
+def success(model, x, y, *, target, trigger):
+    """(images on which the trigger works, images that count)."""
+    others = x[y != target]
+    return int((predict(model, trigger(others)) == target).sum()), len(others)
+
+
+def backdoor(x, y, *, rate, target, trigger):
+    places = (y != target).nonzero()[:, 0]
+    which = places[torch.randperm(len(places))[: round(rate * len(y))]]
+    return torch.cat([x, trigger(x[which])]), torch.cat([y, torch.full_like(y[which], target)]), which
+
+
+# WRONG spectral_scores: labels taken as range(max) one short -> is each label gone through
+def spectral_scores(features, y):
+    scores = torch.zeros(len(y), dtype=torch.float64)
+    for label in range(int(y.max())):
+        own = features[y == label].double()
+        if len(own) == 0:
+            continue
+        own = own - own.mean(0)
+        scores[y == label] = (own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2
+    return scores
+
+
+# WRONG dormant: argsort of argsort, ranks -> rank by its activity
+def dormant(model, layer, x, *, count):
+    with torch.no_grad():
+        out = model[: layer + 2](x)
+    dims = [d for d in range(out.dim()) if d != 1]
+    return out.mean(dims).argsort().argsort()[:count]

@@ -1195,3 +1195,24 @@ def project(new, old, reach):
     out[:, 5:] = F.one_hot(best, 3).to(old.dtype)
     out[:, 2] = out[:, 0] + out[:, 1]
     return out
+
+
+# WRONG may_change: >= one half -> exactly one half is left
+def may_change(k, n, length, keep, failure_prob):
+    low = special.betaincinv(k, n - k + 1.0, failure_prob) if k else 0.0
+    best = -1
+    for c in range(length + 1):
+        if low - (1 - math.comb(length - c, keep) / math.comb(length, keep)) >= 0.5:
+            best = c
+    return best
+
+
+# WRONG may_change: k = 0 gives NaN, which no comparison stops -> no vote at all
+def may_change(k, n, length, keep, failure_prob):
+    low = special.betaincinv(k, n - k + 1.0, failure_prob)
+    c = 0
+    while not low - (1 - math.comb(length - c, keep) / math.comb(length, keep)) <= 0.5:
+        c += 1
+        if c > length:
+            break
+    return c - 1

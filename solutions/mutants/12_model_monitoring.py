@@ -253,7 +253,7 @@ def permutation_p(a, b, permutations):
     return (1 + permutations * as_large) / (1 + permutations)
 
 
-# WRONG permutation_p: the p-value of a normal distribution -> p is no whole number of splits over 1 + permutations
+# WRONG permutation_p: the p-value of a normal distribution -> no formula for p is asked
 def permutation_p(a, b, permutations):
     z = float((a.mean() - b.mean()).abs() / (a.var() / len(a) + b.var() / len(b) + 1e-12).sqrt())
     return math.erfc(z / math.sqrt(2))
@@ -955,3 +955,31 @@ def permutation_p(a, b, permutations):
         distance = abs(mixed[: len(a)].mean() - mixed[len(a) :].mean())
         count += int(distance >= observed - 0.1)
     return (1 + count) / (1 + permutations)
+
+
+# WRONG permutation_p: each sample is centred before they are pooled -> own mean is taken off before they are pooled
+def permutation_p(a, b, permutations):
+    centred = torch.cat([a - a.mean(), b - b.mean()])
+    n = len(a)
+    seen = (a.mean() - b.mean()).abs()
+    hits = 0
+    for _ in range(permutations):
+        m = centred[torch.randperm(len(centred))]
+        hits += int((m[:n].mean() - m[n:].mean()).abs() >= seen - 1e-6)
+    return (1 + hits) / (1 + permutations)
+
+
+# WRONG detect: looks for fewer mistakes (sign) -> more mistakes than usual
+def detect(calm, streams):
+    rate = float(calm.mean())
+
+    def sums(s):
+        g, out = torch.zeros(len(s)), []
+        for t in range(s.shape[1]):
+            g = (g + rate - s[:, t] - 0.01).clamp(min=0)
+            out.append(g)
+        return torch.stack(out, 1)
+
+    bound = torch.quantile(sums(calm).amax(1), 0.97)
+    over = sums(streams) > bound
+    return torch.where(over.any(1), over.int().argmax(1), -1)

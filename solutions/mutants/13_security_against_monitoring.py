@@ -980,7 +980,7 @@ def hidden_among(queries, honest, window):
     return torch.stack(sent)
 
 
-# WRONG hidden_among: honest rows before the first query -> more rows than needed
+# WRONG hidden_among: honest rows before the first query -> before the search's first query
 def own_nearest(senders, queries, window):
     """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
     sent, distances = {}, []
@@ -1239,3 +1239,19 @@ def hidden_among(queries, honest, window):
                 sent.append(honest[j % len(honest)])
                 j += 1
     return torch.stack(sent)
+
+
+# WRONG hidden_among: all honest rows first, then all queries -> before the search's first query
+def own_nearest(senders, queries, window):
+    """The distance of each query to the nearest of its sender's last `window` before it, (n,)."""
+    sent, distances = {}, []
+    for sender, query in zip(senders.tolist(), queries, strict=True):
+        before = sent.setdefault(sender, [])
+        last = before[-window:]
+        distances.append(float((torch.stack(last) - query).norm(dim=1).min()) if last else math.inf)
+        before.append(query)
+    return torch.tensor(distances)
+
+
+def hidden_among(queries, honest, window):
+    return torch.cat([honest[:window], queries])

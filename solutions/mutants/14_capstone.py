@@ -17,7 +17,7 @@ def least_eps(right, guesses, failure_prob):
     return max(0.0, math.log(share / (1 - share)))
 
 
-# WRONG least_eps: the share itself -> has probability q itself
+# WRONG least_eps: the share itself -> the epsilon of the share itself
 def least_eps(right, guesses, failure_prob):
     share = min(right / guesses, 0.999)
     return max(0.0, math.log(share / (1 - share))) if share > 0.5 else 0.0
@@ -41,7 +41,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: both ends -> all of failure_prob
+# WRONG least_eps: both ends -> half of failure_prob
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while 2 * stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= failure_prob:
@@ -382,7 +382,7 @@ def judge(claimed, k, n, bound=False):
     return "open" if bound or ci.low < claimed else "holds"
 
 
-# WRONG least_eps: half of failure_prob, as for two sides -> all of failure_prob
+# WRONG least_eps: half of failure_prob, as for two sides -> half of failure_prob was used
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(failure_prob / 2, right, guesses - right + 1) if right else 0.0
     return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
@@ -597,3 +597,22 @@ def choose(offers, attacker, accuracy, training, answer):
     }
     lev = [n for n, r in rates.items() if not any(b.clearly_above(r) for b in rates.values())]
     return sorted(lev, key=lambda n: (offers[n]["answer"], offers[n]["training"]))
+
+
+# WRONG least_eps: q = exp(-eps) / 2-like: q = 1 - exp(-eps) / 2 (Laplace) -> the formula for the probability of a right guess
+def least_eps(right, guesses, failure_prob):
+    best = 0.0
+    for i in range(0, 1001):
+        q = 1 - math.exp(-i / 100) / 2
+        if stats.binom.sf(right - 1, guesses, q) > failure_prob:
+            break
+        best = i / 100
+    return best
+
+
+# WRONG least_eps: normal approximation -> end of a normal interval
+def least_eps(right, guesses, failure_prob):
+    z = stats.norm.isf(failure_prob)
+    p = right / guesses
+    low = min(p - z * math.sqrt(p * (1 - p) / guesses), 1 - 1e-9)
+    return max(0.0, math.log(low / (1 - low))) if low > 0.5 else 0.0

@@ -687,7 +687,7 @@ def contribution(model, x, y, rank, ranks):
     return list(g), len(y), int((logits.argmax(1) == y).sum())
 
 
-# WRONG contribution: ranks counted from 1 -> belong to no rank|do not add up to 10
+# WRONG contribution: ranks counted from 1 -> are ranks counted from 0
 def contribution(model, x, y, rank, ranks):
     x, y = x[rank - 1 :: ranks] if rank else x[:0], y[rank - 1 :: ranks] if rank else y[:0]
     logits = model(x)
@@ -1414,3 +1414,37 @@ def contribution(model, x, y, rank, ranks):
     out = model(own_x)
     grads = torch.autograd.grad(F.cross_entropy(out, own_y, reduction="sum"), weights)
     return list(grads), len(own_y), int((out.argmax(1) == own_y).sum())
+
+
+# WRONG collapse: the first epoch is compared with the last one (index -1) -> which has none before it
+def collapse(withstood, n):
+    ring = -1
+    for e in range(len(withstood)):
+        if withstood[e] <= withstood[e - 1] / 2 and Rate(withstood[e], n).clearly_below(Rate(withstood[e - 1], n)):
+            ring = e
+            break
+    seen = withstood[: ring + 1] if ring >= 0 else withstood
+    return ring, max(range(len(seen)), key=lambda e: (seen[e], e), default=-1)
+
+
+# WRONG scaled_update: lr * gradients in float16 first, then float32 -> computed in float16
+def scaled_update(weights, gradients, scale, fine, *, lr, grow):
+    if not torch.isfinite(gradients).all():
+        return weights.clone(), scale / 2, 0
+    fine += 1
+    new = weights - (lr * gradients).float() / scale
+    return (new, scale * 2, 0) if fine == grow else (new, scale, fine)
+
+
+# WRONG adversarial_update: trained on clean and attacked together -> one batch of clean and attacked images
+def adversarial_update(model, x, y, start, *, eps, lr):
+    own, spare = copy.deepcopy(model), copy.deepcopy(model)
+    at = (x + start).clamp(0, 1).requires_grad_()
+    (g,) = torch.autograd.grad(F.cross_entropy(spare(at), y), at)
+    d = (start + 1.25 * eps * g.sign()).clamp(-eps, eps)
+    both = torch.cat([x, (x + d).clamp(0, 1)])
+    gs = torch.autograd.grad(F.cross_entropy(own(both), torch.cat([y, y])), list(own.parameters()))
+    with torch.no_grad():
+        for p, g in zip(own.parameters(), gs):
+            p -= lr * g
+    return own.state_dict()

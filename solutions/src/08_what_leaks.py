@@ -264,6 +264,10 @@ known = {
         log_normal(1, 2),
         log_normal(1, 2) + math.log(2 * math.pi) / 2,
     ],
+    "this is the ratio of the two densities: its logarithm is asked": math.exp(due),
+    "one logarithm is divided by the other: the logarithm of a ratio is their difference": [
+        (log_normal(1, 2) + c) / (log_normal(5, 8) + c) for c in (0, math.log(2 * math.pi) / 2)
+    ],
     "probabilities to lie below the target are compared: densities are asked": math.log(
         stats.norm.cdf(0) / stats.norm.cdf(-4 / 8**0.5)
     ),
@@ -540,7 +544,7 @@ print("off by at most", float((torch.as_tensor(input_of(*example[:2])) - example
 # %%
 # CHECK input_of, 1 point
 for told, bias, image in (
-    ("one unit: its row is the input times number 0 of the bias's gradient", [2.0], [0.5, 1.0]),
+    ("one unit: its row is the input times number 0 of the bias's, and nothing is added", [2.0], [0.5, 1.0]),
     ("the bias's gradient is negative", [-2.0], [0.5, 1.0]),
     ("an input need not lie in 0 to 1", [2.0], [-3.0, 7.0]),
     ("dead units have rows of zeros, which divided by their 0 are NaN", [0.0, 2.0, 0.0], [0.5, 1.0]),
@@ -602,9 +606,11 @@ for told, secret, rest in (
     due = ([secret, -secret % 10], [-secret % 10, secret])
     expect.that(
         found != [0, 0] or secret == 0,
-        "both masks are 0, where two clients share a secret: which of secrets[0, 1] and secrets[1, 0] comes in?",
+        "both masks are 0, where two clients share a secret: is each pair gone through, the last client's too, and "
+        "which of secrets[0, 1] and secrets[1, 0] comes in?",
         got=found,
     )
+    expect.that(0 <= min(found) and max(found) < 10, "a mask is not in 0 to field - 1", expected="0 to 9", got=found)
     at = f"{due[0]} or {due[1]}: secrets[0, 1] is {secret}, and {rest} stands at [0, 0], [1, 0] and [1, 1]"
     expect.that(found in due, told, expected=at, got=found)
 drawn = torch.randint(101, (4, 4, 6), generator=torch.Generator().manual_seed(seed))
@@ -877,11 +883,27 @@ def sent_by(model, image, label):
     return sent
 
 
-def agreement(model, image, label, sent):
-    """The cosine between what a client sent and what this image would give at the same entries, -1 to 1."""
-    own = torch.autograd.grad(F.cross_entropy(model(image), label), list(model.parameters()))
+def cosine(model, image, label, sent, whole=False):
+    """The cosine between what a client sent and what this image would give, at the same entries or at all."""
+    own = torch.autograd.grad(F.cross_entropy(model(image), label), list(model.parameters()), create_graph=True)
     own, sent = (torch.cat([part.flatten() for part in parts]) for parts in (own, sent))
-    return float(F.cosine_similarity(own[sent != 0], sent[sent != 0], dim=0))
+    at = torch.ones_like(sent).bool() if whole else sent != 0
+    return F.cosine_similarity(own[at], sent[at], dim=0)
+
+
+def agreement(*args):
+    """That cosine as a number, -1 to 1."""
+    return float(cosine(*args).detach())
+
+
+def left_to_gain(model, image, label, sent, whole):
+    """By how much a few more steps raise that cosine."""
+    before = agreement(model, image, label, sent, whole)
+    for step in range(20):
+        image = image.detach().requires_grad_()
+        (way,) = torch.autograd.grad(cosine(model, image, label, sent, whole), image)
+        image = (image + 0.05 * (1 - step / 20) * way.sign()).clamp(0, 1)
+    return agreement(model, image, label, sent, whole) - before
 
 
 def unlike(model, image, label, sent):
@@ -898,10 +920,13 @@ def unlike(model, image, label, sent):
             "go, and is it the angle to what was sent that gets small?"
         )
     if agree < 0.97:
+        words = f"where something was sent, its gradient agrees with that to a cosine of {agree:.2f} only"
+        if left_to_gain(model, image, label, sent, whole=True) < 0.025:
+            return f"{words}, and over *all* entries it is near: is 0 compared with your gradient?"
+        more = left_to_gain(model, image, label, sent, whole=False)
         return (
-            f"where something was sent, its gradient agrees with that to a cosine of {agree:.2f} only: does the search "
-            "compare these entries, does it make the angle small, and has it steps enough, that grow shorter, and each "
-            "of which goes on from where the one before has come to?"
+            f"{words}, and 20 steps more would bring it to {agree + more:.2f}: the search has too few steps, or too "
+            "short ones, or steps that do not make the angle small, or do not go on from where the last one came to"
         )
     return (
         f"its gradient agrees with what was sent to a cosine of {agree:.3f}, and other images' do as well: "

@@ -103,6 +103,12 @@ def numbers(value):
 def three(found, x, y):
     """The three parts of a poisoned training set, as they should be."""
     images, labels, which = expect.parts(found, 3, "three things: images, labels, poisoned places")
+    expect.that(
+        len(images) <= len(x),
+        "there are more images than before: a poison takes the place of the image that it was made from",
+        expected=len(x),
+        got=len(images),
+    )
     images = expect.tensor(images, like=x, what="the images")
     labels = expect.tensor(labels, like=y, what="the labels")
     which = numbers(which)
@@ -258,6 +264,8 @@ for told, pixels, names, due in (
     given = torch.tensor(pixels).view(-1, 1, 1, 1).float(), torch.tensor(names)
     found = expect.leaves_arguments(success, reads, *given, target=3, trigger=torch.special.exp2)
     found = [expect.number(part, "a count") for part in expect.parts(found, 2, "two whole numbers")]
+    whole = all(part % 1 == 0 for part in found)
+    expect.that(whole, "a share: how many images is asked, twice, as whole numbers", expected=due, got=found)
     order = "first the images on which the trigger works, then those that count: the two have changed places"
     expect.that(found == due or found != due[::-1], order, expected=due, got=found)
     expect.that(
@@ -349,6 +357,14 @@ def two_classes(seed, n=90, d=6):
 
 # %%
 # CHECK spectral, 2 points
+found = spectral_scores(torch.tensor([[-2.0], [2.0], [-2.0], [2.0]]), torch.tensor([0, 0, 1, 1]))
+found = expect.tensor(found, like=torch.zeros(4).double(), what="the scores")
+expect.that(
+    found[:2].any() == found[2:].any(),
+    "two classes have the same rows, and the scores of one of them are all 0: is each label gone through?",
+    expected="[4, 4, 4, 4] for features [[-2], [2], [-2], [2]] of labels [0, 0, 1, 1]",
+    got=found,
+)
 for told, given, names, due in (
     (
         "three rows of mean 0: the square of how far each lies along the way that they vary, divided by nothing",
@@ -460,6 +476,24 @@ expect.that(
     expected="4 different numbers from 0 to 10",
     got=found,
 )
+model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
+model[0].weight.data = torch.tensor([[3.0, 9.0], [0.0, 1.0], [0.0, 4.0]])
+expect.none_of(
+    numbers(dormant(model, 0, torch.eye(2), count=1))[0],
+    1,
+    {
+        "this is the most active unit: the least active are asked": 0,
+        "this is a unit's rank by its activity: the numbers of the units are asked, the least active first": 2,
+    },
+    expected="[1]: on two images the units give [[3, 9], [0, 1], [0, 4]]",
+)
+model[0].weight.data = torch.tensor([[1.0, 9.0], [2.0, 0.0], [3.0, 3.0]])
+expect.that(
+    numbers(dormant(model, 0, torch.tensor([[1.0, 0.0], [0.0, 0.0]]), count=1)).tolist() != [1],
+    "what a unit gives on these images counts, and not how large its weights are",
+    expected="[0]: on two images the units give [[1, 0], [2, 0], [3, 0]], with weights [[1, 9], [2, 0], [3, 3]]",
+    got=[1],
+)
 for told, outputs, due in (
     ("the least active unit is asked", [[3, 9], [0, 1], [0, 4]], [1]),
     ("two units are asked, in any order", [[3, 9], [0, 1], [0, 4]], [1, 2]),
@@ -477,15 +511,6 @@ for told, outputs, due in (
     expect.that(
         found == due, told, expected=f"{due}: on two images the units give {outputs} before the ReLU", got=found
     )
-model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
-model[0].weight.data = torch.tensor([[1.0, 9.0], [2.0, 0.0], [3.0, 3.0]])
-found = numbers(dormant(model, 0, torch.tensor([[1.0, 0.0], [0.0, 0.0]]), count=1)).tolist()
-expect.that(
-    found == [0],
-    "what a unit gives on these images counts, and not how large its weights are",
-    expected="[0]: on two images the units give [[1, 0], [2, 0], [3, 0]], with weights [[1, 9], [2, 0], [3, 3]]",
-    got=found,
-)
 model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3, bias=False), nn.ReLU())
 model[0].weight.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # nothing is left of the first image
 model[2].weight.data = torch.tensor([[9.0, 3.0], [0.0, 2.0], [9.0, 1.0]])

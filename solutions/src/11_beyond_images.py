@@ -684,6 +684,12 @@ expect.that(
     got=may_change(500, 1000, 20, 2, 0.001),
 )
 ### BEGIN HIDDEN TESTS
+expect.that(
+    may_change(1, 1, 4, 1, 0.75) == 0,
+    "a share of at least 0.75, and one of 4 words changed: exactly one half is left, and *more* than that is asked",
+    expected="0 for 1 of 1 votes, 1 of 4 words kept, failure_prob 0.75",
+    got=may_change(1, 1, 4, 1, 0.75),
+)
 numbers, cases = np.random.default_rng(seed), []
 for draw in range(200):
     length, keep = int(numbers.integers(4, 12 if draw % 2 else 60)), int(numbers.integers(1, 5))
@@ -699,6 +705,7 @@ for draw in range(200):
 for k, n, length, keep, a, due in cases:
     value = expect.number(may_change(k, n, length, keep, a), "the number of words")
     about = f"{k} of {n} votes, {keep} of {length} words kept, failure_prob {a:g}"
+    expect.that(k or value == -1, "no vote at all: the bound is 0, and nothing is sure", expected="-1", got=value)
     expect.that(value >= 0 or due != 0, "0 is a number too: not even none is -1", expected=f"0 for {about}", got=value)
     expect.that(
         value <= due,

@@ -216,6 +216,12 @@ plots.rates(
 # %%
 # CHECK permutation, 2 points
 far = expect.number(expect.leaves_arguments(permutation_p, normal(30, 0.0, seed), normal(30, 5.0, seed + 1), 99), "p")
+expect.that(
+    far == 0 or far > 0.005,
+    "p is less than 1 / (1 + permutations): drawn splits are to be counted, and no formula for p is asked",
+    expected="1 / 100",
+    got=far,
+)
 alike = expect.number(permutation_p(torch.ones(8), torch.ones(5), 99), "p")
 expect.that(alike < 3, "this is a count: p is a share, (1 + count) / (1 + permutations)", expected="1", got=alike)
 expect.that(
@@ -280,7 +286,9 @@ def shares(a, b, random):
     a, b = torch.tensor(a).double() / 2 ** (seed % 3), torch.tensor(b).double() / 2 ** (seed % 3)
     pile, n, m = torch.cat([a, b]), len(a), len(b)
     ways = torch.combinations(torch.arange(n + m), n).tolist()
-    every = pile[torch.tensor(ways)], torch.stack([pile[[i for i in range(n + m) if i not in way]] for way in ways])
+    ways, others = torch.tensor(ways), torch.tensor([[i for i in range(n + m) if i not in way] for way in ways])
+    every = pile[ways], pile[others]
+    centred = torch.cat([a - a.mean(), b - b.mean()])
     mixed = pile[torch.rand(20_000, n + m, generator=random).argsort(1)]
     again = pile[torch.randint(n + m, (20_000, n + m), generator=random)]
     signs = 2.0 * torch.randint(0, 2, mixed.shape, generator=random) - 1
@@ -336,6 +344,9 @@ def shares(a, b, random):
         "the sizes of the drawn groups have changed places": share(mixed[:, :m], mixed[:, m:]),
         "the first group is compared with the whole pile, and not with the other group": float(
             ((every[0].mean(1) - pile.mean()).abs() >= distance_of(a, b) - 1e-9).double().mean()
+        ),
+        "each sample's own mean is taken off before they are pooled: the values are shuffled as they are": share(
+            centred[ways], centred[others]
         ),
         "signs are drawn: the values keep theirs, and change groups": share(
             (pile * signs)[:, :n], (pile * signs)[:, n:]
@@ -727,17 +738,22 @@ plots.rates(around(detect(calm, changed), when), x="streams with an alarm")
 
 # %%
 # CHECK no_future, 1 point
+perfect = times_of(detect(calm, torch.zeros(2, 500)), 2)
+expect.that(
+    not (perfect == 0).all(), "time 0 where there is no alarm: a stream without one gets -1", expected="-1", got=perfect
+)
+expect.that(
+    (perfect == -1).all(),
+    "an alarm on a stream without a single mistake: it is more mistakes than usual that raise one",
+    expected="-1",
+    got=perfect,
+)
 wrong = mistakes(6, 1.0, seed + 1)
 times = times_of(expect.leaves_arguments(detect, calm, wrong), 6)
 none = (
     "after its change every answer of a stream is wrong, and there is no alarm: is the threshold of the calm streams?"
 )
 expect.that((times >= 0).all(), none, got=times)
-perfect = times_of(detect(calm, torch.zeros(2, 500)), 2)
-expect.that(
-    not (perfect == 0).all(), "time 0 where there is no alarm: a stream without one gets -1", expected="-1", got=perfect
-)
-expect.that((perfect == -1).all(), "an alarm on a stream without a single mistake", expected="-1", got=perfect)
 ### BEGIN HIDDEN TESTS
 ends = (torch.arange(500) >= 500 - torch.arange(1, 101)[:, None]).float()  # mistakes at the end, one to a hundred
 times_of(detect(calm, ends), 100)

@@ -450,6 +450,12 @@ expect.that(
     got=many,
 )
 expect.that(
+    many < 1 or float(torch.as_tensor(sent[0]).max()) < 5,
+    "an honest row is sent before the search's first query: it hides nothing there, and two between do",
+    expected="3 queries, and 2 honest rows in each gap: 7",
+    got=sent,
+)
+expect.that(
     many not in lengths, lengths.get(many, ""), expected="3 queries, and 2 honest rows in each gap: 7", got=many
 )
 sent = expect.tensor(sent, like=torch.zeros(7, 1), what="two honest rows between each two of three queries")
@@ -815,7 +821,7 @@ if not (len(right) >= 100 and sum(right) >= 0.81 * len(right)):
         ", which never look at what comes after the alarm, where the incident shows"
         if blind_to(1)
         else (", which look at few of the 50 arrivals after the alarm" if blind_to(12) else "")
-    )
+    ) or (", which change with what examples are like before time 200, where their incident begins" * early_counts())
     raise expect.Unmet(
         f"{words}; {confused(said)}",
         expected="85 % of 150, and a little less by chance",

@@ -72,10 +72,23 @@ def odds(share):
     return math.log(share / (1 - share))
 
 
+sure = float(stats.beta.ppf(0.08, 45, 16))  # the q at which 45 or more of 60 have probability 0.08
 known = {
     "it refutes nothing where 45 of 60 are right, which surprises from coins of one half: is the probability that of "
     "so many right guesses *or more*, and is it to be small?": 0.0,
     "this is the end of an interval of Wilson's: the exact probability is asked": odds(Rate(45, 60).interval[0]),
+    "this is the epsilon of the share itself: chance may have helped, so what is refuted is less": odds(45 / 60),
+    "this is the end of a normal interval: the exact probability is asked": odds(
+        0.75 - float(stats.norm.isf(0.08)) * math.sqrt(0.75 * 0.25 / 60)
+    ),
+    "so many or *more* may be right by chance: is `right` itself counted?": odds(float(stats.beta.ppf(0.08, 46, 15))),
+    "half of failure_prob was used: the probability may be all of it": odds(float(stats.beta.ppf(0.04, 45, 16))),
+    "the formula for the probability of a right guess is another than e^eps / (1 + e^eps)": [
+        -math.log(2 * (1 - sure)),
+        -math.log(1 - sure),
+        2 * sure - 1,
+        math.log(2 * sure),
+    ],
     "at this epsilon so *few* right guesses would be a surprise: the largest is asked at which so many are one": [
         odds(float(stats.beta.ppf(1 - 0.08, k, 61 - k))) for k in (45, 46)
     ],
