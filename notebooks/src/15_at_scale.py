@@ -766,8 +766,9 @@ for what, a, b in pairs:
 # and a test holds their verdicts equal. The figures nobody arranged.
 # Take FGSM: on the digits it stands level with PGD. Read what MNIST leaves of it: the collapse from above.
 #
-# Of photographs fewer records are kept, and most conditions were written before them. That of the mask which is said to
-# be essential (lesson 04) was mended after: what is level there was first called *holds*, and is now *it depends*.
+# On photographs fewer verdicts are settled, since the small network of several lessons learns too little there;
+# and most conditions were written before. That of the mask which is said to be essential (lesson 04) was mended after:
+# what is level there was first called *holds*, and is now *it depends*.
 # Four findings of the course, asked on photographs as well:
 
 # %%

@@ -452,7 +452,7 @@ def stronger(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG fgsm: clamps to the range of the batch -> the range is [0, 1], whatever values a batch holds
+# WRONG fgsm: clamps to the range of the batch -> not to the range of the batch
 def fgsm(model, x, y, *, eps):
     x_in = x.clone().detach().requires_grad_(True)
     loss = F.cross_entropy(model(x_in), y)

@@ -998,7 +998,7 @@ def wake(model, x, y, *, eps):
     return x_adv
 
 
-# WRONG soft_loss: yes or no for each class -> whether it is not the one
+# WRONG soft_loss: yes or no for each class -> binary cross-entropy
 def soft_loss(logits, soft):
     return F.binary_cross_entropy(torch.softmax(logits, -1), soft, reduction="none").sum(-1).mean()
 

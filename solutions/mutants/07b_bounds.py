@@ -80,7 +80,7 @@ def boxes(layers, low, high):
     return low, high
 
 
-# WRONG boxes: what a thousand samples show -> to intervals x and -x are two inputs, each at its worst end
+# WRONG boxes: what a thousand samples show -> x and -x are two inputs
 def boxes(layers, low, high):
     found = [answers(layers, sample(a[None], b[None], 1000)) for a, b in zip(low, high)]
     return torch.stack([z.amin(0) for z in found]), torch.stack([z.amax(0) for z in found])
