@@ -68,7 +68,7 @@ def judge_attack(entry: Entry, hidden: dict[str, Tensor], seed: int) -> Judgemen
         "score": score_of(total),
         "shown": {name: f"{left[name]!r}" for name in MODELS},
         "against": list(dict.fromkeys(against)),
-        "problems": problems,
+        "problems": list(dict.fromkeys(problems)),
         "digest": digest_of(answers),
         "isolation": isolation,
     }
