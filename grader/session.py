@@ -58,13 +58,18 @@ class Session:
         self.output = ""
         self.given_up = ""
         self.deadline = time.monotonic() + limits["all"]
+        self.used_up = f"the notebook has used up its {limits['all']:.0f} s"
 
     def seconds(self, kind: str) -> float:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            self.given_up = f"the notebook has used up its {self.limits['all']:.0f} s"
+            self.given_up = self.used_up
             raise Raised(self.given_up)
         return min(self.limits[kind], left)
+
+    def _why(self, end: Ended) -> str:
+        """Why a child has ended. Where no time is left for anything, what ran last need not have been slow."""
+        return str(end) if time.monotonic() < self.deadline else f"was stopped: {self.used_up}"
 
     def close(self) -> None:
         if self.child:
@@ -124,7 +129,7 @@ class Session:
             reply = self.child.ask(run_request(source, f"cell {number}"), self.seconds("cell"))
         except Ended as end:
             self.ending.add(number)
-            self.problems[number] = f"cell {number} {end}"
+            self.problems[number] = f"cell {number} {self._why(end)}"
             self._lost()
             return ""
         if "error" in reply:
@@ -171,8 +176,7 @@ class Session:
             except Ended as end:
                 self._lost()
                 if not (end.alone and again):
-                    self.seconds("call")  # raises if all is used up: then earlier calls took the time of this one
-                    raise Raised(f"{name} {end}") from None
+                    raise Raised(f"{name} {self._why(end)}") from None
 
     def _number(self, function: "Function") -> int:
         """Where the child keeps a function. Another child keeps those that have a name of their own elsewhere."""

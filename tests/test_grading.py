@@ -63,16 +63,9 @@ values = st.recursive(
 )
 
 
-def through(value, down=None, up=None):
-    frame = wire.pack(value, down)
-    _, header, _ = wire.HEAD.unpack(frame[: wire.HEAD.size])
-    rest = frame[wire.HEAD.size :]
-    return wire.unpack(rest[:header], rest[header:], up)
-
-
 @given(values)
 def test_plain_values_come_through(value):
-    assert through(value) == value
+    assert wire.carried(value) == value
 
 
 @pytest.mark.parametrize("dtype", wire.DTYPES)
@@ -80,7 +73,7 @@ def test_tensors_come_through_with_their_type(dtype):
     for shape in ((), (0,), (3,), (2, 0, 4), (2, 3)):
         value = (torch.rand(shape) * 3).to(getattr(torch, dtype))
         for sent in (value, value.numpy(), value.mT if value.dim() > 1 else value):
-            got = through([1, sent, "x"])[1]
+            got = wire.carried([1, sent, "x"])[1]
             want = torch.as_tensor(sent)
             assert got.dtype == want.dtype and got.shape == want.shape and torch.equal(got, want)
 
@@ -133,7 +126,7 @@ def test_a_list_of_numbers_cannot_fill_the_teachers_memory(shape):
 def test_a_mask_in_front_of_a_network_of_networks_goes_down():
     model = nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(3, 2)), nn.ReLU()), nn.ReLU())
     x = torch.rand(4, 3)
-    assert torch.equal(through([model], wire.describe, wire.rebuild)[0](x), model(x))
+    assert torch.equal(wire.carried([model], wire.describe, wire.rebuild)[0](x), model(x))
 
 
 def test_models_and_functions_go_down():
@@ -145,15 +138,15 @@ def test_models_and_functions_go_down():
         nn.Flatten(),
         nn.Linear(32, 3),
     ).eval()
-    same = through(model, wire.describe, wire.rebuild)
+    same = wire.carried(model, wire.describe, wire.rebuild)
     x = torch.rand(2, 1, 4, 4)
     assert torch.equal(same(x), model(x))
     assert [module.training for module in same.modules()] == [False] * 6
     assert torch.equal(*(attacks.fgsm(m, x, torch.tensor([0, 1]), eps=0.1) for m in (same, model)))
-    assert through(attacks.fgsm, wire.describe, wire.rebuild) is attacks.fgsm
+    assert wire.carried(attacks.fgsm, wire.describe, wire.rebuild) is attacks.fgsm
     for value in (lambda x: x, open, object()):
         with pytest.raises(TypeError):
-            through(value, wire.describe, wire.rebuild)
+            wire.carried(value, wire.describe, wire.rebuild)
 
 
 # Which cells run.
@@ -264,12 +257,19 @@ def test_each_student_has_a_seed_of_their_own():
     assert seed_of("a", "x", "1") == seed_of("a", "x", "1")
 
 
-def test_a_call_that_earlier_ones_left_no_time_is_told_so():
-    """It may be quick: "longer than 1 s" would send the student to the wrong function."""
+def test_what_earlier_cells_or_calls_left_no_time_is_told_so():
+    """It may be quick: "longer than 1 s" would send the student to the wrong place."""
     session = Session([], [(1, "import time\ndef slow():\n    time.sleep(1000)")], modules=MODULES)
     function = session.get("slow")["value"]
-    session.deadline = time.monotonic() + 1  # as if earlier calls had used up all but this second
-    with pytest.raises(Raised, match="the notebook has used up its 300 s"):
+    session.deadline = time.monotonic() + 1  # as if others had used up all but this second
+    session._cell(2, "slow()")
+    assert session.problems == {2: "cell 2 was stopped: the notebook has used up its 300 s"}
+    session.deadline = time.monotonic() + 300
+    session.get("slow")
+    session.deadline = time.monotonic() + 1
+    with pytest.raises(Raised, match=r"^slow was stopped: the notebook has used up its 300 s$"):
+        function()
+    with pytest.raises(Raised, match=r"^the notebook has used up its 300 s$"):
         function()
     session.close()
 

@@ -81,11 +81,14 @@ def unpack(header: bytes, body: bytes, foreign: Callable[[str, object], object] 
     return value
 
 
-def carried(value: object) -> object:
-    """A plain value as the other end gets it: arrays and lists of numbers are tensors there. Raises TypeError."""
-    frame = pack(value)
+def carried(value: object, down: Callable | None = None, up: Callable | None = None) -> object:
+    """A value as the other end gets it: arrays and lists of numbers are tensors there.
+
+    down, up  the `foreign` of `pack` and of `unpack`
+    """
+    frame = pack(value, down)
     _, header, _ = HEAD.unpack(frame[: HEAD.size])
-    return unpack(frame[HEAD.size : HEAD.size + header], frame[HEAD.size + header :])
+    return unpack(frame[HEAD.size : HEAD.size + header], frame[HEAD.size + header :], up)
 
 
 def _encode(value, arrays, foreign, depth):
