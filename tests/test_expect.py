@@ -291,6 +291,15 @@ def test_more_left_than_may_be_says_why():
         expect.few_left(left, 4, climb(-0.25), X, "nothing found")
 
 
+@pytest.mark.parametrize(("there", "said"), [(4, "same network in the dark: where a network is sure"), (5, "go down")])
+def test_an_attack_that_works_where_logits_are_small_is_told_so_first(there, said):
+    left, quiet = SimpleNamespace(k=5, n=10), ("in the dark", lambda: SimpleNamespace(k=there))
+    with pytest.raises(expect.Unmet, match=said) as told:
+        expect.few_left(left, 4, climb(-0.25), X, "nothing found", quiet=quiet)
+    assert told.value.expected == "at most 4 of 10 right"
+    expect.few_left(left, 5, climb(), X, "nothing found", quiet=("never asked", None))
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_fault_of_an_attack_is_named(fault):
     assert fault in expect.fault_of(FAULTS[fault], torch.rand(2, 1, 8, 8)), fault

@@ -5,7 +5,7 @@ The same lines run in the student's kernel on plain functions, and in the grader
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -268,21 +268,34 @@ def none_of(
 
 
 def few_left(
-    left, most: float, attack, x: Tensor, otherwise: str, *, loud: float = 1.0, classes: int = 10, expected: str = ""
+    left,
+    most: float,
+    attack,
+    x: Tensor,
+    otherwise: str,
+    *,
+    loud: float = 1.0,
+    classes: int = 10,
+    expected: str = "",
+    quiet: tuple[str, Callable] | None = None,
 ) -> None:
     """At most `most` answers are left right by an attack in L-infinity; else what keeps it from being strong.
 
     left        its rate of right answers: anything with `k` and `n`
     attack      attack(model, x, y, eps) that gives images
     otherwise   what is said where `fault_of` finds nothing
+    quiet       where the same network has small logits, in words; and a function that says what the attack leaves there
     """
     if left.k > most:
+        expected = expected or f"at most {int(most)} of {left.n} right"
+        if quiet and (there := quiet[1]()).k <= most:
+            raise Unmet(
+                f"the attack works on the same network {quiet[0]}: where a network is sure, has your loss a gradient?",
+                expected=expected,
+                got=f"{left.k} right, and {there.k} {quiet[0]}",
+            )
         fault = fault_of(attack, x, loud=loud, classes=classes)
-        raise Unmet(
-            f"too many answers are still right: {fault or otherwise}",
-            expected=expected or f"at most {int(most)} of {left.n} right",
-            got=f"{left.k} right",
-        )
+        raise Unmet(f"too many answers are still right: {fault or otherwise}", expected=expected, got=f"{left.k} right")
 
 
 def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:

@@ -345,7 +345,6 @@ faint[-1].weight.data *= 1e-25
 blind[1].weight.data[:, 32:] = 0  # sees the upper half only, and its gradients add up to 0
 blind[1].weight.data[:, 1:32:2] = -blind[1].weight.data[:, 0:32:2]
 shaky, loud = nn.Sequential(masking.Noise(0.3), *fresh), nn.Sequential(*fresh, masking.Saturate(25.0))
-
 images = x.clone().requires_grad_()
 (gradient,) = torch.autograd.grad(F.cross_entropy(loud(images), y, reduction="sum"), images)
 some = float((gradient.flatten(1).abs().amax(1) > 0).float().mean())

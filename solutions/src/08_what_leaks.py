@@ -953,12 +953,12 @@ sent = sent_by(cnn, image, label)
 found = expect.leaves_arguments(read_back, cnn, sent, label, tuple(image.shape[1:]))
 found = expect.tensor(found, like=image)
 expect.that(found.min() >= 0 and found.max() <= 1, "the image leaves [0, 1]", got=found)
-expect.that(
-    float(leakage.psnr(image, found)) >= 12,
-    f"the image is not like the client's yet: {unlike(cnn, found, label, sent)}",
-    expected="12 dB for this one; the target is 20 on average",
-    got=f"{float(leakage.psnr(image, found)):.1f} dB",
-)
+if float(leakage.psnr(image, found)) < 12:  # what is wrong is searched for, which takes its time
+    raise expect.Unmet(
+        f"the image is not like the client's yet: {unlike(cnn, found, label, sent)}",
+        expected="12 dB for this one; the target is 20 on average",
+        got=f"{float(leakage.psnr(image, found)):.1f} dB",
+    )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
 chosen, reached, words = torch.randperm(len(data.test.y))[:6].tolist(), [], ""
