@@ -8,7 +8,7 @@
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
 # A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
-# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
+# Finished attacks of `utils.attacks` or other libraries are not an answer; the losses there may be used.
 
 # %%
 import math
@@ -119,7 +119,8 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
         spread = torch.tensor([[0.2], [0.4], [0.6], [0.8]]).expand(4, 8).contiguous()
         expect.that(
             (expect.images(fgsm(linear, spread, labels, eps=0.1), spread, 0.1) == spread).all(),
-            "where all pixels have the same grey, nothing moves: clamp to [0, 1], and not to the range of the batch",
+            "where all pixels of a batch have the same grey, nothing moves: clamp to [0, 1], "
+            "and not to the range of the batch",
             expected="pixels that move by eps",
         )
     expect.that(
@@ -189,7 +190,7 @@ for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)),
             F.cross_entropy(model(leaf).softmax(1), labels).backward(inputs=[leaf])
             expect.that(
                 (found == (x[some] + eps * leaf.grad.sign()).clamp(0, 1)).float().mean() < 0.98,
-                "this is the way of a loss of probabilities: cross_entropy takes the logits, without a softmax",
+                "these are steps along the cross_entropy of probabilities: it takes the logits, without a softmax",
             )
         change, due = (images - x[some] for images in (found, wanted))
         still, due_to_move = (part.flatten(1).abs().amax(1) == 0 for part in (change, due))
@@ -269,7 +270,7 @@ for eps in (0.03, 0.2):
         F.cross_entropy(model(leaf).softmax(1), target).backward(inputs=[leaf])
         expect.that(
             (found == (x[some] - eps * leaf.grad.sign()).clamp(0, 1)).float().mean() < 0.98,
-            "this is the way of a loss of probabilities: cross_entropy takes the logits, without a softmax",
+            "these are steps along the cross_entropy of probabilities: it takes the logits, without a softmax",
         )
     change, due = (images - x[some] for images in (found, wanted))
     still = (change == 0).flatten(1).all(1) & (due != 0).flatten(1).any(1)

@@ -8,7 +8,7 @@
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
 # A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
-# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
+# Finished attacks and losses (`utils.attacks`, other libraries) are not an answer.
 
 # %%
 import copy
@@ -499,8 +499,8 @@ expect.equal(one, tries[0], "with one try, that is the answer")
 # ## 4 · Five evaluations (1 point)
 #
 # Why is the robust accuracy in each too high, if it is? Answer with one word:
-# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the attack's loss has no gradient,
-# and another loss would have one), `"mean"` (restarts are not put together as an attacker would),
+# `"sound"`, `"weak"` (the attack could not reach the edge of the ball), `"asleep"` (the attack's loss has hardly any
+# gradient, and another loss would have one), `"mean"` (restarts are not put together as an attacker would),
 # `"hidden"` (it comes from attacks that follow the model's own gradient, and there is none, whatever the loss).
 #
 # - **A** "PGD, 10 steps of 0.001, $\varepsilon$ = 0.1: 95 % are left. With 1,000 such steps it is 12 %."

@@ -412,13 +412,13 @@ for size, n, classes, beta in ((1.0, 12, 10, 1.0), (4.0, 30, 3, 6.0), (4.0, 1, 5
     words = f"{first + beta * term:.4f} = {first:.4f} + {beta:g} * {term:.4f}"
     expect.that(
         not near_to(loss, first + beta * turned) or near_to(loss, first + beta * term),
-        "the divergence is the other way round: the probabilities at x are the weights",
+        "the divergence is the other way round: the logarithms are weighted by the probabilities at x",
         expected=words,
         got=loss,
     )
     expect.that(
         near_to(loss, first + beta * term) or not near_to((loss - first) / beta, (term + turned) / 2),
-        "the divergence is the mean of both ways round: the probabilities at x are the weights",
+        "the divergence is the mean of both ways round: the logarithms are weighted by the probabilities at x",
         expected=words,
         got=loss,
     )

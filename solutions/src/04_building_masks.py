@@ -8,7 +8,8 @@
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
 # A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
-# Finished masks and attacks (`utils.masking`, `utils.attacks` but for its losses, other libraries) are not an answer.
+# Finished masks and attacks (`utils.masking`, `utils.attacks`, other libraries) are not an answer; the losses of
+# `utils.attacks` may be used.
 
 # %%
 import copy
@@ -158,7 +159,7 @@ kept = found != 0
 alike = kept.sum(-1).unique().numel() == 1 or kept.sum((2, 3)).unique().numel() == 1
 expect.that(
     not alike or not kept.any() or kept.all(),
-    "all rows, or all channels, have as many winners: all units of an image compete with one another",
+    "all rows, or all channels, have the same number of winners: all units of an image compete with one another",
     expected="10 in each image",
     got=kept.flatten(1).sum(1),
 )

@@ -8,7 +8,7 @@
 # **hidden checks with other data decide the grade.**
 # Keep the names of the functions, and let each take all that it uses as arguments.
 # A function may call those that you wrote before it. Own cells, prints and pictures do no harm.
-# Finished attacks (`utils.attacks` but for its losses, other libraries) are not an answer.
+# Finished attacks of `utils.attacks` or other libraries are not an answer; the losses there may be used.
 
 # %%
 import copy
