@@ -157,6 +157,15 @@ def test_rates_draws_and_prints_each_rate():
     assert picture.text == "FGSM → 103/397 = 26 % [22, 30]\nPGD → 50/397 = 13 % [10, 16]"
 
 
+def test_the_counts_of_many_trainings_leave_room_for_the_bars():
+    few, many = ({name: Trainings([Rate(k, 20) for k in range(n)]) for name in ("a", "b")} for n in (5, 6))
+    (axes,) = axes_of(plots.rates(few))
+    assert [text.get_text() for text in axes.texts] == [str(few["a"])] * 2 and axes.get_xlabel() == "accuracy left"
+    (axes,) = axes_of(picture := plots.rates(many))
+    assert [text.get_text() for text in axes.texts] == [plots.with_interval(many["a"])] * 2
+    assert axes.get_xlabel() == "accuracy left, n = 20, 6 trainings" and str(many["a"]) in picture.text
+
+
 def test_accuracy_curve_draws_the_sweep_its_band_and_the_mark():
     (axes,) = axes_of(plots.accuracy_curve(SWEEP, mark=EPS))
     line, mark = axes.lines

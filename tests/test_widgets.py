@@ -218,6 +218,17 @@ def test_tables_are_turned_away_in_one_sentence():
         AttackExplorer(model, table, {"FGSM": fgsm})
 
 
+@pytest.mark.parametrize("says", range(8))
+def test_the_first_image_is_one_that_the_model_gets_right(says):
+    _, data = tiny()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8))
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].bias.copy_(2 * torch.eye(8)[says])
+    explorer = AttackExplorer(model, data, {"FGSM": fgsm}, sample=40)
+    assert explorer.image.value == 1 + explorer.labels.index(says)
+
+
 def test_an_error_appears_inside_the_widget_and_goes_when_it_is_over(explorer, monkeypatch):
     def fail(*_):
         raise RuntimeError("no <b>ink</b> left")

@@ -145,6 +145,7 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left", zoom: bool 
     )
     enter_table(measured)
     step = zoom_step(measured.values()) if zoom else 0.2
+    of_all = sample(measured.values()) if any(len(getattr(r, "rates", ())) > 5 for r in measured.values()) else ""
     with house_style():
         axes = picture.figure.subplots()
         for row, rate in enumerate(measured.values()):
@@ -154,10 +155,11 @@ def rates(measured: Mapping[str, Rate], *, x: str = "accuracy left", zoom: bool 
             if isinstance(rate, Trainings):
                 each = [float(one) for one in rate.rates]
                 axes.plot(each, [row] * len(each), "o", color=INK, markersize=2.5)
-            axes.text(5.2 * step, row, str(rate), va="center")
+            said = with_interval(rate) if of_all else str(rate)  # so many counts would leave no room for the bars
+            axes.text(5.2 * step, row, said, va="center")
         percent_axis(axes.xaxis, step)
         axes.set_yticks(range(len(measured)), measured)
-        axes.set(xlabel=x, ylim=(len(measured) - 0.4, -0.6))
+        axes.set(xlabel=f"{x}, {of_all}".rstrip(", "), ylim=(len(measured) - 0.4, -0.6))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
     return picture
@@ -231,7 +233,7 @@ def table(measured: Mapping[str, Mapping[str, Rate]]) -> Picture:
             for column, rate in rates_of_row.items():
                 said = with_interval(rate) if by_column[column] or by_row[row] else str(rate)
                 axes.text(columns.index(column), row, said, ha="center", va="center", fontsize=small)
-        axes.set_xticks(range(len(columns)), heads)
+        axes.set_xticks(range(len(columns)), heads, fontsize=9 if len(columns) < 5 else 7.5)
         axes.set_xlabel(of_all, color=SOFT)
         axes.set_yticks(range(len(measured)), names)
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -385,7 +387,8 @@ def pixels(image: Tensor) -> np.ndarray:
 
 def change_pixels(delta: Tensor, scale: float) -> np.ndarray:
     """A perturbation (C, H, W), amplified: +-scale becomes [-1, 1], or in colour [0, 1] with no change at 0.5."""
-    return pixels(delta) / scale if len(delta) == 1 else (0.5 + pixels(delta) / (2 * scale)).clip(0, 1)
+    amplified = pixels(delta) / (scale or 1)  # 0 if nothing changed anywhere, as where all gradients are 0
+    return amplified if len(delta) == 1 else (0.5 + amplified / 2).clip(0, 1)
 
 
 def show_image(axes: Axes, image: Tensor) -> AxesImage:
@@ -468,7 +471,7 @@ def triptych(
     before, after = logits(model, x).softmax(1), logits(model, x_adv).softmax(1)
     right = before.argmax(1) == (before.argmax(1) if y is None else y[: len(x)])
     shown = informative(before.argmax(1), after.argmax(1), right, min(rows, 4))
-    scale = max((x_adv - x)[shown].abs().max().item(), 1e-6)
+    scale = (x_adv - x)[shown].abs().max().item()
 
     def name(k):
         return classes[k] if classes else str(int(k))
@@ -592,13 +595,14 @@ def hill(
                 axes.plot(eps * share, line, color=color, marker="", linestyle=(0, (3, 2)), label=who)
             axes.plot(0, here, "o", color=INK)
             room = 0.1 * max(high - low, 1e-6)
-            axes.set(xlabel="eps", xticks=(-eps, 0, eps), ylim=(low - room, high + room))
+            axes.set(xlabel="along the stand-in's signs, eps", xticks=(-eps, 0, eps), ylim=(low - room, high + room))
             axes.locator_params(axis="y", nbins=4)
             if loss is margin:
                 axes.axhline(0, color=SOFT, linewidth=0.8, zorder=0)
         grid[0].set_ylabel(name)
         if len(x):
-            grid[0].legend(loc="upper left", fontsize=7, handlelength=1.5)
+            over = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1}  # the line of 0
+            grid[0].legend(loc="upper left", fontsize=7, handlelength=1.5, **over)
         if measured:
             axes = grid[-1]
             for row, (who, rate) in enumerate(measured.items()):

@@ -184,7 +184,7 @@ def keep_best(best: dict, now: Rate, network: nn.Module, update: int) -> None:
     elif now.clearly_below(highest) and not best.get("fell"):
         best["fell"] = update
         warnings.warn(
-            f"after {update} updates {now} of the images kept aside are withstood, after {best['update']} it was "
+            f"after {update} updates the model holds on {now} of the images kept aside, after {best['update']} on "
             f"{highest}: training has collapsed or learns by heart; the best weights will be returned",
             stacklevel=5,  # with the frame that lets `fit` record gradients
         )

@@ -27,7 +27,7 @@ class Board(Stage):
             axes = self.figure.subplots()
             percent_axis(axes.xaxis)
             axes.set_yticks(range(len(names)), names)
-            axes.set(ylim=(len(names) - 0.4, -0.6))
+            axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="of the images: left, proved or right, as the client wants")
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
             self.bars = axes.barh(range(len(names)), [0] * len(names), height=0.62, alpha=0.55)

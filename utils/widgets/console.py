@@ -32,7 +32,7 @@ class Timeline(Stage):
             self.title = one.set_title("-", loc="left", color=SOFT)
             (self.false,) = all_.plot([], [], color=RED, marker="o", markersize=3, linestyle="")
             (self.true,) = all_.plot([], [], color=BLUE, marker="o", markersize=3, linestyle="")
-            all_.set_title("red: before the change, blue: after it", loc="left", color=SOFT)
+            all_.set_title("orange: before the change, blue: after it", loc="left", color=SOFT)
         self.moving = [self.curve, self.alarm, self.title, self.false, self.true]
         self.settle()
 

@@ -239,7 +239,10 @@ class AttackExplorer(Panel):
         self.steps = choice("Steps", list(steps), value=max(steps))
         size = {"layout": ui.Layout(width="340px"), "style": {"description_width": "75px"}}
         self.budget = ui.SelectionSlider(options=range(7), index=3, description="Budget eps", **size)
-        self.image = ui.IntSlider(value=1, min=1, max=images, description="Image", **size)
+        answers = next(iter(self.grid.values())).logits[0].argmax(1).cpu()  # to the images as they are
+        right = answers == torch.tensor(self.labels)  # where it is wrong already an attack shows nothing
+        first = 1 + int(right.int().argmax())
+        self.image = ui.IntSlider(value=first, min=1, max=images, description="Image", **size)
         self.picture = picture_widget()
         asked = [self.attack] * (len(attacks) > 1) + [self.norm] * (len(used) > 1)  # one of a kind is no choice
         rows = [*asked, *[self.steps] * any(key[2] for key in self.grid)], [self.budget, self.image]

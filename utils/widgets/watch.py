@@ -71,8 +71,10 @@ class Balance(Stage):
             self.bars = [
                 end.barh(row, 0.5, height=0.6, color=c, alpha=0.6)[0] for row, c in zip(rows, colors, strict=True)
             ]
+            self.title = course.set_title("what happens", loc="left")
+            self.count = end.set_title("n", loc="left")
             self.ends = [end.plot([0, 0], [row, row], color=INK, marker="|", linewidth=1.2)[0] for row in rows]
-        self.moving = [*self.lines, *self.bars, *self.ends]
+        self.moving = [*self.lines, *self.bars, *self.ends, self.title, self.count]
         self.settle()
 
     def show(self, case: Case, name: str) -> str:
@@ -84,6 +86,8 @@ class Balance(Stage):
             line.set_data(range(1, len(so_far) + 1), so_far)
             bar.set_width(float(rate))
             end.set_xdata(rate.interval)
+        self.title.set_text(name)
+        self.count.set_text(f"of {case.left(SIDES[0]).n:,} different ones")
         said = less_harm(case)
         self.text = f"{name} {ARROW} {said}.\n" + "\n".join(f"harm, {side} {ARROW} {case.left(side)}" for side in SIDES)
         return said
@@ -168,8 +172,10 @@ def timeline(
             axes.plot(range(SMOOTH, length + 1, SMOOTH // 5), smooth, color=BLUE, marker="", linewidth=1)
             for time in alarms:
                 axes.axvline(time, color=RED, linewidth=0.8)
-            axes.set_ylabel(name, rotation=0, ha="right", va="center")
-            axes.set(yticks=[], xlim=(0, length))
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=16)
+            top = float(smooth.max())
+            axes.set(xlim=(0, length), ylim=(-0.05 * top, 1.05 * top or 1))
+            axes.set_yticks([0, top], ["0", f"{top:.2g}"], fontsize=7)
         for name, begin, end in truth:
             rows[0].text(
                 (begin + end) / 2, 1.04, name, ha="center", transform=rows[0].get_xaxis_transform(), fontsize=8
