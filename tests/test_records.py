@@ -86,15 +86,25 @@ def test_what_is_measured_is_printed_after_an_arrow_and_entered(kept, capsys):
 def test_what_is_longer_than_a_line_breaks_between_values(kept, capsys):
     measured("left", {"first trained": Rate(5, 397), "second trained": Rate(39, 397), "third trained": Rate(397, 397)})
     measured("classes", [f"class {n}" for n in range(20)])
+    measured(
+        "raised by the tests", {"in all": 2, "which:": ["the first of them, whose name is long", "the second of them"]}
+    )
+    measured("a name that takes nearly the whole of a line and is followed by what is long, too", Rate(100, 397))
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == [
         "left → first trained 5/397 = 1 % [1, 3], second trained 39/397 = 10 % [7, 13],",
         "    → third trained 397/397 = 100 % [99, 100]",
     ]
-    assert max(map(len, printed)) <= 96 and [line[:13] for line in printed[2:]] == [
+    assert max(map(len, printed)) <= 96 and [line[:13] for line in printed[2:5]] == [
         "classes → cla",
         "    → class 9",
         "    → class 1",
+    ]
+    assert printed[5:] == [
+        "raised by the tests → in all 2, which: the first of them, whose name is long,",
+        "    → the second of them",
+        "a name that takes nearly the whole of a line and is followed by what is long, too",
+        "    → 100/397 = 25 % [21, 30]",
     ]
 
 
@@ -102,9 +112,10 @@ def test_no_number_of_lines_is_compared():
     """What was measured may need one line on a machine and two on another: nbval sees the same."""
     [(pattern, new)] = get_sanitize_patterns((ROOT / "tests" / "nbval_sanitize.cfg").read_text())
     one = in_lines("left", ["a 1", "b 2"]) + "\nnext\n    here"
-    more = in_lines("left", ["a 1" * 40, "b 2" * 40]) + "\nnext\n    here"
-    assert one.count("\n") < more.count("\n")
-    assert re.sub(pattern, new, one) == re.sub(pattern, new, more) == f"left {new}\nnext\n    here"
+    more = in_lines("left", ["a 1" * 27, "b 2" * 40]) + "\nnext\n    here"
+    below = in_lines("left", ["a 1" * 40, "b 2" * 40]) + "\nnext\n    here"
+    assert one.count("\n") < more.count("\n") < below.count("\n")
+    assert {re.sub(pattern, new, text) for text in (one, more, below)} == {f"left{new}\nnext\n    here"}
 
 
 def test_in_a_learners_own_run_nothing_is_kept(tmp_path, monkeypatch, capsys):

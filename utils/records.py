@@ -84,8 +84,11 @@ def measured(name: str, values: object, unit: str = "") -> None:
     What is longer than a line goes on in further lines, each after an arrow of its own, and breaks between values only.
     """
     row = dict(values) if isinstance(values, Mapping) else {"": values}
-    texts = (f"{column} {shown(value_of(value, unit))}".lstrip() for column, value in row.items())
-    print(in_lines(name, listed(values) if isinstance(values, LISTS) else texts))
+    texts = []
+    for column, value in row.items():
+        first, *others = listed(value) if isinstance(value, LISTS) else [shown(value_of(value, unit))]
+        texts += [f"{column} {first}".lstrip(), *others]
+    print(in_lines(name, texts))
     enter_table({name: row}, unit)
 
 
@@ -96,13 +99,15 @@ def listed(texts: Iterable[object]) -> list[str]:
 
 def in_lines(name: str, texts: Iterable[str]) -> str:
     """`name → text, text`, in lines of at most WIDTH characters; a longer text has one of its own."""
-    lines = []
-    for text in texts:
-        if lines and len(f"{lines[-1]}, {text},") <= WIDTH:
-            lines[-1] += f", {text}"
+    lines = [name]
+    for i, text in enumerate(texts):
+        mark = "," if i else f" {ARROW}"
+        if len(f"{lines[-1]}{mark} {text},") <= WIDTH:
+            lines[-1] += f"{mark} {text}"
         else:
-            lines.append(f"    {ARROW} {text}" if lines else f"{name} {ARROW} {text}")
-    return ",\n".join(lines)
+            lines[-1] += mark if i else ""
+            lines.append(f"    {ARROW} {text}")
+    return "\n".join(lines)
 
 
 def enter_table(table: Mapping[str, object], unit: str = "") -> None:
