@@ -67,7 +67,7 @@ clean = evaluation.accuracy(model, (x, y))
 plots.rates({"undefended, no attack": clean, "undefended, PGD": before, "defended, PGD": after})
 
 # %% [markdown]
-# A table like this one has been printed many times, with the sentence *"our defense restores the accuracy"*.
+# Numbers like these have been printed many times, with the sentence *"our defense restores the accuracy"*.
 # Would you ship it?
 #
 # Before you go on, commit yourself.

@@ -154,6 +154,7 @@ plots.rates({"as they are": clean, "random signs": random, "signs of the gradien
 # Noise of the same size costs the model little.
 # So the *size* of the change does not explain the fall, its *direction* does.
 # A test set with noise added would have told us nothing.
+# (The first bar counts all test images, the other two at most 1,000 of them: *n* stands behind each.)
 #
 # ## How large must the change be?
 
@@ -199,7 +200,8 @@ sums = {"measured": done, "if it were a sum": {share: share for share in done}}
 plots.curves(sums, x="share of the pixels that are changed", y="share of the margin's rise")
 
 # %% [markdown]
-# The mean margin rises much as a sum would: each pixel brings its share, nearly whichever others take part.
+# On the small digits the mean margin rises much as a sum would: each pixel brings its share, nearly whichever others
+# take part. (On larger images the first pixels bring more than their share.)
 #
 # ## Choosing the answer
 #

@@ -129,7 +129,7 @@ guess.reveal(left)
 # Many images that one step left standing fall to twenty small ones, in the same ball.
 # "It survives FGSM" was a statement about FGSM.
 #
-# What did the extra looks find? At the end of the leap the gradient points elsewhere:
+# What did the extra looks find? At the end of the leap the gradient points elsewhere. Of all pixels of the survivors:
 
 # %%
 leap = attacks.fgsm(model, x_survived, y_survived, eps=data.eps)
@@ -217,7 +217,7 @@ for restarts in (1, 2, 4, 8):
 # ## Another ball
 #
 # $L_\infty$ allows a little everywhere. $L_2$ bounds the length of the change as a whole.
-# Two lines differ: the direction of a step, and the projection.
+# Two lines differ: the direction of a step, and the projection. (And it starts at x.)
 
 
 # %%
@@ -391,7 +391,8 @@ lengths = {
 plots.lines(lengths, x="L2 budget", mark=radius, mark_label="as above")
 
 # %% [markdown]
-# One run of CW draws the whole curve, and the two nearly agree: neither is badly set.
+# One run of CW draws the whole curve, and the two nearly agree: neither is badly set. (The median is over the same
+# *n* images as the curves; one that is misread from the start has a distance of 0.)
 # That is no ground for trust. Both follow the same gradient, and what hides it from one hides it from the other
 # (lesson 04). What counts is agreement between attacks that are *told different things*. So take the gradient away.
 #
@@ -448,9 +449,10 @@ plots.table(by_way)
 # %% [markdown]
 # Accuracy left to the model, which was never asked; under *one* the mean over three strangers, each on its own.
 #
-# The second row is a trap: an image that stops where the *stranger* first errs has seldom gone far enough
-# for another model. And what fools six at once, for as many passes, fools this model more often.
-# Momentum won a competition on large networks in 2017; the last two rows say what it does here.
+# The second row is a trap: an image that stops where the *stranger* first errs has often not gone far enough for
+# another model. And what fools six at once fools this model more often: for as many passes, but in the row *one
+# step*, where one becomes six. Momentum won a competition on large networks in 2017; the last two rows say what it
+# does here.
 #
 # **Second way:** ask for scores. Put a square of $\pm\varepsilon$ somewhere; keep it if the margin rose.
 
@@ -614,8 +616,9 @@ claim(
 
 # %% [markdown]
 # **To take to work.** Report the worst case over several *kinds* of attack, with steps, restarts and losses stated.
-# More steps, more restarts or a larger budget must never leave *more*: if they do, the evaluation is broken.
-# Another loss may leave more. It misses other images, and so an image counts as robust only if all fail.
+# More steps, more restarts or a larger budget should never leave clearly *more*: if they do, something in the
+# evaluation is wrong. Another loss may leave more. It misses other images, and so an image counts as robust only if
+# all fail.
 #
 # **What it costs.** For each image: one pass of FGSM, 20 of PGD, hundreds of calls without gradients.
 # Attacking only what still stands makes the worst case of a weak model cheap.

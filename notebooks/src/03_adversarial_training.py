@@ -43,9 +43,9 @@ x, y = data.test.take(200)
 # ## Equal cost, several trainings
 #
 # Two rules keep the comparisons of this lesson fair. Each training may take the same number of **passes** through the
-# network, forward and backward: a dear update means fewer updates. And each recipe is trained **three times**, from
-# three seeds, because one training may be lucky. The number is small, so that all fit into half a minute:
-# longer trainings keep more.
+# network (here each way counts, forward or backward; lesson 02 counted the pair): a dear update means fewer updates.
+# And each recipe is trained **three times**, from three seeds, because one training may be lucky. The number is
+# small, so that all fit into half a minute: longer trainings keep more.
 
 
 # %%
@@ -274,7 +274,8 @@ plots.table(table)
 # Read each line from the left. The step that FGSM training has seen says one thing, ten steps say another,
 # and the worst case is the judge. A network can learn to answer *the step* instead of *the ball*.
 #
-# Where does the difference come from? Compare how high the loss is that each attack finds:
+# Where does the difference come from? Compare how high the loss is that each attack finds, as a mean over the images
+# of the table:
 
 
 # %%
@@ -415,7 +416,9 @@ measured("worst case, PGD", left["PGD"])
 # %% [markdown]
 # ## The bill
 #
-# Count the passes of an update, and the seconds of a training; below them, what that training bought.
+# Count the passes of an update, and the seconds of a training; below them, what six of these trainings bought. (Noise
+# and FGSM have no bar here. An update of theirs costs what one of *undefended* and of *fast* costs, and what they
+# bought stands above.)
 # A step of attack takes two passes, and the update itself takes two. `pgd` also looks at its result once more. No
 # recipe needs that look, but it is spent, and so it is counted: without it an update of PGD would take 6 passes,
 # of FGSM and fast 4, and these two would get a quarter more updates.

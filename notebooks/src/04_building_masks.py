@@ -4,7 +4,7 @@
 # > *"Gradient masking prevents attackers from using gradients."* ·
 # > *"It is essential in the defense toolkit."*
 #
-# The attacks so far followed a gradient. So take it away: round the input, add noise, saturate the output.
+# The quickest attacks so far followed a gradient. So take it away: round the input, add noise, saturate the output.
 # This lesson builds eight such masks, gives each its best day,
 # and then asks attackers who follow no gradient of the masked model.
 #
@@ -335,12 +335,12 @@ measured("not above it", [name for name in list(models)[1:] if name not in gain]
 
 # %% [markdown]
 # A robust model for one line of code: many would stop here, and publish.
-# Mind the two random masks. They do better against one step than against twenty. So does any model;
-# here, too, since each step draws anew, and over many steps the wandering averages out.
+# Mind the two random masks. They do better against one step than against twenty. So does the undefended model;
+# here there is another reason: each step draws anew, and over many steps the wandering averages out.
 #
 # ## What is such a gradient worth?
 #
-# Three questions about a gradient, none of which is whether the attack succeeds.
+# Four questions about a gradient, and a yardstick, none of which is whether the attack succeeds.
 
 
 # %%
@@ -426,6 +426,8 @@ def surfaces(models, x, y, *, along, eps, side=21):
             axes.plot(0, 0, "o", color="white", markersize=3)
             axes.set(xticks=(-eps, eps), yticks=(-eps, eps))
             axes.set_title(name)
+        for axes in grid[0, len(models) - 5 :]:
+            axes.tick_params(labelbottom=True)  # no panel stands below this one
         bar = picture.figure.colorbar(shown, ax=grid, aspect=30, label="cross-entropy")
         bar.set_ticks([-3, -2, -1, 0, 1], labels=["≤ 0.001", "0.01", "0.1", "1", "≥ 10"])
         picture.figure.supxlabel("along the undefended model's gradient", size=9)
@@ -563,7 +565,7 @@ measured("right with the noise on, less right with it off", difference(with_nois
 #
 # So spend the second training on lesson 03 instead: no mask, but attacked images.
 # An update takes one pass through the network, and four where three steps attack the images first.
-# For equal cost the mask's training gets four times as many updates, if it has a training.
+# For about equal cost the mask's training gets four times as many updates, if it has a training.
 # One training says little about the next, so the best mask and its rival are each trained three times.
 
 # %%

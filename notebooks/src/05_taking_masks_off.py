@@ -146,9 +146,9 @@ through = StraightThrough(Quantize())(probe)
 print("same values:", torch.equal(through, Quantize()(x[:8])), "· gradient 1:", bool((gradient == 1).all()))
 
 # %% [markdown]
-# Left in the picture, the hill for two images: the margin on the way along the stand-in's gradient, from the image
-# in the middle (dot) to the edge of the ball. Above the thin line the model is wrong.
-# Dashed: the slope that each of the two tells.
+# Left in the picture, the hill for two images: the margin on the way along the signs of the stand-in's gradient, from
+# the image in the middle (dot) to the edge of the ball. Numbers below 0 on the x axis lie the other way, against
+# these signs. Above the thin line the model is wrong. Dashed: the slope that each of the two tells.
 # Right, what is left before and after.
 
 # %%
@@ -163,9 +163,10 @@ guess.reveal(after["quantised"])
 # %% [markdown]
 # One line, and the mask is gone.
 #
-# Five levels were bound to lose. Half a step between them is 0.125, less than the budget, so every pixel can be pushed
-# across; and rounding then carries it on to the next level. With fewer levels there are pixels
-# that no attacker can move. Here are PGD on the model as it is, and the worst of two attacks that fit it:
+# On the digits five levels were bound to lose. Half a step between them is 0.125, less than the budget, so every pixel
+# can be pushed across; and rounding then carries it on to the next level. With fewer levels there are pixels
+# that no attacker can move. Here are PGD on the model as it is, and the worst of two attacks that fit it.
+# (Where the gradient is 0, PGD is no more than its random start: it may even leave more than no attack.)
 
 # %%
 levels = {}
@@ -320,7 +321,7 @@ for name, one in random_ones.items():
 plots.lines(by_draws, x="draws that each step averages; 60 passes in all", log=True)
 
 # %% [markdown]
-# The bands are for new images. Two ends of a line saw the same images, so compare them image by image:
+# The bands are for new images. Two points of a line saw the same images, so compare them image by image:
 
 
 # %%

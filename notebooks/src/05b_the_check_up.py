@@ -49,7 +49,9 @@ report
 
 # %% [markdown]
 # Each flag is a comparison with a statistical test: how many inputs show the sign, against the share that honest models
-# may show. The last line is what to do next, and what it leaves: here it found the layer that hides the gradient.
+# may show. *p* is the chance of so many or more at that share; a small one raises the flag. (The inputs are those that
+# the model gets right.) The last line is what to do next, and what it leaves: here it found the layer that hides
+# the gradient.
 
 # %%
 honest = examine(model, *few, eps=data.eps)
@@ -156,8 +158,9 @@ plots.rates(
 # ## Attacks and masks
 #
 # A mask does to an attack what a fault does. `utils.checkup.planted_found` plants in any network with a linear last
-# layer, for all images at once. Here for PGD on the masked model as it is, and for the stand-in of lesson 05.
-# Beside both, what the attacks leave of the model itself.
+# layer, for all images at once. Here for PGD on the masked model as it is, for the stand-in of lesson 05,
+# and for Square with 200 calls. Beside each, what it leaves of the model itself. (Where no plane parts the corner from
+# the points around an image, nothing is planted: *n* counts the others.)
 
 # %%
 stand_ins = {
@@ -188,9 +191,10 @@ plots.table(headline)
 # of the attack, and not of the model. Forward, a stand-in is the masked model, so the same test can be given to it;
 # *undefended* and *k winners* have none that is, and stand in for themselves.
 #
-# The test does not tell what is left of a model. An attack that passes may still be too weak for the real task,
-# whose examples nobody planted. One that fails is not to be believed.
-# Models that draw random numbers do not keep what was planted: for these, average first (lesson 05).
+# The test does not tell what is left of a model. An attack that passes may still be too weak for the real task, whose
+# examples nobody planted. What a failing attack *leaves* is not to be believed. What it brings down is down (as
+# Square does with *k winners* on the digits). Models that draw random numbers do not keep what was planted: for
+# these, average first (lesson 05).
 #
 # `examine` asks this too: its last flag is *planted examples are missed*.
 #
@@ -235,7 +239,7 @@ claim(
     "A model on which strong attacks fail is robust",
     holds=False if len(failed) > len(stood) / 2 else None if failed else True,
     because=f"on {len(stood)} of {len(models)} models 20 steps of PGD leave clearly more than on the undefended one; "
-    f"on {len(failed)} of these it finds clearly fewer than 95 % of the examples that were planted, "
+    f"on {len(failed)} of these, of 20 or more planted examples, it finds clearly fewer than 95 %, "
     "and the same steps on a stand-in, or Square, leave clearly less",
     undefended=accuracy(model, (x, y)),
 )

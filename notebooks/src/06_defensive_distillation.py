@@ -107,7 +107,8 @@ measured("the teacher, used at T = 1", accuracy(teacher, (x, y)))
 # %% [markdown]
 # ## Student
 #
-# Its loss is the cross-entropy with the teacher's probabilities $p$ in place of one label:
+# Its loss is the cross-entropy with the teacher's probabilities $p$ in place of one label. Its own are $q$, and both
+# are taken at $T$:
 #
 # $$\ell = -\sum_k p_k \log q_k$$
 
@@ -162,7 +163,7 @@ for temperature in (1, 10, 100, 1000):
     measured(f"T = {temperature}, off by at most", f"{error:.0e}")
 
 # %% [markdown]
-# Each tenfold temperature brings the two ten times nearer. The loss is right; now the student.
+# Each tenfold temperature brings the two about ten times nearer. The loss is right; now the student.
 
 
 # %%
@@ -306,6 +307,7 @@ guess.reveal(left["distilled"])
 
 # %% [markdown]
 # A "no" alone would prove little: with few trainings even a real gain can stay unclear. So look at the second line.
+# (It stops at 0. A 0 would be a clear loss: the whole interval of the difference would lie below it.)
 # Nearly all images were promised. If the five trainings leave room for less than a tenth of them,
 # we call the promise refuted.
 #
@@ -384,10 +386,12 @@ measured("the one that learns slowly leaves clearly less", worst_slow.clearly_be
 # %% [markdown]
 # Read the middle column first, as a report would give it, and then the right one.
 # Defensive distillation on top of a defense that works gains much in the report. What it may gain in the model
-# stands above; for less than 5 points we would not train a teacher.
+# stands above; for less than 5 points we would not train a teacher. A 0 in that line is no draw: the line stops there,
+# and the whole interval of the difference lies below it. Then clearly *less* is left with distillation.
 #
 # The last row is a warning to *us*. It seems to show that distillation does harm. It shows a student
 # that has not learned enough: in as many updates, at another learning rate, most of the harm is gone.
+# (What is left of it is clear where the line above says 0.)
 # Before you call a defense worse, train it as well as its rival. (And all this is one number of updates,
 # and one learning rate for adversarial training alone: others may move both.)
 #

@@ -165,7 +165,7 @@ def certify(model, x, *, sigma, n0=100, n=1000, failure_prob=0.001):
 #
 # With a straight boundary the true radius is known: the distance to it.
 # Each certificate may reach beyond with a probability of at most 1 in 1,000, so among 200 hardly any should.
-# With more votes they should come near.
+# With more votes they should come near. (The median is over the points that get a certificate.)
 
 # %%
 torch.manual_seed(0)
@@ -237,7 +237,7 @@ plots.lines(curves, x="radius in L2", y="certified accuracy", mark=goal, mark_la
 # Little noise leaves the digits sharp, but its wall is near: there the curves of the two smaller sigmas fall to 0.
 # The wall of the largest lies right of the picture, and these small images hardly get that far:
 # blurred so much, they are lost before.
-# The *average certified radius*, printed above, puts a whole curve into one number.
+# The *average certified radius*, printed above as the mean, puts a whole curve into one number.
 
 # %%
 robust, held = by_sigma[sigma]
@@ -252,7 +252,7 @@ guess.reveal(certified(*held, goal))
 # drawn anew at each step (expectation over transformation, lesson 05).
 #
 # The answer of $g$ at the attacked image is an estimate, too. So a vote must be won clearly:
-# no fair coin between the first two would give such a lead. Else the answer is −1.
+# a fair coin between the first two would give such a lead once in 1,000 times at most. Else the answer is −1.
 
 
 # %%
@@ -497,7 +497,7 @@ for n in (100, 1000, 10_000):
     measured(f"n = {n}", {"seconds": seconds, "no radius above": best})
 
 # %% [markdown]
-# Ten times the votes for a little more radius. And most images are clear much earlier:
+# Ten times the votes for less than one sigma more radius. And most images are clear much earlier:
 # if the first fifty votes agree, must we really ask a thousand times?
 #
 # Looking early is dangerous, though. Whoever tests after every few votes,
@@ -579,7 +579,8 @@ plots.lines(decided, x="noisy copies", y="decided", log=True, mark=10_000, mark_
 
 # %% [markdown]
 # Only the images near the border between yes and no need many votes. They make the mean, and so the mean depends
-# on where we stop asking, here at 10,000. The median doesn't.
+# on where we stop asking, here at 10,000. The median doesn't. The dotted line is the rival: a fixed `n` of 10,000
+# asks that many copies about *every* image. (Where the bet has not decided by then, `decide` promises nothing.)
 #
 # ## In the other norm
 #
@@ -659,8 +660,8 @@ useful, cheap = proved.clearly_above(half), nine_in_ten <= 100
 claim(
     "Randomized smoothing is practical",
     holds=False if proved.clearly_below(half) else True if useful and cheap else None,
-    because=f"it proves {proved} right within {sigma:g} in L2, and nine in ten decisions of that take up to "
-    f"{nine_in_ten:.0f} passes. It depends on what an answer may cost, and on the ball: "
+    because=f"it proves {proved} right within {sigma:g} in L2, and by bets nine in ten images are decided "
+    f"within {nine_in_ten:.0f} passes. It depends on what an answer may cost, and on the ball: "
     f"with votes as few as these no proof reaches {data.eps:g} in Linf",
     undefended=clean,
 )
@@ -694,7 +695,8 @@ plots.rates({k: Rate(int(v.sum()), 50) for k, v in same.items()}, x="here and in
 # %% [markdown]
 # ## At a larger scale
 #
-# On MNIST, under noise of 0.5, a denoiser in front of a model that never met noise proves far more than no denoiser.
+# On MNIST, under noise of 0.5 and within a length of 1, a denoiser in front of a model that never met noise proves
+# far more than no denoiser.
 
 # %%
 larger("07_randomized_smoothing", headline)

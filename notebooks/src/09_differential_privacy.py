@@ -322,11 +322,13 @@ by_noise = {
 plots.curves(by_noise, x=f"noise multiplier, {updates} updates", y="epsilon", log=(True, True))
 
 # %% [markdown]
-# Ten times as many examples at the same batch, and epsilon falls to a tenth or so. No noise is as cheap.
+# Ten times as many examples at the same batch, and epsilon falls to a tenth or so. Noise never buys as much for so
+# little.
 #
 # **The mistake that users make.** The accountant was told of coins. But a data loader shuffles, and cuts
 # the order into batches of one size. Let all others pull down and the victim up: the largest of all
-# batches' sums tells on it, which gives a *lower* bound for one epoch (Chua et al. 2024):
+# batches' sums tells on it, which gives a *lower* bound for one epoch (Chua et al. 2024).
+# (*Hit* and *alarm* below: how likely it is above a threshold with the victim, and without.)
 
 
 # %%
@@ -475,13 +477,11 @@ for name, who in {"wrong labels": odd, "others": ~odd}.items():
 plots.rates(leak, x="members found at 1 % false accusations, best of three attacks")
 
 # %%
-picture = plots.rates(useful, x="accuracy on test images")
-picture.figure.axes[0].set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])  # there is no room for more
-picture
+plots.rates(useful, x="accuracy on test images")
 
 # %% [markdown]
-# The intervals of the members found are wide to the left: the few non-members who look most like members set
-# the threshold, and other non-members would have set it elsewhere.
+# Where most wrong labels are found the intervals are wide to the left: the few non-members who look most like members
+# set the threshold, and other non-members would have set it elsewhere.
 #
 # Clipping alone makes memory *slow*: no example may shout, but each may repeat itself. *Longer and faster*
 # has the same clip as *no noise*; it was trained four times as long, with steps four times as large.
@@ -550,12 +550,13 @@ plots.rates(chosen, x="chosen from the list")
 # %% [markdown]
 # Where the search shows traces at most, at noise 0.1, a list still tells, and at 0.3, where we did not search, as well:
 # far beyond luck, which finds one of them all. Epsilon, which is for the best attack with any knowledge, is large
-# there: a picture that looks like noise is no proof. At noise 1 the list finds a few, which is little more than luck.
+# there: a picture that looks like noise is no proof. At noise 1 the list finds about one in a hundred.
 #
 # ## Audit: epsilon from below
 #
 # A proof is about an algorithm; what runs is code. Run an update thousands of times
-# with and without one *canary*, and guess. A claimed $\varepsilon$ is refuted if surely (lesson 07)
+# with and without one *canary*, and guess. To say "it was there" is a *hit* in a run with it, and an *alarm* in one
+# without. A claimed $\varepsilon$ is refuted if surely (lesson 07)
 #
 # $$P(\text{hit}) > e^{\varepsilon} P(\text{alarm}) + \delta$$
 
@@ -675,9 +676,9 @@ beyond = {"right updates": max(right_ones) - claimed, "broken ones, at least": m
 measured("beyond the claim", beyond)
 
 # %% [markdown]
-# The right updates stay below their claim, and each reopened leak shows: a long gradient, a mean in which
-# one still counts in full, a batch that is known. The last row has left the proof, too, and this canary
-# cannot see it: an audit refutes, only a proof proves.
+# The right updates stay below their claim, and each reopened leak shows: a long gradient, a mean in which one still
+# counts in full, a noise that is too small, a batch that is known. The last row has left the proof, too, and this
+# canary cannot see it: an audit refutes, only a proof proves.
 #
 # That nothing is shown of the two trainings says little: a thousand runs could show about 1.5, and a smaller mistake,
 # or one that is seen less surely, would have passed. Of *nothing exchanged* it says more: as many runs found the four.
@@ -727,6 +728,10 @@ plots.table(headline)
 # ## The budget, to play with
 #
 # Every combination was trained above, eight networks each. What would you pay?
+#
+# The large dot is your choice, with its interval; the line joins it to those that differ in noise only, and all others
+# are grey. On the left is the accuracy, on the right how many wrong labels the best of the three attacks finds
+# at 1 % false accusations: at the dotted line it only guesses.
 
 # %%
 PrivacyBudget(grid, privacy_delta=privacy_delta)

@@ -7,7 +7,7 @@
 # a few percent of the training images, and nothing after that.
 # Is a model with high accuracy on held-out images safe? Would a look at the data have told us?
 #
-# **You will build** three ways to poison, four filters, two repairs, and two guarantees that hold for every poison.
+# **You will build** three ways to poison, four filters, repairs, and two guarantees that hold for every poison.
 # *About 45 minutes, after 02 and 09; the cells run in SECONDS s on two CPU cores.*
 
 # %%
@@ -299,8 +299,8 @@ measured("accuracy, trained on trusted images only", right(judges))
 
 
 # %% [markdown]
-# Keep this figure in mind: whoever has trusted images can train on these alone, and no poison gets in.
-# A filter that uses them has to do better than that.
+# Keep this figure in mind: who has trusted images can train on these alone, and no poison gets in.
+# A filter that uses them has to do better.
 #
 # Five trainings, five verdicts: each network has its own young copy and its own judge.
 
@@ -342,15 +342,6 @@ def share_of(marked, which):
     return Trainings(Rate(int(one[which].sum()), len(which)) for one in marked)
 
 
-def by_chance(marked, y, which):
-    """How many poisons would go if of each class as many went, at random."""
-    found = []
-    for one in marked:
-        expected = sum(float(one[y == label].float().mean() * (y[which] == label).sum()) for label in y[which].unique())
-        found.append(Rate(round(expected), len(which)))
-    return Trainings(found)
-
-
 # %% [markdown]
 # A filter throws away something of *any* set. So what does each do to a set without poison?
 
@@ -371,6 +362,15 @@ for name, gone in none.items():
 
 
 # %%
+def by_chance(marked, y, which):
+    """How many poisons would go if of each class as many went, at random."""
+    found = []
+    for one in marked:
+        expected = sum(float(one[y == label].float().mean() * (y[which] == label).sum()) for label in y[which].unique())
+        found.append(Rate(round(expected), len(which)))
+    return Trainings(found)
+
+
 def looked_up(found, marked):
     """{filter: how many poisons it catches}, and the same by chance."""
     names = [name for name in marked if name != "at random"]
@@ -426,6 +426,7 @@ histograms("4 % trigger", poison)
 # Early loss lives on one moment: the digits known, the trigger not yet. Is there such a moment?
 # We ask networks that were trained for an eighth, a quarter and seven eighths as many updates,
 # with this poison and with a greedier one: 10 % of the images, and a corner of three by three pixels.
+# (*Lowest* throws away as many of the images with the lowest losses.)
 
 # %%
 torch.manual_seed(0)
@@ -456,7 +457,7 @@ plots.lines(early, x="updates", y="poisons caught", log=True)
 # (On MNIST none of our three is one: at the first of them the digits are learned, and so is the greedy trigger.)
 #
 # What is learned *first* can give poisons away, too: *anti-backdoor learning* isolates the images whose losses are
-# *lowest* early on. ("Lowest" throws away as many of these. Its authors also hold all losses up while they train,
+# *lowest* early on. (Its authors also hold all losses up in training,
 # so that the quick ones stand out; we do not.) Here it finds next to none of the few poisons,
 # and less than half of the many. On MNIST nearly all that it throws away at the first moment are the many,
 # and at the last one most of the few are caught: where poisons are learned quickly, it finds many of them.
@@ -581,8 +582,8 @@ few = quiet.which[:2]
 plots.triptych(collected.x[few], quiet.x[few], judges[0], rows=2)
 
 # %% [markdown]
-# Every label is right; who checks labels finds nothing. The push is no secret on so few pixels:
-# it is hidden from the labels, not from the eye.
+# Every label is right; who checks labels finds nothing. (Beside each image stands what a trusted model reads.) The
+# push is no secret on so few pixels: it is hidden from the labels, not from the eye.
 #
 # The other way past a filter is to be *more* than it expects. A budget is a guess of the attacker's rate,
 # and "small" clusters must be small. So be greedy: 10 % with wrong labels and the larger corner;
@@ -805,12 +806,11 @@ pictures = {name: mask * pattern for name, ((mask, pattern), *_) in searched.ite
 plots.gallery(pictures, {"no poison": [f"class {c}" for c in range(len(data.classes))]}, largest=0.5)
 
 # %% [markdown]
-# One network of each kind, a picture for each class: mask times pattern.
-# All masks do what they should (each was tried on the trusted images of the other classes), so their sizes may be
-# compared: in most poisoned networks the attacker's class has the smallest, in some it is missed.
-# Here the alarm proves nothing: some poisoned networks stay below 2, and some clean ones pass it.
-# (On MNIST it is right about all fifteen.)
-# The smallest mask says where to look.
+# One network of each kind, a picture for each class: mask times pattern. All masks do what they should (tried on the
+# trusted images of other classes), so their sizes may be compared, by the print (where its pattern is white, a mask
+# does not show): in most poisoned networks the attacker's class has the smallest, now and then it is
+# missed. Here the alarm proves nothing: some poisoned networks stay below 2, and some clean ones pass it. (On MNIST
+# it is right about all fifteen.) The smallest mask says where to look.
 #
 # What is found can be unlearned: put it on trusted images, leave their labels right, and train on.
 # Beside that, training on the trusted images alone, and fine-pruning.
@@ -836,7 +836,7 @@ plots.dots(repaired)
 # What training on the trusted images leaves, with or without pruning, depends on the training.
 # Unlearning leaves least, if the search found the right class; if not, it does no better than training on.
 # The last row began anew, on the trusted images alone, and never met the trigger.
-# A repair pays if it is more accurate than that: here all three are, on MNIST none.
+# A repair pays if it is more accurate than that: here all three rows are, on MNIST none.
 # Nor does any of them say how far it got: what was searched for may not be all that the attacker planted.
 #
 # ## A bound for every attacker
@@ -1048,7 +1048,7 @@ claim(
 
 # %% [markdown]
 # **To take to work.** Know where every training image comes from. Keep a few hundred that somebody has checked:
-# the best filter, both repairs and the search for the trigger lived on them. Report a filter with what it throws away,
+# the best filter, all repairs and the search for the trigger lived on them. Report a filter with what it throws away,
 # with the rate that it was told to expect, beside as many images thrown away at random,
 # and beside the trusted images alone; train more than once. Try an attacker who knows it.
 #
@@ -1072,7 +1072,8 @@ print("same scores: ", torch.equal(*scores))
 # %% [markdown]
 # ## At a larger scale
 #
-# On MNIST clusters and spectral scores find the 4 % with wrong labels, as their authors say, and early loss does not.
+# On MNIST clusters and spectral scores find the 4 % with wrong labels, as their authors say, and early loss does not
+# (what spectral scores leave was still enough in two of five trainings).
 # Of the greedy attacker's 10 % clusters find none in most trainings: about half of a class is no small cluster.
 # The greedy poisons overrun the budget of the trusted filter, too. Clean labels work less often there.
 # The search finds the right class in all ten poisoned networks, and so the trigger is unlearned in all.

@@ -88,7 +88,8 @@ measured("honest payments stopped", stopped)
 # %% [markdown]
 # ## The attack that no thief can make
 #
-# PGD in the $L_\infty$ ball, as ever. Most frauds pass. But look at what it asks for:
+# PGD in the $L_\infty$ ball, as ever. Most frauds pass. But look at what it asks for. (The model sees each column
+# in [0, 1]; `rules.units` turns a row into what people say: euros, hours, kilometres.)
 
 # %%
 steep = partial(attacks.pgd, loss=margin, early_stop=False)
@@ -107,7 +108,8 @@ for name, yes in possible.items():
 # The attack wins with payments that nobody can make: parts of a cent, a tenth by phone,
 # from an account of another age than it has.
 #
-# What a person can change is a property of each column: a **price** (infinite: never),
+# What a person can change is a property of each column: a **price** (infinite: never; of its whole range, and
+# each column has a purse of `eps` of its own: at 0.1, a price of 1 buys a tenth of the range, 0.1 all of it),
 # whole numbers only, rising only (an account grows older and never younger, for those who can wait),
 # one of a group, or **linked**: the sum of the day follows from the amount.
 #
@@ -119,9 +121,13 @@ for name, yes in possible.items():
 #
 # After each step, go to a row near by that can exist.
 # The order matters: each step may spoil what came before, except for what the next one leaves alone.
+# (`units` turns a row into euros, hours and kilometres, as above, and `scale` turns it back.)
 
 
 # %%
+scale, units = rules.scale, rules.units
+
+
 def feasible(x_new, x, rules, *, eps):
     """A row that can exist and that `x` can become at a cost of at most `eps` in each column: near `x_new`."""
     low, high = box(x, rules, eps)  # the budget; [0, 1]; no price, no change; rising columns do not fall
@@ -144,7 +150,6 @@ def feasible(x_new, x, rules, *, eps):
 # Is it a projection? What is feasible must stay where it is, and two steps must be one.
 
 # %%
-scale, units = rules.scale, rules.units  # between units and [0, 1]
 wild = torch.rand(1000, fraud.shape[1], generator=torch.Generator().manual_seed(0)).to(fraud)
 start = payments.test.x[:1000]
 real = feasible(wild, start, table, eps=payments.eps)
@@ -344,7 +349,7 @@ measured("noise that could prove it, where a whole column is 1 wide", farthest /
 # A certificate for a ball is worth nothing against a step out of it:
 # to pay online instead of by phone is a step of length 1.41, and within the thief's budget.
 # With noise that reaches so far, no payment looks like itself.
-# (Votes stop fewer honest payments than the first detector does: where no answer wins clearly, the payment passes.)
+# (Where no answer wins clearly, the payment passes: votes stop few honest ones.)
 #
 # ## Diagnoses
 #

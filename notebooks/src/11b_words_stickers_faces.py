@@ -42,7 +42,7 @@ from utils.widgets.stickers import StickerExplorer
 # |---|---|---|---|
 # | **messages** | a sender of spam | one word in six | it is not called spam |
 # | **road signs** | a passer-by with a sticker | a small square of the sign | a camera misreads it |
-# | **faces** | who sends a photograph to a lock | each pixel, by `eps` | the lock takes them for another |
+# | **faces** | who sends a photograph to a lock | each pixel, by `eps` | the lock names another, or nobody |
 #
 # All know the model and the defense.
 
@@ -262,8 +262,9 @@ def seen(length, keep, changes):
     return 1 - hidden / math.comb(length, keep) if length > keep else float(changes > 0)
 
 
-shares = (f"{100 * seen(11, k, 2):.0f} % of the votes that keep {k}" for k in (1, 2, 3))
-print("2 of 11 words changed, seen by", ", ".join(shares))
+print("2 of 11 words changed, seen by")
+for k in (1, 2, 3):
+    print(f"    {100 * seen(11, k, 2):.0f} % of the votes that keep {k}")
 
 
 # %%
@@ -409,8 +410,8 @@ cameras = photos(worn["sticker for many poses"], views)[::25]
 plots.gallery({"flat": white["sticker for many poses"], "a camera": cameras}, photos=True)
 
 # %% [markdown]
-# A sticker that was made for one view, where it was stuck, leaves most cameras reading.
-# One that was made for *all* views does not.
+# A sticker that was made for one view, in one place, leaves more cameras reading than one that was made for *all* views
+# and could choose the best of five places. (Both were changed at once: what each of the two does was not measured.)
 # (There are 200 photographs and only 8 signs. Views of one sign fall together, so the interval counts signs,
 # here and below.)
 #
@@ -458,7 +459,7 @@ guess.reveal(board["trained as before"]["signs"])
 # and little or nothing against a sticker: a sticker changes few pixels by far more than `eps`,
 # and leaves the others alone.
 # (In the ball the attack climbs the margin: distillation hides the gradient of cross-entropy, lesson 06.)
-# Training on squares helps against stickers, costs accuracy, and need not help in the ball.
+# Training on squares helps against stickers, cost accuracy in this training, and need not help in the ball.
 #
 # These are eight signs and one training of each. Is the last row luck? Two more trainings of the two that matter,
 # judged on the same signs:
@@ -692,9 +693,9 @@ claim(
 # For things in the world, attack over many views, and count things, not photographs.
 # Say which attacker of a lock you fear.
 #
-# **What it costs.** Training on stickers costs accuracy on signs. Votes over words take dozens of answers for one,
-# up to 496 for 32 words; votes over bands one for each column.
-# Training in the ball lets more strangers of digits through a lock.
+# **What it costs.** Training on stickers cost accuracy on signs in the one training that we measured. Votes over
+# words take dozens of answers for one, up to 496 for 32 words; votes over bands one for each column. Training in the
+# ball lets more strangers of digits through a lock.
 #
 # ## The same in `utils`
 
@@ -712,7 +713,7 @@ same = {
         lock(data.test.x[:9]), faces.Verifier(nn.Sequential(*lock.embed, nn.Identity()), data.train)(data.test.x[:9])
     ),
 }
-print(same)
+print(*(f"{name}: {equal}" for name, equal in same.items()), sep=", ")
 
 # %% [markdown]
 # ## At a larger scale

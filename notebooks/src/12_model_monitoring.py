@@ -245,8 +245,8 @@ measured("pixels that are 0 in at least half of the images", Rate(int((nothing >
 # ## A table before all else
 #
 # A test compares the values that are *there*. So whoever runs a model first looks at its table, column by column:
-# what is missing, of another kind, out of range, or new? This costs nothing, and finds most faults.
-# Six columns of orders, and five of them go wrong:
+# what is missing, of another kind, out of range, or new? This costs next to nothing, and finds faults that no test of
+# values sees. Six columns of orders, and five of them go wrong:
 
 
 # %%
@@ -280,7 +280,7 @@ for name, column in found.items():
 measured("columns that drifted, of 6", sum(column.drifted for column in found.values()))
 
 # %% [markdown]
-# The amounts that are left look as ever: only the row for missing values tells. With so many rows, a tenth of a
+# The amounts that are left look as ever: only *missing* and its p tell. With so many orders, a tenth of a
 # deviation has a tiny p-value. So read the **effect** beside it: p says whether something changed, the effect how much
 # (the shift of a mean in deviations; for categories, the share that would have to move).
 #
@@ -519,6 +519,8 @@ for name, detect in detectors.items():
 # The gambler promises a run length of 2,000 *or more*, for any distribution; on these values it is several times as
 # long. Sooner or later is a fair question at *equal* run length only. So the tuned one takes its threshold as CUSUM
 # does, from calm streams, and gives the promise away.
+# (Each figure is of 300 calm streams of 1,000 arrivals, each watched up to its first alarm: about a hundred alarms, and
+# fewer for the gambler who is not tuned. From so few, a fifth or a third more or less may be chance.)
 
 # %%
 for kind in ("none", "faded", "stuck column", "new meaning"):
@@ -564,7 +566,7 @@ for kind in ("none", "faded", "blurred", "stuck column"):
         measured(f"{kind}, {name}", after_change(alarm))
 
 # %% [markdown]
-# Each sees what moves *it*. On the digits fainter images are as near to the others as ever,
+# Each sees what moves *it*. On the digits faded images are as near to the others as ever,
 # and the model is less sure of them.
 #
 # And if a condition of the promise is not met? Take values that remember, with the right mean;
@@ -593,12 +595,14 @@ for n in (100, 400, 1600):
     measured(f"one alarm in, confidence, with the mean of {n:,} arrivals", between(long, few).round().int())
 
 # %% [markdown]
+# (The first two are of 100 streams of 1,000 values, the others of the 300 streams that set the thresholds.)
 # Memory takes nearly all of the promise away, and a mean from too few arrivals some of it:
 # what the gambler wins then is the error. Take the usual mean from many arrivals,
 # and watch what no longer remembers (an example comes below).
 #
 # Neither detector sees the new meaning in *confidence*: the images are the same.
-# What would see it are the model's **mistakes**. But true labels come late:
+# What would see it are the model's **mistakes**. But true labels come late. The delay is counted in labels after the
+# change, and each label comes 100 arrivals after its image: so an alarm is heard 100 arrivals later than is printed.
 
 # %%
 late_by = 100  # arrivals until the true label is known
@@ -644,7 +648,8 @@ plots.curves({"one stream": sizes}, x="arrivals, a change at 500", y="arrivals i
 
 # %% [markdown]
 # The window is cut at several looks after *one* change: each look drops what is already clearly old,
-# and later ones, with more of the new, the rest. So count streams, and take the first cut as the alarm.
+# and later ones, with more of the new, some more. (Old values may stay.) So count streams, and take the first cut
+# as the alarm.
 
 
 # %%
@@ -674,6 +679,7 @@ for kind in ("none", "faded", "blurred"):
 # ADWIN has no usual mean, so none that can be wrong, and it needs no calm streams to set a threshold.
 # That its false alarms are rarer than those of the first CUSUM is no merit: the two do not run equally long.
 # At twice the threshold CUSUM has next to none either, and sees these changes far sooner.
+# (Here *all* images change at 500, and above it was one in five: so the faded ones are seen much sooner here.)
 #
 # This window holds every value. `utils` sums old values up in buckets of 2, 4, 8, …,
 # so that a million values fit into about a hundred buckets.
@@ -752,7 +758,7 @@ measured("drifts in which it is decided", Rate(len(settled), len(decided)))
 measured("and rightly, of these", f"{len(rightly)} of {len(settled)}")
 
 # %% [markdown]
-# The smallest p-values need not stand beside the highest costs.
+# The p-value does not tell the cost: the new meaning has a p of 1, and is worth retraining for.
 # (A fault is mended, not learned: before you retrain on another unit, look for the cause.)
 #
 # ## An alarm, and a repair
@@ -796,10 +802,10 @@ for kind in ("faded", "new meaning", "other unit"):
 
 # %% [markdown]
 # Where the alarm comes, the repair brings much back. What went wrong until then stays wrong:
-# how much that is depends on the 200 arrivals, which are ours. Who watches the confidence gains next to nothing
-# where the meaning changed, since alarms are false ones there. Who watches the mistakes gains in all three
+# how much that is depends on the 200 arrivals, which are ours. Where the meaning changed, who watches
+# the confidence can gain by a false alarm only. Who watches the mistakes gains in all three
 # on the digits, and is later where the confidence shows the change: labels take their time.
-# (On MNIST fading costs nothing, and so a repair brings nothing.)
+# (On MNIST fading costs next to nothing, and a repair there made the model a little worse.)
 #
 # ## Two other streams
 #
@@ -961,7 +967,7 @@ same = {
     "cusum": torch.equal(cusum(x, mean=0.9, slack=0.1), monitoring.cusum(x, mean=0.9, slack=0.1)),
     "e_detector": torch.equal(e_detector(x, mean=0.9), monitoring.e_detector(x, mean=0.9)),
 }
-print({name: bool(equal) for name, equal in same.items()})
+print(*(f"{name}: {bool(equal)}" for name, equal in same.items()), sep=", ")
 
 # %% [markdown]
 # ## At a larger scale

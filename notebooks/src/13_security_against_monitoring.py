@@ -142,8 +142,8 @@ def surprise(usual, now):
 
 
 # %% [markdown]
-# Whatever the numbers are, usual surprises follow one law: a share $p$ of them is above $-\log p / \log n$.
-# So all can be watched alike. Check it on numbers of three kinds:
+# Whatever the numbers are, if hardly any two are equal, usual surprises follow one law: a share $p$ of them is above
+# $-\log p / \log n$. So all can be watched alike. Check it on numbers of three kinds:
 
 # %%
 torch.manual_seed(0)
@@ -330,7 +330,7 @@ for name in INCIDENTS:
 
 # %% [markdown]
 # The louder an attack, the sooner it ends, so the most harm need not come from the most attackers.
-# The monitor has turned a flood into a drip; the drip goes on.
+# Of what it sees, the monitor has turned a flood into a drip. What it does not see flows on: extraction, at any share.
 #
 # ## What would a defense have stopped?
 #
@@ -378,9 +378,10 @@ plots.table(headline)
 
 # %% [markdown]
 # The last three columns: how many of the incident's arrivals do harm, with neither, with the defense, with the monitor,
-# when the incident is all of the traffic. The defense works on the first image as on the last, at any share,
-# against what it was made for. It was not made for a changing world,
-# where a robust model may do better or worse, a filter mistakes news for poison, and a limit is slow, not safe:
+# when the incident is all of the traffic. The robust model and the filter judge each image by itself,
+# the first as the last, at any share; the limit gives its first answers to anybody. They were not made for a changing
+# world, where the robust model does no better and on faded images worse, a filter mistakes news for poison, and a
+# limit is slow, not safe:
 
 # %%
 kept_out = poisoning.losses(plain, *INCIDENTS["new meaning"])[y == 7] > minded
@@ -468,7 +469,7 @@ plots.table(knows)
 # %% [markdown]
 # A tenth of the traffic here, and only images that work are sent.
 # Not to stop at the border costs the attacker nothing and hides much.
-# To pay for every change hides nearly all the rest, and leaves, on the digits, half of the images or fewer.
+# To pay for every change hides nearly all the rest, and leaves, on the digits, about half of the images or fewer.
 # There the cheapest way to hide is to not send the loudest fifth: the images whose confidence is most unusual.
 # Labels see all of them, but they come late, and few services get one for each arrival.
 # The other way to hide is to be rare: that takes time, and in the end a change shows.
@@ -572,8 +573,8 @@ for count in (3, 6, 8, 10, 15, 20):
 plots.lines(spread_out, x="queries from each account", y="accounts with an alarm")
 
 # %% [markdown]
-# Below a handful of queries none is seen. That costs no success, only accounts:
-# if they are free, so is the attack. A thief does not even need many:
+# On the digits none of the accounts with six queries or fewer is seen. (There are fewer accounts the more queries one
+# needs.) That costs no success, only accounts: if they are free, so is the attack. A thief does not even need many:
 # natural images do not repeat, and an account that extracts looks like an honest one.
 #
 # ## Attack or drift?
@@ -717,7 +718,8 @@ claim(
     holds=serve["monitored"] if serve["monitored"] == serve["no labels"] else None,
     because=f"within 1,000 arrivals, the service stopped at an alarm, and with a label for each, "
     f"{sentence['monitored']}. Without labels, {sentence['no labels']}. "
-    f"Evasion, 1 % of it: {cases['evasion']['1 %'].left('defended')} and {cases['evasion']['1 %'].left('monitored')}",
+    f"Evasion, 1 % of the traffic: {cases['evasion']['1 %'].left('defended')} do harm with the defense, "
+    f"{cases['evasion']['1 %'].left('monitored')} with the monitor",
     undefended=clean,
 )
 
@@ -761,7 +763,9 @@ print(same)
 # ## At a larger scale
 #
 # On MNIST images fall to fewer questions, and fewer than half of the searches are seen in time. Who pays a little
-# for each change hides better there than who leaves out the loudest, and sends more.
+# for each change hides better there than who leaves out the loudest, and sends more. On photographs an attack that is
+# one arrival in a hundred does not show within 5,000 either, the rule calls hidden attacks attacks, and 13 of 30 long
+# honest accounts raise an alarm: what is usual must be known better there.
 
 # %%
 larger("13_security_against_monitoring", headline, "mnist", "cifar10")

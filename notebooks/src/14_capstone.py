@@ -198,10 +198,12 @@ HTML(audit.card_html(found))
 # | client | fears | cannot afford |
 # |---|---|---|
 # | **car** | somebody who has the weights | slow answers |
-# | **bank** | somebody who sees decisions | long training: it trains each night |
+# | **bank** | somebody who sees decisions | long training: it trains each night; slow answers |
 # | **clinic** | that patients are found in its model | – |
 # | **post** | faint changes all over an image, of bounded length (L2): it wants proof | – |
 # | **face lock** | a sticker (lesson 11b) | – |
+#
+# (At least 90 % of answers must be right, for the clinic 80 %.)
 #
 # What the course has built for any network, on one data set; and from lesson 07b a training and a network
 # that are made for their proof.
@@ -434,8 +436,8 @@ measured("after 500 calls", after or ["nothing was chosen"])
 # The face lock is told that nothing here is for it. A sticker changes few pixels by as much as it likes:
 # no ball on this board holds it, so neither what is left nor what is proved says anything of it.
 #
-# None of these picks is final. *Level* does not mean alike: 50 images cannot tell the two, though the car's are
-# ten points apart. The intervals take them for measured on different images, which is cautious,
+# None of these picks is final. *Level* does not mean alike: 50 images cannot tell the two, though the car's lie
+# some points apart. The intervals take them for measured on different images, which is cautious,
 # and each was trained once: another seed may turn the order.
 #
 # The budgets are ours, and they decide a part by themselves. Only *private* has an epsilon,
@@ -447,7 +449,8 @@ measured("after 500 calls", after or ["nothing was chosen"])
 #
 # ## Staff
 #
-# Every client also needs somebody who answers alarms (lesson 12) and buys labels. How many hours is that?
+# Every client also needs somebody who answers alarms (lesson 12) and buys labels. How many hours is that,
+# of 100,000 arrivals a week?
 
 
 # %%
@@ -464,7 +467,7 @@ for run_length in (1_000, 10_000, 100_000):
 # %% [markdown]
 # ## Play
 #
-# Be the client. Name an attacker and what you can pay; what breaks a budget turns grey.
+# Be the client. Name an attacker and what you can pay. What breaks a budget turns grey, and the choice is orange.
 
 # %%
 ChoiceBoard(offers)
@@ -494,7 +497,7 @@ claim(
 # Write the threat model down before you compare. Publish what you did *not* measure.
 #
 # **What it costs.** An audit costs what its attacks cost: seconds for a small network. A certificate costs votes,
-# adversarial training many passes, privacy accuracy: the lines above have the figures.
+# adversarial training many passes, privacy accuracy and passes: the lines above have the figures.
 #
 # ## Your own model
 #
@@ -510,8 +513,8 @@ claim(
 # %% [markdown]
 # ## The ledger
 #
-# What people say, and what the lessons measured. (Lesson 00 shows the verdicts of *your* runs.)
-# It is a page to print, too: [ledger.html](ledger.html).
+# What people say, and what the lessons measured before this one: the claim above and those of 15 stand *open* here.
+# (Lesson 00 shows the verdicts of *your* runs.) It is a page to print, too: [ledger.html](ledger.html).
 
 # %%
 evidence.verdicts(before="14")

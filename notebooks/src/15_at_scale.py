@@ -766,10 +766,10 @@ for what, a, b in pairs:
 # and a test holds their verdicts equal. The figures nobody arranged.
 # Take FGSM: on the digits it stands level with PGD. Read what MNIST leaves of it: the collapse from above.
 #
-# On photographs fewer verdicts are settled, since the small network of several lessons learns too little there;
-# and most conditions were written before. That of the mask which is said to be essential (lesson 04) was mended after:
-# what is level there was first called *holds*, and is now *it depends*.
-# Four findings of the course, asked on photographs as well:
+# On photographs fewer verdicts are settled, since the small network of several lessons learns too little there; and
+# most conditions were written before any was run on them. That of the mask which is said to be essential (lesson 04)
+# was mended after: what is level there was first called *holds*, and is now *it depends*. Four findings of the
+# course, asked on photographs as well:
 
 # %%
 at_05, at_07 = (read(stem_of(number)) for number in ("05", "07"))
@@ -874,9 +874,9 @@ claim(
     "Adversarial training is too expensive in practice",
     holds=None if cheap and not on_photos else not cheap,
     because=f"counted in passes: with those of a plain training, which leaves {left['undefended']}, {best} leaves "
-    f"{left[best]}, and {len(cheap)} of {len(defended)} recipes keep clearly more than it and than chance; it costs "
-    f"right answers, {right[best]} for {right['undefended']}; on photographs ten minutes of two cores leave "
-    f"{photograph or 'what was not measured yet'}{price}",
+    f"{left[best]}, and {len(cheap)} of {len(defended)} recipes keep clearly more than it and than chance; it is "
+    f"right on {right[best]} as they are, plain training on {right['undefended']}; on photographs ten minutes of two "
+    f"cores leave {photograph or 'what was not measured yet'}{price}",
     undefended=right["undefended"],
 )
 
