@@ -488,6 +488,10 @@ def test_a_watch_names_the_side_that_lets_less_harm_through(watch):
     watch.lock()
     watch.incident.value = "<drift>"
     assert "no difference" in watch.sentence.value and "harm, neither → 40/40" in watch.still.text
+    assert [watch.still.title.get_text(), watch.still.count.get_text()] == [
+        "<drift>, 100 % of the traffic",
+        "of 40 different ones",
+    ]
 
 
 def test_a_watch_draws_what_it_says(watch):
@@ -519,6 +523,8 @@ def test_a_timeline_tells_nothing_that_was_not_asked_for():
     secret, told = timeline(rows, [120]), timeline(rows, [120], [("fault", 100, 200)])
     assert "fault" not in secret.text and "fault from 100 to 200" in told.text and "120" in secret.text
     assert secret.png() != told.png()
+    flat = timeline({"ink": torch.full((300,), 0.5), "doubt": torch.zeros(300)}, [])
+    assert [tick.get_text() for axes in flat.figure.axes for tick in axes.get_yticklabels()] == ["0", "0.5", "0", "0"]
 
 
 def test_only_widgets_that_colab_and_a_code_host_can_show(explorer):
