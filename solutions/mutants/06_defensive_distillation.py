@@ -21,7 +21,7 @@ def soft_loss(logits, soft):
     return total / len(logits)
 
 
-# WRONG soft_loss: the logarithm of a softmax that rounds to 0 -> another number than the mean of the images'
+# WRONG soft_loss: the logarithm of a softmax that rounds to 0 -> the loss of large logits is infinite
 def soft_loss(logits, soft):
     return -(soft * logits.softmax(1).log()).sum(1).mean()
 
@@ -182,7 +182,7 @@ def three_moments(teacher, student, x, y, *, temperature):
     return F.cross_entropy(hot, y), F.cross_entropy(own, hot.softmax(1)), student(x).softmax(1)
 
 
-# WRONG three_moments: the student's loss is half labels -> another loss for the student
+# WRONG three_moments: the student's loss is half labels -> depends on the labels y
 def three_moments(teacher, student, x, y, *, temperature):
     hot, own = teacher(x) / temperature, student(x) / temperature
     second = 0.5 * F.cross_entropy(own, hot.softmax(1)) + 0.5 * F.cross_entropy(own, y)
@@ -292,7 +292,7 @@ def asleep(model, x, y):
     return (F.cross_entropy(model(x), y, reduction="none") == 0).float().mean()
 
 
-# WRONG asleep: of the margin -> images without a gradient are missing
+# WRONG asleep: of the margin -> not that of a logit or a margin
 def asleep(model, x, y):
     x, own = x.detach().requires_grad_(), y[:, None]
     logits = model(x)
@@ -325,7 +325,7 @@ def asleep(model, x, y):
 # RIGHT verdict: a table of rules
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
-    blind = hot["loss"] != "margin" and hot["divided by"] < 5 and hot["asleep"] >= 5
+    blind = hot["loss"] != "margin" and hot["divided by"] < 5 and hot["asleep"] > 50
     gain = Rate(hot["left"], n).lead(Rate(plain["left"], n)) if max(hot["left"], plain["left"]) <= n else 0
     rules = {
         ("invalid", "eps"): abs(plain["eps"] - hot["eps"]) > 1e-9,
@@ -343,7 +343,7 @@ def verdict(report):
         return ["invalid", "eps"]
     if a["left"] > a["clean"] or b["left"] > b["clean"]:
         return ["invalid", "left"]
-    if b["asleep"] > 20 and (b["loss"], b["divided by"]) == ("cross-entropy", 1):
+    if b["asleep"] > 50 and (b["loss"], b["divided by"]) == ("cross-entropy", 1):
         return ["masked", "asleep"]
     p, q = a["left"] / report["images"], b["left"] / report["images"]
     error = math.sqrt((p * (1 - p) + q * (1 - q)) / report["images"])
@@ -369,7 +369,7 @@ def verdict(report):
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10:
+    if hot["asleep"] > 50:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -383,7 +383,7 @@ def verdict(report):
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy":
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy":
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -395,7 +395,7 @@ def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -407,7 +407,7 @@ def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
     if plain["eps"] != hot["eps"]:
         return "invalid", "eps"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -421,21 +421,21 @@ def verdict(report):
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and hot["left"] <= plain["left"]:
         return "overclaims", "claim"
     return "sound", ""
 
 
-# WRONG verdict: all that claim more overclaim -> a difference that many images show|does this loss mind|dividing
+# WRONG verdict: all that claim more overclaim -> far more are left right|does this loss mind|dividing
 def verdict(report):
     plain, hot = report["undefended"], report["distilled"]
     if plain["eps"] != hot["eps"]:
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     return ("overclaims", "claim") if report["claim"] == "more robust" else ("sound", "")
 
@@ -447,7 +447,7 @@ def verdict(report):
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -463,7 +463,7 @@ def verdict(report):
 # WRONG verdict: names the loss as what shows a mask -> one of eps, left|a verdict and the entry
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "loss"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -602,7 +602,7 @@ def wake(model, x, y, *, eps):
 # WRONG verdict: the mask before the threat model -> the first in the list counts
 def verdict(report):
     plain, hot, n = report["undefended"], report["distilled"], report["images"]
-    if hot["asleep"] > 10 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if plain["eps"] != hot["eps"]:
         return "invalid", "eps"
@@ -740,7 +740,7 @@ def verdict(report):
         return "invalid", "eps"
     if u["left"] > u["clean"] or d["left"] > d["clean"]:
         return "invalid", "left"
-    if d["asleep"] > 20 and d["loss"] == "cross-entropy" and d["divided by"] == 1:
+    if d["asleep"] > 50 and d["loss"] == "cross-entropy" and d["divided by"] == 1:
         return "masked", "asleep"
     if (
         report["claim"] == "more robust"
@@ -762,7 +762,7 @@ def verdict(report):
         return "invalid", "eps"
     if u["left"] > u["clean"] or d["left"] > d["clean"]:
         return "invalid", "left"
-    if d["asleep"] > 20 and d["loss"] == "cross-entropy" and d["divided by"] < 30:
+    if d["asleep"] > 50 and d["loss"] == "cross-entropy" and d["divided by"] < 30:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
         return "overclaims", "claim"
@@ -950,7 +950,7 @@ def verdict(report):
     table = [
         (plain["eps"] != hot["eps"], "invalid", "eps"),
         (max(r["left"] - r["clean"] for r in (plain, hot)) > 0, "invalid", "left"),
-        (hot["asleep"] >= 20 and not follows, "masked", "asleep"),
+        (hot["asleep"] > 50 and not follows, "masked", "asleep"),
         (report["claim"] == "more robust" and not better, "overclaims", "claim"),
         (True, "sound", ""),
     ]
@@ -979,7 +979,7 @@ def verdict(report):
         return "invalid", "eps"
     if any(row["left"] > row["clean"] for row in (plain, hot)):
         return "invalid", "left"
-    if hot["asleep"] > 10 and plain["loss"] == "cross-entropy" and hot["divided by"] == 1:
+    if hot["asleep"] > 50 and plain["loss"] == "cross-entropy" and hot["divided by"] == 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
@@ -1035,7 +1035,7 @@ def verdict(report):
         return "invalid", "eps"
     if u["left"] > u["clean"] or d["left"] >= d["clean"]:
         return "invalid", "left"
-    if d["asleep"] >= 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
+    if d["asleep"] > 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
         return "overclaims", "claim"
@@ -1049,7 +1049,7 @@ def verdict(report):
         return "invalid", "eps"
     if u["left"] > u["clean"] or d["left"] > d["clean"]:
         return "invalid", "left"
-    if d["asleep"] >= 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
+    if d["asleep"] > 50 and d["loss"] == "cross-entropy" and d["divided by"] <= 1:
         return "masked", "asleep"
     if report["claim"] == "more robust" and not Rate(d["left"], n).clearly_above(Rate(u["left"], n)):
         return "overclaims", "claim"
@@ -1069,3 +1069,22 @@ def wake(model, x, y, *, eps):
         best[now] = x_adv[now]
         wrong |= now
     return best
+
+
+# WRONG soft_loss: a tenth of each label is spread over all classes -> whose soft label is 0 have a part
+def soft_loss(logits, soft):
+    return F.cross_entropy(logits, soft, label_smoothing=0.1)
+
+
+# WRONG verdict: either network may be asleep -> which network's attack must have had a gradient
+def verdict(report):
+    plain, hot, n = report["undefended"], report["distilled"], report["images"]
+    if plain["eps"] != hot["eps"]:
+        return "invalid", "eps"
+    if any(row["left"] > row["clean"] for row in (plain, hot)):
+        return "invalid", "left"
+    if max(plain["asleep"], hot["asleep"]) > 50 and hot["loss"] == "cross-entropy" and hot["divided by"] == 1:
+        return "masked", "asleep"
+    if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
+        return "overclaims", "claim"
+    return "sound", ""
