@@ -377,7 +377,7 @@ def sound_radius(weight, bias, point):
     return (abs(float(weight @ point) + bias) - off) / float(weight.norm()) * (1 - 1e-9)
 
 
-# WRONG sound_radius: the longest way that no number of a cube exceeds -> the value w x is 3.5 here, and the weigh
+# WRONG sound_radius: the longest way that no number of a cube exceeds -> the L2 length of the weights alone is 5
 def sound_radius(weight, bias, point):
     weight, bias, point = weight.double(), float(bias), point.double()
     return 0.5 * abs(float(weight @ point) + bias) / float(weight.abs().sum())
@@ -410,7 +410,7 @@ def refute(model, point, radius):
     return point
 
 
-# WRONG boxes: one box around the whole batch is used for every row -> the first of three boxes has other bounds than the same box alone
+# WRONG boxes: one box around the whole batch is used for every row -> the second of three boxes has other bounds
 def boxes(layers, low, high):
     low, high = low.amin(0, keepdim=True).expand_as(low), high.amax(0, keepdim=True).expand_as(high)
     for i, (w, b) in enumerate(layers):
@@ -628,7 +628,7 @@ def refute(model, point, radius):
     return best
 
 
-# WRONG sound_radius: divided by the L1 length of the weights -> the value w x is 3.5 here, and the weigh
+# WRONG sound_radius: divided by the L1 length of the weights -> the L2 length of the weights alone is 5
 def sound_radius(weight, bias, point):
     """A radius in L2 within which the model, as it computes in float32, gives one answer."""
     weight, bias, point = weight.double(), float(bias), point.double()
@@ -638,7 +638,7 @@ def sound_radius(weight, bias, point):
     return max((lead - 1.001 * off) / float(weight.abs().sum()), 0.0) * (1 - 1e-9)
 
 
-# WRONG sound_radius: not divided by norm -> the value w x is 3.5 here, and the weigh
+# WRONG sound_radius: not divided by norm -> the L2 length of the weights alone is 5
 def sound_radius(weight, bias, point):
     """A radius in L2 within which the model, as it computes in float32, gives one answer."""
     weight, bias, point = weight.double(), float(bias), point.double()
@@ -752,3 +752,25 @@ def boxes(layers, low, high):
         if i < len(layers) - 1:
             low, high = low.clamp_min(0) + bias, high.clamp_min(0) + bias
     return low + layers[-1][1], high + layers[-1][1]
+
+
+# WRONG boxes: one half width for all inputs, the largest -> each input has a width of its own
+def boxes(layers, low, high):
+    for i, (weight, bias) in enumerate(layers):
+        low, high = (low.relu(), high.relu()) if i else (low, high)
+        middle = (low + high) / 2 @ weight.T + bias
+        half = (high - low).amax() / 2 * weight.abs().sum(1)
+        low, high = middle - half, middle + half
+    return low, high
+
+
+# WRONG proved: the label is compared with its neighbours in number alone -> class 3 leads, of four
+def proved(layers, points, labels, eps):
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    weight, bias = layers[-1]
+    said = []
+    for i, label in enumerate(labels.tolist()):
+        near = [k for k in (label - 1, label + 1) if 0 <= k < len(bias)]
+        last = (weight[label] - weight[near], bias[label] - bias[near])
+        said.append(bool((boxes([*layers[:-1], last], low[i : i + 1], high[i : i + 1])[0] > 0).all()))
+    return torch.tensor(said)

@@ -96,13 +96,23 @@ def by_hand(boxes):
         ("no ReLU stands before the first layer, and none after the last", [same], [-3], [-1], [-3], [-1]),
         ("a negative weight makes of the highest input the lowest value", [minus], [1], [3], [-3], [-1]),
         ("each input may lie at its own worst end", [([[1.0, -2.0]], [0.0])], [0, 1], [1, 2], [-4], [-1]),
+        ("each input has a width of its own, here 2 and 0", [([[1.0, 1.0]], [0.0])], [0, 1], [2, 1], [1], [3]),
         ("each output has a row of weights of its own", [two], [1], [3], [1, -3], [3, -1]),
         ("the ReLU between two layers cuts the low end at 0", [same, same], [-1], [2], [0], [2]),
         ("the ReLU between two layers cuts both ends at 0", [same, same], [-3], [-1], [0], [0]),
+        ("the ReLU leaves a high end above 0, be the middle below it", [same, same], [-3], [1], [0], [1]),
         ("a bias is added before the ReLU, which cuts", [([[1.0]], [-2.0]), same], [1], [3], [0], [1]),
         ("the last layer exchanges the ends that the ReLU has left", [same, minus], [-1], [2], [-2], [0]),
         ("a ReLU stands between the second and the third layer, too", [same, minus, same], [1], [2], [0], [0]),
         ("to intervals, x and -x are two inputs, each at its worst end", [two, ([[1, 1]], [0])], [-1], [1], [0], [2]),
+        (
+            "in later layers, too, each input may lie at its own worst end",
+            [([[1.0], [1.0]], [0, 0]), ([[1, -1]], [0])],
+            [0],
+            [1],
+            [-1],
+            [1],
+        ),
     ):
         pairs = [(torch.tensor(weight).float(), torch.tensor(bias).float()) for weight, bias in layers]
         found = boxes(pairs, torch.tensor([low]).float(), torch.tensor([high]).float())
@@ -175,9 +185,9 @@ for trial, sizes in enumerate([(5, 4), (4, 6, 3), (3, 9, 9, 2), (2, 5, 5, 5, 3)]
     start = torch.randn(3, sizes[0])
     for width in (torch.zeros(3, sizes[0]), torch.rand(3, sizes[0])):
         found = pair(boxes(layers, start, start + width), like=torch.zeros(3, sizes[-1]))
-        first = pair(boxes(layers, start[:1], start[:1] + width[:1]), like=found[0][:1])
-        for end, alone in zip(found, first, strict=True):
-            expect.equal(end[:1], alone, "the first of three boxes has other bounds than the same box alone", atol=1e-4)
+        second = pair(boxes(layers, start[1:2], start[1:2] + width[1:2]), like=found[0][:1])
+        for end, alone in zip(found, second, strict=True):
+            expect.equal(end[1:2], alone, "the second of three boxes has other bounds than this box alone", atol=1e-4)
         for end, wanted in zip(found, by_intervals(layers, start, start + width), strict=True):
             words = f"wider (or other) bounds than intervals give, for three boxes and a network of sizes {sizes}"
             expect.equal(end, wanted, words, atol=1e-3)
@@ -246,6 +256,14 @@ def small(proved, tried):
         ("class 0 leads by its bias", same, [0.3, 0], [0.3, 0.5], 0.0, False),
         ("label 1 leads by its bias", same, [0, 0.3], [0.5, 0.3], 0.0, True),
         ("label 1 leads class 2, and not class 0", [*same, [0.0, 0.0]], [0, 0, 0], [0.8, 0.5], 0.0, False),
+        (
+            "class 3 leads, of four: the label is compared with each of them",
+            4 * [[0.0]],
+            [0, 5, 0, 9],
+            [0.5],
+            0.0,
+            False,
+        ),
         ("one input falls by eps, the other rises by eps: that ends the lead", same, [0, 0], [0.35, 0.5], 0.1, False),
         ("one input falls by eps, the other rises by eps, and it leads", same, [0, 0], [0.25, 0.5], 0.1, True),
         ("no input falls below 0", same, [0, 0.15], [0.0, 0.02], 0.1, True),
@@ -580,8 +598,8 @@ def lead_of(weight, bias, point):
 
 
 for words, bias, wanted in (
-    ("the value w x is 3.5 here, and the weights' L2 length is 5", 0.0, 0.7),
-    ("the bias adds 1 to the value 3.5", 1.0, 0.9),
+    ("the value w x + b is 3.5 - 2.5 = 1 here, and the L2 length of the weights alone is 5", -2.5, 0.2),
+    ("the boundary lies outside of [0, 1] here, and the distance to it is asked all the same", 10.0, 2.7),
     ("the value is below 0 here, -1.5: that is an answer, too, and its radius is a length", -5.0, 0.3),
     ("the value is 0, on the boundary: nothing is certain, and no radius is below 0", -3.5, 0.0),
     ("the value is 0.0000002, and the model's sums may be off by ten times as much", -3.4999998, 0.0),
@@ -611,17 +629,24 @@ expect.that(
     got=f"{found:.8g}",
 )
 ### BEGIN HIDDEN TESTS
-
 halves = [0.5, 0.5]
+pair_of = [torch.tensor([1.0, tiny]) for tiny in (0.0, -0.4 * 2**-25)]  # in float32 their sums are the same
+apart = [expect.number(sound_radius(weight, torch.tensor(0.0), torch.tensor([0.5, 1]))) for weight in pair_of]
+expect.that(
+    apart[0] != apart[1],
+    "your own sums are in float32, and round as the model's do: compute them in float64",
+    expected="a shorter radius for weights (1, -1.2e-08) than for (1, 0), at the point (0.5, 1)",
+    got=[f"{radius:.12g}" for radius in apart],
+)
 for words, weight, bias, point in (
-    ("the formula counts n + 2 = 4 times u = 2 ** -24, for each of the products", [1, 1], 0, [1, 1]),
+    ("the formula counts n + 2 = 3 times u = 2 ** -24", [1], 0, [1]),
+    ("it is the sum of all |w x| that counts, 2 here", [1, 1], 0, [1, 1]),
     ("the sum of |w x| is 1 at this point, and may be 2 at another: the model is off there", [1, 1], 0, halves),
     ("the bias is one of the numbers that are added", [1, 1], 4, halves),
     ("a bias below 0 counts by its size", [1, 1], -4, halves),
     ("a weight below 0 counts by its size", [4, -2], 0, [0.5, 0.25]),
     ("it comes off the value, before that is divided by the weights' length", [0.003, 0.004], 0, halves),
     ("a product of 0 counts among the n, too", [4] + 99 * [0], 0, 100 * [0.5]),
-    ("your own sum has rounded, as the model's does: compute it in float64", [1, -0.4 * 2**-25], 0, [0.5, 1]),
 ):
     weight, bias, point = (torch.tensor(part).float() for part in (weight, bias, point))
     found = expect.number(sound_radius(weight, bias, point), "the radius")
@@ -632,7 +657,7 @@ for words, weight, bias, point in (
     expect.that(
         room >= n * size * (1 - 1e-3),
         f"too little room for what the model's sums may be off by: {words}",
-        expected=f"{n} * {size:g} u for {n - 2} inputs, weights {weight[0]:g} and {weight[1]:g} first, bias {bias:g}",
+        expected=f"{n} * {size:g} u for {n - 2} inputs, weights {weight[:2].tolist()} first, bias {bias:g}",
         got=f"{room:.4g} u",
     )
 for trial in range(60):
