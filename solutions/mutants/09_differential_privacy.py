@@ -273,7 +273,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return float(best)
 
 
-# WRONG epsilon: the old conversion, without the order's part -> order 2 alone, a divergence of nearly 0
+# WRONG epsilon: the old conversion, without the order's part -> this is the older conversion
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -327,7 +327,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return float(np.log(low - privacy_delta) - np.log(high))
 
 
-# WRONG lower_bound: without the interval -> 10 of 20 hits is at least 0.4018, 20 of
+# WRONG lower_bound: without the interval -> both shares are taken as they were counted
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     alarm = max(alarms, 0.5) / n_out
     return max(0.0, math.log(max(hits / n_in - privacy_delta, 1e-12) / alarm))
@@ -347,7 +347,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta else 0
 
 
-# WRONG lower_bound: normal intervals -> 10 of 20 hits is at least 0.4018, 20 of
+# WRONG lower_bound: normal intervals -> bounds by the normal distribution
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     z = stats.norm.isf(failure_prob / 2)
     p, q = hits / n_in, alarms / n_out
@@ -355,14 +355,14 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max(0.0, math.log((low - privacy_delta) / high)) if low > privacy_delta and high > 0 else 0
 
 
-# WRONG lower_bound: the sides exchanged -> 10 of 20 hits is at least 0.4018, 20 of
+# WRONG lower_bound: the sides exchanged -> both bounds are on the side that flatters
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     high = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).high
     low = stats.binomtest(alarms, n_out).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((high - privacy_delta) / max(low, 1e-6)))
 
 
-# WRONG lower_bound: an interval for the hits only -> 1 of 20 alarms is at most 0.1290, 0 of 2
+# WRONG lower_bound: an interval for the hits only -> the share of alarms as counted
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     low = stats.binomtest(hits, n_in).proportion_ci(1 - failure_prob).low
     return max(0.0, math.log((low - privacy_delta) / (max(alarms, 0.5) / n_out))) if low > privacy_delta else 0
@@ -396,9 +396,9 @@ def verdict(report):
         "refuted"
         if r["claimed"] < r["audited"]
         else "leaks"
-        if "data" in r["scale"]
+        if r["scale"] != "constants"
         else "unproved"
-        if bad_delta or r["sampling"] in ("shuffled", "without replacement")
+        if bad_delta or r["sampling"] != "Poisson"
         else "overclaims"
         if r["claimed"] < privacy_eps(r["noise"], r["batch"] / r["examples"], r["updates"], r["delta"])
         else "sound"
@@ -416,7 +416,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG verdict: shuffled batches count as Poisson -> reports A and C get the same word
+# WRONG verdict: shuffled batches count as Poisson -> which sampling does the accountant take for granted
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -640,7 +640,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the older conversion, log(1 / delta) / (alpha - 1) -> order 2 alone, a divergence of nearly 0
+# WRONG epsilon: the older conversion, log(1 / delta) / (alpha - 1) -> this is the older conversion
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -738,7 +738,7 @@ def verdict(report):
     return "overclaims" if eps > 1.05 * report["claimed"] else "sound"
 
 
-# WRONG epsilon: T divides by alpha -> rate 1 leaves the term k = 2: the diverg
+# WRONG epsilon: T divides by alpha -> the logarithm of the sum is divided by the order
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -869,7 +869,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG epsilon: the sum ends one term early -> rate 1 leaves the term k = 2: the diverg
+# WRONG epsilon: the sum ends one term early -> the sum lacks its last term
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     """The smallest epsilon that the whole orders (M,) give for so many updates of DP-SGD."""
     best = math.inf
@@ -883,7 +883,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(best, 0.0)
 
 
-# WRONG lower_bound: no bound on the alarms -> 1 of 20 alarms is at most 0.1290, 0 of 2
+# WRONG lower_bound: no bound on the alarms -> the share of alarms as counted
 def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     """The largest epsilon that the counts refute, surely but for failure_prob."""
 
@@ -927,7 +927,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG verdict: always 60,000 examples -> reports A and B get the same word
+# WRONG verdict: always 60,000 examples -> privacy_eps is that of 60,000 examples
 def verdict(report):
     """One word on a report like those above."""
     if report["audited"] > report["claimed"]:
@@ -973,7 +973,7 @@ def lower_bound(hits, n_in, alarms, n_out, privacy_delta, failure_prob):
     return max((hit - privacy_delta) / alarm, 1.0)
 
 
-# WRONG verdict: of one update -> of all its updates
+# WRONG verdict: of one update -> privacy_eps is that of one update
 def verdict(report):
     if report["audited"] > report["claimed"]:
         return "refuted"
@@ -1042,3 +1042,28 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     f = (clip / gradients.norm(dim=1).clamp_min(1e-12)).clamp(max=1)
     s = (gradients * f[:, None]).sum(0)
     return (s + noise_multiplier * clip * (2 * torch.rand_like(s) - 1)) / size
+
+
+# WRONG epsilon: log(order) is added -> log(order) has the wrong sign
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    found = []
+    for a in np.asarray(orders).tolist():
+        k = np.arange(a + 1)
+        terms = special.gammaln(a + 1) - special.gammaln(k + 1) - special.gammaln(a - k + 1)
+        terms += special.xlog1py(a - k, -rate) + special.xlogy(k, rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        conversion = math.log((a - 1) / a) - (math.log(privacy_delta) - math.log(a)) / (a - 1)
+        found.append(updates * special.logsumexp(terms) / (a - 1) + conversion)
+    return max(min(found), 0.0)
+
+
+# WRONG verdict: only a scale that is said to be of the data leaks -> Anything but constants
+def verdict(report):
+    if report["audited"] > report["claimed"]:
+        return "refuted"
+    if "data" in report["scale"]:
+        return "leaks"
+    if report["sampling"] != "Poisson" or report["delta"] >= 1 / report["examples"]:
+        return "unproved"
+    rate = report["batch"] / report["examples"]
+    eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
+    return "overclaims" if eps > report["claimed"] else "sound"
