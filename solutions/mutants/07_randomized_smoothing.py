@@ -613,7 +613,7 @@ def certify(model, x, *, sigma, n0, n, failure_prob):
 certificate = lambda *args, **kwargs: None
 
 
-# WRONG certify: a sigma of its own for the noise -> many images that most copies give one class get
+# WRONG certify: a sigma of its own for the noise -> have the same noise
 def certify(model, x, *, sigma, n0, n, failure_prob):
     first, counts = votes(model, x, sigma=0.25, n=n0), votes(model, x, sigma=0.25, n=n)
     return smoothing.certificates(first.argmax(1), counts, sigma=sigma, failure_prob=failure_prob)[:2]
@@ -771,7 +771,7 @@ def verdict(report):
     return "other norm" if report["norm"] == "linf" else "valid"
 
 
-# WRONG verdict: any cube is called the other norm -> a cube that fits
+# WRONG verdict: any cube is called the other norm -> a cube of so few pixels fits
 def verdict(report):
     if report["asked"] < report["n0"] + report["n"]:
         return "same copies"
@@ -957,7 +957,7 @@ def enough(k, n, p0, failure_prob):
     return (smoothing.clopper_pearson_below(k.numpy(), n, failure_prob) > p0) & (n >= 2000)
 
 
-# WRONG enough: never -> of no use
+# WRONG enough: never -> do hits add up
 def enough(k, n, p0, failure_prob):
     return torch.zeros(len(k), dtype=torch.bool)
 
@@ -1601,3 +1601,24 @@ def majority(counts, *, failure_prob):
     first, second = counts.topk(2, dim=1).values.numpy().T
     sure = 2 * special.bdtr(second, first + second, 0.5) < failure_prob
     return torch.where(torch.from_numpy(sure), counts.argmax(1), -1)
+
+
+# WRONG verdict: no hit at all is valid, for nothing is larger than NaN -> no hit proves nothing
+def verdict(report):
+    hits, n, radius = report["hits"], report["n"], report["radius"]
+    proved = report["sigma"] * special.ndtri(special.betaincinv(hits, n - hits + 1, report["failure_prob"]))
+    if radius and report["asked"] < report["n0"] + n:
+        return "same copies"
+    if radius and report["looks"] > 1:
+        return "peeked"
+    if radius and radius > proved:
+        return "too far"
+    cube = radius * math.sqrt(report["pixels"]) > proved
+    return "other norm" if radius and report["norm"] == "linf" and cube else "valid"
+
+
+# WRONG enough: the hits of all images are pooled -> on the others in the batch
+def enough(k, n, p0, failure_prob):
+    p, mean = (p0 + 1) / 2, k.double().mean()
+    wealth = mean * math.log(p / p0) + (n - mean) * math.log((1 - p) / (1 - p0))
+    return torch.full(k.shape, bool(wealth >= -math.log(failure_prob)))
