@@ -293,7 +293,7 @@ def masks(secrets, field):
     return total % field
 
 
-# WRONG masks: secrets cut in half -> one secret of two clients
+# WRONG masks: secrets cut in half -> not made of the secret
 def masks(secrets, field):
     upper = secrets // 2 * torch.ones(secrets.shape[:2], dtype=torch.int64).triu(1)[..., None]
     return (upper.sum(1) - upper.sum(0)) % field
@@ -349,7 +349,7 @@ def input_of(weight, bias):
     return weight[int(bias.abs().argmax())]
 
 
-# WRONG input_of: any row that is not 0 -> a negative number is the largest
+# WRONG input_of: any row that is not 0 -> one row is large
 def input_of(weight, bias):
     row = int((bias != 0).nonzero()[0])
     return weight[row] / bias[row]
@@ -1258,3 +1258,29 @@ def read_back(model, observed, label, shape):
         (g,) = torch.autograd.grad(1 - F.cosine_similarity(own, sent, dim=0), x)
         x = (x - 0.01 * g).clamp(0, 1).detach().requires_grad_()
     return x.detach()
+
+
+# WRONG ratio: a thousandth is added to each variance -> nothing is added to a variance
+def ratio(target, shadows, inside):
+    target, shadows = target.double(), shadows.double()
+
+    def log_density(side):
+        mean = torch.where(side, shadows, 0).sum(0) / side.sum(0)
+        var = torch.where(side, (shadows - mean).square(), 0).sum(0) / (side.sum(0) - 1) + 1e-3
+        return -(target - mean).square() / (2 * var) - var.log() / 2
+
+    return log_density(inside) - log_density(~inside)
+
+
+# WRONG fault: only a claimed leak minds the same images -> whatever it claims
+def fault(report):
+    safe = report["claim"] == "safe"
+    if report["attack"] == "extraction":
+        return "same images" if not safe and set(report["asked"]) & set(report["judged"]) else "none"
+    if report["attack"] == "gradient":
+        return "not adapted" if safe and report["sender"] != report["attacker"] else "none"
+    if report["target_is_shadow"]:
+        return "knows"
+    if report["measure"] == "area":
+        return "average" if safe else "none"
+    return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
