@@ -233,6 +233,8 @@ def relation(value: Tensor, wanted: Tensor, atol: float) -> str:
     shift = float((value - wanted).mean())
     if bool((value - wanted - shift).abs().max() <= close):
         return f"{each} is off by {shift:.4g}"
+    if value.min() == value.max():
+        return "all numbers are the same, and those that are asked differ"
     scale, away = float(value.std() / wanted.std()), value - value.mean()
     if bool((away - scale * (wanted - wanted.mean())).abs().max() <= min(1, scale) * close) and len(value) > 3:
         return f"each number is {scale:.4g} times the one that is asked, and then moved: is it normalised, or centered?"
@@ -311,7 +313,8 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     size /= size.sum()
     labels = torch.tensor([0, 0, 1, 1, 0, 1])
     sides = 2.0 * labels - 1
-    images = (0.5 + 0.25 * sides[:, None] * way).view(6, *x.shape[1:])  # all right, and so in their whole balls
+    away = torch.linspace(0.2, 0.3, 6)[:, None]  # each from the border in its own way, and right in its whole ball
+    images = (0.5 + away * sides[:, None] * way).view(6, *x.shape[1:])
 
     def moved(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """How far each pixel went up the loss, as a share of eps: (N, pixels)."""
@@ -331,6 +334,8 @@ def fault_of(attack, x: Tensor, *, loud: float = 1.0, classes: int = 10) -> str:
     if not up.any():
         if moved(straight(1), images[:1], labels[:1]).any():
             return "an image that moves by itself stays where it is in a batch: each should follow its own loss"
+        if moved(straight(1), torch.cat(50 * [images]), labels.repeat(50)).any():
+            return "of six images none moves, of 300 some: does each batch take its steps, also a last, smaller one?"
         return "on a network with small logits no pixel moves: has your loss a gradient, and does the step follow it?"
     if not up.any(1).all():
         return "some images of a batch move, and others stay where they are: each should follow its own loss"

@@ -53,14 +53,14 @@ def fgsm(model, x, y, *, eps):
     return x.clamp(0, 1) + eps * gradient.sign()
 
 
-# WRONG fgsm: the gradient itself instead of its sign -> every pixel should move by eps
+# WRONG fgsm: the gradient itself instead of its sign -> no pixel moves by eps
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
     return (x + eps * gradient.clamp(-1, 1)).clamp(0, 1)
 
 
-# WRONG fgsm: the gradient shortened to length 1 -> every pixel should move by eps
+# WRONG fgsm: the gradient shortened to length 1 -> no pixel moves by eps
 def fgsm(model, x, y, *, eps):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y), x)
@@ -955,3 +955,16 @@ def fgsm_targeted(model, x, target, *, eps):
     x = x.detach().clone().requires_grad_()
     (g,) = torch.autograd.grad(F.cross_entropy(model(x).softmax(1), target, reduction="sum"), x)
     return (x - eps * g.sign()).clamp(0, 1).detach()
+
+
+# WRONG fgsm: relative to what the pixel is -> no pixel moves by eps
+def fgsm(model, x, y, *, eps):
+    x_in = x.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(x_in), y, reduction="sum"), x_in)
+    return (x_in * (1 + eps * gradient.sign())).clamp(0, 1).detach()
+
+
+# WRONG fgsm_targeted: the clamped step up, mirrored at x -> pixels near 0 or 1 end elsewhere
+def fgsm_targeted(model, x, target, *, eps):
+    up = fgsm(model, x, target, eps=eps)
+    return (x - (up - x)).clamp(0, 1)

@@ -144,6 +144,17 @@ for labels in (torch.zeros(4, dtype=torch.int64), torch.ones(4, dtype=torch.int6
         "no pixel became darker: a step goes up or down, as the sign says; the image is clamped, not its change",
         expected="pixels that move by eps or by -eps",
     )
+    expect.equal(
+        found,
+        expect.images(fgsm(linear, middle, labels, eps=0.1), middle, 0.1),
+        "two calls give different images: nothing is random in one step along the gradient at x",
+    )
+    expect.that(
+        moved.max() > 0.1 - 1e-5,
+        "no pixel moves by eps: each moves by all of it, whatever the pixel and whatever its gradient",
+        expected="pixels that move by 0.1",
+        got=moved[0],
+    )
     expect.that(
         moved.min() >= 0.1 - 1e-5,
         "on a linear model a corner of the box has a higher loss: "
@@ -208,6 +219,11 @@ for labels, who in ((y[some], "the true labels"), (torch.randint(0, 10, (100,)),
             f"with {who}, pixels move by another amount than eps: only the sign of their gradient counts",
             expected="x + eps * sign(gradient), clamped to [0, 1]",
             share=0.99,
+        )
+        close = (found - wanted).abs() < 1e-5
+        expect.that(
+            close[inner].float().mean() < 0.99 or close[~inner].float().mean() > 0.98,
+            f"with {who}, pixels near 0 or 1 end elsewhere: each goes eps along its sign, and is clamped after that",
         )
         expect.equal(
             found,
@@ -309,6 +325,14 @@ for eps in (0.03, 0.2):
             expected="the same image, alone and in a batch",
             share=0.95,
         )
+    again = expect.images(fgsm_targeted(model, x[some], target, eps=eps), x[some], eps)
+    expect.equal(found, again, "two calls give different images: nothing is random in one step along the gradient at x")
+    alike = ((found - wanted).abs() < 1e-5)[30:]
+    expect.that(
+        alike[inner[30:]].float().mean() < 0.998 or alike[~inner[30:]].float().mean() > 0.99,
+        "pixels near 0 or 1 end elsewhere: each goes eps along its sign, and is then clamped to [0, 1]",
+        expected="x - eps * sign(gradient of the target's loss), clamped to [0, 1]",
+    )
     expect.equal(
         found[30:],
         wanted[30:],
@@ -420,6 +444,9 @@ expect.that(
     expected="the first budget of the grid above the distance",
 )
 mistakes = {
+    "images fall, and yet all have inf: is the budget at which they fall put into what is returned?": torch.full_like(
+        wanted, math.inf
+    ),
     "the first budget of the grid is never tried": torch.where(wanted == grid[0], grid[1], wanted),
     "the last budget of the grid is never tried": torch.where(wanted == grid[-1], math.inf, wanted),
     "each answer is the budget after the one at which the image falls": torch.where(
