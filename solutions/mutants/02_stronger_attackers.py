@@ -142,7 +142,7 @@ def margin(logits, y):
     return logits.amax(1) - logits.gather(1, y[:, None])[:, 0]
 
 
-# WRONG margin: of probabilities -> the logits themselves
+# WRONG margin: of probabilities -> not of probabilities
 def margin(logits, y):
     p, own = logits.softmax(1), y[:, None]
     return p.scatter(1, own, -1.0).amax(1) - p.gather(1, own)[:, 0]
@@ -552,7 +552,7 @@ def project(x_adv, x, *, eps, norm):
     return d * (eps / n).clamp(max=1)
 
 
-# WRONG margin: the mean of the other logits -> one of them and not all
+# WRONG margin: the mean of the other logits -> counts alone: no mean of them
 def margin(logits, y):
     own = logits.gather(1, y[:, None])[:, 0]
     return (logits.sum(1) - own) / (logits.shape[1] - 1) - own
@@ -711,7 +711,7 @@ def project(x_adv, x, *, eps, norm):
     return (x + d).clamp(0, 1)
 
 
-# WRONG margin: 10 less for the label's own -> not the difference of two logits
+# WRONG margin: 10 less for the label's own -> a fixed number taken off
 def margin(logits, y):
     own = logits.gather(1, y[:, None])[:, 0]
     other = (logits - 10 * F.one_hot(y, logits.shape[1])).amax(1)
@@ -724,7 +724,7 @@ def margin(logits, y):
     return (logits.scatter(1, y[:, None], -math.inf).amax(1) - own).clamp(max=0)
 
 
-# WRONG margin: a smooth maximum -> not the difference of two logits
+# WRONG margin: a smooth maximum -> no soft maximum
 def margin(logits, y):
     own = logits.gather(1, y[:, None])[:, 0]
     return logits.scatter(1, y[:, None], -math.inf).logsumexp(1) - own
@@ -922,3 +922,20 @@ def attack_loud(model, x, y, *, eps):
         now = predict(model, x_adv) != y
         best[now] = x_adv[now].detach()
     return best
+
+
+# WRONG margin: the gap of the two largest where the answer is wrong -> the second largest logit is taken off
+def margin(logits, y):
+    top = logits.topk(2, dim=1)
+    gap = top.values[:, 0] - top.values[:, 1]
+    return torch.where(top.indices[:, 0] == y, -gap, gap)
+
+
+# WRONG attack_loud: the largest margin of the batch is climbed -> some images of a batch move
+def attack_loud(model, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(20):
+        probe = x_adv.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(margin(model(probe), y).max(), probe)
+        x_adv = project(probe.detach() + eps / 8 * gradient.sign(), x, eps=eps, norm="linf")
+    return x_adv

@@ -211,6 +211,8 @@ expect.that(
     got=change,
 )
 ### BEGIN HIDDEN TESTS
+still = expect.tensor(project(middle, middle, eps=0.5, norm="l2"), like=middle, what="where x_adv is x, the result")
+expect.equal(still, middle, "where x_adv is x, the result is not x")
 for eps, shape in ((1.0, (20, 1, 8, 8)), (0.4, (9, 5)), (0.7, (1, 3, 4, 4)), (0.5, (4, 2, 3))):
     middle = torch.rand(shape).round(decimals=1)
     for size in (0.02, 0.3, 3.0):
@@ -280,8 +282,13 @@ slips = {
     "a margin is the difference of two logits, and not how many times as large one is": torch.tensor([0.4, 2.5, 0.0]),
     "no margin is below 0, and positive means wrong: the largest of the others minus the label's own, whichever of "
     "them wins": torch.tensor([3.0, 3.0, 4.0]),
+    "the largest of the other classes counts alone: no mean of them, no sum, and no soft maximum (logsumexp)": [
+        torch.tensor([1.5 - 5, 3 - 2, 0 - 4]),
+        torch.tensor([3.0 - 5, 6 - 2, 0 - 4]),
+        torch.tensor([2.3133 - 5, 5.0181 - 2, 0.6931 - 4]),
+    ],
 }
-expect.none_of(found, torch.tensor([-3.0, 3.0, -4.0]), slips, expected="negative, positive, negative")
+expect.none_of(found, torch.tensor([-3.0, 3.0, -4.0]), slips, expected="negative, positive, negative", atol=1e-3)
 expect.that(
     found[1] != 0,
     "a margin is 0 where the answer is wrong: there it is above 0, "
@@ -310,7 +317,17 @@ expect.equal(
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
-for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
+logits, labels = torch.randn(50, 10), torch.randint(0, 10, (50,))
+quiet, loud = (expect.tensor(margin(size * logits, labels), like=logits[:, 0]) for size in (0.1, 1.0))
+expect.equal(
+    loud,
+    10 * quiet,
+    "logits ten times as large have another margin than ten times the first: it is a difference of logits as they are, "
+    "not divided by others, and not of probabilities",
+    expected="ten times the margin",
+    atol=1e-3,
+)
+for classes, size in ((2, 1.0), (5, 1e6), (10, 100.0), (10, 1e-3)):
     logits, labels = size * torch.randn(50, classes) - 2 * size, torch.randint(0, classes, (50,))
     own = logits[torch.arange(50), labels]
     others = torch.stack([row[torch.arange(classes) != label].max() for row, label in zip(logits, labels, strict=True)])
@@ -335,6 +352,11 @@ for classes, size in ((2, 1.0), (10, 100.0), (5, 1e4), (10, 1e-3)):
         (others - own).sign(),
         "positive means wrong: the largest of the other logits, one of them and not all, minus the label's own",
         expected="above 0 exactly where another class wins",
+    )
+    pair = logits.topk(2).values
+    slip = "where the answer is wrong the second largest logit is taken off, and not the label's, which may be lower"
+    expect.none_of(
+        found, others - own, {slip: torch.where(others > own, -pair.diff()[:, 0], others - own)}, atol=1e-4 * size
     )
     expect.equal(
         found,
@@ -450,6 +472,7 @@ for words, low, high in (  # two tries for one image of label 0, whose pixels ar
     ("the try with the lower logit of y is kept, and its margin is lower, too", [2.0, 0, 0], [5.0, 4, 0]),
     ("the try with the higher best other logit is kept, but its margin is lower", [9.0, 4, 0], [5.0, 2, 0]),
     ("the try with the higher cross-entropy is kept, but its margin is lower", [5.0, 3, 3], [5.0, 3.5, -9]),
+    ("the margin of the probabilities is compared, and that of the logits is asked", [0.0, 5, 0], [0.0, 6, 6]),
 ):
     for tries in ([low, high], [high, low]):
         found = keep_best(torch.nn.Identity(), [torch.tensor([one]) for one in tries], torch.tensor([0]))
@@ -596,7 +619,7 @@ other[-1].bias.data *= 10_000
 left = accuracy(other, (expect.images(attack_loud(other, x, y, eps=0.15), x, 0.15), y))
 expect.few_left(
     left,
-    0.4 * left.n,
+    0.45 * left.n,  # on a network that nobody has seen an attack may leave a little more
     attack_loud,
     x,
     "the model was trained anew and shouts a hundred times as loud: does your loss mind how large logits are?",
