@@ -1801,7 +1801,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG harden: ten updates, written otherwise -> too few answers are right without any attack, also
+# WRONG harden: ten updates, written otherwise -> are there updates enough
 def harden(model, x, y, *, eps):
     transform = lambda m, a, b: attacks.pgd(m, a, b, eps=eps, steps=3)
     return fit(model, (x, y), updates=10, transform=transform).state_dict()
@@ -2129,3 +2129,25 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
         x_adv = (x_adv + reach * now / steps * g.sign()).clamp(x - now, x + now).clamp(0, 1)
     model.train(was)
     return x_adv.detach()
+
+
+# WRONG harden: the budget is four times too large -> do the images in training go farther than eps
+def harden(model, x, y, *, eps):
+    step = [0]
+
+    def transform(model, xb, yb):
+        step[0] += 1
+        return attack_batch(model, xb, yb, eps=4 * eps, update=step[0], updates=400)
+
+    return fit(model, (x, y), updates=400, lr=1e-2, transform=transform).state_dict()
+
+
+# WRONG harden: steps of the weights that are too short -> the weights are nearly where they began
+def harden(model, x, y, *, eps):
+    step = [0]
+
+    def transform(model, xb, yb):
+        step[0] += 1
+        return attack_batch(model, xb, yb, eps=eps, update=step[0], updates=200)
+
+    return fit(model, (x, y), updates=200, lr=1e-5, transform=transform).state_dict()

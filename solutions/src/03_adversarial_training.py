@@ -811,8 +811,10 @@ def change_at_the_edge(how):
     """delta after two replays of `edge`, whose long steps turn gradients around; for mistakes at its pixels."""
     model, delta = copy.deepcopy(network), torch.zeros(30, 12)
     for _ in range(2):
-        x_adv = (edge[0][0] + delta).clamp(0, 1).requires_grad_()
-        gradient, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), [x_adv, model[0].weight])
+        far = (edge[0][0] + delta).requires_grad_()
+        x_adv = far.clamp(0, 1)
+        by = [far if how == "by delta" else x_adv, model[0].weight]
+        gradient, down = torch.autograd.grad(F.cross_entropy(model(x_adv), edge[0][1]), by)
         delta = x_adv.detach() - edge[0][0] if how == "from what was seen" else delta
         delta = (delta + 0.3 * gradient.sign()).clamp(-0.3, 0.3)
         delta = (edge[0][0] + delta).clamp(0, 1) - edge[0][0] if how == "cut at once" else delta
@@ -824,6 +826,8 @@ found = expect.tensor(free(network, edge, eps=0.3, replays=2, lr=20.0)[1], like=
 cut = "where x + delta is cut to [0, 1], delta is cut as well: it is kept in [-eps, eps] only, and goes on from there"
 mistakes = {cut: [change_at_the_edge("from what was seen"), change_at_the_edge("cut at once")]}
 expect.none_of(found, change_at_the_edge("as asked"), mistakes)
+near = max(float((found == change_at_the_edge(how)).float().mean()) for how in ("as asked", "by delta"))  # both will do
+expect.that(near > 0.98, "where x + delta is cut to [0, 1], delta is another", expected="see the steps", got=found)
 network = nn.Sequential(nn.Linear(12, 16), nn.Dropout(1.0), nn.Linear(16, 3)).eval()
 state, _ = free(network, edge, eps=0.1, replays=2, lr=0.5)
 expect.that(
@@ -911,7 +915,7 @@ def verdict(report):
 # CHECK verdict, 1 point
 words = ("invalid", "masked", "overclaims", "sound")
 questions = {
-    "A": "which of its attacks does not need the gradients, and what does it find?",
+    "A": "which of its attacks do not need its gradients, and what do they find? One such attack is enough",
     "B": "what would you promise after the strongest of its attacks?",
     "C": "what does a rate on these images say about new ones?",
 }
@@ -1086,6 +1090,7 @@ expect.that(
     "these are the weights that the model came with: it is the trained one's state_dict() that is asked",
     expected="other weights than before",
 )
+far = max(float((state[name] - value).abs().max()) for name, value in fresh.named_parameters())
 fresh.load_state_dict(state)
 fresh.eval()
 expect.that(
@@ -1108,17 +1113,28 @@ if clean.k < 0.9 * clean.n:
         got=f"{clean}, and weights of up to {size:.3g}",
     )
     expect.that(
+        far > 0.05,
+        "too few answers are right without any attack, for the weights are nearly where they began: is the learning "
+        "rate large enough, and are there updates enough?",
+        expected="at least 90 %",
+        got=f"{clean}, and no weight moved by more than {far:.2g}",
+    )
+    expect.that(
         learned.k >= 0.2 * learned.n,
         "too few answers are right without any attack, and on those it learned from no more than by guessing: "
-        "does each image have its own label in training, and does the loss of this label fall, "
-        "by steps long and many enough?",
+        "does each image have its own label in training, does the loss of this label fall, and do the images go "
+        "no farther than eps?",
         expected="at least 90 % on new images",
         got=f"{clean}, and {learned} on those it learned from",
     )
     expect.that(
         learned.k >= 0.8 * learned.n,
         "too few answers are right without any attack, also on the images that it learned from: "
-        "are there updates enough, and steps of a length at which the loss falls?",
+        + (
+            "are there updates enough, and steps of a length at which the loss falls?"
+            if far < 0.2
+            else "do the images in training go farther than eps, or the steps too far for the loss to fall?"
+        ),
         expected="at least 90 % on new images",
         got=f"{clean}, and {learned} on those it learned from",
     )
@@ -1135,8 +1151,11 @@ if robust.k < 0.5 * robust.n:
     expect.that(
         robust.k > never.k + 0.2 * robust.n,
         "hardly more answers are left after the attack than of the network above, which never saw an attacked image: "
-        "are the images in training made anew at each update, and do they go up the loss that the network has then, "
-        "by its own gradient?",
+        + (
+            "do the images in training go up the loss, and not by chance, and as far as eps in the end?"
+            if third.k > 0.6 * third.n
+            else "are the images in training made anew at each update, by the gradient of the network as it is then?"
+        ),
         expected=enough,
         got=f"{robust}, and {never} of the network above",
     )
