@@ -2398,7 +2398,7 @@ def choose(model, x_adv, proposal, y, draws):
     return torch.where((b > a).view(-1, *[1] * (x_adv.dim() - 1)), proposal, x_adv)
 
 
-# WRONG through: away from class 0, whatever y is -> each goes by a label of its own
+# WRONG through: away from class 0, whatever y is -> for a label of its own
 def through(model, train_x, train_y, x, y, *, eps):
     d = train_x[0].numel()
     torch.manual_seed(0)
@@ -2449,4 +2449,37 @@ def through(model, train_x, train_y, x, y, *, eps):
         right = (out.argmax(1) == y).view(-1, 1, 1, 1)
         new = (x_adv + eps / 12 * g.sign()).clamp(x - eps, x + eps).clamp(0, 1)
         x_adv = torch.where(right, new, x_adv)
+    return x_adv
+
+
+# WRONG place: images are taken for square -> higher than wide
+def quantize(x, *, levels):
+    return (x * (levels - 1)).round() / (levels - 1)
+
+
+def k_winners(x, *, share):
+    flat = x.flatten(1)
+    top = flat.topk(max(1, round(share * flat.shape[1])), dim=1)
+    return torch.zeros_like(flat).scatter(1, top.indices, top.values).view_as(x)
+
+
+def place(x, *, room):
+    n, channels, size = x.shape[:3]
+    page = x.new_zeros(n, channels, size + room, size + room)
+    for i in range(n):
+        down, right = torch.randint(0, room + 1, (2,)).tolist()
+        page[i, :, down : down + size, right : right + size] = x[i]
+    return page
+
+
+# WRONG through: steps along a gradient of length 1 -> let only the sign of the gradient count
+def through(model, train_x, train_y, x, y, *, eps):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+    net = fit(net, (train_x, train_y))
+    x_adv = x.clone()
+    for _ in range(20):
+        probe = x_adv.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(net(probe), y, reduction="sum"), probe)
+        gradient = gradient / gradient.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, 1, 1, 1)
+        x_adv = torch.min(torch.max(x_adv + eps / 8 * gradient, x - eps), x + eps).clamp(0, 1)
     return x_adv

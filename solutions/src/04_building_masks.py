@@ -231,6 +231,9 @@ expect.that(
     expected="as much ink on the page as in the image",
 )
 ### BEGIN HIDDEN TESTS
+for size, how in (((2, 1, 4, 1), "higher than wide"), ((2, 1, 1, 4), "wider than high"), ((2, 3, 2, 2), "in color")):
+    page = torch.zeros(*size[:2], size[2] + 2, size[3] + 2)
+    expect.tensor(place(torch.ones(size), room=2), like=page, what=f"where images are {how}, the result")
 for channels, height, width, room in ((1, 4, 6, 2), (3, 5, 3, 1), (1, 3, 3, 3)):
     some = (0.1 + 0.9 * torch.rand(1, channels, height, width)).expand(800, -1, -1, -1).contiguous()
     page = torch.zeros(800, channels, height + room, width + room)
@@ -642,7 +645,7 @@ class Counted(Shaky):
         return super().forward(x)
 
 
-dark, light = torch.full((10, 6), 0.4), torch.full((10, 6), 0.6)
+dark, light = torch.full((10, 6), 0.4), torch.full((10, 6), 0.7)
 
 
 hands = (  # two images whose pixels are the logits, and their label
@@ -667,6 +670,7 @@ hands = (  # two images whose pixels are the logits, and their label
     ("the model is wrong on both: here, too, the higher margin is taken", [1.0, 2, 0], [0.0, 5, 0], 0),
     ("with a y that the model denies: the margin is that of y, whatever the model says", [5.0, 2, 0], [9.0, 2, 0], 1),
     ("the image with the higher cross-entropy is taken, but its margin is lower", [5.0, 3, 3], [5.0, 3.5, -9], 0),
+    ("the margin of the probabilities is compared, and that of the logits is asked", [0.0, 5, 0], [0.0, 6, 6], 0),
 )
 for draws, (words, low, high, label) in ((draws, hand) for draws in (1, 4) for hand in hands):
     for old, new in ((low, high), (high, low)):
@@ -877,7 +881,7 @@ def diagnose(report):
 # CHECK diagnose, 1 point
 kinds = ("vanishes", "wanders", "lies", "stuck", "honest")
 questions = {
-    "A": "how much better than chance is its gradient?",
+    "A": "does its gradient lead uphill clearly more often than random signs do?",
     "B": "what is left of its gradients at all?",
     "C": "what would a second look at its gradients show?",
 }
@@ -1028,6 +1032,13 @@ for name, m in (
             got=left,
         )
         expect.that(
+            (reaches > 0).float().mean() > 0.9 or reaches.max() < 0.12,
+            "too many answers are still right, with and without a mask, and some images do not move at all: each "
+            "takes every step, whatever your own network says about it",
+            expected="every image moves",
+            got=f"{int((reaches == 0).sum())} of {left.n} unmoved",
+        )
+        expect.that(
             reach >= 0.12,
             "too many answers are still right, with and without a mask, and "
             + (
@@ -1058,8 +1069,8 @@ for name, m in (
         up = (way * side).flatten(1).mean(1) * (1 - 2.0 * copies)
         expect.that(
             (up[:20].mean() - up[20:].mean()).abs() < 1,
-            "too many answers are still right. Of images of two classes those of one climb the loss of y, "
-            "and those of the other go down: each goes by a label of its own",
+            "too many answers are still right. Images of two classes move the same way, so that those of one climb the "
+            "loss of y, and those of the other go down: each goes by a gradient of its own, for a label of its own",
             expected=few,
             got=left,
         )
@@ -1069,6 +1080,14 @@ for name, m in (
             "is each step along the gradient of a loss, and its sign not drawn?",
             expected=few,
             got=left,
+        )
+        inner = ((x - 0.5).abs() < 0.35) & (reaches >= 0.12).view(-1, 1, 1, 1)
+        expect.that(
+            ((found - x).abs()[inner] > 0.12).float().mean() > 0.3,
+            "too many answers are still right, and of most images a few pixels reach the edge of the ball, and the "
+            "others hardly move: let only the sign of the gradient count",
+            expected="pixels that move by up to 0.15",
+            got=f"{float((found - x).abs()[inner].mean()):.3g} on the average",
         )
         expect.that(
             accuracy(model, (bare, y)).k > 0.85 * left.n,
