@@ -1090,7 +1090,7 @@ expect.that(
     "these are the weights that the model came with: it is the trained one's state_dict() that is asked",
     expected="other weights than before",
 )
-far = max(float((state[name] - value).abs().max()) for name, value in fresh.named_parameters())
+far = max(float((state[name] - value).abs().max()) for name, value in fresh.state_dict().items())
 fresh.load_state_dict(state)
 fresh.eval()
 expect.that(
