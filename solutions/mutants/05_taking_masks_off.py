@@ -312,7 +312,7 @@ def left_after(model, tries, y, draws):
     return (torch.stack([predict(model, worst) for _ in range(draws)]).mode(0).values == y).float()
 
 
-# WRONG left_after: one fresh draw -> not a vote
+# WRONG left_after: one fresh draw -> neither one of them
 def left_after(model, tries, y, draws):
     shares = [torch.stack([predict(model, x_try) == y for _ in range(draws)]).float().mean(0) for x_try in tries]
     worst = torch.stack(tries)[torch.stack(shares).argmin(0), torch.arange(len(y))]
@@ -880,7 +880,7 @@ def line(body, inner, corner):
     return None if near >= far else (w, -(0.001 * near + 0.999 * far))
 
 
-# WRONG gradient_through: a softmax before the loss -> a mask that changes nothing
+# WRONG gradient_through: a softmax before the loss -> go through a softmax
 def gradient_through(mask, net, x, y):
     z = mask(x).detach().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(z).softmax(1), y, reduction="sum"), z)[0]
@@ -1145,3 +1145,23 @@ def left_after(model, tries, y, draws):
     right = [sum((predict(model, images) == y).float() for _ in range(draws)) for images in tries]
     chosen = torch.stack(tries)[torch.stack(right).argmin(0), torch.arange(len(y))]
     return sum((predict(model, chosen) == y).float() for _ in range(draws)) / draws
+
+
+# WRONG gradient_through: the loss of wrong answers is left out -> some images have no gradient
+def gradient_through(mask, net, x, y):
+    shown = mask(x).detach().clone().requires_grad_()
+    logits = net(shown)
+    right = (logits.argmax(1) == y).float()
+    loss = (F.cross_entropy(logits, y, reduction="none") * right).sum()
+    return torch.autograd.grad(loss, shown)[0]
+
+
+# WRONG take_off: images that net(x) gets wrong are left alone -> net(x) is wrong and net(mask(x)) is right
+def take_off(mask, net, x, y, *, eps):
+    x_adv = x.clone()
+    for _ in range(30):
+        probe = mask(x_adv).detach().clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(attacks.margin(net(probe), y).sum(), probe)
+        standing = (predict(net, x_adv) == y).float().view(-1, *[1] * (x.dim() - 1))
+        x_adv = torch.min(torch.max(x_adv + standing * eps / 10 * gradient.sign(), x - eps), x + eps).clamp(0, 1)
+    return x_adv
