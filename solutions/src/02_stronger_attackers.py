@@ -309,11 +309,17 @@ expect.that(
     expected="negative, positive, negative",
     got=found,
 )
-expect.equal(
-    (found > 0).float(),
-    torch.tensor([0.0, 1.0, 0.0]),
+expect.that(
+    found.sign().tolist() == [-1, 1, -1],
     "positive means wrong: the largest logit of the other classes minus the label's own, whichever of them wins",
     expected="negative, positive, negative",
+    got=found,
+)
+expect.that(
+    found[0] != found[2],
+    "of two right answers one is surer, and its margin is not lower: how far below 0 counts, and is not cut off",
+    expected="margins that differ",
+    got=found,
 )
 ### BEGIN HIDDEN TESTS
 torch.manual_seed(seed)
