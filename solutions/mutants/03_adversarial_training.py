@@ -1040,7 +1040,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG verdict: forgets that one step may leave less -> misjudged: one step
+# WRONG verdict: forgets that one step may leave less -> for one step leaves clearly less
 def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":

@@ -1031,6 +1031,8 @@ for _ in range(3):
         expect.that(isinstance(found, str) and found in words, "not one of the four words", got=found)
         if words.index(found) < words.index(word) and spoken_of.get(kind, "overclaims") != found:
             why = not_so[found]
+        elif words.index(word) < words.index(found) < 3:
+            why = f"an earlier word of the list applies, for {why}"
         expect.that(found == word, f"a report is misjudged: {why}", expected=f"a judgement of {report}", got=found)
 ### END HIDDEN TESTS
 

@@ -195,7 +195,8 @@ for mask, judge in zip(masks, [net, net, other, net, other, net, other], strict=
         not isinstance(mask, nn.Identity)
         or close(wanted)
         or max((likeness(w) > 0.999).float().mean() for w in (wanted.sign(), wanted)) < 0.95,
-        "each gradient points the right way and has another length, or only its signs are left: it is asked as it is",
+        "each gradient points the right way and has another length, or only its signs are left: it is asked as it is, "
+        "of the cross-entropy and not of a probability",
         expected=f"entries of up to {size:.3g}",
         got=found,
     )
