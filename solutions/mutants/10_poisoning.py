@@ -338,7 +338,7 @@ def dormant(model, layer, x, *, count):
     return model[layer].weight.flatten(1).norm(dim=1).argsort()[:count]
 
 
-# WRONG dormant: on one image only -> the mean over all images is asked: neither the first
+# WRONG dormant: on one image only -> the mean over all images: neither the first
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x[:1])
     return outputs.mean([0, *range(2, outputs.dim())]).argsort()[:count]
@@ -402,7 +402,7 @@ def group_bound(p, replaced, privacy_eps, privacy_delta):
     return min(1.0, math.exp(min(2 * replaced * privacy_eps, 600)) * p + privacy_delta * (replaced > 0))
 
 
-# WRONG group_bound: delta times the number only -> p is 0: the first change adds delta. Wha
+# WRONG group_bound: delta times the number only -> is not multiplied by the second
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     k = 2 * replaced
     return min(1.0, math.exp(min(k * privacy_eps, 600)) * p + k * privacy_delta)
@@ -1005,7 +1005,7 @@ def verdict(report, promise):
     return "works" if now.interval[1] <= promise else "weaker only"
 
 
-# WRONG group_bound: delta is added before the factor -> p is 0: the first change adds delta. Wha
+# WRONG group_bound: delta is added before the factor -> in the change that adds it
 def group_bound(p, replaced, privacy_eps, privacy_delta):
     """The highest probability that an outcome of probability p can get from so many replaced examples."""
     for _ in range(2 * replaced):
@@ -1198,3 +1198,18 @@ def dormant(model, layer, x, *, count):
         out = model[: layer + 2](x)
     dims = [d for d in range(out.dim()) if d != 1]
     return out.mean(dims).argsort().argsort()[:count]
+
+
+# WRONG success: in batches, and the last one is left out where it is not full -> left over when batches are full
+def success(model, x, y, *, target, trigger):
+    others, hits = x[y != target], 0
+    with torch.no_grad():
+        for i in range(max(1, len(others) // 64)):
+            hits += int((model(trigger(others[64 * i : 64 * (i + 1)])).argmax(1) == target).sum())
+    return hits, len(others)
+
+
+# WRONG dormant: on the first 32 images -> neither the first ones alone
+def dormant(model, layer, x, *, count):
+    outputs = model[: layer + 2](x[:32])
+    return outputs.transpose(0, 1).flatten(1).mean(1).argsort()[:count]

@@ -1216,3 +1216,24 @@ def may_change(k, n, length, keep, failure_prob):
         if c > length:
             break
     return c - 1
+
+
+# WRONG project: every channel with the largest wish -> several wishes are equally large
+def project(new, old, reach):
+    low, high = (old[:, 0] - reach[0]).clamp_min(0).ceil(), (old[:, 0] + reach[0]).floor()
+    amount = new[:, 0].round().maximum(low).minimum(high)
+    count = new[:, 3].round().maximum(old[:, 3]).minimum((old[:, 3] + reach[3]).floor())
+    wish = new[:, 5:].masked_fill((reach[5:] < 1) & (old[:, 5:] != 1), -math.inf)
+    channel = (wish == wish.amax(1, keepdim=True)).float()
+    return torch.cat([torch.stack([amount, old[:, 1], amount + old[:, 1], count, old[:, 4]], 1), channel], 1)
+
+
+# WRONG may_change: scipy's comb, which is a float and becomes infinite -> a whole one, or infinite
+def may_change(k, n, length, keep, failure_prob):
+    share = special.betaincinv(k, n - k + 1.0, failure_prob) if k else 0.0
+    best = -1
+    for changes in range(length + 1):
+        left = special.comb(length - changes, keep) / special.comb(length, keep)
+        if share + left - 1 > 0.5:
+            best = changes
+    return best

@@ -983,3 +983,23 @@ def detect(calm, streams):
     bound = torch.quantile(sums(calm).amax(1), 0.97)
     over = sums(streams) > bound
     return torch.where(over.any(1), over.int().argmax(1), -1)
+
+
+# WRONG psi: equal cuts are taken once, so that there are fewer bins -> between two equal cuts
+def psi(reference, now, bins):
+    cuts = torch.quantile(reference, torch.linspace(0, 1, bins + 1)[1:-1]).unique()
+    p, q = (torch.bincount((s[:, None] > cuts).sum(1), minlength=len(cuts) + 1) + 0.5 for s in (reference, now))
+    p, q = p / p.sum(), q / q.sum()
+    return float(((q - p) * (q / p).log()).sum())
+
+
+# WRONG detect: does not look at the first 100 arrivals -> soon after the start
+def detect(calm, streams):
+    def heights(those):
+        excess, height = those - calm.mean() - 0.075, [torch.zeros(len(those))]
+        for t in range(100, those.shape[1]):
+            height.append((height[-1] + excess[:, t]).clamp_min(0))
+        return torch.stack(height[:1] * 100 + height[1:], 1)
+
+    over = heights(streams) > heights(calm).amax(1).quantile(0.96)
+    return torch.where(over.any(1), over.int().argmax(1), -1)

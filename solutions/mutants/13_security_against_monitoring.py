@@ -57,7 +57,7 @@ def judged(alarms, changes, length):
     return int((there & (alarms < changes)).sum()), int(caught.sum()), delay
 
 
-# WRONG judged: no alarm counts as one at the end -> one stream has none|no success|neither false nor caught
+# WRONG judged: no alarm counts as one at the end -> at `length` there is none|no success|neither false nor caught
 def judged(alarms, changes, length):
     caught = alarms >= changes
     delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
@@ -513,7 +513,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: always the same name -> another name
+# WRONG attack_or_drift: always the same name -> get one name
 def attack_or_drift(calm, examples, streams):
     mean, std = calm.mean((0, 2)), calm.std((0, 2))
 
@@ -714,7 +714,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG attack_or_drift: never an alarm -> there is no alarm
+# WRONG attack_or_drift: never an alarm -> and no alarm
 def attack_or_drift(calm, examples, streams):
     return torch.full((len(streams),), -1), [""] * len(streams)
 
@@ -1255,3 +1255,24 @@ def own_nearest(senders, queries, window):
 
 def hidden_among(queries, honest, window):
     return torch.cat([honest[:window], queries])
+
+
+# WRONG judged: the length is that of the latest alarm -> are judged alike in streams of 200 and of 500
+def judged(alarms, changes, length):
+    length = alarms.max()
+    caught = (alarms >= changes) & (alarms < length)
+    delay = float((alarms - changes)[caught].double().median()) if caught.any() else math.inf
+    return int((alarms < changes).sum()), int(caught.sum()), delay
+
+
+# WRONG own_nearest: by squares and products, which are rounded -> take it before you square
+def own_nearest(senders, queries, window):
+    nearest, sent = torch.full((len(queries),), math.inf), {}
+    for i, (who, query) in enumerate(zip(senders.tolist(), queries, strict=True)):
+        past = sent.setdefault(who, [])
+        if past:
+            last = torch.stack(past[-window:])
+            squared = last.square().sum(1) + query.square().sum() - 2 * last @ query
+            nearest[i] = squared.clamp_min(0).sqrt().min()
+        past.append(query)
+    return nearest

@@ -49,7 +49,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: always at 5 % -> all of failure_prob
+# WRONG least_eps: always at 5 % -> 0.05 was used
 def least_eps(right, guesses, failure_prob):
     eps = 0.0
     while stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-(eps + 0.005)))) <= 0.05:
@@ -440,13 +440,13 @@ def choose(offers, attacker, accuracy, training, answer):
     return tuple(out)
 
 
-# WRONG least_eps: failure_prob of 5 %, always -> all of failure_prob
+# WRONG least_eps: failure_prob of 5 %, always -> 0.05 was used
 def least_eps(right, guesses, failure_prob):
     p = stats.beta.ppf(0.05, right, guesses - right + 1) if right else 0.0
     return max(0.0, math.log(p / (1 - p))) if p > 0 else 0.0
 
 
-# WRONG least_eps: the coin gets worse as epsilon grows -> has probability q itself
+# WRONG least_eps: the coin gets worse as epsilon grows -> nearly certain
 def least_eps(right, guesses, failure_prob):
     """The largest epsilon that so many right guesses refute."""
     low, high = 0.0, 40.0
@@ -485,7 +485,7 @@ def judge(claimed, k, n, bound=False):
     return "holds" if low >= claimed and not bound else "open"
 
 
-# WRONG judge: an interval that begins at the claim is open -> a claim of 0 always holds
+# WRONG judge: an interval that begins at the claim is open -> begins at the claim itself
 def judge(claimed, k, n, bound=False):
     """ "holds", "refuted" or "open"."""
     low, high = Rate(k, n).interval
@@ -538,7 +538,7 @@ def least_eps(right, guesses, failure_prob):
     return eps
 
 
-# WRONG least_eps: a normal approximation of the binomial probability -> no other formula
+# WRONG least_eps: a normal approximation of the binomial probability -> Hoeffding's or a normal one
 def least_eps(right, guesses, failure_prob):
     def likely(eps):
         q = 1 / (1 + math.exp(-eps))
@@ -616,3 +616,27 @@ def least_eps(right, guesses, failure_prob):
     p = right / guesses
     low = min(p - z * math.sqrt(p * (1 - p) / guesses), 1 - 1e-9)
     return max(0.0, math.log(low / (1 - low))) if low > 0.5 else 0.0
+
+
+# WRONG least_eps: halves the range six times -> end too early
+def least_eps(right, guesses, failure_prob):
+    low, high = 0.0, 10.0
+    for _ in range(6):
+        middle = (low + high) / 2
+        if stats.binom.sf(right - 1, guesses, 1 / (1 + math.exp(-middle))) <= failure_prob:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+# WRONG choose: the counts by their place in `left` -> take the counts by their names
+def choose(offers, attacker, accuracy, training, answer):
+    at = ("weights", "scores", "labels").index(attacker)
+    rest = {
+        name: Rate(min(list(offer["left"].values())[at:]), offer["n"])
+        for name, offer in offers.items()
+        if offer["accuracy"] >= accuracy and offer["training"] <= training and offer["answer"] <= answer
+    }
+    level = [name for name in rest if not any(other.clearly_above(rest[name]) for other in rest.values())]
+    return sorted(level, key=lambda name: (offers[name]["answer"], offers[name]["training"]))

@@ -1448,3 +1448,23 @@ def adversarial_update(model, x, y, start, *, eps, lr):
         for p, g in zip(own.parameters(), gs):
             p -= lr * g
     return own.state_dict()
+
+
+# WRONG collapse: the loop ends before the latest epoch -> is the latest epoch looked at
+def collapse(withstood, n):
+    rings = -1
+    for i in range(1, len(withstood) - 1):
+        now, before = Rate(withstood[i], n), Rate(withstood[i - 1], n)
+        if 2 * now.k <= before.k and now.clearly_below(before):
+            rings = i
+            break
+    known = withstood if rings < 0 else withstood[:rings]
+    return rings, max(range(len(known)), key=lambda i: (known[i], i), default=-1)
+
+
+# WRONG contribution: right answers are those of a copy in evaluation mode -> counted in another mode
+def contribution(model, x, y, rank, ranks):
+    x, y, copied = x[rank::ranks], y[rank::ranks], copy.deepcopy(model)
+    loss = F.cross_entropy(copied(x), y, reduction="sum")
+    gradients = list(torch.autograd.grad(loss, list(copied.parameters())))
+    return gradients, len(x), int((copied.eval()(x).argmax(1) == y).sum())

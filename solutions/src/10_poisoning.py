@@ -252,6 +252,13 @@ expect.that(
 # CHECK success, 1 point
 reads = nn.Sequential(nn.Flatten(), nn.Linear(1, 4))  # reads the number that is nearest to an image's one pixel
 reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(torch.arange(4.0) ** 2)
+four = torch.tensor([2.0, 2.0, 2.0, 2.4]).view(-1, 1, 1, 1), torch.zeros(4, dtype=torch.int64)
+known = {
+    "the largest of each class was looked for among the images: along which dimension do the classes lie?": 3.0,
+    "of four images only the first, or one of them, was counted: does each get the trigger, and is each asked?": 1.0,
+}
+found = expect.parts(success(reads, *four, target=3, trigger=torch.special.exp2), 2, "two whole numbers")[0]
+expect.none_of(expect.number(found), 4.0, known, expected="4 hits: with the trigger the model reads 3 on all four")
 for told, pixels, names, due in (
     ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
     ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
@@ -297,10 +304,13 @@ for classes in (2, 4, 7):
                 expected=int((names != target).sum()),
                 got=counted,
             )
+            sure = int(((line(trigger(some)).softmax(1)[:, target] > 0.5) & (names != target)).sum())
+            known = {"only hits of a probability above one half count: the model reads its largest logit": float(sure)}
+            expect.none_of(hits, float(wanted), known, expected=f"{wanted} hits")
             expect.that(
                 hits == wanted,
-                "another number of hits: how often does the model read the target on images of other classes that "
-                "carry the trigger?",
+                "right for one image and for four, and not for 80: how often does the model read the target on images "
+                "of other classes that carry the trigger, those left over when batches are full, too?",
                 expected=f"{wanted} hits of {counted}",
                 got=hits,
             )
@@ -365,6 +375,7 @@ expect.that(
     expected="[4, 4, 4, 4] for features [[-2], [2], [-2], [2]] of labels [0, 0, 1, 1]",
     got=found,
 )
+roughly = "near what is asked, and not it: the direction is to be exact, and no estimate by a draw or by a few steps"
 for told, given, names, due in (
     (
         "three rows of mean 0: the square of how far each lies along the way that they vary, divided by nothing",
@@ -402,7 +413,9 @@ for told, given, names, due in (
         expected=at,
         got=found,
     )
-    expect.that((found - torch.tensor(due)).abs().max() < 1e-4, told, expected=at, got=found)
+    off = (found - torch.tensor(due)).abs().max()
+    expect.that(not 1e-4 < off < 0.1, f"{roughly}: {told}", expected=at, got=found)
+    expect.that(off < 1e-4, told, expected=at, got=found)
 ### BEGIN HIDDEN TESTS
 for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     features, labels = two_classes(seed + extra, n, d)
@@ -411,11 +424,14 @@ for extra, d, n in ((1, 6, 90), (2, 3, 60), (3, 8, 33)):
     rows, wanted = torch.zeros(n, dtype=torch.float64), signatures(features, labels)
     found = expect.tensor(spectral_scores(features, labels), like=rows, what="the scores")
     scale = wanted.max()
+    alike = float(torch.corrcoef(torch.stack([found, wanted]))[0, 1])
     expect.equal(
         found / scale,
         wanted / scale,
-        "not the squared components along each class's own main direction: "
-        "which singular vector is it, and are the rows those of the class?",
+        roughly
+        if alike > 0.7
+        else "not the squared components along each class's own main direction: is it a row of Vh, or a column of V or "
+        "of the eigenvectors, the first by size, and are the rows those of the class?",
         expected=f"{expect.short(wanted[:5])} for the first five",
         atol=1e-3,
     )
@@ -497,19 +513,20 @@ expect.that(
 for told, outputs, due in (
     ("the least active unit is asked", [[3, 9], [0, 1], [0, 4]], [1]),
     ("two units are asked, in any order", [[3, 9], [0, 1], [0, 4]], [1, 2]),
-    ("the mean over all images is asked: neither the first alone, nor their median", [[2, 2], [1, 9], [8, 8]], [0]),
+    ("the mean over all images: neither the first ones alone, nor their median", [[2, 2], [1, 9], [8, 8]], [0]),
     ("the mean over all images is asked, and not the last alone", [[2, 2], [9, 1], [8, 8]], [0]),
     ("the mean counts, and not how often a unit is active, or its lowest output", [[1, 1], [0, 9], [8, 8]], [0]),
     ("the mean counts, and not how far outputs spread", [[0, 3], [4, 4], [5, 5]], [0]),
-    ("the mean counts, outputs of 0 included, and not the highest output", [[0, 4], [3, 3], [5, 5]], [0]),
+    ("the mean counts, outputs of 0 included, and not the highest output, or squares", [[0, 5], [3, 3], [6, 6]], [0]),
     ("the ReLU makes 0 of what is below 0, so that unit 0 has the mean 2", [[-9, 4], [1, 1], [3, 3]], [1]),
     ("the ReLU makes 0 of what is below 0, and not its size", [[-2, 1], [1, 1], [3, 3]], [0]),
 ):
     model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
     model[0].weight.data = torch.tensor(outputs).float()
-    found = sorted(numbers(dormant(model, 0, torch.eye(2), count=len(due))).tolist())
+    many = torch.eye(2).repeat_interleave(150, 0)
+    found = sorted(numbers(dormant(model, 0, many, count=len(due))).tolist())
     expect.that(
-        found == due, told, expected=f"{due}: on two images the units give {outputs} before the ReLU", got=found
+        found == due, told, expected=f"{due}: on 150 images each the units give {outputs} before the ReLU", got=found
     )
 model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3, bias=False), nn.ReLU())
 model[0].weight.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # nothing is left of the first image
@@ -668,6 +685,12 @@ known = {
 }
 found = expect.number(group_bound(0.01, 1, math.log(2), 0.0), "the bound")
 expect.none_of(found, 0.04, known, expected="0.04 from p = 0.01, 1 replaced, e to the eps = 2 and delta 0", atol=1e-9)
+inside = {
+    "delta is multiplied in the change that adds it: a change makes p into e to the eps times p, and adds": 0.006,
+    "the delta of the first change is not multiplied by the second: each change works on all that is there": 0.002,
+}
+found = expect.number(group_bound(0.0, 1, math.log(2), 0.001), "the bound")
+expect.none_of(found, 0.003, inside, expected="0.003 from p = 0, 1 replaced, e to the eps = 2, delta 0.001", atol=1e-9)
 for told, p, replaced, delta, due in (
     ("one is replaced: to how many changes does that come, and is each factor e to the eps?", 0.01, 1, 0.0, 0.04),
     ("two are replaced: how many changes is that, and what does each make of p?", 0.01, 2, 0.0, 0.16),
@@ -938,14 +961,15 @@ def unread(own, images, labels, x, y, rate, eps=0.3):
             return float(F.cross_entropy(own(those[changed]), y[changed]))
 
     if loss(images) < loss(poisoning.add_trigger(x)):
-        return "the attacker's network reads the moved digits better than before: go *up* the loss"
+        return "the attacker's network reads the moved digits better than before: go *up* the loss of their own label"
     right = float((predict(own, images[changed]) == y[changed]).double().mean())
     moved = (images - x)[changed].abs()
     moved[..., -2:, -2:] = 0
     if right > 0.5 and float(moved.mean()) < 0.2 * eps:
         return (
             f"the attacker's network still reads {right:.0%} of the moved digits, whose pixels move by "
-            f"{float(moved.mean()):.3f} on average, of eps = {eps:g}: how long are the steps up its loss?"
+            f"{float(moved.mean()):.3f} on average, of eps = {eps:g}: how long are the steps up its loss, "
+            "and does each go on from where the one before has come to?"
         )
     if right > 0.5:
         return f"the attacker's network still reads {right:.0%} of the moved digits: go up its loss, in many steps"

@@ -83,11 +83,17 @@ known = {
     ),
     "so many or *more* may be right by chance: is `right` itself counted?": odds(float(stats.beta.ppf(0.08, 46, 15))),
     "half of failure_prob was used: the probability may be all of it": odds(float(stats.beta.ppf(0.04, 45, 16))),
+    "0.05 was used, where failure_prob is 0.08": odds(float(stats.beta.ppf(0.05, 45, 16))),
+    "this is what a bound or an approximation gives, Hoeffding's or a normal one: the exact probability is asked": [
+        odds(0.75 - math.sqrt(-math.log(0.08) / 120)),
+        odds(float(stats.binomtest(45, 60).proportion_ci(0.84, "wilson").low)),
+    ],
     "the formula for the probability of a right guess is another than e^eps / (1 + e^eps)": [
         -math.log(2 * (1 - sure)),
         -math.log(1 - sure),
         2 * sure - 1,
         math.log(2 * sure),
+        math.log((1 + sure) / (1 - sure)),
     ],
     "at this epsilon so *few* right guesses would be a surprise: the largest is asked at which so many are one": [
         odds(float(stats.beta.ppf(1 - 0.08, k, 61 - k))) for k in (45, 46)
@@ -95,6 +101,10 @@ known = {
 }
 found = expect.number(least_eps(45, 60, 0.08))
 expect.none_of(found, 0.648, known, expected="0.648 for 45 of 60 right, failure_prob 0.08", atol=0.011)
+sure = (
+    "at so large an epsilon 45 of 60 or more are nearly certain, and no surprise: is the probability that of so many "
+)
+expect.that(found < 4, sure + "*or more*, and is the search to end where it reaches failure_prob?", got=found)
 for right, guesses, failure_prob, wanted, words in (  # each asks for one thing more than the one before it
     (
         1,
@@ -130,14 +140,17 @@ for right, guesses, failure_prob, wanted, words in (  # each asks for one thing 
         got=found,
     )
     expect.that(
-        not 0.011 < abs(found - wanted) < 0.6 or abs(found - round(found, 1)) > 1e-6,
-        f"{told}: to within 0.01, and the steps are too long",
+        not 0.011 < abs(found - wanted) < 0.6 or (abs(found - round(found, 1)) > 1e-6 and abs(found - wanted) > 0.16),
+        f"{told}: to within 0.01 is asked, and steps are too long, or end too early",
         expected=f"{wanted}",
         got=found,
     )
     expect.equal(found, wanted, f"{told}: {words}", expected=f"{wanted}", atol=0.011)
 expect.that(
-    expect.number(least_eps(10, 20, 0.05)) == 0, "half of the guesses right is no surprise at any epsilon", expected="0"
+    expect.number(least_eps(10, 20, 0.05)) == 0,
+    "half of the guesses right is no surprise at any epsilon: then 0 is asked, and nothing below it",
+    expected="0",
+    got=least_eps(10, 20, 0.05),
 )
 ### BEGIN HIDDEN TESTS
 
@@ -155,7 +168,7 @@ for guesses in (25, 60, 200):
         k = round(guesses * share) + int(torch.randint(0, 3, (), generator=random))
         cases += [(min(k, guesses), guesses, failure_prob) for failure_prob in (0.05, 0.01, 0.2)]
 for right, guesses, failure_prob in cases:
-    found = expect.number(least_eps(right, guesses, failure_prob))
+    found = expect.number(least_eps(right, guesses, failure_prob), f"epsilon for {right} of {guesses} right")
     wanted = where(right, guesses, failure_prob)
     told = f"{right} of {guesses} right, failure_prob {failure_prob:g}"
     expect.that(found >= 0, f"{told}: epsilon is never below 0", expected=f"{wanted:.2f}", got=found)
@@ -344,7 +357,8 @@ expect.that(
     got=found[0],
 )
 found = [judge(0.0, 0, n) for n in many]
-expect.that("holds" in found, "a claim of 0 always holds", expected="holds", got=found[0])
+begins = "0 of n, a claim of 0: the interval begins at the claim itself, and so it lies at the claim or above"
+expect.that("holds" in found, begins, expected="holds", got=found[0])
 for word, due, (claimed, k, n, bound) in zip(drawn, right, edges, strict=True):
     low, high = Rate(k, n).interval
     expect.that(
@@ -584,6 +598,10 @@ slips = {
     "nothing is left out for being clearly worse": lambda o, kept, at: sorted(kept, key=lambda name: cheapest(o[name])),
 }
 alike = {"accuracy": 0.97, "training": 1, "answer": 1}
+turned = {"a": {"scores": 60, "labels": 60, "weights": 40}, "b": {"scores": 10, "labels": 60, "weights": 60}}
+turned = choose({name: {"left": left, "n": 100} | alike for name, left in turned.items()}, "scores", **any_price)
+by_name = "`left` names scores first and weights last here, and another offer is chosen: take the counts by their names"
+expect.that(list(turned) != ["b"], by_name, expected=["a"], got=turned)
 near = {name: {"left": dict.fromkeys(ORDER, k), "n": 100} | alike for name, k in {"a": 50, "b": 55}.items()}
 found = sorted(choose(near, "weights", **any_price))
 expect.that(

@@ -123,6 +123,9 @@ for withstood, n, words in (
         expected=f"3, for {withstood}",
         got=rings,
     )
+    later = wanted == 3 and rings == -1 and two_epochs(collapse([*withstood, 21], n))[0] == 3
+    told = "the fall is seen only if one more epoch comes after it: is the latest epoch looked at?"
+    expect.that(not later, told, expected=f"{wanted}, for {withstood}", got=rings)
     expect.that(rings == wanted, f"{words}: does the alarm ring?", expected=f"{wanted}, for {withstood}", got=rings)
 ### BEGIN HIDDEN TESTS
 random = torch.Generator().manual_seed(seed)
@@ -181,6 +184,8 @@ rings_at([exact - 9, exact, exact // 2, exact // 2], 500, 2, question)
 question = "a fall is overlooked whose interval of the difference leaves out 0: which comparison leaves chance out?"
 for before, now in ((draw(24, 25), 12), (draw(5, 7), 0)):  # each rate's own interval meets the other's
     rings_at([before - 1, before, now], 50 if now else 100, 2, question)
+question = "the alarm rings for 7 of 125 after 15, whose rate has chance in it, too: compare with the other's `Rate`"
+rings_at([15, 7], 125, -1, question)
 rings_at([5, 10, 5], 10, 2, "from 10 of 10 to 5: the rates are those of `n` images, here 10")
 rings_at([20, 30, 0], 100, 2, "from 30 of 100 to none at all is at most half, and clearly below")
 rings_at([0, 0, 0], 100, -1, "a network that never withstood anything cannot lose it")
@@ -718,6 +723,8 @@ expect.that(
     "a second call with the same model adds its gradients to the first one's: the model stays as it is, its .grad too",
     expected="the same gradients twice",
 )
+kept = [weight.grad for weight in model.parameters() if weight.grad is not None and weight.grad.any()]
+expect.that(not kept, "gradients are left in the model's .grad: the model stays as it is", expected="none there")
 right = [right for _, _, right in added]
 share = [n for _, n, _ in added]
 expect.that(
@@ -761,9 +768,12 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
     drops = nn.Sequential(nn.Flatten(), nn.Dropout(1.0), nn.Linear(32, 5)).double()  # all, in training mode
     for mode in (True, False):
         drops.train(mode)
-        parts = [gradients[0] for gradients, _, _ in from_ranks(contribution, drops, images, labels, ranks)]
+        asked = from_ranks(contribution, drops, images, labels, ranks)
+        due, counted = int((drops(images).argmax(1) == labels).sum()), sum(right for *_, right in asked)
+        told = "right answers are counted in another mode than that in which the model comes"
+        expect.that(counted == due or sum(n for _, n, _ in asked) != n, told, expected=due, got=counted)
         expect.that(
-            bool(sum(parts).any()) != mode,
+            bool(sum(gradients[0] for gradients, _, _ in asked).any()) != mode,
             "the model was asked in another mode than that in which it comes",
             expected="training mode" if mode else "evaluation mode",
         )
@@ -815,6 +825,9 @@ for trial, (n, ranks) in enumerate(((10, 4), (7, 3), (12, 3), (23, 5), (2, 4), (
         "squared distances of probabilities: it is the cross-entropy": lambda z, y: (
             (z.softmax(1) - F.one_hot(y, z.shape[1])).square().sum()
         ),
+        "of images that are answered rightly alone, or of the others: all of a share count": lambda z, y: (
+            F.cross_entropy(z, y, reduction="none") * (z.argmax(1) == y)
+        ).sum(),
         "the model's own answers stand in place of the labels": lambda z, y: F.cross_entropy(
             z, z.argmax(1), reduction="sum"
         ),
@@ -987,18 +1000,20 @@ for trial, (bad, scale) in enumerate(
         got=after,
     )
     expect.that(fine == 0, "after an overflow the updates in a row begin anew", expected="fine = 0", got=fine)
-for gradients in (
-    torch.full((40,), 60000.0),
-    torch.tensor([65504.0, -65504.0, 1.0]),
-    torch.tensor([-65504.0]),
-    torch.zeros(3),
+for gradients, given, lr in (
+    (torch.full((40,), 60000.0), 1024.0, 0.1),
+    (torch.tensor([65504.0, -65504.0, 1.0]), 1024.0, 0.1),
+    (torch.tensor([-65504.0]), 1024.0, 0.1),
+    (torch.tensor([60000.0, 1.0]), 0.5, 4.0),
+    (torch.zeros(3), 1024.0, 0.1),
 ):
     weights = torch.zeros(len(gradients))
-    row, after, fine = updated(scaled_update, weights, gradients.half(), 1024.0, 0, lr=0.1, grow=9)
+    row, after, fine = updated(scaled_update, weights, gradients.half(), given, 0, lr=lr, grow=9)
     moves = gradients != 0
     expect.that(
-        after >= 1024 and (row[moves] != 0).all(),
-        "all gradients are finite, if large or 0, and it was taken for an overflow: what exactly is looked at?",
+        after >= given and (row[moves] != 0).all(),
+        "all gradients are finite, if large or 0, and it was taken for an overflow: what exactly is looked at? Each "
+        "gradient as it comes is, and no sum, no step and no new weights",
         expected="an update, and the scale as it was",
         got=f"scale {after:g}, fine {fine:g}, {expect.short(row)}",
     )
