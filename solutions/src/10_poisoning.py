@@ -264,7 +264,7 @@ for told, pixels, names, due in (
     ("what the model reads without the trigger is not asked for", [2], [1], [1, 1]),
     ("a wrong answer that is not the target is no hit", [0], [0], [0, 1]),
     ("two images count, and on the first of them the trigger works", [2, 0], [2, 1], [1, 2]),
-    ("the trigger is put on once: the model reads 2 then, and that is not the target", [1], [0], [0, 1]),
+    ("the trigger is put on once: what the model then reads is 2 alone, and not the target", [1], [0], [0, 1]),
     ("the model reads the target without the trigger, and with it: that counts", [3], [0], [1, 1]),
     ("the first image's label is the target: it proves nothing, and does not count", [2, 0], [3, 0], [0, 1]),
 ):
@@ -709,6 +709,7 @@ for _ in range(12):
         due = math.exp(eps) * due + delta
     at = f"{due:.6g} from p = {p:.6g}, {replaced} replaced, eps {eps:.6g} and delta {delta:g}"
     told = "right where e to the eps is 2, and not here: what is the factor of a change?"
+    told = "nearly right: the bound is asked as it is, and not rounded" if abs(found - due) < 1e-5 else told
     expect.that(abs(found - due) < 1e-9, told, expected=at, got=f"{found:.6g}")
 found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
 expect.that(
@@ -729,7 +730,7 @@ expect.that(
 # CHECK verdict, 1 point
 words = ("counts its own", "knows the poison", "not shown", "weaker only", "works")
 looks = {
-    "A": "12 of 360 where 10 % are promised: does the interval keep the promise, and is it one of its own images?",
+    "A": "12 of 360 where a share of 0.1 is promised: does the interval keep it, and is it that of the 12?",
     "B": "on images of which classes was the trigger tried, and what do those prove?",
     "C": "8 of 20 after 11 of 20: is the fall more than chance, that is, clearly below? Of several words that are true "
     "the first in the list counts",

@@ -113,7 +113,7 @@ for reference, now, bins, wanted, words in (  # each asks for one thing more tha
         2,
         0.5365,
         "of now 2 values lie in the first of two bins and 0 in the other: with half an example in both the shares are "
-        "2.5 / 3 and 0.5 / 3",
+        "2.5 / 3 and 0.5 / 3, and those of the reference's 4 values 2.5 / 5 and 2.5 / 5",
     ),
     (
         [0.0, 1.0, 2.0, 10.0],
@@ -374,6 +374,7 @@ def shares(a, b, random):
         "only splits that are farther apart count: as far is enough": float(
             (means(*every) > distance_of(a, b) + 1e-9).double().mean()
         ),
+        "this is 1 - p, or the larger of p and 1 - p": [1 - share(*every), max(share(*every), 1 - share(*every))],
         "the splits that are *less* far apart are counted": float(
             (means(*every) <= distance_of(a, b) + 1e-9).double().mean()
         ),
@@ -593,6 +594,7 @@ cases = {
     "0.0252 is a little above 0.05 / 2: the limits are parts of the level, whatever the tests have to do "
     "with each other, and no formula for independent ones": ([0.0252, 0.9], 0.05),
     "0.2 is below 0.5 / 2: the level is the one that is given, here 0.5": ([0.2, 0.9], 0.5),
+    "0.02 and 0.02 are above 0.03 / 2: of equal p-values, too, one is the first": ([0.02, 0.02], 0.03),
     "p-values that equal their limit raise an alarm": ([0.25, 0.5], 0.5),  # limits that have no rounding
     "of 0.9, 0.001 and 0.01 the last two raise an alarm, where they stand: the answer has the order of the p-values": (
         [0.9, 0.001, 0.01],

@@ -83,6 +83,7 @@ known = {
     ),
     "so many or *more* may be right by chance: is `right` itself counted?": odds(float(stats.beta.ppf(0.08, 46, 15))),
     "half of failure_prob was used: the probability may be all of it": odds(float(stats.beta.ppf(0.04, 45, 16))),
+    "failure_prob is divided by the guesses: all of them are one test": odds(float(stats.beta.ppf(0.08 / 60, 45, 16))),
     "0.05 was used, where failure_prob is 0.08": odds(float(stats.beta.ppf(0.05, 45, 16))),
     "this is what a bound or an approximation gives, Hoeffding's or a normal one: the exact probability is asked": [
         odds(0.75 - math.sqrt(-math.log(0.08) / 120)),

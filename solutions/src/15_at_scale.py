@@ -1010,8 +1010,12 @@ for gradients, given, lr in (
     weights = torch.zeros(len(gradients))
     row, after, fine = updated(scaled_update, weights, gradients.half(), given, 0, lr=lr, grow=9)
     moves = gradients != 0
+    grown = (
+        "the scale has grown after the first update of nine: only `grow` updates in a row without an overflow double it"
+    )
+    expect.that(after <= given, grown, expected=f"{given:g}", got=after)
     expect.that(
-        after >= given and (row[moves] != 0).all(),
+        after == given and (row[moves] != 0).all(),
         "all gradients are finite, if large or 0, and it was taken for an overflow: what exactly is looked at? Each "
         "gradient as it comes is, and no sum, no step and no new weights",
         expected="an update, and the scale as it was",
