@@ -319,7 +319,7 @@ def test_the_best_weights_are_returned_and_a_fall_is_said(digits):
     with pytest.warns(UserWarning) as caught:
         model = fit(mlp(digits), digits.train, updates=5 * 21, watch=watch)
     said = [str(warning.message) for warning in caught]
-    assert len(said) == 1 and "after 84 updates 5/100" in said[0] and "after 42 it was 60/100" in said[0]
+    assert len(said) == 1 and "after 84 updates the model holds on 5/100" in said[0] and "after 42 on 60/100" in said[0]
     assert caught[0].filename == __file__
     assert same(weights(model), seen[1]) and not same(weights(model), seen[4]) and len(seen) == 5
 
@@ -393,7 +393,7 @@ def test_the_best_weights_outlive_a_stop(digits, tmp_path):
     how = {"updates": 3 * 21, "watch": watch, "checkpoint": tmp_path / "state.safetensors"}
     with pytest.raises(Power):
         fit(mlp(digits), digits.train, **how)
-    with pytest.warns(UserWarning, match="after 21 it was 60/100"):
+    with pytest.warns(UserWarning, match="after 21 on 60/100"):
         model = fit(mlp(digits), digits.train, **how)
     assert same(weights(model), seen[0])
 
