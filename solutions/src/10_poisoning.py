@@ -708,8 +708,10 @@ for _ in range(12):
     for _ in range(2 * replaced):
         due = math.exp(eps) * due + delta
     at = f"{due:.6g} from p = {p:.6g}, {replaced} replaced, eps {eps:.6g} and delta {delta:g}"
-    told = "right where e to the eps is 2, and not here: what is the factor of a change?"
-    told = "nearly right: the bound is asked as it is, and not rounded" if abs(found - due) < 1e-5 else told
+    if abs(found - due) < 1e-5:
+        told = "nearly right: the bound is asked as it is, and not rounded"
+    else:
+        told = "right where e to the eps is 2, and not here: what is the factor of a change?"
     expect.that(abs(found - due) < 1e-9, told, expected=at, got=f"{found:.6g}")
 found = expect.number(group_bound(0.0, 1, 0.5, 0.01), "the bound")
 expect.that(

@@ -780,9 +780,10 @@ expect.that(  # that many by luck in 1 of 100,000, where a threshold from 100 st
 )
 _, late, right = judge("evasion", 20, seed + 42, calm_now)
 if not float(torch.tensor(late).double().median()) <= 45:
-    words = f"evasion is seen too late: {too_late(attack_or_drift, calm_now, seed + 43)}"
     if late.count(200) > len(late) / 2:
         words = "most evasions raise no alarm: are all four signals watched, each with what is usual for it?"
+    else:  # why is searched for, which takes its time
+        words = f"evasion is seen too late: {too_late(attack_or_drift, calm_now, seed + 43)}"
     raise expect.Unmet(words, expected="a median of 30", got=late[:8])
 ### BEGIN HIDDEN TESTS
 early = incident("other unit", 10, seed + 80, share=0.4, change=100)

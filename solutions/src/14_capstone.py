@@ -102,10 +102,12 @@ known = {
 }
 found = expect.number(least_eps(45, 60, 0.08))
 expect.none_of(found, 0.648, known, expected="0.648 for 45 of 60 right, failure_prob 0.08", atol=0.011)
-sure = (
+expect.that(
+    found < 4,
     "at so large an epsilon 45 of 60 or more are nearly certain, and no surprise: is the probability that of so many "
+    "*or more*, and is the search to end where it reaches failure_prob?",
+    got=found,
 )
-expect.that(found < 4, sure + "*or more*, and is the search to end where it reaches failure_prob?", got=found)
 for right, guesses, failure_prob, wanted, words in (  # each asks for one thing more than the one before it
     (
         1,
