@@ -2,10 +2,12 @@
 exercise costs only its own points.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,9 +16,11 @@ from grader.lab import bound
 from grader.oracle import Oracle
 from grader.result import text_for_file
 from grader.sandbox import LIMITS, Child, Ended, bubblewrap, pristine
+from utils.expect import short
 
 MOST_ASKED = 1_000_000  # images that a call may ask of a check's own model
 MOST_ENDING = 4  # cells that may end a child; each is left out in the next child
+FEW = 4  # numbers of an argument that a message shows one by one
 
 
 class Raised(Exception):
@@ -153,7 +157,7 @@ class Session:
         self.models.clear()
         reply = self._ask(request, function.name, function)
         if "error" in reply:
-            raise Raised(f"{function.name} raised {error_in_words(reply)}")
+            raise Raised(f"{function.name} raised {error_in_words(reply)}{called_with(args, kwargs)}")
         found = reply["ok"] if isinstance(reply["ok"], dict) else {}
         function.changed = found.get("changed") is not False
         return found.get("value")
@@ -280,3 +284,24 @@ def error_in_words(reply: dict) -> str:
     told = (reply.get(part, "") for part in ("error", "message", "where"))
     kind, message, where = (text_for_file(value)[:1000] for value in told)
     return kind + (f": {message}" if message else "") + (f" ({where})" if where else "")
+
+
+def called_with(args: tuple, kwargs: dict) -> str:
+    """The arguments of a call, in words: a function may fail on an input that the student has never tried."""
+    told = [*map(argument_in_words, args), *(f"{name} = {argument_in_words(value)}" for name, value in kwargs.items())]
+    return f", when it was called with {', '.join(told)}" if told else ""
+
+
+def argument_in_words(value: object) -> str:
+    """An argument in a few words: numbers and texts as they are, and of what is large only the kind and the size."""
+    if isinstance(value, (torch.Tensor, np.ndarray)) and math.prod(value.shape) > FEW:
+        return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, nn.Module):
+        return "a network"
+    if callable(value):
+        return "a function"
+    if isinstance(value, (list, tuple)) and len(value) <= FEW:
+        return f"[{', '.join(map(argument_in_words, value))}]"
+    if isinstance(value, (list, tuple, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return short(value, 60)

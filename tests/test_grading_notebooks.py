@@ -1,9 +1,13 @@
 """What the grader makes of a notebook before and after it runs: cells as Python, where answers are, what is told."""
 
+import re
 import sys
 import time
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from grader.answers import defined_again, where_else
 from grader.grade import load_lab
@@ -11,6 +15,7 @@ from grader.ipython import as_python, is_python
 from grader.lab import cells_to_run
 from grader.notebook import read_cells
 from grader.reports import feedback_page
+from grader.session import argument_in_words
 from tiny_lab import (
     ALL,
     COLOUR,
@@ -163,3 +168,31 @@ def test_an_error_of_the_students_own_stops_its_cell_as_in_jupyter():
     assert "NameError: name 'torchvision' is not defined" in said(done)
     assert "line 1 could not run here: ModuleNotFoundError: No module named 'torchvision'" in done["checks"][0]["got"]
     assert COLOUR not in done["output"]
+
+
+@pytest.mark.slow
+def test_a_function_that_raises_is_told_its_line_and_what_it_was_called_with():
+    """A check may hand it what the student has never tried: without its inputs an error can be a riddle."""
+    result = graded(notebook(answers(double=function("return x[7]"))))
+    said = result["checks"][0]["message"]
+    assert "double raised" in said and "return x[7]" in said and re.search(r"when it was called with \[1", said), said
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.25, "0.25"),
+        ("red", "red"),
+        (torch.arange(3), "[0, 1, 2]"),
+        (torch.zeros(5, 1, 8, 8), "an array of shape (5, 1, 8, 8)"),
+        (np.zeros(9), "an array of shape (9,)"),
+        ([0.5, torch.zeros(2, 3)], "[0.5, an array of shape (2, 3)]"),
+        (list(range(30)), "a list of 30"),
+        ({"a": 1}, "a dict of 1"),
+        (nn.Linear(2, 2), "a network"),
+        (len, "a function"),
+        ("x" * 100, "x" * 59 + "…"),
+    ],
+)
+def test_an_argument_is_told_in_a_few_words(value, told):
+    assert argument_in_words(value) == told
