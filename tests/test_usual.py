@@ -6,9 +6,10 @@ from torch import nn
 
 from utils.adversarial import attacked
 from utils.data import Split, load
+from utils.masking import Cooled
 from utils.models import logits, small_cnn
 from utils.training import fit
-from utils.usual import hardened, undefended
+from utils.usual import hardened, settings, undefended, untrained
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,23 @@ def test_signs_are_not_mirrored(digits, monkeypatch):
     for name, flip in (("gtsrb", False), ("cifar10", True)):
         undefended(photographs(digits, name))
         assert asked["flip"] is flip
+
+
+def test_on_digits_the_settings_are_what_the_lesson_says(digits):
+    assert settings(digits, updates=130, epochs=2, lr=1e-2) == {"updates": 130, "lr": 1e-2}
+    assert sum(p.numel() for p in untrained(digits).parameters()) == sum(
+        p.numel() for p in small_cnn(digits).parameters()
+    )
+
+
+def test_on_photographs_a_training_lasts_for_epochs_and_the_network_has_residues(digits):
+    """As `fit` trains, by Adam: a network behind a temperature learns nothing by SGD at an ordinary rate."""
+    data = photographs(digits, "cifar10")
+    how = settings(data, updates=130, epochs=2, lr=1e-2)
+    assert how["updates"] == 2 * (256 // 64) and how["lr"] == 1e-2 and how["augment"].keywords["flip"]
+    assert settings(data, updates=7)["updates"] == 7, "without epochs"
+    torch.manual_seed(0)
+    model = untrained(data)
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+    fit(Cooled(model, 100.0), data.train, **settings(data, updates=1, epochs=8, lr=3e-2))
+    assert (logits(model, data.test.x).argmax(1) == data.test.y).float().mean() > 0.9

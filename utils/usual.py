@@ -1,4 +1,7 @@
-"""The models that lessons attack: good at their task, without a defense, or trained on attacked images."""
+"""The models that lessons attack and train: good at their task, without a defense, or trained on attacked images.
+
+What is enough for digits is too little for colour photographs. These functions have an answer to both.
+"""
 
 from functools import partial
 
@@ -31,13 +34,13 @@ def for_photographs(
 def undefended(data: Dataset, epochs: int = 4) -> nn.Module:
     """A network that was trained plainly and has learned its task, in evaluation mode, on the device of `data`.
 
-    Tables get `mlp` and grey images `small_cnn`, as `fit` trains them. That is too little for colour photographs. They
-    get a residual network, ResNet-18 on a GPU and one of 0.31 million weights on a CPU, and so many `epochs` of SGD
-    with images shifted by up to 2 pixels, those of CIFAR-10 also mirrored (a mirrored sign may mean another thing).
+    Tables get `mlp` and grey images `small_cnn`, as `fit` trains them. Colour photographs get a residual network
+    (`untrained`) and so many `epochs` of SGD with images shifted by up to 2 pixels, those of CIFAR-10 also mirrored (a
+    mirrored sign may mean another thing).
 
     Weights and order come from torch's global seed.
     """
-    return for_long(data, epochs) if of_photographs(data) else fit(network(data), data.train)
+    return for_long(data, epochs) if of_photographs(data) else fit(untrained(data), data.train)
 
 
 def hardened(data: Dataset, epochs: int = 4) -> nn.Module:
@@ -49,11 +52,39 @@ def hardened(data: Dataset, epochs: int = 4) -> nn.Module:
     if of_photographs(data):
         return for_long(data, epochs, transform=quickly_attacked(data.eps))
     updates = 200 if len(data.train.y) < 10_000 else 1000
-    return fit(network(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates)
+    return fit(untrained(data), data.train, transform=attacked(data.eps, steps=3, updates=updates), updates=updates)
+
+
+def untrained(data: Dataset) -> nn.Module:
+    """A network for `data` that some epochs teach its task: `mlp` for tables, `small_cnn` for grey images, for colour
+    photographs a residual network, ResNet-18 on a GPU and one of 0.31 million weights on a CPU."""
+    slim = of_photographs(data) and data.train.x.device.type == "cpu"
+    return resnet(data, 16, (1, 1, 1, 1)) if slim else network(data)
+
+
+def settings(data: Dataset, *, updates: int, epochs: float | None = None, lr: float = 5e-3) -> dict[str, object]:
+    """What `fit` gets to train `untrained(data)`: so many `updates`; on colour photographs so many `epochs`, if given.
+
+    Both are trained as `fit` does, by Adam with a one-cycle learning rate of at most `lr`. Photographs are also shifted
+    and mirrored as for `undefended`, and computed with in the quickest type of this device.
+    """
+    if not of_photographs(data):
+        return {"updates": updates, "lr": lr}
+    how = photographed(data)
+    how = {name: how[name] for name in ("augment", "precision", "channels_last")}
+    return how | {"updates": in_updates(data, epochs) if epochs else updates, "lr": lr}
 
 
 def for_long(data: Dataset, epochs: int, **how) -> nn.Module:
     """A residual network trained for so many epochs; `how` is handed to `fit`."""
-    model = resnet(data, 16, (1, 1, 1, 1)) if data.train.x.device.type == "cpu" else network(data)
-    how |= for_photographs(data, pad=2, flip=data.name == "cifar10")
-    return fit(model, data.train, updates=epochs * max(len(data.train.y) // 64, 1), **how)
+    return fit(untrained(data), data.train, updates=in_updates(data, epochs), **photographed(data), **how)
+
+
+def photographed(data: Dataset) -> dict[str, object]:
+    """`for_photographs` with the moves that these photographs bear."""
+    return for_photographs(data, pad=2, flip=data.name == "cifar10")
+
+
+def in_updates(data: Dataset, epochs: float) -> int:
+    """How many batches of 64, the usual ones of `fit`, so many epochs have."""
+    return max(round(epochs * (len(data.train.y) // 64)), 1)

@@ -29,14 +29,17 @@ from utils.bounds import interval_training
 from utils.claims import claim
 from utils.data import Split, chunks, load
 from utils.evaluation import Trainings, accuracy, robust_accuracy
-from utils.models import logits, predict, small_cnn
+from utils.models import logits, of_photographs, predict, small_cnn
 from utils.records import measured
 from utils.training import fit
+from utils.usual import settings, untrained
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 few = len(data.train.y) < 10_000
 budget, lr = (490, 2e-2) if few else (9_000, 5e-3)  # passes through the network, in each training
+if of_photographs(data):
+    budget = 4_000  # of a network whose passes cost ten times as much
 x, y = data.test.take(200)
 
 # %% [markdown]
@@ -49,22 +52,22 @@ x, y = data.test.take(200)
 
 
 # %%
-def passes(recipe, data, updates=4):
+def passes(recipe, data, updates=4, make=untrained):
     """Passes through the network, forward and backward, that an update by this recipe takes."""
-    model, counted = small_cnn(data), []
+    model, counted = make(data), []
     model.register_forward_hook(lambda *_: counted.append("forward"))
     model[-1].register_full_backward_hook(lambda *_: counted.append("backward"))
     fit(model, data.train.take(16), updates=updates, **recipe(updates))
     return len(counted) / updates
 
 
-def trained(recipe, data, budget, lr, seeds=(0, 1, 2)):
+def trained(recipe, data, budget, lr, seeds=(0, 1, 2), make=untrained):
     """A network for each seed, trained for so many passes by a recipe; and the seconds that one took."""
-    updates, networks = int(budget / passes(recipe, data)), []
+    updates, networks = int(budget / passes(recipe, data, make=make)), []
     start = time.perf_counter()
     for seed in seeds:
         torch.manual_seed(seed)
-        networks.append(fit(small_cnn(data), data.train, updates=updates, lr=lr, **recipe(updates)))
+        networks.append(fit(make(data), data.train, **settings(data, updates=updates, lr=lr), **recipe(updates)))
     return networks, (time.perf_counter() - start) / len(seeds)
 
 
@@ -250,14 +253,15 @@ def one_and_many(model, data, eps):
 
 # %%
 wide = min(2 * data.eps, 0.3)
-long = {"batch_size": 32, "lr": min(lr, 1e-2)} if few else {"lr": lr}
+long = {"batch_size": 32, "lr": min(lr, 1e-2)} if few else {}
 kinds = {"FGSM": {"steps": 1, "reach": 1.0, "start": False}, "PGD": {"steps": 2}}
 at_wide, curves, look = {}, {}, partial(one_and_many, data=(x, y), eps=wide)
 for name, kind in kinds.items():
     updates = int(4.5 * budget / passes(recipes[name], data))
     transform, seen = watched(attacked(wide, **kind, updates=updates), updates // 4, look)
     torch.manual_seed(0)
-    at_wide[name] = fit(small_cnn(data), data.train, transform=transform, updates=updates, **long)
+    how = settings(data, updates=updates, lr=lr) | long
+    at_wide[name] = fit(untrained(data), data.train, transform=transform, **how)
     for row, rates in zip(("one step", "10 steps"), zip(*seen.values(), strict=True), strict=True):
         curves[f"{name}: {row}"] = dict(zip(range(25, 125, 25), rates, strict=False))
 plots.lines(curves, x="share of the passes, %", y=f"left at eps {wide:.2g}")
@@ -408,7 +412,7 @@ def by_intervals(updates):
     return {"loss": interval_training(data.eps, updates)}
 
 
-models["intervals"], seconds["intervals"] = trained(by_intervals, data, budget / 3, 2.5 * lr)
+models["intervals"], seconds["intervals"] = trained(by_intervals, data, budget / 3, 2.5 * lr, make=small_cnn)
 left["intervals"] = kept(models["intervals"], (x, y), worst, data.eps)
 measured("worst case, intervals", left["intervals"])
 measured("worst case, PGD", left["PGD"])
@@ -469,7 +473,7 @@ transform = recipes["fast"](updates)["transform"]
 look = partial(on_each, splits=(learning, validation), eps=data.eps)
 transform, history = watched(transform, updates // 6, look)
 torch.manual_seed(0)
-model = fit(small_cnn(data), learning, transform=transform, updates=updates, lr=lr)
+model = fit(untrained(data), learning, transform=transform, updates=updates, lr=lr)
 gap = {
     "images it learns from": {update: rates[0] for update, (rates, _) in history.items()},
     "validation images": {update: rates[1] for update, (rates, _) in history.items()},

@@ -29,16 +29,17 @@ from utils.duel import Defense
 from utils.evaluation import Rate, Trainings, accuracy
 from utils.larger import larger
 from utils.masking import Quantize, StraightThrough
-from utils.models import logits, small_cnn
+from utils.models import logits
 from utils.records import measured
 from utils.training import fit
+from utils.usual import settings, undefended, untrained
 
 # %%
 data = load()  # the digits; load("mnist") runs the same cells
 sigma = 0.5 if data.name == "mnist" else 0.25  # of the noise; MNIST's bold strokes stand more
 goal = 2 * sigma  # a length in L2 that we would like to be safe from
 torch.manual_seed(0)
-plain = fit(small_cnn(data), data.train).requires_grad_(False)
+plain = undefended(data).requires_grad_(False)  # fit(small_cnn(data), data.train), unless they are photographs
 x, y = data.test.take(100)
 clean = accuracy(plain, (x, y))
 measured("right without noise", clean)
@@ -217,13 +218,16 @@ def certified(label, radius, reach):
 
 
 # %%
-updates = 130
-train_small = partial(fit, train=data.train, lr=1e-2, updates=updates)
+def train(model, times=1, **how):
+    """`fit` for 130 updates, and some epochs on photographs; or for a multiple of that."""
+    return fit(model, data.train, **settings(data, updates=int(130 * times), epochs=2 * times, lr=1e-2), **how)
+
+
 by_sigma = {}  # 1,100 questions about each image
 radii = [round(share * sigma, 3) for share in (0, 0.5, 1, 1.5, 2, 3, 4)]
 for level in (sigma / 2, sigma, 2 * sigma):
     torch.manual_seed(0)
-    model = train_small(small_cnn(data), transform=noisy(level))
+    model = train(untrained(data), transform=noisy(level))
     by_sigma[level] = model, certify(model, x, sigma=level)
 curves = {}
 for level, (_, found) in by_sigma.items():
@@ -376,22 +380,22 @@ def at_the_goal(model):
     return Rate(int((radius >= goal).sum()), len(y))
 
 
-def three(train, *made):
-    """The certified accuracy at the goal of three trainings; `train(seed)` makes those that are not given."""
+def three(make, *made):
+    """The certified accuracy at the goal of three trainings; `make(seed)` makes those that are not given."""
     models = list(made)
     for seed in range(len(made), 3):
         torch.manual_seed(seed)
-        models.append(train(seed))
+        models.append(make(seed))
     torch.manual_seed(0)
     return Trainings(at_the_goal(model) for model in models)
 
 
 def on_noise(seed, times=1):
-    return train_small(small_cnn(data), transform=noisy(sigma), updates=int(times * updates))
+    return train(untrained(data), times, transform=noisy(sigma))
 
 
 def on_attacks(seed):
-    return train_small(small_cnn(data), transform=smooth_adv(sigma, goal, steps=1))
+    return train(untrained(data), transform=smooth_adv(sigma, goal, steps=1))
 
 
 # %%
@@ -445,12 +449,12 @@ def restore(classifier, sigma):
 classifiers = [plain]
 for seed in (1, 2):
     torch.manual_seed(seed)
-    classifiers.append(fit(small_cnn(data), data.train).requires_grad_(False))
+    classifiers.append(undefended(data).requires_grad_(False))
 
 
 def repaired(seed):
     front = denoiser(x.shape[1]).to(x.device)
-    front = train_small(front, loss=restore(classifiers[seed], sigma), updates=updates)
+    front = train(front, loss=restore(classifiers[seed], sigma))
     return nn.Sequential(front, classifiers[seed])
 
 
