@@ -774,3 +774,31 @@ def proved(layers, points, labels, eps):
         last = (weight[label] - weight[near], bias[label] - bias[near])
         said.append(bool((boxes([*layers[:-1], last], low[i : i + 1], high[i : i + 1])[0] > 0).all()))
     return torch.tensor(said)
+
+
+# WRONG proved: no ReLU before the last layer -> a ReLU stands before the last layer
+def proved(layers, points, labels, eps):
+    low, high = (points - eps).clamp(0, 1), (points + eps).clamp(0, 1)
+    if len(layers) > 1:
+        low, high = boxes(layers[:-1], low, high)
+    weight, bias = layers[-1]
+    gap = weight[labels][:, None] - weight
+    middle, radius = (low + high)[:, :, None] / 2, (high - low)[:, :, None] / 2
+    lead = (gap @ middle - gap.abs() @ radius)[:, :, 0] + bias[labels][:, None] - bias
+    lead[torch.arange(len(labels)), labels] = math.inf
+    return (lead > 0).all(1)
+
+
+# WRONG refute: down the logit of the label alone -> the gradient of one logit
+def refute(model, point, radius):
+    label = int(model(point).argmax(1))
+    adv = point.clone()
+    for _ in range(200):
+        adv = adv.detach().requires_grad_()
+        (grad,) = torch.autograd.grad(model(adv)[0, label], adv)
+        delta = adv.detach() - 0.05 * radius * grad / grad.norm() - point
+        delta = delta * min(1.0, 0.9999 * radius / float(delta.norm()))
+        adv = point + delta
+        if int(model(adv).argmax(1)) != label:
+            return adv.detach()
+    return point

@@ -79,47 +79,52 @@ def pair(found, like):
 
 
 def by_hand(boxes):
-    """Networks so small that you can redo them by hand. Each differs from one before it in one thing."""
+    """Networks so small that you can redo them by hand. Each differs from one before it in one thing.
+
+    Behind a bar: what is said where only the high end is wrong.
+    """
     same, minus, two = ([[1.0]], [0.0]), ([[-1.0]], [0.0]), ([[1.0], [-1.0]], [0.0, 0.0])
     for words, layers, low, high, lowest, highest in (
-        ("the box is one point: both ends are its value, bias and all", [([[3.0]], [1.0])], [0.5], [0.5], [2.5], [2.5]),
-        ("inputs may lie outside of [0, 1]", [same], [2], [2], [2], [2]),
         (
-            "a box 2 wide, and a weight of 2: the ends are 4 apart, the lowest first",
-            [([[2.0]], [0.0])],
-            [1],
-            [3],
-            [2],
-            [6],
+            "the box is one point: both ends are its value, bias and all"
+            " | the box is one point: behind its lowest value stands its highest, and no width",
+            *([([[3.0]], [1.0])], [0.5], [0.5], [2.5], [2.5]),
         ),
+        ("a row of weights makes an output, no column", [([[0, 1], [0, 0]], [0, 0])], [0, 1], [0, 1], [1, 0], [1, 0]),
+        ("inputs may lie outside of [0, 1]", [same], [2], [2], [2], [2]),
+        ("a box 2 wide, and a weight of 2: the ends are 4 apart", [([[2.0]], [0.0])], [1], [3], [2], [6]),
         ("the bias moves both ends alike", [([[2.0]], [5.0])], [1], [3], [7], [11]),
         ("no ReLU stands before the first layer, and none after the last", [same], [-3], [-1], [-3], [-1]),
-        ("a negative weight makes of the highest input the lowest value", [minus], [1], [3], [-3], [-1]),
+        (
+            "a negative weight makes of the highest input the lowest value"
+            " | a negative weight makes of the lowest input the highest value: of what came in, not of the new end",
+            *([minus], [1], [3], [-3], [-1]),
+        ),
         ("each input may lie at its own worst end", [([[1.0, -2.0]], [0.0])], [0, 1], [1, 2], [-4], [-1]),
         ("each input has a width of its own, here 2 and 0", [([[1.0, 1.0]], [0.0])], [0, 1], [2, 1], [1], [3]),
         ("each output has a row of weights of its own", [two], [1], [3], [1, -3], [3, -1]),
-        ("the ReLU between two layers cuts the low end at 0", [same, same], [-1], [2], [0], [2]),
+        (
+            "the ReLU between two layers cuts the low end at 0 | the ReLU leaves a high end of 2: it cuts at 0 only",
+            *([same, same], [-1], [2], [0], [2]),
+        ),
         ("the ReLU between two layers cuts both ends at 0", [same, same], [-3], [-1], [0], [0]),
         ("the ReLU leaves a high end above 0, be the middle below it", [same, same], [-3], [1], [0], [1]),
         ("a bias is added before the ReLU, which cuts", [([[1.0]], [-2.0]), same], [1], [3], [0], [1]),
         ("the last layer exchanges the ends that the ReLU has left", [same, minus], [-1], [2], [-2], [0]),
         ("a ReLU stands between the second and the third layer, too", [same, minus, same], [1], [2], [0], [0]),
-        ("to intervals, x and -x are two inputs, each at its worst end", [two, ([[1, 1]], [0])], [-1], [1], [0], [2]),
+        ("to intervals, x and -x are two inputs: bound layer by layer", [two, ([[1, 1]], [0])], [-1], [1], [0], [2]),
         (
             "in later layers, too, each input may lie at its own worst end",
-            [([[1.0], [1.0]], [0, 0]), ([[1, -1]], [0])],
-            [0],
-            [1],
-            [-1],
-            [1],
+            *([([[1.0], [1.0]], [0, 0]), ([[1, -1]], [0])], [0], [1], [-1], [1]),
         ),
     ):
         pairs = [(torch.tensor(weight).float(), torch.tensor(bias).float()) for weight, bias in layers]
         found = boxes(pairs, torch.tensor([low]).float(), torch.tensor([high]).float())
         found = [end[0].tolist() for end in pair(found, like=torch.tensor([lowest]).float())]
+        low_is_right = np.allclose(found[0], lowest, rtol=0, atol=1e-4)
         expect.that(
-            np.allclose(found, [lowest, highest], rtol=0, atol=1e-4),
-            words,
+            low_is_right and np.allclose(found[1], highest, rtol=0, atol=1e-4),
+            words.split(" | ")[-1 if low_is_right else 0],
             expected=f"{lowest} and {highest} for inputs {low} to {high} and layers {layers}",
             got=f"{found[0]} and {found[1]}",
         )
@@ -241,27 +246,22 @@ def small(proved, tried):
     Only those are tried whose answer is among `tried`.
     """
     same = [[1.0, 0.0], [0.0, 1.0]]  # each logit is an input, plus a bias
-    for words, weight, bias, point, eps, due in (
+    below = [[1.0]], [-1.0]  # a first layer: x - 1, of which a ReLU leaves 0
+    for words, weight, bias, point, eps, due, *first in (
         ("label 1 leads at eps = 0: it is compared with every class but itself", same, [0, 0], [0.3, 0.8], 0.0, True),
-        (
-            "class 0 leads, and the label is 1: the label that is given has to lead",
-            same,
-            [0, 0],
-            [0.8, 0.3],
-            0.0,
-            False,
-        ),
+        ("class 0 leads, and the label is 1: the label has to lead", same, [0, 0], [0.8, 0.3], 0.0, False),
         ("the other logit is as high: the label's has to be above it", same, [0, 0], [0.5, 0.5], 0.0, False),
         ("label 1 leads by a hair", same, [0, 0], [0.5, 0.5001], 0.0, True),
         ("class 0 leads by its bias", same, [0.3, 0], [0.3, 0.5], 0.0, False),
         ("label 1 leads by its bias", same, [0, 0.3], [0.5, 0.3], 0.0, True),
         ("label 1 leads class 2, and not class 0", [*same, [0.0, 0.0]], [0, 0, 0], [0.8, 0.5], 0.0, False),
+        ("class 3 leads, of four: each of them counts", 4 * [[0.0]], [0, 5, 0, 9], [0.5], 0.0, False),
         (
-            "class 3 leads, of four: the label is compared with each of them",
-            4 * [[0.0]],
-            [0, 5, 0, 9],
-            [0.5],
-            0.0,
+            "class 0 leads, and label 1 at best: the lowest lead in the box counts",
+            same,
+            [0, 0],
+            [0.52, 0.5],
+            0.1,
             False,
         ),
         ("one input falls by eps, the other rises by eps: that ends the lead", same, [0, 0], [0.35, 0.5], 0.1, False),
@@ -270,8 +270,9 @@ def small(proved, tried):
         ("no input rises above 1", same, [0, 0.15], [0.98, 0.98], 0.1, True),
         ("class 2 is third here, and first within eps", [[0], [0], [9.0]], [0.4, 0.5, -4.5], [0.5], 0.1, False),
         ("both logits move together: bound their difference", [[1, 0.5], [1, 1]], [0, 0], [0.5, 0.5], 0.2, True),
+        ("a ReLU stands before the last layer, and leaves 0", [[0.0], [-1.0]], [0.1, 0], [0.5], 0.1, False, below),
     ):
-        layers = [(torch.tensor(weight).float(), torch.tensor(bias).float())]
+        layers = [(torch.tensor(w).float(), torch.tensor(b).float()) for w, b in [*first, (weight, bias)]]
         found = proved(layers, torch.tensor([point]), torch.tensor([1]), eps)
         expect.that(
             due not in tried or bool(yes_or_no(found, 1)[0]) == due,
@@ -436,13 +437,13 @@ def bent(seed, inputs=6):
 class Watched(nn.Module):
     """A model that keeps all points it was asked about."""
 
-    def __init__(self, model, turned=False):
+    def __init__(self, model, turned=False, more=0.0):
         super().__init__()
-        self.model, self.turned, self.asked = model, turned, []
+        self.model, self.turned, self.more, self.asked = model, turned, more, []
 
     def forward(self, points):
         self.asked.append(points.detach().double().reshape(-1, points.shape[-1]))
-        logits = self.model(points)
+        logits = self.model(points) + self.more
         return logits.flip(1) if self.turned else logits
 
 
@@ -457,6 +458,10 @@ def search(refute, make, seed, longer=1.1):
         asked = torch.cat(watched.asked) if watched.asked else point.double()
     if found[0] != found[1]:
         return "of the two answers one is refuted, and the same certificate for the other is not: which is the point's?"
+    higher = Watched(model, turned=True, more=2.0)
+    refute(higher, point, longer * distance)
+    if not 0.5 <= (1 + sum(map(len, higher.asked))) / (1 + sum(map(len, watched.asked))) <= 2:
+        return "the search ends sooner or later where both logits are higher by 2: the larger of the two is the answer"
     label, asked = int(model(point).argmax(1)), asked.float()
     away = (asked.double() - point.double()).norm(dim=1)
     if bool((model(asked).argmax(1)[away < longer * distance] != label).any()):
@@ -473,6 +478,21 @@ def search(refute, make, seed, longer=1.1):
         return "the search went away from the boundary: which logit should grow?"
     if float(away.max()) > 1.01 * longer * distance:
         return "the search looked at points outside of the ball, and came back to none on its rim with another answer"
+    here = point.clone().requires_grad_()
+    one, other = (torch.autograd.grad(model(here)[0, which], here)[0] for which in (label, 1 - label))
+    ways, gap = (asked - point)[away > 0], other - one
+    along = lambda way: nn.functional.cosine_similarity(ways, way)  # noqa: E731
+    for way, words in (
+        (gap.sign(), "the sign of the gradient, the way in L-infinity: in L2 it is the gradient itself"),
+        (-one, "the gradient of one logit: that of the difference leads to where the two are equal"),
+        (other, "the gradient of one logit: that of the difference leads to where the two are equal"),
+    ):
+        if along(way)[-1] > 0.99 > along(gap)[-1]:
+            return f"the search came to the rim, and not where the boundary is nearest: it went along {words}"
+    if len(ways) > 20 and along(gap).mean().abs() < 0.1:
+        return "the search tries directions by chance: the gradient tells where the boundary is nearest"
+    if along(gap)[-1] > along(gap)[0] + 0.1:
+        return "the search turns to where the boundary is nearest, and ends too early: more steps, or longer ones"
     return "the search came to the rim, and not where the boundary is nearest: which direction does the gradient give?"
 
 
@@ -602,7 +622,7 @@ for words, bias, wanted in (
     ("the boundary lies outside of [0, 1] here, and the distance to it is asked all the same", 10.0, 2.7),
     ("the value is below 0 here, -1.5: that is an answer, too, and its radius is a length", -5.0, 0.3),
     ("the value is 0, on the boundary: nothing is certain, and no radius is below 0", -3.5, 0.0),
-    ("the value is 0.0000002, and the model's sums may be off by ten times as much", -3.4999998, 0.0),
+    ("the value is 0.0000002, and the model's sums may be off by ten times as much, no share of it", -3.4999998, 0.0),
 ):
     weight, point = torch.tensor([3.0, 4.0]), torch.tensor([0.5, 0.5])
     found = expect.number(expect.leaves_arguments(sound_radius, weight, torch.tensor(bias), point), "the radius")
