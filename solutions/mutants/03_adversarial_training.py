@@ -105,7 +105,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: the whole budget from the start -> the budget is another|left the eps-ball
+# WRONG attack_batch: the whole budget from the start -> the budget is all of eps
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps, model.training
     model.eval()
@@ -118,7 +118,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: a budget that grows to the end -> the budget is another
+# WRONG attack_batch: a budget that grows to the end -> but update / updates
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * update / updates, model.training
     model.eval()
@@ -144,7 +144,7 @@ def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     return x_adv
 
 
-# WRONG attack_batch: counts updates from 0 -> the budget is another
+# WRONG attack_batch: counts updates from 0 -> that of the update before
 def attack_batch(model, x, y, *, eps, update, updates, steps=3, reach=2.5):
     now, was = eps * min(3 * (update - 1) / updates, 1), model.training
     model.eval()
@@ -1040,7 +1040,7 @@ def verdict(report):
     return "sound"
 
 
-# WRONG verdict: forgets that one step may leave less -> for one step leaves clearly less
+# WRONG verdict: forgets that one step may leave less -> one step leaves clearly less
 def verdict(report):
     rates = {name: Rate(*pair) for name, pair in report["left"].items()}
     if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
@@ -1584,7 +1584,7 @@ def trades(model, x, y, x_adv, *, beta):
     return loss.item(), [p.grad.clone() for p in model.parameters()]
 
 
-# WRONG trades: squared differences -> another term is added
+# WRONG trades: squared differences -> a squared difference of probabilities
 def trades(model, x, y, x_adv, *, beta):
     a, b = model(x), model(x_adv)
     loss = F.cross_entropy(a, y) + beta * (a.softmax(1) - b.softmax(1)).pow(2).sum(1).mean()
@@ -2071,7 +2071,7 @@ def free(model, batches, *, eps, replays, lr):
     return net.state_dict(), delta
 
 
-# WRONG trades: squared differences of the probabilities -> another term is added
+# WRONG trades: squared differences of the probabilities -> a squared difference of probabilities
 def trades(model, x, y, x_adv, *, beta):
     clean, moved = model(x), model(x_adv)
     p, q = clean.log_softmax(1), moved.log_softmax(1)
@@ -2151,3 +2151,25 @@ def harden(model, x, y, *, eps):
         return attack_batch(model, xb, yb, eps=eps, update=step[0], updates=200)
 
     return fit(model, (x, y), updates=200, lr=1e-5, transform=transform).state_dict()
+
+
+# WRONG trades: kl_div takes the probabilities at x_adv themselves -> takes probabilities where a logarithm is asked
+def trades(model, x, y, x_adv, *, beta):
+    clean = model(x)
+    kl = F.kl_div(model(x_adv).softmax(1), clean.softmax(1), reduction="batchmean")
+    loss = F.cross_entropy(clean, y) + beta * kl
+    return loss.item(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+
+# WRONG verdict: asks attack by attack, so a claim may be judged before a mask -> an earlier word of the list applies
+def verdict(report):
+    if report["moved"] > report["eps"] + 1e-6 or report["images"] == "train":
+        return "invalid"
+    pgd = Rate(*report["left"]["PGD"])
+    for pair in report["left"].values():
+        rate = Rate(*pair)
+        if rate.clearly_below(pgd):
+            return "masked"
+        if float(rate) < report["claimed"] - 0.005:
+            return "overclaims"
+    return "sound"
