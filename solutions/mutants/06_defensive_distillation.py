@@ -246,7 +246,7 @@ def asleep(model, x, y):
     return (gradient.abs() < 1e-6).flatten(1).all(1).float().mean()
 
 
-# WRONG asleep: the share of pixels -> although some of its pixels have a gradient
+# WRONG asleep: the share of pixels -> this is the share of all pixels
 def asleep(model, x, y):
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(model(x), y, reduction="sum"), x)
@@ -414,7 +414,7 @@ def verdict(report):
     return "sound", ""
 
 
-# WRONG verdict: any lead is a gain -> B and C get the same verdict
+# WRONG verdict: any lead is a gain -> a lead that may be chance
 def verdict(report):
     plain, hot = report["undefended"], report["distilled"]
     if plain["eps"] != hot["eps"]:
@@ -864,7 +864,7 @@ def asleep(model, x, y):
     return float((g.flatten(1) == 0).all(1).float().mean())
 
 
-# WRONG verdict: any lead counts -> B and C get the same verdict
+# WRONG verdict: any lead counts -> a lead that may be chance
 def verdict(report):
     u, d = report["undefended"], report["distilled"]
     if u["eps"] != d["eps"]:
@@ -1088,3 +1088,25 @@ def verdict(report):
     if report["claim"] == "more robust" and not Rate(hot["left"], n).clearly_above(Rate(plain["left"], n)):
         return "overclaims", "claim"
     return "sound", ""
+
+
+# WRONG soft_loss: terms whose softmax is 0 are left out -> to leave its term out
+def soft_loss(logits, soft):
+    q = logits.softmax(1)
+    terms = soft * q.log()
+    terms = torch.where(q > 0, terms, torch.zeros_like(terms))
+    return -terms.sum(1).mean()
+
+
+# WRONG wake: ten steps of a hundredth -> all steps together should reach
+def wake(model, x, y, *, eps, steps=10, alpha=0.01):
+    adv = x.clone()
+    for _ in range(steps):
+        adv.requires_grad_()
+        z = model(adv)
+        right = z.gather(1, y[:, None])[:, 0]
+        other = z.scatter(1, y[:, None], -math.inf).amax(1)
+        (grad,) = torch.autograd.grad((other - right).sum(), adv)
+        adv = adv.detach() + alpha * grad.sign()
+        adv = torch.max(torch.min(adv, x + eps), x - eps).clamp(0, 1)
+    return adv

@@ -126,6 +126,7 @@ slips = {
         math.log(4),
         0.8 * math.log(4),
     ],
+    "the largest logit, which was taken off before the exponentials, is not put back": due - math.log(3),
     "this is a binary cross-entropy for each class: add up -p log q alone, without (1 - p) log(1 - q)": 2 * due,
     "half of it, with two classes: their terms are added up, and only images are averaged": due / 2,
     "the soft labels are squared: each weighs its class once, as it is": -(
@@ -172,10 +173,17 @@ for classes, size, heat in ((10, 2000.0, 300), (10, 4.0, 1), (3, 1.0, 2), (7, 0.
     wanted = float(-(soft.double() * logits.double().log_softmax(1)).sum(1).mean())
     found = expect.number(soft_loss(logits, soft), "the loss for large logits" if size > 100 else "the loss")
     near = lambda value, found=found: abs(found - value) <= 2e-4 * max(abs(float(value)), 1e-3)  # noqa: E731
+    cut = lambda a, b: expect.number(soft_loss(torch.tensor([[a, b]]), torch.tensor([[1.0, 0.0]])))  # noqa: E731
     expect.that(
         near(wanted) or size < 1000 or not 0 < found < 0.5 * wanted,
-        "the loss of large logits is cut off: a softmax that has become 0 has no logarithm, and a floor under it, "
-        "or a limit to logits, is not what is asked",
+        "the loss of large logits is cut off: a softmax that has become 0 has no logarithm, and "
+        + (
+            "to leave its term out is to leave out the largest"
+            if cut(0.0, 3000.0) < 1e-3
+            else "to limit the logits is not what is asked"
+            if cut(2000.0, 2003.0) < 3
+            else "a floor under it is not what is asked"
+        ),
         expected=f"{wanted:.4f} for {classes} classes and logits of about {size:g}",
         got=found,
     )
@@ -576,6 +584,8 @@ expect.that(
     expected="a share of 0",
     got=expect.number(asleep(fainter, x, y)),
 )
+pixels = "this is the share of all pixels: an image counts once, where each of its own has a gradient of 0"
+expect.none_of(expect.number(asleep(blind, x, y)), 0, {pixels: 40 / 64}, atol=0.01)
 expect.that(
     expect.number(asleep(blind, x, y)) == 0,
     "an image counts although some of its pixels have a gradient: all of them must be 0",
@@ -599,6 +609,13 @@ for judge, name in ((warm, "distilled at 30"), (model, "distilled at 100")):
             expected=f"{wanted:.3f}",
             got=found,
         )
+        point, exact = point.detach().double().requires_grad_(), copy.deepcopy(judge).double()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(exact(point), labels, reduction="sum"), point)
+        share = float((gradient == 0).flatten(1).all(1).double().mean())
+        words = (
+            "this is the share in float64, where fewer gradients are 0: it is asked in float32, as the model computes"
+        )
+        expect.that(found >= wanted - 0.015 or abs(found - share) > 0.005, words, expected=f"{wanted:.3f}", got=found)
         expect.that(
             found >= wanted - 0.015,
             f"images without a gradient are missing for a network {name} and {who}: the cross-entropy of the logits as "
@@ -705,6 +722,8 @@ differ = {
 }
 if seen["A"] == seen["C"] != "masked":
     differ["AC"] = "A and C get the same verdict: in which of them had the attack on the distilled network no gradient?"
+if seen["B"] == seen["C"] == "sound":
+    differ["BC"] = "B and C are both sound: is a lead that may be chance enough for the claim of each?"
 for one, other in differ:
     expect.that(seen[one] != seen[other], differ[one + other], got=seen)
 expect.that(
@@ -782,6 +801,8 @@ for kind, (word, entry, question) in [*kinds.items()] * 3:
     fits = isinstance(found, (tuple, list)) and len(found) == 2
     if fits and found[0] == "masked" and hot["divided by"] > 1:
         question = kinds["awake, cooled"][2]
+    if fits and found[0] == "masked" and kind == "awake":
+        question = f"{hot['asleep']} percent of the images are not more than half"
     if fits and found[0] == "invalid" != word and kind != "none fell":
         question = "both had the same eps, and no number is impossible. What an attack follows is no part of the threat"
     expect.that(fits, "return a verdict and the entry that shows it", expected="two texts", got=found)
@@ -850,13 +871,15 @@ def wake(model, x, y, *, eps):
 # CHECK wake, 2 points
 found = expect.images(expect.leaves_arguments(wake, model, x, y, eps=0.2), x, 0.2)
 left = accuracy(model, (found, y))
-quiet = Cooled(model, 100.0).eval()
+far, quiet = float((found - x).abs().max()), Cooled(model, 100.0).eval()
 expect.few_left(
     left,
     0.2 * left.n,
     wake,
     x,
-    "does the attack go up the loss, and far enough, on every image?",
+    "does the attack go up the loss, and on every image?"
+    if far > 0.18
+    else f"no pixel moves by more than {far:.2g}, and all steps together should reach 0.2",
     loud=100,
     quiet=(
         "with logits a hundredth as large",
