@@ -585,31 +585,43 @@ expect.that(
     expected="the class that wins under noise",
     got=label,
 )
+ring = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # class 1 where a pixel is farther than 0.6 from 0
+ring[0].weight.data, ring[0].bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
+ring[2].weight.data, ring[2].bias.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([0.0, -0.6])
+for sigma, due, other in ((0.5, 0, "stronger"), (3.0, 1, "weaker")):
+    label = pair(certify(ring, torch.zeros(40, 1), sigma=sigma, n0=100, n=400, failure_prob=0.001))[0]
+    expect.that(
+        (expect.tensor(label, like=torch.zeros(40, dtype=torch.int64), what="the label") == due).all(),
+        f"most copies under noise of sigma are for class {due}, under {other} noise for the other: the copies that "
+        "choose and those that count have the same noise",
+        expected=f"label {due} for each image",
+        got=label,
+    )
 
 
 class Bands(nn.Module):
-    """Under noise of 1 around 0 six of ten copies are for class 8, by a hair, and the others for any other, by far."""
+    """Under noise of 1 around 0 seven of ten copies are for class 8, by a hair, the others for any other, by far."""
 
     def forward(self, x):
         share = torch.special.ndtr(x[:, 0])
-        wins = torch.where(share < 0.6, 8, ((share - 0.6) * 20).long().clamp(0, 7))
-        return nn.functional.one_hot(wins, 9) * torch.where(share < 0.6, 0.1, 20.0)[:, None]
+        wins = torch.where(share < 0.7, 8, ((share - 0.7) / 0.0375).long().clamp(0, 7))
+        return nn.functional.one_hot(wins, 9) * torch.where(share < 0.7, 0.1, 20.0)[:, None]
 
 
-label = pair(certify(Bands(), torch.zeros(400, 1), sigma=1.0, n0=4, n=600, failure_prob=0.05))[0]
-share = float((expect.tensor(label, like=torch.zeros(400, dtype=torch.int64), what="the label") == 8).double().mean())
+label = pair(certify(Bands(), torch.zeros(200, 1), sigma=1.0, n0=4, n=100, failure_prob=0.2))[0]
+share = float((expect.tensor(label, like=torch.zeros(200, dtype=torch.int64), what="the label") == 8).double().mean())
 for fine, words in (
     (
-        share < 0.99,
+        share < 0.999,
         "all get it: n0 copies choose, once, others than those that are counted, and 4 often choose another",
     ),
-    (share > 0.2, "hardly one gets it: each copy that chooses has one vote, however high its logits and probabilities"),
+    (share > 0.4, "few get it: each copy that chooses has one vote, however high its logits and probabilities"),
     (
-        share > 0.63,
-        "many abstain: with 2 of the n0 = 4 votes it is chosen as well, and the share is not asked of these",
+        share > 0.78,
+        "many abstain: with 2 of the n0 = 4 votes it is chosen as well, and only counted votes prove its share",
     ),
 ):
-    expect.that(fine, f"of 400 images of a class with 0.6 of all copies, and no other with more than 0.05, {words}")
+    expect.that(fine, f"of 200 images of a class with 0.7 of all copies, and no other with more than 0.04, {words}")
 coin = nn.Linear(2, 2)  # on its boundary each class has one half: every certificate is wrong
 coin.bias.data = -coin.weight.data @ torch.tensor([0.5, 0.5])
 edge = torch.full((800, 2), 0.5)
@@ -624,18 +636,6 @@ for n0 in (1, 60, 30):  # with one copy that chooses it hardly matters whether i
         + ("do not suffice?" if n0 == 1 else "those that are counted?"),
         expected="at most 20 % of 800 images without a majority, at failure_prob = 0.2",
         got=f"{100 * wrong / 800:.1f} %",
-    )
-ring = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))  # class 1 where a pixel is farther than 0.6 from 0
-ring[0].weight.data, ring[0].bias.data = torch.tensor([[1.0], [-1.0]]), torch.zeros(2)
-ring[2].weight.data, ring[2].bias.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([0.0, -0.6])
-for sigma, due, other in ((0.5, 0, "stronger"), (3.0, 1, "weaker")):
-    label = pair(certify(ring, torch.zeros(40, 1), sigma=sigma, n0=100, n=400, failure_prob=0.001))[0]
-    expect.that(
-        (expect.tensor(label, like=torch.zeros(40, dtype=torch.int64), what="the label") == due).all(),
-        f"most copies under noise of sigma are for class {due}, under {other} noise for the other: the copies that "
-        "choose and those that count have the same noise",
-        expected=f"label {due} for each image",
-        got=label,
     )
 for sigma in (0.1, 0.6):
     line, points = nn.Linear(8, 3), torch.rand(200, 8)
@@ -652,7 +652,7 @@ for sigma in (0.1, 0.6):
         expected="at most 1 in 1,000 wrong",
         got=f"{int((radius > distance + 1e-6).sum())} of 200 radii too far",
     )
-    clear = (distance > 0.5 * sigma) & (distance < 1.5 * sigma)
+    clear = (distance > 0.75 * sigma) & (distance < 1.5 * sigma)
     silent = float((label[clear] == -1).double().mean())
     expect.that(
         (radius[clear] / distance[clear]).mean() >= 0.6 or silent < 0.1,
