@@ -42,7 +42,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > ranked[min(int(fpr * len(ranked) + 1e-9), len(ranked) - 1)]).double().mean())
 
 
-# WRONG found_at: the share of the accused that are members -> these alone set the threshold: the share of the members is asked
+# WRONG found_at: the share of the accused that are members -> this is the share of the accused who are members
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     accused = scores > others[min(int(fpr * len(others) + 1e-9), len(others) - 1)]
@@ -76,7 +76,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[allowed]).double().mean())
 
 
-# WRONG found_at: a quantile between two scores -> members|accused
+# WRONG found_at: a quantile between two scores -> lies between the scores of two non-members
 def found_at(scores, members, fpr):
     threshold = torch.quantile(scores[~members].double(), 1 - fpr)
     return float((scores[members] > threshold).double().mean())
@@ -344,7 +344,7 @@ def input_of(weight, bias):
     return weight.abs().sum(0) / bias.sum()
 
 
-# WRONG input_of: the row alone -> one unit: its row is the input times num
+# WRONG input_of: the row alone -> one unit: its row is the input times the bias's
 def input_of(weight, bias):
     return weight[int(bias.abs().argmax())]
 
@@ -512,7 +512,7 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG read_back: what the network thinks is the label -> not like the client's
+# WRONG read_back: what the network thinks is the label -> what was sent does not come into it
 def read_back(model, observed, label, shape):
     x = torch.zeros(1, *shape, requires_grad=True)
     for _ in range(100):
@@ -622,7 +622,7 @@ def found_at(scores, members, fpr):
     return float((scores[members] > others[a]).float().mean())
 
 
-# WRONG found_at: the share of members among the accused -> these alone set the threshold: the share of the members is asked
+# WRONG found_at: the share of members among the accused -> this is the share of the accused who are members
 def found_at(scores, members, fpr):
     others = scores[~members].sort(descending=True).values
     a = int(fpr * len(others) + 1e-9)
@@ -1033,7 +1033,7 @@ def read_back(model, observed, label, shape):
     return x.detach()
 
 
-# WRONG read_back: the angle does not come in, only the price of roughness -> steps that do not make the angle small
+# WRONG read_back: the angle does not come in, only the price of roughness -> what was sent does not come into it
 def read_back(model, observed, label, shape):
     """An image (1, *shape) in [0, 1] whose gradient agrees with the largest 2 % that were sent."""
     x = torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -1284,3 +1284,37 @@ def fault(report):
     if report["measure"] == "area":
         return "average" if safe else "none"
     return "too few" if report["fpr"] * report["non_members"] < 1 - 1e-9 else "none"
+
+
+# WRONG accuse: only the shadows that did not see an example judge it, as in the offline attack -> the shadows that saw it
+def ratio(target, shadows, inside):
+    t, s = target.double(), shadows.double()
+
+    def density(side):
+        n = side.sum(0)
+        mean = torch.where(side, s, 0).sum(0) / n
+        var = torch.where(side, (s - mean) ** 2, 0).sum(0) / (n - 1)
+        return -((t - mean) ** 2) / (2 * var) - var.log() / 2
+
+    return density(inside) - density(~inside)
+
+
+def accuse(confidences, inside, k):
+    keep = torch.arange(len(confidences)) != k
+    c, side = confidences[keep].double(), ~inside[keep]
+    n = side.sum(0)
+    mean = torch.where(side, c, 0).sum(0) / n
+    var = torch.where(side, (c - mean) ** 2, 0).sum(0) / (n - 1)
+    return (confidences[k].double() - mean) ** 2 / (2 * var) + var.log() / 2
+
+
+# WRONG input_of: units with a small gradient are taken for dead -> a gradient of -2e-4 is one
+def input_of(weight, bias):
+    alive = bias.abs() > 1e-3
+    return (weight[alive] / bias[alive, None]).mean(0)
+
+
+def masks(secrets, field):
+    n = len(secrets)
+    upper = secrets * torch.ones(n, n, dtype=torch.int64).triu(1)[:, :, None]
+    return (upper.sum(1) - upper.sum(0)) % field
