@@ -257,7 +257,7 @@ def spectral_scores(features, y):
     return scores
 
 
-# WRONG spectral_scores: a column of V transposed in place of a row -> the direction is (0.6, 0.8), of length 1
+# WRONG spectral_scores: a column of V transposed in place of a row -> the direction is a row of Vh
 def spectral_scores(features, y):
     scores = torch.zeros(len(y), dtype=torch.float64)
     for label in y.unique():
@@ -356,7 +356,7 @@ def dormant(model, layer, x, *, count):
     return outputs.mean(0).argsort()[:count]
 
 
-# WRONG dormant: places, not channels -> a convolution's mean is over all places
+# WRONG dormant: places, not channels -> as many units as channels
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x)
     return outputs.flatten(1).mean(0).argsort()[:count]
@@ -1213,3 +1213,20 @@ def success(model, x, y, *, target, trigger):
 def dormant(model, layer, x, *, count):
     outputs = model[: layer + 2](x[:32])
     return outputs.transpose(0, 1).flatten(1).mean(1).argsort()[:count]
+
+
+# WRONG spectral_scores: zeros_like(y) holds whole numbers: what lies behind the point is lost -> holds whole numbers
+def spectral_scores(features, y):
+    scores = torch.zeros_like(y)
+    for label in y.unique():
+        own = features[y == label].double()
+        own = own - own.mean(0)
+        scores[y == label] = ((own @ torch.linalg.svd(own, full_matrices=False).Vh[0]) ** 2).to(scores.dtype)
+    return scores
+
+
+# WRONG dormant: the mean of the means of batches, of which the last is smaller -> of a smaller batch count more
+def dormant(model, layer, x, *, count):
+    with torch.no_grad():
+        means = [model[: layer + 2](part).transpose(0, 1).flatten(1).mean(1) for part in x.split(128)]
+    return torch.stack(means).mean(0).argsort()[:count]

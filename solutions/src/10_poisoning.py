@@ -209,13 +209,19 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
             expected=f"label {target} at each poisoned place",
             got=labels[which][:10],
         )
+        made, own = trigger(some[which]).flatten(1), images[which].flatten(1)
+        moved = len(own) > 0 and float((own[:, None] - made).abs().amax(2).amin(1).max()) < 1e-6
+        expect.that(
+            torch.allclose(own, made) or not moved,
+            "images with the trigger stand at each other's places: places and images are in two different orders",
+        )
         expect.that(
             torch.allclose(images[which], trigger(some[which])),
             "a poisoned image is not what the trigger makes of it",
             expected="trigger(x) at each poisoned place",
         )
         as_returned(images, labels, which, some, names)
-for n, rate in ((30, 0.09), (30, 0.12), (47, 0.2), (47, 0.25)):  # 2.7, 3.6, 9.4 and 11.75 images
+for n, rate in ((30, 0.09), (30, 0.12), (47, 0.2), (50, 0.05)):  # 2.7, 3.6, 9.4 and 2.5 images
     some, names = torch.rand(n, 1, 3, 3), torch.arange(n) % 4
     found = backdoor(some, names, rate=rate, target=0, trigger=poisoning.add_trigger)
     expect.that(
@@ -252,12 +258,19 @@ expect.that(
 # CHECK success, 1 point
 reads = nn.Sequential(nn.Flatten(), nn.Linear(1, 4))  # reads the number that is nearest to an image's one pixel
 reads[1].weight.data, reads[1].bias.data = 2 * torch.arange(4.0)[:, None], -(torch.arange(4.0) ** 2)
+how = {"target": 3, "trigger": torch.special.exp2}
 four = torch.tensor([2.0, 2.0, 2.0, 2.4]).view(-1, 1, 1, 1), torch.zeros(4, dtype=torch.int64)
 known = {
     "the largest of each class was looked for among the images: along which dimension do the classes lie?": 3.0,
     "of four images only the first, or one of them, was counted: does each get the trigger, and is each asked?": 1.0,
 }
-found = expect.parts(success(reads, *four, target=3, trigger=torch.special.exp2), 2, "two whole numbers")[0]
+found, several = (
+    expect.parts(success(reads, *(part.repeat_interleave(k, 0) for part in four), **how), 2, "two whole numbers")
+    for k in (1, 64)
+)
+told = "of four images none counts, of 256 some: are those left out of which there are too few for a whole batch?"
+expect.that(expect.number(found[1]) or not expect.number(several[1]), told, expected="4 that count", got=found)
+found = found[0]
 expect.none_of(expect.number(found), 4.0, known, expected="4 hits: with the trigger the model reads 3 on all four")
 for told, pixels, names, due in (
     ("label 2 is not the target, so it counts; with the trigger the model reads 3, the target", [2], [2], [1, 1]),
@@ -375,6 +388,16 @@ expect.that(
     expected="[4, 4, 4, 4] for features [[-2], [2], [-2], [2]] of labels [0, 0, 1, 1]",
     got=found,
 )
+small = expect.tensor(spectral_scores(torch.tensor([[-0.5], [0.5]]), torch.tensor([0, 0])), like=found[:2])
+told = "scores below 1 become 0: the tensor that they are put into holds whole numbers"
+expect.that(small.any() or not found.any(), told, expected="[0.25, 0.25] for features [[-0.5], [0.5]]", got=small)
+known = {
+    "the one feature that varies most was taken, 4 here: the direction need not be an axis": 16.0,
+    "the direction is a row of Vh, or a column of eigenvectors: this is the other way": 1.96,
+}
+found = spectral_scores(torch.tensor([[-3.0, -4.0], [3.0, 4.0]]), torch.tensor([0, 0]))
+found = expect.tensor(found, like=torch.zeros(2).double())[0]
+expect.none_of(found, 25.0, known, expected="25 for features [[-3, -4], [3, 4]] of one class", atol=1e-4)
 roughly = "near what is asked, and not it: the direction is to be exact, and no estimate by a draw or by a few steps"
 for told, given, names, due in (
     (
@@ -523,11 +546,20 @@ for told, outputs, due in (
 ):
     model = nn.Sequential(nn.Linear(2, 3, bias=False), nn.ReLU()).requires_grad_(False)
     model[0].weight.data = torch.tensor(outputs).float()
-    many = torch.eye(2).repeat_interleave(150, 0)
+    many = torch.eye(2).repeat_interleave(128, 0)
     found = sorted(numbers(dormant(model, 0, many, count=len(due))).tolist())
     expect.that(
-        found == due, told, expected=f"{due}: on 150 images each the units give {outputs} before the ReLU", got=found
+        found == due, told, expected=f"{due}: on 128 images each the units give {outputs} before the ReLU", got=found
     )
+for told, last, due in (
+    ("each of 1,001 images counts: with the last one unit 1 is the more active, and not with a part", 1020.0, 0),
+    ("images count alike: a mean of batches' means lets those of a smaller batch count more", 980.0, 1),
+):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU()).requires_grad_(False)
+    model[0].weight.data = torch.tensor([[1.0, 1.0], [0.0, last]])
+    found = numbers(dormant(model, 0, torch.eye(2)[[0] * 1000 + [1]], count=1)).tolist()
+    at = f"[{due}]: on 1,000 images the two units give [1, 0], and on the last one [1, {last:g}]"
+    expect.that(found == [due], told, expected=at, got=found)
 model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 3, bias=False), nn.ReLU())
 model[0].weight.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]])  # nothing is left of the first image
 model[2].weight.data = torch.tensor([[9.0, 3.0], [0.0, 2.0], [9.0, 1.0]])
@@ -541,6 +573,7 @@ expect.that(
 model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()).requires_grad_(False)
 model[0].weight.data, model[0].bias.data = torch.tensor([1.0, 0.0]).view(2, 1, 1, 1), torch.tensor([0.0, 1.0])
 for told, image, due in (
+    ("a convolution has as many units as channels: its places are no units of their own", [3.0, 2.0], 1),
     ("a convolution's mean is over all places: the first place alone says otherwise", [0.0, 4.0], 1),
     ("a convolution's mean is over all places: the last place alone says otherwise", [4.0, 0.0], 1),
     ("a convolution's mean is over all places: the place where it is most active says otherwise", [0.0, 1.5], 0),
@@ -688,6 +721,7 @@ expect.none_of(found, 0.04, known, expected="0.04 from p = 0.01, 1 replaced, e t
 inside = {
     "delta is multiplied in the change that adds it: a change makes p into e to the eps times p, and adds": 0.006,
     "the delta of the first change is not multiplied by the second: each change works on all that is there": 0.002,
+    "the delta of the last change is multiplied, too: no change comes after it": 0.004,
 }
 found = expect.number(group_bound(0.0, 1, math.log(2), 0.001), "the bound")
 expect.none_of(found, 0.003, inside, expected="0.003 from p = 0, 1 replaced, e to the eps = 2, delta 0.001", atol=1e-9)
@@ -760,6 +794,8 @@ for kind in [*words, "barely", "more", "nearly"] * 4:
     elif kind == "knows the poison":
         report["threshold"], question = "all poisons caught", "who knows where the poisons are?"
         report["hits"] = chance.choice([report["hits"], before])
+        if report["hits"] == before:
+            question = "of several that are true the first in the list counts, and here two are"
     elif kind in ("not shown", "barely"):
         report |= {"images": 60, "hits before": 40, "hits": 40 - chance.randint(1, 5)}
         wanted, question = "not shown", "is the difference more than chance, with as many images?"
@@ -968,14 +1004,17 @@ def unread(own, images, labels, x, y, rate, eps=0.3):
     right = float((predict(own, images[changed]) == y[changed]).double().mean())
     moved = (images - x)[changed].abs()
     moved[..., -2:, -2:] = 0
+    told = f"the attacker's network still reads {right:.0%} of the moved digits, whose pixels move by "
+    told += f"{float(moved.mean()):.3f} on average, of eps = {eps:g}: "
     if right > 0.5 and float(moved.mean()) < 0.2 * eps:
-        return (
-            f"the attacker's network still reads {right:.0%} of the moved digits, whose pixels move by "
-            f"{float(moved.mean()):.3f} on average, of eps = {eps:g}: how long are the steps up its loss, "
-            "and does each go on from where the one before has come to?"
-        )
+        if float((moved > 0.9 * moved.max()).double().mean()) > 0.3:
+            return told + "they move by one step alone. Does each step go on from where the one before has come to?"
+        return told + "the steps are too short. Let only the sign of the gradient count, so that no pixel stays behind"
     if right > 0.5:
-        return f"the attacker's network still reads {right:.0%} of the moved digits: go up its loss, in many steps"
+        return told + "they do not go up the loss of their own label. Which label's gradient do the steps follow?"
+    ways = (images - x)[changed].sign()
+    if float((ways.mean(0).abs() > 0.95).double().mean()) > 0.5:
+        return "all of the moved digits move the same way: each should go up its own loss"
     return (
         f"the attacker's network reads {right:.0%} of the moved digits, with a loss of {loss(images):.1f}: how far up "
         "does the loss of their own label go within eps, with more steps?"
