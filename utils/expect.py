@@ -425,6 +425,18 @@ def leaves_arguments(function, *args, **kwargs) -> object:
     return result
 
 
+def at_edge(words: str, function, *args, **kwargs) -> object:
+    """Call the function where a formula may have no value, or a list be empty; if it raises there, `words` say so."""
+    try:
+        return function(*args, **kwargs)
+    except (NotImplementedError, Unmet):
+        raise
+    except Exception as problem:
+        if type(problem).__name__ == "LabError":  # it is the sandbox that failed, and not the answer
+            raise
+        raise Unmet(words, expected="a result, and no error", got=f"{type(problem).__name__}: {problem}") from None
+
+
 def slope(function, x: Tensor, *args, **kwargs) -> Tensor | None:
     """The gradient of the sum of what a function returns with respect to its first argument; None if there is none."""
     if hasattr(function, "slope"):  # the grader's stand-in: the function runs in a sandbox, and so must autograd

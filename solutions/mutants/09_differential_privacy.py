@@ -119,7 +119,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: clips entry by entry -> its length, 5 in L2, becomes 1, and its
+# WRONG private_mean: clips entry by entry -> each entry is cut by itself
 def private_mean(gradients, *, clip, noise_multiplier, size):
     total = gradients.clamp(-clip, clip).sum(0)
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
@@ -664,7 +664,7 @@ def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     return max(min(eps)[1], 0.0)
 
 
-# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> four updates add up to four divergences of
+# WRONG epsilon: the conversion is applied to each update, and the epsilons are added up -> epsilons of single updates are added up
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in map(int, orders):
@@ -816,7 +816,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: by the L1 length -> its length, 5 in L2, becomes 1, and its
+# WRONG private_mean: by the L1 length -> by its length in L1
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -829,7 +829,7 @@ def private_mean(gradients, *, clip, noise_multiplier, size):
     return (total + noise_multiplier * clip * torch.randn_like(total)) / size
 
 
-# WRONG private_mean: by the largest entry -> its length, 5 in L2, becomes 1, and its
+# WRONG private_mean: by the largest entry -> divided by its largest entry
 def draws(n, rate, updates):
     """Who is in each batch, (updates, n) bool."""
     return torch.rand(updates, n) < rate
@@ -985,7 +985,7 @@ def verdict(report):
     return "overclaims" if eps > report["claimed"] else "sound"
 
 
-# WRONG epsilon: the updates inside of the sum -> four updates at rate 1/2
+# WRONG epsilon: the updates inside of the sum -> the updates stand within the sum
 def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
     best = math.inf
     for a in orders:
@@ -1067,3 +1067,26 @@ def verdict(report):
     rate = report["batch"] / report["examples"]
     eps = privacy_eps(report["noise"], rate, report["updates"], report["delta"])
     return "overclaims" if eps > report["claimed"] else "sound"
+
+
+# WRONG epsilon: gammaln(a) for the logarithm of the factorial of a -> each of the three needs 1 more
+def epsilon(noise_multiplier, rate, updates, privacy_delta, orders):
+    best = math.inf
+    for a in (int(a) for a in orders):
+        k = np.arange(a + 1)
+        terms = special.gammaln(a) - special.gammaln(k) - special.gammaln(a - k)
+        terms = terms + special.xlogy(k, rate) + special.xlog1py(a - k, -rate) + k * (k - 1) / (2 * noise_multiplier**2)
+        divergence = updates * special.logsumexp(terms) / (a - 1)
+        best = min(best, divergence + math.log((a - 1) / a) - math.log(privacy_delta * a) / (a - 1))
+    return max(best, 0.0)
+
+
+# WRONG private_mean: a list is stacked, which an empty batch does not allow -> nothing to stack
+def draws(n, rate, updates):
+    return torch.rand(updates, n) < rate
+
+
+def private_mean(gradients, *, clip, noise_multiplier, size):
+    clipped = [g * min(1.0, clip / max(float(g.norm()), 1e-12)) for g in gradients]
+    total = torch.stack(clipped).sum(0)
+    return (total + noise_multiplier * clip * torch.randn(len(total))) / size
