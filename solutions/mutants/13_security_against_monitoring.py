@@ -21,7 +21,7 @@ def judged(alarms, changes, length):
     return np.sum(a < c), np.sum(true), np.median((a - c)[true]) if true.any() else np.inf
 
 
-# WRONG judged: the delay counts from 0 -> alarms 10, 12 and 31
+# WRONG judged: the delay counts from 0 -> from the beginning of the stream
 def judged(alarms, changes, length):
     caught = (alarms >= changes) & (alarms < length)
     delay = float(alarms[caught].double().median()) if caught.any() else math.inf
@@ -777,7 +777,7 @@ def attack_or_drift(calm, examples, streams):
     return times, said
 
 
-# WRONG first_look: the first signal that rings decides, not the first look -> not which signal
+# WRONG first_look: the first signal that rings decides, not the first look -> at which *any* signal rings
 def first_look(p, level):
     places = (p <= level / p.numel()).nonzero()
     return int(places[0, 1]) if len(places) else -1
@@ -1276,3 +1276,30 @@ def own_nearest(senders, queries, window):
             nearest[i] = squared.clamp_min(0).sqrt().min()
         past.append(query)
     return nearest
+
+
+# WRONG own_nearest: the way back ends at the first query of another sender -> go on past those
+def own_nearest(senders, queries, window):
+    out = torch.full((len(queries),), math.inf)
+    for i in range(len(queries)):
+        j = i - 1
+        while j >= max(0, i - window) and senders[j] == senders[i]:
+            out[i] = min(out[i], (queries[i] - queries[j]).norm())
+            j -= 1
+    return out
+
+
+def hidden_among(queries, honest, window):
+    out = []
+    for i, query in enumerate(queries):
+        if i:
+            out += [honest[((i - 1) * window + j) % len(honest)] for j in range(window)]
+        out.append(query)
+    return torch.stack(out)
+
+
+# WRONG judged: the median is cut to a whole number -> cut or rounded to a whole number
+def judged(alarms, changes, length):
+    caught = (alarms >= changes) & (alarms < length)
+    late = (alarms - changes)[caught].double()
+    return int((alarms < changes).sum()), int(caught.sum()), int(late.quantile(0.5)) if caught.any() else math.inf
