@@ -87,7 +87,7 @@ def by_hand(found_at, cases):
     """A few scores of members and of non-members, and how many members are found: each case has a thing of its own."""
     for words, own, others, fpr, wanted in cases:
         scores, members = torch.tensor([*others, *own]).double(), torch.arange(len(others) + len(own)) >= len(others)
-        found = expect.number(expect.leaves_arguments(found_at, scores, members, fpr))
+        found = expect.number(expect.at_edge(words, expect.leaves_arguments, found_at, scores, members, fpr))
         at = f"{wanted} of {len(own)} members = {wanted / len(own):.4g}, at fpr = {fpr:g}; members' scores "
         at += f"{expect.short(own, 60)}, those of others {expect.short(others, 60)}"
         advantage = "the share of the others is taken off: that of the members is asked, as it is"
@@ -97,11 +97,12 @@ def by_hand(found_at, cases):
 
 # %%
 # CHECK found_clear, 1 point
-own = [0.2, 1.5, 2.5, 4.5, 4.7, 6.8, 7.1, 7.2, 7.4, 8.3, 8.4, 11]  # with these, each mistake gives another share
+own = [0.2, 1.5, 2.5, 4.5, 4.7, 6.8, 7.1, 7.2, 7.4, 8.3, 9.5, 11]  # with these, each mistake gives another share
 known = {
     "the threshold lies between the scores of two non-members: it is one of them, the lowest that will do": 4 / 12,
     "the threshold is a member's score, by which it is not found itself: non-members alone set it": 5 / 12,
     "fpr is held against the share of the *accused* who are no members: it is one of all non-members": 1 / 12,
+    "half of fpr is held against the share of the others: all of it may be accused": 2 / 12,
     "this is the share of the accused who are members: of the members, how many are accused is asked": 6 / 9,
 }
 found = expect.number(found_at(torch.tensor([*ten, *own]).double(), torch.arange(22) >= 10, 0.3))

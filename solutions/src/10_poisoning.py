@@ -182,7 +182,9 @@ for n, classes, rate in ((60, 3, 0.25), (45, 5, 0.5), (200, 2, 0.4), (30, 4, 0.0
     count = min(count, int((names != target).sum()))
     rate = count / n
     for trigger in (poisoning.add_trigger, F.softsign):
-        found = expect.leaves_arguments(backdoor, some, names, rate=rate, target=target, trigger=trigger)
+        how = {"rate": rate, "target": target, "trigger": trigger}
+        nothing = "at rate 0 nothing is poisoned: there is nothing to put together, and nothing changes"
+        found = expect.at_edge(nothing, expect.leaves_arguments, backdoor, some, names, **how)
         images, labels, which = three(found, some, names)
         about = f"{n} images of {classes} classes at rate {rate:.3f}"
         expect.that(
@@ -754,12 +756,9 @@ expect.that(
     expected=f"{0.01 * (1 + math.exp(0.5)):.5f} from p = 0, 1 replaced, eps 0.5, delta 0.01",
     got=found,
 )
-expect.that(
-    expect.number(group_bound(0.01, 40_000, 3.0, 1e-6), "the bound") == 1,
-    "many poisons: the bound is 1, which says nothing",
-    expected="1",
-    got=group_bound(0.01, 40_000, 3.0, 1e-6),
-)
+told = "many poisons: the bound is 1, which says nothing, and a power of e that is no number need not be found"
+found = expect.number(expect.at_edge(told, group_bound, 0.01, 40_000, 3.0, 1e-6), "the bound")
+expect.that(found == 1, told, expected="1", got=found)
 ### END HIDDEN TESTS
 
 # %%

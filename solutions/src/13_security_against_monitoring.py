@@ -76,7 +76,8 @@ for alarm, change, wanted, words in (  # each asks for one thing more than the o
     ([200], [100], (0, 0, math.inf), "a stream of 200 without an alarm is neither false nor caught"),
     ([110, 45, 112, 60, 131, *[200] * 4], [100] * 9, (2, 3, 12), "early alarms, and no alarm, have no delay"),
 ):
-    answer = expect.leaves_arguments(judged, torch.tensor(alarm), torch.tensor(change), 200)
+    nothing = "where no change is caught there is no delay, of which a median could be taken: it is infinite"
+    answer = expect.at_edge(nothing, expect.leaves_arguments, judged, torch.tensor(alarm), torch.tensor(change), 200)
     found = [part if isinstance(part, float) else expect.number(part) for part in expect.parts(answer, 3, three)]
     expect.that(
         found == list(wanted) or sorted(found) != sorted(wanted) or len(alarm) == 1,
@@ -162,7 +163,7 @@ plots.rates({"monitors with a false alarm": Rate(sum(int(first_look(p, 0.05)) >=
 # %%
 # CHECK looks, 2 points
 p = torch.full((4, 25), 0.5)
-none = first_look(p, 0.05)
+none = expect.at_edge("where no look has an alarm there is no first one to take: -1 is asked", first_look, p, 0.05)
 expect.that(none is not None, "None where there is no alarm: -1 is asked", expected="-1")
 expect.that(
     torch.as_tensor(none).numel() == 1,
@@ -363,9 +364,9 @@ for senders_of, words in (
     ([0, 1], "another sender's query counts: only those of the same sender do"),
 ):
     far = torch.tensor([[0.0, 0.0], [3.0, 4.0]])[: len(senders_of)]
-    found = expect.tensor(
-        own_nearest(torch.tensor(senders_of), far, 5), like=torch.zeros(len(far)), what="the distances"
-    )
+    nothing = "the first query has none before it, of which the nearest could be taken: its distance is infinite"
+    found = expect.at_edge(nothing, own_nearest, torch.tensor(senders_of), far, 5)
+    found = expect.tensor(found, like=torch.zeros(len(far)), what="the distances")
     first = found[:1] if senders_of == [0, 0] else found
     expect.that(first.isinf().all(), f"{words}, and without one the distance is infinite", expected="inf", got=found)
 who, what = torch.tensor([0, 1, 0, 1]), torch.tensor([[1.0, 1.0], [4.0, 5.0], [4.0, 5.0], [4.0, 6.0]])
