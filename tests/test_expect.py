@@ -335,3 +335,36 @@ def test_why_alarms_are_late(alarms, words):
     times = torch.tensor([7] * alarms + [-1] * (100 - alarms))
     said = expect.why_late(times, 8, "a change")
     assert said.startswith(f"{alarms} of 100 streams without a change have an alarm") and words in said
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: [][0],
+        lambda: max([]),
+        lambda: 1 / 0,
+        lambda: math.log(0),
+        lambda: math.exp(1e4),
+        lambda: np.zeros(0).max(),
+        lambda: torch.zeros(0).max(),
+        lambda: torch.zeros(3)[5],
+        lambda: torch.zeros(0, 4).max(0),
+    ],
+)
+def test_an_error_at_an_edge_is_told_in_the_words_of_the_edge(call):
+    with pytest.raises(expect.Unmet, match="nothing is in it"):
+        expect.at_edge("nothing is in it", call)
+
+
+@pytest.mark.parametrize("problem", [NameError("x"), TypeError("no"), ValueError("shapes"), expect.Unmet("empty")])
+def test_another_error_at_an_edge_stays_as_it_is(problem):
+    def call():
+        raise problem
+
+    with pytest.raises(type(problem)) as told:
+        expect.at_edge("nothing is in it", call)
+    assert told.value is problem
+
+
+def test_at_an_edge_a_result_is_returned():
+    assert expect.at_edge("nothing is in it", divmod, 7, 2) == (3, 1)
