@@ -259,12 +259,12 @@ def hardened(inside, noise=0.15, intervals=0.2, outside=0.1, elsewhere=0.1, accu
 def distilled(share, apart=0.02):
     """Lesson 06: the adapted worst cases without and with distillation, whose trainings lie so far apart."""
     left = {"undefended": trained(0.1, 0.12, 0.14), "distilled": trained(share - apart, share, share + apart)}
-    return {"left": left, "opened": {"cross-entropy": of(0.86)}, "clean": LEARNED}
+    return {"left": left, "opened": {"cross-entropy": of(0.86)}, "on_all": LEARNED}
 
 
 def alone_and_with(alone, combined, looks=(0.85, 0.86, 0.87)):
     """Lesson 06: the worst cases of adversarial training, without and with distillation, and what PGD makes of it."""
-    looks = {"clean": LEARNED, "looks_alone": trained(0.7, 0.71, 0.72), "looks_with": trained(*looks)}
+    looks = {"on_all": LEARNED, "looks_alone": trained(0.7, 0.71, 0.72), "looks_with": trained(*looks)}
     return looks | {"worst_alone": trained(*alone), "worst_with": trained(*combined)}
 
 

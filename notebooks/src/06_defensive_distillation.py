@@ -44,6 +44,7 @@ start, seconds = time.perf_counter(), {}  # of training
 undefended = fit(untrained(data), data.train, **short)
 seconds["undefended"] = time.perf_counter() - start
 clean = accuracy(undefended, (x, y))
+on_all = accuracy(undefended, data.test)  # for the verdicts: is it worth a defense?
 measured("right on test images", clean)
 
 # %% [markdown]
@@ -487,7 +488,6 @@ widgets.Duel(student, mask, data, surrogate=own, images=60, queries=30)
 # ## Verdict
 
 # %%
-on_all = accuracy(undefended, data.test)  # is it worth a defense? More images say so more surely
 alone, defended = left["undefended"], left["distilled"]
 at_most = max(defended.lead_at_most(alone), 0.0)
 claim(
