@@ -24,7 +24,14 @@ FEW = 4  # numbers of an argument that a message shows one by one
 
 
 class Raised(Exception):
-    """The student's function raised, or could not be asked; in words for the student."""
+    """The student's function raised, or could not be asked; in words for the student.
+
+    error  the type and message of what it raised, without its line and arguments; else ""
+    """
+
+    def __init__(self, words: str, error: str = ""):
+        super().__init__(words)
+        self.error = error
 
 
 class LabError(Exception):
@@ -157,7 +164,8 @@ class Session:
         self.models.clear()
         reply = self._ask(request, function.name, function)
         if "error" in reply:
-            raise Raised(f"{function.name} raised {error_in_words(reply)}{called_with(args, kwargs)}")
+            error = error_in_words({part: reply[part] for part in ("error", "message") if part in reply})
+            raise Raised(f"{function.name} raised {error_in_words(reply)}{called_with(args, kwargs)}", error)
         found = reply["ok"] if isinstance(reply["ok"], dict) else {}
         function.changed = found.get("changed") is not False
         return found.get("value")
@@ -296,7 +304,7 @@ def argument_in_words(value: object) -> str:
     """An argument in a few words: numbers and texts as they are, and of what is large only the kind and the size."""
     if isinstance(value, (torch.Tensor, np.ndarray)) and math.prod(value.shape) > FEW:
         return f"an array of shape {tuple(value.shape)}"
-    if isinstance(value, nn.Module):
+    if isinstance(value, (nn.Module, Oracle)):
         return "a network"
     if callable(value):
         return "a function"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from grader.session import Raised
 from run import ROOT
 from small_env import COLAB, small_env
 from utils import expect
@@ -364,6 +365,15 @@ def test_another_error_at_an_edge_stays_as_it_is(problem):
     with pytest.raises(type(problem)) as told:
         expect.at_edge("nothing is in it", call)
     assert told.value is problem
+
+
+@pytest.mark.parametrize(("error", "edge"), [("NameError: y", False), ("IndexError: index 3 is out of bounds", True)])
+def test_at_an_edge_the_line_of_an_answer_in_the_sandbox_is_not_read(error, edge):
+    def call():
+        raise Raised(f"f raised {error} (cell 2, line 3: out = torch.empty(3)[y])", error)
+
+    with pytest.raises(Unmet if edge else Raised):
+        expect.at_edge("nothing is in it", call)
 
 
 def test_at_an_edge_a_result_is_returned():

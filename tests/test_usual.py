@@ -86,5 +86,6 @@ def test_on_photographs_a_training_lasts_for_epochs_and_the_network_has_residues
     torch.manual_seed(0)
     model = untrained(data)
     assert any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules())
+    assert round(sum(p.numel() for p in model.parameters()) / 1e6, 2) == 0.31, "what a CPU trains in minutes"
     fit(Cooled(model, 100.0), data.train, **settings(data, updates=1, epochs=8, lr=3e-2))
     assert (logits(model, data.test.x).argmax(1) == data.test.y).float().mean() > 0.9

@@ -431,12 +431,13 @@ def leaves_arguments(function, *args, **kwargs) -> object:
 def at_edge(words: str, function, *args, **kwargs) -> object:
     """Call the function where a formula may have no value, or a list nothing in it; if it raises that, `words` say so.
 
-    All other errors stay as they are: they have nothing to do with the edge.
+    All other errors stay as they are: they have nothing to do with the edge. Of an answer in a sandbox only the error
+    itself is read: its line may hold any word, `torch.empty` for one.
     """
     try:
         return function(*args, **kwargs)
     except Exception as problem:
-        told = f"{type(problem).__name__}: {problem}"
+        told = getattr(problem, "error", f"{type(problem).__name__}: {problem}")
         if isinstance(problem, Unmet) or not any(edge in told for edge in EDGES):
             raise
         raise Unmet(words, expected="a result, and no error", got=told) from None

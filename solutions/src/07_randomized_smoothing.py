@@ -625,15 +625,18 @@ for fine, words in (
 coin = nn.Linear(2, 2)  # on its boundary each class has one half: every certificate is wrong
 coin.bias.data = -coin.weight.data @ torch.tensor([0.5, 0.5])
 edge = torch.full((800, 2), 0.5)
-for n0 in (1, 60, 30):  # with one copy that chooses it hardly matters whether it is counted
+others = "are the copies that choose the class others than those that are counted?"
+for n0, doubt in (
+    (1, "are others counted where the first do not suffice?"),  # whether the one that chooses counts hardly matters
+    (60, others),
+    (30, others),
+):
     found = pair(certify(coin, edge, sigma=0.5, n0=n0, n=60, failure_prob=0.2))
     label = expect.tensor(found[0], like=torch.zeros(800, dtype=torch.int64), what="the label")
     wrong = int((label != -1).sum())
     expect.that(
         wrong <= 160 + 4.5 * math.sqrt(800 * 0.2 * 0.8),
-        f"too many wrong certificates, with n0 = {n0} and n = 60: "
-        + ("are others counted where the first " if n0 == 1 else "are the copies that choose the class others than ")
-        + ("do not suffice?" if n0 == 1 else "those that are counted?"),
+        f"too many wrong certificates, with n0 = {n0} and n = 60: {doubt}",
         expected="at most 20 % of 800 images without a majority, at failure_prob = 0.2",
         got=f"{100 * wrong / 800:.1f} %",
     )
