@@ -14,6 +14,7 @@ from grader.grade import load_lab
 from grader.ipython import as_python, is_python
 from grader.lab import cells_to_run
 from grader.notebook import read_cells
+from grader.oracle import Oracle
 from grader.reports import feedback_page
 from grader.session import argument_in_words
 from tiny_lab import (
@@ -178,6 +179,18 @@ def test_a_function_that_raises_is_told_its_line_and_what_it_was_called_with():
     assert "double raised" in said and "return x[7]" in said and re.search(r"when it was called with \[1", said), said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "told"), [("return x[7]", True), ("return torch.empty(7) + unknown", False)])
+def test_an_error_at_an_edge_is_told_apart_in_the_sandbox_too(line, told):
+    """By the error itself: the line beside it may hold one of the words."""
+    lab = LAB.replace("expect.leaves_arguments(double, x)", "expect.at_edge('nothing at the edge', double, x)")
+    assert lab != LAB
+    body = f"if len(x) == 3: return 2 * x\n{line}"  # the public part passes
+    check = graded(notebook(answers(double=function(body))), lab=lab)["checks"][0]
+    assert (check["state"] == "not met" and check["message"] == "nothing at the edge") == told, check
+    assert (check["state"] == "raised" and "NameError" in check["message"]) != told, check
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
@@ -190,6 +203,7 @@ def test_a_function_that_raises_is_told_its_line_and_what_it_was_called_with():
         (list(range(30)), "a list of 30"),
         ({"a": 1}, "a dict of 1"),
         (nn.Linear(2, 2), "a network"),
+        (Oracle(), "a network"),
         (len, "a function"),
         ("x" * 100, "x" * 59 + "…"),
     ],
